@@ -1,0 +1,1 @@
+"""From a TSV corpus to batches: corpus, split, tokenizer, encoding, batching, datamodule."""

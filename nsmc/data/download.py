@@ -1,0 +1,63 @@
+"""Fetches missing corpus files: checked by SHA-256, written atomically, retried once.
+
+A file that is there is left as it is, whatever it contains: it may be the user's own.
+"""
+
+import logging
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """Where a corpus file is published and the SHA-256 it must have, hexadecimal."""
+
+    url: str
+    sha256: str
+
+
+def fetch_missing(root: Path, files: dict[str, RemoteFile | None]) -> None:
+    """Download into `root` each file that is not there.
+
+    Raises FileNotFoundError, naming the ways out, for a file that is neither there nor published or
+    that could not be downloaded, and ValueError where what came is not what was published.
+    """
+    for name, remote in files.items():
+        path = root / name
+        if path.is_file():
+            continue
+        if remote is None:
+            raise FileNotFoundError(f"{path} is not there; set data.root to the corpus's folder")
+        _download(path, remote)
+
+
+def _download(path: Path, remote: RemoteFile) -> None:
+    import pooch  # only those who download pay for its import
+    import requests
+
+    pooch.get_logger().setLevel(logging.WARNING)
+    log.info("downloading %s to %s", remote.url, path)
+    fetcher = pooch.create(
+        path=path.parent,
+        base_url="",
+        registry={path.name: f"sha256:{remote.sha256}"},
+        urls={path.name: remote.url},
+        retry_if_failed=1,
+    )
+    downloader = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=30)
+    try:
+        fetcher.fetch(path.name, downloader=downloader)
+    except requests.exceptions.RequestException as error:
+        raise FileNotFoundError(
+            f"{path} is not there and {remote.url} cannot be reached "
+            f"({type(error).__name__}): put the file there, set data.root to a folder that has it, "
+            "or use data=sample"
+        ) from error
+    except ValueError as error:
+        raise ValueError(
+            f"{remote.url} gave a file whose SHA-256 is not {remote.sha256}: try again later, put "
+            f"the file at {path}, set data.root to a folder that has it, or use data=sample"
+        ) from error

@@ -1,0 +1,82 @@
+"""Trains the byte-level BPE tokenizer, in a form that every reader of `tokenizer.json` accepts.
+
+Id 0 is `<pad>` and no text produces it. White space around a review never changes its ids. The
+file is rewritten, as the last step, into the form that tokenizers 0.19 (Rust) still reads.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+
+PAD_TOKEN = "<pad>"
+PAD_ID = 0
+
+# The 256 bytes and the padding: what every vocabulary holds before the first merge.
+MIN_VOCAB_SIZE = 257
+
+NORMALIZERS: dict[str, list[normalizers.Normalizer]] = {
+    "none": [],
+    "nfc": [normalizers.NFC()],
+    "nfd": [normalizers.NFD()],
+    "nfkc": [normalizers.NFKC()],
+    "nfkd": [normalizers.NFKD()],
+}
+
+_BATCH = 10_000  # texts handed to the library at once, to bound memory
+
+
+def train_tokenizer(
+    texts: Sequence[str], *, vocab_size: int, min_frequency: int, normalization: str
+) -> Tokenizer:
+    """Learn at most `vocab_size` tokens from `texts`.
+
+    A pair of tokens is merged only where it occurs `min_frequency` times, so a small corpus may
+    give fewer tokens than asked for.
+    """
+    tokenizer = Tokenizer(models.BPE())
+    # Normalize first: NFKC turns exotic spaces into plain ones, which Strip then removes.
+    steps = [*NORMALIZERS[normalization], normalizers.Strip()]
+    tokenizer.normalizer = normalizers.Sequence(steps)
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        min_frequency=min_frequency,
+        special_tokens=[PAD_TOKEN],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(_batches(texts), trainer, length=len(texts))
+    return Tokenizer.from_str(_portable(tokenizer.to_str()))
+
+
+def save_tokenizer(tokenizer: Tokenizer, path: Path) -> None:
+    """Write `tokenizer.json` in the portable form (the library itself writes merges as pairs)."""
+    path.write_text(_portable(tokenizer.to_str()), encoding="utf-8")
+
+
+def encode(tokenizer: Tokenizer, texts: Sequence[str]) -> Iterator[list[list[int]]]:
+    """Yield the token ids of the texts, in order, some thousand texts at a time."""
+    for batch in _batches(texts):
+        encodings = tokenizer.encode_batch_fast(batch, add_special_tokens=False)
+        yield [encoding.ids for encoding in encodings]
+
+
+def _batches(texts: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(texts), _BATCH):
+        yield texts[start : start + _BATCH]
+
+
+def _portable(tokenizer_json: str) -> str:
+    content: dict[str, Any] = json.loads(tokenizer_json)
+    # As an added token, "<pad>" typed by a reviewer would become id 0. As a mere vocabulary entry
+    # it cannot: the pre-tokenizer parts its angle brackets from its letters.
+    content["added_tokens"] = []
+    model = content["model"]
+    model["merges"] = [
+        merge if isinstance(merge, str) else " ".join(merge) for merge in model["merges"]
+    ]
+    return json.dumps(content, ensure_ascii=False)

@@ -1,0 +1,70 @@
+"""Ends a program in one line where a user can mend what went wrong.
+
+HYDRA_FULL_ERROR=1 asks for the traceback instead.
+"""
+
+import logging
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
+
+from nsmc.experiments.schema import unknown_key
+
+log = logging.getLogger(__name__)
+
+# Hydra prints its errors itself, over several lines, unless this variable makes it raise them.
+_TRACEBACKS = "HYDRA_FULL_ERROR"
+_SET_HERE = "NSMC_ONE_LINE_ERRORS"  # so that child processes can tell our wish from the user's
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Turn an exception into one line on standard error and exit code 1 (130 for Ctrl-C)."""
+    if os.environ.get(_TRACEBACKS) == "1" and _SET_HERE not in os.environ:
+        yield
+        return
+    os.environ[_TRACEBACKS] = os.environ[_SET_HERE] = "1"
+    try:
+        yield
+    except KeyboardInterrupt:
+        _say("interrupted")
+        sys.exit(130)
+    except Exception as error:
+        _say(f"error: {describe(error)}")
+        sys.exit(1)
+
+
+def describe(error: BaseException) -> str:
+    """What is wrong, in one line."""
+    text = " ".join(str(error).split())
+    if isinstance(error, HydraException):
+        return _describe_composition(text)
+    if isinstance(error, OmegaConfBaseException):
+        return text.partition(" full_key:")[0]
+    if isinstance(error, ValueError | OSError | RuntimeError):
+        return text or type(error).__name__
+    return f"{type(error).__name__}: {text} ({_TRACEBACKS}=1 shows where)"
+
+
+def _describe_composition(text: str) -> str:
+    if wrong_key := re.search(r"Could not override '([^']+)'", text):
+        return unknown_key(wrong_key[1])
+    if wrong_choice := re.search(
+        r"Could not find '([^']+)' Available options in '[^']+': (.*)", text
+    ):
+        options = wrong_choice[2].partition(" Config search path")[0].split()
+        group, _, choice = wrong_choice[1].rpartition("/")
+        return f"{group}={choice}: no such choice; there are {', '.join(options)}"
+    return text.partition(" See https://hydra.cc")[0]
+
+
+def _say(line: str) -> None:
+    if logging.getLogger().handlers:  # Hydra has set up the run's log: the line goes there, too
+        log.error(line)
+    else:
+        print(line, file=sys.stderr)

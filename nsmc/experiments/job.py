@@ -1,0 +1,230 @@
+"""One job: from a checked configuration to a trained, tested, exported and recorded run.
+
+It builds the datamodule, the module, the callbacks and the Trainer from plain values, and runs
+them in order. Nothing here knows Hydra.
+"""
+
+import logging
+import os
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as L
+from pytorch_lightning.callbacks import EarlyStopping, LearningRateMonitor, ModelCheckpoint
+from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
+
+from nsmc.data.datamodule import ReviewDataModule
+from nsmc.data.download import RemoteFile
+from nsmc.data.encoding import EncodingSettings
+from nsmc.experiments.hardware import check_hardware
+from nsmc.experiments.record import write_record
+from nsmc.experiments.schema import CallbacksConfig, DataConfig, LoggerConfig, RunConfig
+from nsmc.experiments.signature import signature
+from nsmc.experiments.summary import next_commands, summary
+from nsmc.training.charts import ValidationCharts
+from nsmc.training.export import BundleExport, best_checkpoint
+from nsmc.training.module import SentimentModule
+from nsmc.training.progress import TrainingProgress
+
+log = logging.getLogger(__name__)
+
+
+def run_job(config: RunConfig, folder: Path, command: str) -> dict[str, float]:
+    """Train, validate and test the best weights, export the bundle, write `run.json`.
+
+    `folder` is the run's own. Returns the final metrics. Raises ValueError or OSError, in one line,
+    for what a user can mend.
+    """
+    started = time.perf_counter()
+    check_hardware(config.trainer)
+    check_checkpoint(config.ckpt_path)
+    _quieten()
+    L.seed_everything(config.seed, workers=True, verbose=False)
+    datamodule = build_datamodule(config.data, config.seed)
+    corpus = datamodule.corpus
+    vocab_size = corpus.tokenizer().get_vocab_size()
+    if vocab_size < config.data.vocab_size:
+        log.info(
+            "the corpus gives %s tokens of data.vocab_size=%d", vocab_size, config.data.vocab_size
+        )
+    module = SentimentModule(vocab_size=vocab_size, **config.model.model_dump())
+    run_signature = signature(config, corpus.corpus_fingerprint)
+    export = BundleExport(
+        str(folder / "bundle"),
+        labels=tuple(config.data.labels),
+        corpus=config.data.name,
+        command=command,
+        signature=run_signature,
+    )
+    progress = TrainingProgress(
+        None if sys.stderr.isatty() else config.callbacks.seconds_between_lines
+    )
+    callbacks = [*build_callbacks(config.callbacks, config.logger, folder), progress, export]
+    if config.logger.tensorboard:
+        callbacks.append(ValidationCharts(tuple(config.data.labels)))
+    trainer = build_trainer(config, folder, callbacks)
+
+    metrics = fit_and_test(trainer, module, datamodule, config)
+    if trainer.is_global_zero:
+        record = {
+            "signature": run_signature,
+            "config": config.model_dump(),
+            "command": command,
+            "metrics": metrics,
+            "seconds": round(time.perf_counter() - started, 3),
+            "train_seconds": round(progress.seconds, 3),
+            "reviews_per_second": round(progress.reviews / max(progress.seconds, 1e-9), 1),
+            "epochs": trainer.current_epoch,
+            "steps": trainer.global_step,
+            "parameters": module.parameter_count(),
+            "corpus_fingerprint": corpus.corpus_fingerprint,
+            "tokenizer_fingerprint": corpus.tokenizer_fingerprint,
+        }
+        write_record(folder, record)
+        _log_hyperparameters(trainer, config, metrics)
+        print(summary(record, export.folder))
+        print(next_commands(export.folder, config.data.name), flush=True)
+    return metrics
+
+
+def build_datamodule(config: DataConfig, seed: int) -> ReviewDataModule:
+    remote = {name: RemoteFile(file.url, file.sha256) for name, file in config.remote_files.items()}
+    return ReviewDataModule(
+        root=config.root,
+        train_file=config.train_file,
+        test_file=config.test_file,
+        remote_files=remote,
+        cache_dir=config.cache_dir,
+        encoding=EncodingSettings(
+            validation_fraction=config.validation_fraction,
+            split_seed=config.split_seed,
+            vocab_size=config.vocab_size,
+            min_frequency=config.min_frequency,
+            normalization=config.normalization,
+        ),
+        batch_size=config.batch_size,
+        eval_batch_size=config.eval_batch_size,
+        max_length=config.max_length,
+        pad_to=config.max_length if config.padding == "fixed" else None,
+        shuffle=config.shuffle,
+        bucketing=config.bucketing,
+        seed=seed,
+    )
+
+
+def build_callbacks(
+    config: CallbacksConfig, loggers: LoggerConfig, folder: Path
+) -> list[L.Callback]:
+    monitor = config.checkpoint.monitor
+    mode = "min" if monitor == "val/loss" else "max"
+    callbacks: list[L.Callback] = [
+        ModelCheckpoint(
+            dirpath=folder / "checkpoints",
+            filename="epoch-{epoch:02d}",  # no "=", which an override could not hold
+            auto_insert_metric_name=False,
+            monitor=monitor,
+            mode=mode,
+            save_last=True,
+        )
+    ]
+    if config.early_stopping.patience is not None:
+        stopping = config.early_stopping
+        callbacks.append(
+            EarlyStopping(
+                monitor, patience=stopping.patience, min_delta=stopping.min_delta, mode=mode
+            )
+        )
+    if loggers.tensorboard or loggers.csv:
+        callbacks.append(LearningRateMonitor(logging_interval="step"))
+    return callbacks
+
+
+def build_loggers(config: LoggerConfig, folder: Path) -> list[Logger]:
+    """TensorBoard first: it is the logger that charts are drawn for."""
+    loggers: list[Logger] = []
+    if config.tensorboard:
+        # Without hp_metric, or each run would show twice in the HPARAMS tab.
+        loggers.append(
+            TensorBoardLogger(str(folder), name="", version="tensorboard", default_hp_metric=False)
+        )
+    if config.csv:
+        loggers.append(CSVLogger(str(folder), name="", version="csv"))
+    return loggers
+
+
+def build_trainer(config: RunConfig, folder: Path, callbacks: list[L.Callback]) -> L.Trainer:
+    trainer = config.trainer
+    return L.Trainer(
+        accelerator=trainer.accelerator,
+        devices=trainer.devices,
+        num_nodes=trainer.num_nodes,
+        strategy=trainer.strategy,
+        precision=trainer.precision,
+        max_epochs=trainer.max_epochs,
+        max_steps=trainer.max_steps or -1,
+        gradient_clip_val=trainer.gradient_clip_val,
+        log_every_n_steps=trainer.log_every_n_steps,
+        deterministic=trainer.deterministic,
+        callbacks=callbacks,
+        logger=build_loggers(config.logger, folder),
+        default_root_dir=folder,
+        use_distributed_sampler=False,  # the datamodule's sampler deals the reviews out itself
+        num_sanity_val_steps=0,
+        enable_model_summary=False,
+        enable_progress_bar=sys.stderr.isatty(),
+    )
+
+
+def fit_and_test(
+    trainer: L.Trainer, module: SentimentModule, datamodule: ReviewDataModule, config: RunConfig
+) -> dict[str, float]:
+    """Fit, then measure the best weights on the validation part and, if wanted, the test part."""
+    trainer.fit(module, datamodule=datamodule, ckpt_path=config.ckpt_path)
+    best = best_checkpoint(trainer)
+    measured: dict[str, Any] = {}
+    # The same loops as in the fit, on other weights: their progress is of no interest.
+    trainer.validate(module, datamodule=datamodule, ckpt_path=best, verbose=False)
+    measured |= trainer.callback_metrics
+    if config.test:
+        trainer.test(module, datamodule=datamodule, ckpt_path=best, verbose=False)
+        measured |= trainer.callback_metrics
+    return {
+        name: round(float(value), 6)
+        for name, value in measured.items()
+        if name.startswith(("val/", "test/"))
+    }
+
+
+def check_checkpoint(path: str | None) -> None:
+    if path is not None and not Path(path).is_file():
+        raise FileNotFoundError(f"ckpt_path={path}: no such file")
+
+
+def _log_hyperparameters(trainer: L.Trainer, config: RunConfig, metrics: dict[str, float]) -> None:
+    """One row for TensorBoard's HPARAMS tab, with the final metrics."""
+    sections = config.model_dump(include={"data", "model", "trainer"})
+    hidden = {"remote_files", "root", "cache_dir", "train_file", "test_file", "labels"}
+    row = {
+        f"{section}/{key}": value
+        for section, values in sections.items()
+        for key, value in values.items()
+        if key not in hidden
+    }
+    for logger in trainer.loggers:
+        if isinstance(logger, TensorBoardLogger):
+            logger.log_hyperparams({**row, "seed": config.seed}, metrics)
+            logger.save()
+
+
+def _quieten() -> None:
+    """Keep Lightning to what a user can act on."""
+    for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    # Collation from mapped memory needs no workers, and the sampler's shards repeat no review.
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    warnings.filterwarnings("ignore", message=".*it is recommended to use .*devices=1.*")
+    if int(os.environ.get("LOCAL_RANK", 0)) > 0:
+        logging.getLogger().setLevel(logging.WARNING)

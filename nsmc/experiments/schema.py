@@ -1,0 +1,153 @@
+"""The configuration's schema: every key, its type and its range, checked before any work begins.
+
+The YAML files under configs/ choose the values; this file says which values make sense.
+"""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+PositiveInt = Annotated[int, Field(ge=1, le=2**31 - 1)]
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+
+
+class Section(BaseModel):
+    """A part of the configuration: no other keys, no silent conversions."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class RemoteFileConfig(Section):
+    url: str
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class DataConfig(Section):
+    name: str
+    root: str
+    train_file: str
+    test_file: str
+    remote_files: dict[str, RemoteFileConfig]
+    cache_dir: str
+    labels: Annotated[list[str], Field(min_length=2, max_length=2)]
+    validation_fraction: Annotated[float, Field(gt=0, lt=1)]
+    split_seed: Seed
+    # 256 bytes and the padding are in every vocabulary.
+    vocab_size: Annotated[int, Field(ge=257, le=1_000_000)]
+    min_frequency: PositiveInt
+    normalization: Literal["none", "nfc", "nfd", "nfkc", "nfkd"]
+    max_length: PositiveInt
+    padding: Literal["longest", "fixed"]
+    batch_size: PositiveInt
+    eval_batch_size: PositiveInt
+    shuffle: bool
+    bucketing: bool
+
+
+class ModelConfig(Section):
+    cell: Literal["gru", "lstm"]
+    embedding_dim: Annotated[int, Field(ge=1, le=65_536)]
+    hidden_size: Annotated[int, Field(ge=1, le=65_536)]
+    num_layers: Annotated[int, Field(ge=1, le=64)]
+    bidirectional: bool
+    pooling: Literal["last", "mean", "max", "attention"]
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    optimizer: Literal["adam", "adamw"]
+    lr: Annotated[float, Field(gt=0)]
+    weight_decay: Annotated[float, Field(ge=0)]
+    schedule: Literal["constant", "one_cycle", "cosine"]
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)]
+
+
+class TrainerConfig(Section):
+    accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"]
+    devices: PositiveInt
+    num_nodes: PositiveInt
+    strategy: Literal["auto", "ddp"]
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"]
+    max_epochs: PositiveInt
+    max_steps: Annotated[int, Field(ge=1)] | None
+    gradient_clip_val: Annotated[float, Field(gt=0)] | None
+    log_every_n_steps: PositiveInt
+    deterministic: bool
+
+
+class CheckpointConfig(Section):
+    monitor: Literal["val/accuracy", "val/f1", "val/auroc", "val/loss"]
+
+
+class EarlyStoppingConfig(Section):
+    patience: PositiveInt | None
+    min_delta: Annotated[float, Field(ge=0)]
+
+
+class CallbacksConfig(Section):
+    checkpoint: CheckpointConfig
+    early_stopping: EarlyStoppingConfig
+    seconds_between_lines: Annotated[float, Field(gt=0)]
+
+
+class LoggerConfig(Section):
+    tensorboard: bool
+    csv: bool
+
+
+class RunConfig(Section):
+    """All of a run's configuration."""
+
+    data: DataConfig
+    model: ModelConfig
+    trainer: TrainerConfig
+    callbacks: CallbacksConfig
+    logger: LoggerConfig
+    seed: Seed
+    ckpt_path: str | None
+    test: bool
+
+
+def check_config(config: Mapping[str, Any]) -> RunConfig:
+    """Check a resolved configuration.
+
+    Raises ValueError, in one line, that names each wrong key, its value and what is allowed.
+    """
+    try:
+        return RunConfig.model_validate(dict(config))
+    except ValidationError as error:
+        problems = error.errors(include_url=False)
+    raise ValueError("; ".join(_describe(problem) for problem in problems))
+
+
+def unknown_key(key: str) -> str:
+    """Says that there is no such key, and which one may have been meant."""
+    close = difflib.get_close_matches(key, list(known_keys()), n=1)
+    return f"{key}: no such key" + (f"; did you mean {close[0]}?" if close else "")
+
+
+def known_keys(section: type[BaseModel] = RunConfig, prefix: str = "") -> Iterator[str]:
+    """Every key of the configuration, dotted."""
+    for name, info in section.model_fields.items():
+        key = f"{prefix}{name}"
+        yield key
+        if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
+            yield from known_keys(info.annotation, f"{key}.")
+
+
+def _describe(problem: Any) -> str:
+    # A union such as "int or null" adds the member's name to the place; it is no key.
+    known = set(known_keys())
+    place = [str(part) for part in problem["loc"]]
+    while (
+        len(place) > 1
+        and place[-1] in ("int", "float", "str", "constrained-int")
+        and (".".join(place) not in known)
+    ):
+        place.pop()
+    key = ".".join(place)
+    if problem["type"] == "extra_forbidden":
+        return unknown_key(key)
+    if problem["type"] == "missing":
+        return f"{key}: missing; set it"
+    allowed = problem["msg"].removeprefix("Input should be ")
+    return f"{key}={problem['input']}: must be {allowed}"

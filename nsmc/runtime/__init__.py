@@ -1,0 +1,1 @@
+"""Use of a trained bundle with numpy, tokenizers and safetensors alone."""

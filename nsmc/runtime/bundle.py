@@ -1,0 +1,232 @@
+"""The bundle: the folder that a trained classifier is shipped as, and its checks.
+
+`nsmc.safetensors` (float32 weights), `tokenizer.json`, `config.json` and a model card, `README.md`.
+Writing is atomic. Reading trusts nothing: sizes, names, shapes and types are compared with the
+configuration before a weight is read, and nothing in a bundle is ever executed.
+"""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+from tokenizers import Tokenizer
+
+from nsmc.runtime.recurrence import CELLS, Array
+
+WEIGHTS_FILE = "nsmc.safetensors"
+TOKENIZER_FILE = "tokenizer.json"
+CONFIG_FILE = "config.json"
+CARD_FILE = "README.md"
+
+POOLINGS = ("last", "mean", "max", "attention")
+
+_FORMAT = "nsmc-bundle"
+_FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class BundleConfig:
+    """What `config.json` says: how to compute, what the answers mean, and where it comes from."""
+
+    cell: str  # gru or lstm
+    vocab_size: int
+    embedding_dim: int
+    hidden_size: int  # of one direction
+    num_layers: int
+    bidirectional: bool
+    pooling: str  # last, mean, max or attention
+    pad_id: int
+    max_length: int  # tokens; what follows them in a longer review is not read
+    labels: tuple[str, ...]
+    metrics: dict[str, float] = field(default_factory=dict)
+    signature: str = ""  # of the run that trained it
+    format: str = _FORMAT
+    format_version: int = _FORMAT_VERSION
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A checked bundle in memory."""
+
+    config: BundleConfig
+    tensors: dict[str, Array]
+    tokenizer: Tokenizer
+
+
+def direction_suffixes(num_layers: int, bidirectional: bool) -> list[list[str]]:
+    """PyTorch's parameter suffixes by layer: ["_l0"], or ["_l0", "_l0_reverse"], and so on."""
+    ends = ("", "_reverse") if bidirectional else ("",)
+    return [[f"_l{layer}{end}" for end in ends] for layer in range(num_layers)]
+
+
+def expected_shapes(config: BundleConfig) -> dict[str, tuple[int, ...]]:
+    """Name and shape of each tensor that a bundle with this configuration must hold."""
+    gates = CELLS[config.cell].gates * config.hidden_size
+    width = config.hidden_size * (2 if config.bidirectional else 1)
+    shapes: dict[str, tuple[int, ...]] = {
+        "embedding.weight": (config.vocab_size, config.embedding_dim)
+    }
+    for layer, suffixes in enumerate(direction_suffixes(config.num_layers, config.bidirectional)):
+        for suffix in suffixes:
+            inputs = config.embedding_dim if layer == 0 else width
+            shapes[f"{config.cell}.weight_ih{suffix}"] = (gates, inputs)
+            shapes[f"{config.cell}.weight_hh{suffix}"] = (gates, config.hidden_size)
+            shapes[f"{config.cell}.bias_ih{suffix}"] = (gates,)
+            shapes[f"{config.cell}.bias_hh{suffix}"] = (gates,)
+    if config.pooling == "attention":
+        shapes["attention.weight"] = (1, width)
+    shapes["ln1.weight"] = (len(config.labels), width)
+    shapes["ln1.bias"] = (len(config.labels),)
+    return shapes
+
+
+def write_bundle(
+    folder: Path,
+    config: BundleConfig,
+    tensors: Mapping[str, Array],
+    tokenizer_file: Path,
+    card: str,
+    check: Callable[[Path], None] | None = None,
+) -> None:
+    """Write a bundle that appears at `folder` complete or not at all; an older one is replaced.
+
+    `check` is given the finished folder before it appears, and may refuse it by raising. Raises
+    ValueError where the tensors are not those that the configuration calls for.
+    """
+    found = {name: tensor.shape for name, tensor in tensors.items()}
+    expected = expected_shapes(config)
+    if found != expected:
+        raise ValueError(f"the weights {found} are not those of the configuration: {expected}")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as parent:
+        scratch = Path(parent) / folder.name
+        scratch.mkdir()
+        plain = {name: np.ascontiguousarray(t, dtype=np.float32) for name, t in tensors.items()}
+        metadata = {"format": "pt", "model": f"{_FORMAT} {_FORMAT_VERSION}", "cell": config.cell}
+        (scratch / WEIGHTS_FILE).write_bytes(save(plain, metadata=metadata))
+        shutil.copyfile(tokenizer_file, scratch / TOKENIZER_FILE)
+        (scratch / CONFIG_FILE).write_text(_config_json(config), encoding="utf-8")
+        (scratch / CARD_FILE).write_text(card, encoding="utf-8")
+        if check is not None:
+            check(scratch)
+        if folder.exists():
+            folder.rename(Path(parent) / "replaced")
+        scratch.rename(folder)
+
+
+def rewrite_config(folder: Path, config: BundleConfig, card: str) -> None:
+    """Replace `config.json` and the model card, each atomically, when more metrics are known."""
+    for name, text in ((CONFIG_FILE, _config_json(config)), (CARD_FILE, card)):
+        scratch = folder / f".{name}.tmp"
+        scratch.write_text(text, encoding="utf-8")
+        scratch.replace(folder / name)
+
+
+def read_bundle(folder: Path) -> Bundle:
+    """Read and check a bundle.
+
+    Raises FileNotFoundError for a missing folder or file, ValueError, in one line that names the
+    file, for anything that is not a sound bundle.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder}: no such folder; a bundle is a folder")
+    for name in (CONFIG_FILE, WEIGHTS_FILE, TOKENIZER_FILE):
+        if not (folder / name).is_file():
+            raise FileNotFoundError(f"{folder}: not a bundle, {name} is missing")
+    config = _read_config(folder / CONFIG_FILE)
+    tensors = _read_weights(folder / WEIGHTS_FILE, config)
+    return Bundle(config, tensors, _read_tokenizer(folder / TOKENIZER_FILE, config))
+
+
+def _config_json(config: BundleConfig) -> str:
+    return json.dumps(asdict(config), indent=2, ensure_ascii=False) + "\n"
+
+
+def _read_config(path: Path) -> BundleConfig:
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):
+        raise ValueError(f"{path}: not JSON") from None
+    if not isinstance(content, dict) or content.get("format") != _FORMAT:
+        raise ValueError(f'{path}: not the configuration of a bundle (no "format": "{_FORMAT}")')
+    if content.get("format_version") != _FORMAT_VERSION:
+        raise ValueError(
+            f"{path}: format_version {content.get('format_version')!r}; this program reads "
+            f"{_FORMAT_VERSION}"
+        )
+    # What later versions add is ignored; what they must not change is checked.
+    values = {
+        each.name: content[each.name] for each in fields(BundleConfig) if each.name in content
+    }
+    _check_config(path, values)
+    return BundleConfig(**{**values, "labels": tuple(values["labels"])})
+
+
+def _check_config(path: Path, values: dict[str, Any]) -> None:
+    def require(key: str, good: bool, expected: str) -> None:
+        if not good:
+            found = repr(values[key])[:40] if key in values else "missing"
+            raise ValueError(f"{path}: {key} is {found}; expected {expected}")
+
+    require("cell", values.get("cell") in tuple(CELLS), " or ".join(CELLS))
+    require("pooling", values.get("pooling") in POOLINGS, ", ".join(POOLINGS))
+    for key in ("vocab_size", "embedding_dim", "hidden_size", "num_layers", "max_length"):
+        value = values.get(key)
+        require(key, type(value) is int and 0 < value < 2**31, "a positive integer")
+    require("num_layers", values["num_layers"] <= 64, "at most 64")
+    require("bidirectional", type(values.get("bidirectional")) is bool, "true or false")
+    require("pad_id", values.get("pad_id") == 0, "0")
+    labels = values.get("labels")
+    two_names = (
+        isinstance(labels, list) and len(labels) == 2 and all(isinstance(n, str) for n in labels)
+    )
+    require("labels", two_names, "two names")
+    require("metrics", isinstance(values.get("metrics", {}), dict), "a table")
+
+
+def _read_weights(path: Path, config: BundleConfig) -> dict[str, Array]:
+    expected = expected_shapes(config)
+    try:
+        with safe_open(path, framework="numpy") as file:
+            found = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+            for name in sorted(expected.keys() ^ found.keys()):
+                problem = "is missing" if name in expected else "does not belong there"
+                raise ValueError(f"{path}: tensor {name!r} {problem}")
+            for name, shape in expected.items():
+                kind, actual = found[name].get_dtype(), tuple(found[name].get_shape())
+                if (kind, actual) != ("F32", shape):
+                    raise ValueError(
+                        f"{path}: tensor {name!r} is {kind} {list(actual)}; "
+                        f"config.json calls for F32 {list(shape)}"
+                    )
+            tensors: dict[str, Array] = {name: file.get_tensor(name) for name in expected}
+    except SafetensorError as error:
+        raise ValueError(f"{path}: not a safetensors file, or damaged ({error})") from None
+    for name, tensor in tensors.items():
+        if not np.isfinite(tensor).all():
+            raise ValueError(f"{path}: tensor {name!r} has values that are not finite")
+    return tensors
+
+
+def _read_tokenizer(path: Path, config: BundleConfig) -> Tokenizer:
+    try:
+        tokenizer = Tokenizer.from_str(path.read_text(encoding="utf-8"))
+    except Exception as error:  # the library raises no narrower type
+        details = " ".join(str(error).split())[:100]
+        raise ValueError(f"{path}: not a tokenizer, or damaged ({details})") from None
+    ids = tokenizer.get_vocab(with_added_tokens=True).values()
+    if len(ids) != config.vocab_size or max(ids) >= config.vocab_size:
+        raise ValueError(
+            f"{path}: {len(ids)} tokens with ids up to {max(ids, default=-1)}; "
+            f"config.json calls for vocab_size {config.vocab_size}"
+        )
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer

@@ -1,0 +1,102 @@
+"""The callback that draws validation results for TensorBoard.
+
+After each validation: the confusion matrix, the precision-recall curve, and, as readable text, the
+reviews that the classifier is most wrong about.
+"""
+
+import html
+import unicodedata
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytorch_lightning as L
+import torch
+from matplotlib.figure import Figure
+from pytorch_lightning.loggers import TensorBoardLogger
+from torchmetrics import CatMetric
+
+from nsmc.data.batching import Batch
+from nsmc.data.datamodule import ReviewDataModule
+
+_HARDEST = 20  # reviews shown
+
+FloatArray = npt.NDArray[np.floating[Any]]
+IntArray = npt.NDArray[np.int64]
+
+
+class ValidationCharts(L.Callback):
+    """Collects what each process sees of the validation part, and draws it all on the first."""
+
+    def __init__(self, labels: tuple[str, ...]) -> None:
+        self.labels = labels
+        self._seen = CatMetric(nan_strategy="disable")  # probability, label, row; again and again
+
+    def on_validation_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._seen.to(pl_module.device).reset()
+
+    def on_validation_batch_end(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: Any,
+        batch: Batch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        self._seen.update(torch.stack([outputs["probabilities"], batch.labels, batch.rows], dim=1))
+
+    def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        seen = self._seen.compute().reshape(-1, 3).cpu().numpy()
+        probabilities, labels, rows = seen[:, 0], seen[:, 1].astype(int), seen[:, 2].astype(int)
+        logger = trainer.logger
+        if not isinstance(logger, TensorBoardLogger) or not trainer.is_global_zero:
+            return
+        writer, step = logger.experiment, trainer.global_step
+        figure = confusion_matrix_figure(probabilities, labels, self.labels)
+        writer.add_figure("val/confusion_matrix", figure, step)
+        writer.add_pr_curve("val/precision_recall", labels, probabilities, step)
+        datamodule: ReviewDataModule = trainer.datamodule  # type: ignore[attr-defined]
+        text = hardest_reviews(probabilities, labels, rows, self.labels, datamodule)
+        writer.add_text("val/hardest_reviews", text, step)
+
+
+def confusion_matrix_figure(
+    probabilities: FloatArray, labels: IntArray, names: tuple[str, ...]
+) -> Figure:
+    """Counts and shares of the true label, from the probability [N] of the positive label."""
+    counts = np.zeros((2, 2), dtype=np.int64)
+    np.add.at(counts, (labels, (probabilities > 0.5).astype(int)), 1)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    figure = Figure(figsize=(4.2, 3.6), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    axes.set_xticks([0, 1], names)
+    axes.set_yticks([0, 1], names)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("true")
+    for (true, predicted), count in np.ndenumerate(counts):
+        share = shares[true, predicted]
+        colour = "white" if share > 0.5 else "black"
+        axes.text(predicted, true, f"{count:,}\n{share:.1%}", ha="center", va="center", c=colour)
+    return figure
+
+
+def hardest_reviews(
+    probabilities: FloatArray,
+    labels: IntArray,
+    rows: IntArray,
+    names: tuple[str, ...],
+    datamodule: ReviewDataModule,
+) -> str:
+    """A Markdown table of the reviews whose true label got the least probability."""
+    tokenizer = datamodule.corpus.tokenizer()
+    of_true_label = np.where(labels == 1, probabilities, 1 - probabilities)
+    lines = ["| probability of the true label | true label | review |", "| --- | --- | --- |"]
+    for place in np.argsort(of_true_label, kind="stable")[:_HARDEST]:
+        text = tokenizer.decode(datamodule.corpus.splits["val"].review(rows[place]).tolist())
+        # Decomposed Hangul (normalization nfd) is hard to read; | and < would break the table.
+        readable = html.escape(unicodedata.normalize("NFC", text)).replace("|", "&#124;")
+        one_line = " ".join(readable.split())
+        lines.append(f"| {of_true_label[place]:.4f} | {names[labels[place]]} | {one_line} |")
+    return "\n".join(lines)

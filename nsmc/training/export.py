@@ -1,0 +1,114 @@
+"""The callback that exports the best weights as a bundle, and checks the bundle on the spot."""
+
+import dataclasses
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytorch_lightning as L
+import torch
+from pytorch_lightning.callbacks import ModelCheckpoint
+
+from nsmc.data.datamodule import ReviewDataModule
+from nsmc.runtime.bundle import BundleConfig, rewrite_config, write_bundle
+from nsmc.runtime.predictor import Predictor
+from nsmc.training.classifier import RecurrentClassifier, pad
+from nsmc.training.model_card import model_card
+from nsmc.training.module import classifier_from_checkpoint
+
+log = logging.getLogger(__name__)
+
+TOLERANCE = 1e-4  # between the runtime's logits and torch's
+
+_CHECKED_REVIEWS = 512  # validation reviews whose logits are compared
+
+
+class BundleExport(L.Callback):
+    """Writes the bundle when training ends; adds metrics when validation and testing end.
+
+    `labels` names labels 0 and 1; `corpus`, `command` and `signature` say where the bundle comes
+    from. Raises RuntimeError where the runtime, reading the bundle back, does not compute the
+    classifier's logits; there is then no bundle.
+    """
+
+    def __init__(
+        self, folder: str, *, labels: tuple[str, ...], corpus: str, command: str, signature: str
+    ) -> None:
+        self.folder = Path(folder)
+        self.labels = labels
+        self.corpus = corpus
+        self.command = command
+        self.signature = signature
+        self.config: BundleConfig | None = None  # of the bundle, once it is written
+
+    # Not an earlier hook: ModelCheckpoint runs last in each, so its best path could be stale.
+    def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if not trainer.is_global_zero:
+            return
+        datamodule: ReviewDataModule = trainer.datamodule  # type: ignore[attr-defined]
+        classifier = classifier_from_checkpoint(best_checkpoint(trainer))
+        self.config = BundleConfig(
+            cell=classifier.cell,
+            vocab_size=classifier.embedding.num_embeddings,
+            embedding_dim=classifier.embedding.embedding_dim,
+            hidden_size=classifier.hidden_size,
+            num_layers=len(classifier.suffixes),
+            bidirectional=len(classifier.suffixes[0]) == 2,
+            pooling=classifier.pooling,
+            pad_id=classifier.pad_id,
+            max_length=datamodule.max_length,
+            labels=self.labels,
+            signature=self.signature,
+        )
+        write_bundle(
+            self.folder,
+            self.config,
+            classifier.bundle_tensors(),
+            datamodule.corpus.tokenizer_path,
+            model_card(self.config, self.command, self.corpus),
+            check=lambda folder: _check_logits(folder, classifier, datamodule),
+        )
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._add_metrics(trainer, "val/")
+
+    def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._add_metrics(trainer, "test/")
+
+    def _add_metrics(self, trainer: L.Trainer, prefix: str) -> None:
+        # Validations during the fit come before there is a bundle.
+        if self.config is None:
+            return
+        found = {
+            name: round(float(value), 6)
+            for name, value in trainer.callback_metrics.items()
+            if name.startswith(prefix)
+        }
+        self.config = dataclasses.replace(self.config, metrics={**self.config.metrics, **found})
+        card = model_card(self.config, self.command, self.corpus)
+        rewrite_config(self.folder, self.config, card)
+
+
+def best_checkpoint(trainer: L.Trainer) -> str:
+    """The path of the best checkpoint, or, where no epoch was trained, of the one resumed from."""
+    callback = trainer.checkpoint_callback
+    assert isinstance(callback, ModelCheckpoint)
+    return callback.best_model_path or str(trainer.ckpt_path)
+
+
+def _check_logits(
+    folder: Path, classifier: RecurrentClassifier, datamodule: ReviewDataModule
+) -> None:
+    """Compare the runtime on the bundle with the classifier, on validation reviews."""
+    reviews = datamodule.corpus.splits["val"]
+    rows = range(min(_CHECKED_REVIEWS, len(reviews)))
+    token_ids = [reviews.review(row).tolist()[: datamodule.max_length] for row in rows]
+    with torch.inference_mode():
+        expected = classifier(*pad(token_ids)).numpy()
+    difference = np.abs(Predictor.load(folder).logits(token_ids) - expected).max()
+    if not difference <= TOLERANCE:  # written so that NaN fails, too
+        raise RuntimeError(
+            f"export failed: the runtime's logits differ from the classifier's by {difference:.2g}; "
+            f"at most {TOLERANCE} is allowed"
+        )
+    log.info("bundle checked on %d validation reviews: logits within %.1g", len(rows), difference)

@@ -1,0 +1,71 @@
+"""The model card: the page in a bundle that says what it is, how good, and how to use it."""
+
+import math
+
+from nsmc.runtime.bundle import BundleConfig, expected_shapes
+
+_METRICS = {
+    "accuracy": "accuracy",
+    "f1": "F1 of the positive label",
+    "auroc": "area under the ROC curve",
+    "loss": "cross-entropy",
+}
+
+
+def model_card(config: BundleConfig, command: str, corpus: str) -> str:
+    """The card in Markdown. `command` is what trained it, `corpus` names what it was trained on."""
+    parameters = sum(math.prod(shape) for shape in expected_shapes(config).values())
+    directions = "both directions" if config.bidirectional else "one direction"
+    return f"""# A {config.cell.upper()} that tells negative from positive reviews
+
+Trained with `nsmc` on the corpus `{corpus}` by
+
+    {command}
+
+| | |
+| --- | --- |
+| network | embedding {config.embedding_dim}, {config.num_layers} layer(s) of {config.cell.upper()} \
+{config.hidden_size}, {directions}, {config.pooling} pooling |
+| parameters | {parameters:,} |
+| vocabulary | {config.vocab_size:,} byte-level BPE tokens |
+| reads | the first {config.max_length} tokens of a review |
+| answers | {", ".join(config.labels)} |
+| configuration signature | `{config.signature}` |
+
+## How well it does
+
+{_metrics_table(config.metrics)}
+
+It has learnt short movie reviews of one site and time. Other texts, other topics and irony will
+mislead it; its probabilities are not calibrated.
+
+## How to use it
+
+    nsmc predict FOLDER "와 진짜 재밌는 영화임미다!!"
+
+or from Python, which needs numpy, tokenizers and safetensors alone:
+
+    from nsmc.runtime.predictor import Predictor
+    predictor = Predictor.load("FOLDER")
+    predictor(["와 진짜 재밌는 영화임미다!!"])
+
+`nsmc.safetensors` holds the weights under PyTorch's names, `tokenizer.json` is in the Hugging Face
+tokenizers format, `config.json` has the sizes. Token ids go through the embedding, the recurrence
+and `ln1`, without padding and without special tokens.
+"""
+
+
+def _metrics_table(metrics: dict[str, float]) -> str:
+    if not metrics:
+        return "Not measured yet."
+    splits = [s for s in ("val", "test") if any(key.startswith(f"{s}/") for key in metrics)]
+    titles = {"val": "validation", "test": "test"}
+    lines = [
+        "| | " + " | ".join(titles[split] for split in splits) + " |",
+        "| --- |" + " --- |" * len(splits),
+    ]
+    for key, name in _METRICS.items():
+        cells = [metrics.get(f"{split}/{key}") for split in splits]
+        shown = ["" if value is None else f"{value:.4f}" for value in cells]
+        lines.append(f"| {name} | " + " | ".join(shown) + " |")
+    return "\n".join(lines)

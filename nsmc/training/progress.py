@@ -1,0 +1,92 @@
+"""Callbacks that tell how training goes: a line per epoch, reviews per second, divergence.
+
+The progress bar is Lightning's own and only for terminals; in a log file a long epoch gets a line
+now and then instead.
+"""
+
+import logging
+import math
+import time
+from typing import Any
+
+import pytorch_lightning as L
+
+from nsmc.data.batching import Batch
+
+log = logging.getLogger(__name__)
+
+
+class TrainingProgress(L.Callback):
+    """Logs a line per epoch, and within an epoch every `seconds_between_lines` (None: never).
+
+    Measures training throughput, without validation: reviews per second over all processes, to the
+    loggers every `log_every_n_steps` of the Trainer. `reviews` and `seconds` add up over the fit.
+    Raises ValueError when the loss is no longer a number.
+    """
+
+    def __init__(self, seconds_between_lines: float | None) -> None:
+        self.seconds_between_lines = seconds_between_lines
+        self.reviews = 0
+        self.seconds = 0.0
+        self._epoch_reviews = 0
+        self._epoch_start = 0.0
+        self._last_step_end = 0.0
+        self._last_line = 0.0
+        self._window = (0, 0.0)  # reviews and time when throughput was last logged
+
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        now = time.perf_counter()
+        self._epoch_reviews = 0
+        self._epoch_start = self._last_step_end = self._last_line = now
+        self._window = (0, now)
+
+    def on_train_batch_end(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: Any,
+        batch: Batch,
+        batch_idx: int,
+    ) -> None:
+        now = self._last_step_end = time.perf_counter()
+        self._epoch_reviews += len(batch.labels) * trainer.world_size
+        if trainer.global_step % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
+            self._log_throughput(trainer, now)
+            loss = float(outputs["loss"])
+            if not math.isfinite(loss):
+                raise ValueError(
+                    f"training diverged: the loss is {loss} at step {trainer.global_step}; "
+                    "lower model.lr or set trainer.gradient_clip_val"
+                )
+        wait = self.seconds_between_lines
+        if wait is not None and now - self._last_line >= wait:
+            self._last_line = now
+            share = (batch_idx + 1) / trainer.num_training_batches
+            self._log_line(trainer, f"{share:.0%} of the epoch, loss {float(outputs['loss']):.4f}")
+
+    def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if self._epoch_reviews:
+            self._window = (self._epoch_reviews, time.perf_counter())
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.reviews += self._epoch_reviews
+        self.seconds += self._last_step_end - self._epoch_start
+        metrics = trainer.callback_metrics
+        shown = [
+            f"{split} loss {metrics[loss]:.4f} accuracy {metrics[f'{split}/accuracy']:.4f}"
+            for split, loss in (("train", "train/loss_epoch"), ("val", "val/loss"))
+            if loss in metrics
+        ]
+        self._log_line(trainer, ", ".join(shown))
+
+    def _log_throughput(self, trainer: L.Trainer, now: float) -> None:
+        reviews, since = self._window
+        self._window = (self._epoch_reviews, now)
+        rate = (self._epoch_reviews - reviews) / max(now - since, 1e-9)
+        for logger in trainer.loggers:
+            logger.log_metrics({"train/reviews_per_second": rate}, step=trainer.global_step)
+
+    def _log_line(self, trainer: L.Trainer, text: str) -> None:
+        rate = self._epoch_reviews / max(self._last_step_end - self._epoch_start, 1e-9)
+        epoch = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
+        log.info("%s: %s, %s reviews/s", epoch, text, f"{rate:,.0f}")
