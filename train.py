@@ -3,13 +3,13 @@
 It composes the configuration, checks it, and runs one job; what a user got wrong ends in one line.
 """
 
-import os
 import shlex
-import sys
 from pathlib import Path
+from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from nsmc.experiments.errors import one_line_errors
@@ -22,11 +22,17 @@ register_resolvers()
 @hydra.main(version_base="1.3", config_path="configs", config_name="train")
 def main(cfg: DictConfig) -> float:
     with one_line_errors():
-        config = check_config(OmegaConf.to_container(cfg, resolve=True))
+        values: Any = OmegaConf.to_container(cfg, resolve=True)
+        config = check_config(values)
         # Only now: importing torch and Lightning takes seconds, a mistyped key should not.
         from nsmc.experiments.job import run_job
 
         hydra_config = HydraConfig.get()
+        if hydra_config.mode == RunMode.MULTIRUN and config.trainer.processes > 1:
+            raise ValueError(
+                f"trainer.devices={config.trainer.devices}: several processes and a sweep (-m) do "
+                "not go together; start the runs one by one"
+            )
         command = shlex.join(["python", "train.py", *hydra_config.overrides.task])
         metrics = run_job(config, Path(hydra_config.runtime.output_dir), command)
         return metrics[config.callbacks.checkpoint.monitor]

@@ -26,7 +26,7 @@ from nsmc.experiments.signature import signature
 from nsmc.experiments.summary import next_commands, summary
 from nsmc.training.charts import ValidationCharts
 from nsmc.training.export import BundleExport, best_checkpoint
-from nsmc.training.module import SentimentModule
+from nsmc.training.module import SentimentModule, check_checkpoint
 from nsmc.training.progress import TrainingProgress
 
 log = logging.getLogger(__name__)
@@ -40,17 +40,17 @@ def run_job(config: RunConfig, folder: Path, command: str) -> dict[str, float]:
     """
     started = time.perf_counter()
     check_hardware(config.trainer)
-    check_checkpoint(config.ckpt_path)
     _quieten()
     L.seed_everything(config.seed, workers=True, verbose=False)
     datamodule = build_datamodule(config.data, config.seed)
     corpus = datamodule.corpus
     vocab_size = corpus.tokenizer().get_vocab_size()
     if vocab_size < config.data.vocab_size:
-        log.info(
-            "the corpus gives %s tokens of data.vocab_size=%d", vocab_size, config.data.vocab_size
-        )
+        wanted = config.data.vocab_size
+        log.info("the corpus gives %d tokens of data.vocab_size=%d", vocab_size, wanted)
     module = SentimentModule(vocab_size=vocab_size, **config.model.model_dump())
+    if config.ckpt_path is not None:
+        check_checkpoint(config.ckpt_path, module)
     run_signature = signature(config, corpus.corpus_fingerprint)
     export = BundleExport(
         str(folder / "bundle"),
@@ -91,7 +91,8 @@ def run_job(config: RunConfig, folder: Path, command: str) -> dict[str, float]:
 
 
 def build_datamodule(config: DataConfig, seed: int) -> ReviewDataModule:
-    remote = {name: RemoteFile(file.url, file.sha256) for name, file in config.remote_files.items()}
+    published = (config.remote_files or {}).items()
+    remote = {name: RemoteFile(file.url, file.sha256) for name, file in published}
     return ReviewDataModule(
         root=config.root,
         train_file=config.train_file,
@@ -130,8 +131,8 @@ def build_callbacks(
             save_last=True,
         )
     ]
-    if config.early_stopping.patience is not None:
-        stopping = config.early_stopping
+    stopping = config.early_stopping
+    if stopping.patience is not None:
         callbacks.append(
             EarlyStopping(
                 monitor, patience=stopping.patience, min_delta=stopping.min_delta, mode=mode
@@ -198,11 +199,6 @@ def fit_and_test(
     }
 
 
-def check_checkpoint(path: str | None) -> None:
-    if path is not None and not Path(path).is_file():
-        raise FileNotFoundError(f"ckpt_path={path}: no such file")
-
-
 def _log_hyperparameters(trainer: L.Trainer, config: RunConfig, metrics: dict[str, float]) -> None:
     """One row for TensorBoard's HPARAMS tab, with the final metrics."""
     sections = config.model_dump(include={"data", "model", "trainer"})
@@ -226,5 +222,8 @@ def _quieten() -> None:
     # Collation from mapped memory needs no workers, and the sampler's shards repeat no review.
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*it is recommended to use .*devices=1.*")
+    warnings.filterwarnings("ignore", message=".*is smaller than the logging interval.*")
+    # Lightning 2.6 itself uses what torch 2.13 deprecates.
+    warnings.filterwarnings("ignore", message=".*treespec, LeafSpec.*")
     if int(os.environ.get("LOCAL_RANK", 0)) > 0:
         logging.getLogger().setLevel(logging.WARNING)

@@ -43,7 +43,7 @@ def _versions() -> dict[str, str]:
 
 
 def _git_commit() -> str | None:
-    """The commit of the code that ran, with "+changes" where files were edited; None without git."""
+    """The commit of the code that ran, "+changes" where files were edited; None without git."""
     here = Path(__file__).parent
 
     def git(*arguments: str) -> str:

@@ -29,7 +29,7 @@ class DataConfig(Section):
     root: str
     train_file: str
     test_file: str
-    remote_files: dict[str, RemoteFileConfig]
+    remote_files: dict[str, RemoteFileConfig] | None
     cache_dir: str
     labels: Annotated[list[str], Field(min_length=2, max_length=2)]
     validation_fraction: Annotated[float, Field(gt=0, lt=1)]
@@ -72,6 +72,11 @@ class TrainerConfig(Section):
     gradient_clip_val: Annotated[float, Field(gt=0)] | None
     log_every_n_steps: PositiveInt
     deterministic: bool
+
+    @property
+    def processes(self) -> int:
+        """How many processes train together, on all machines."""
+        return self.devices * self.num_nodes
 
 
 class CheckpointConfig(Section):

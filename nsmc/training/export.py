@@ -108,7 +108,7 @@ def _check_logits(
     difference = np.abs(Predictor.load(folder).logits(token_ids) - expected).max()
     if not difference <= TOLERANCE:  # written so that NaN fails, too
         raise RuntimeError(
-            f"export failed: the runtime's logits differ from the classifier's by {difference:.2g}; "
-            f"at most {TOLERANCE} is allowed"
+            f"export failed: the runtime's logits differ from the classifier's by "
+            f"{difference:.2g}; at most {TOLERANCE} is allowed"
         )
     log.info("bundle checked on %d validation reviews: logits within %.1g", len(rows), difference)

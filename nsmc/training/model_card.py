@@ -15,8 +15,10 @@ _METRICS = {
 def model_card(config: BundleConfig, command: str, corpus: str) -> str:
     """The card in Markdown. `command` is what trained it, `corpus` names what it was trained on."""
     parameters = sum(math.prod(shape) for shape in expected_shapes(config).values())
+    cell = config.cell.upper()
     directions = "both directions" if config.bidirectional else "one direction"
-    return f"""# A {config.cell.upper()} that tells negative from positive reviews
+    layers = f"{config.num_layers} layer(s) of {cell} {config.hidden_size}, {directions}"
+    return f"""# A {cell} that tells negative from positive reviews
 
 Trained with `nsmc` on the corpus `{corpus}` by
 
@@ -24,8 +26,7 @@ Trained with `nsmc` on the corpus `{corpus}` by
 
 | | |
 | --- | --- |
-| network | embedding {config.embedding_dim}, {config.num_layers} layer(s) of {config.cell.upper()} \
-{config.hidden_size}, {directions}, {config.pooling} pooling |
+| network | embedding {config.embedding_dim}, {layers}, {config.pooling} pooling |
 | parameters | {parameters:,} |
 | vocabulary | {config.vocab_size:,} byte-level BPE tokens |
 | reads | the first {config.max_length} tokens of a review |

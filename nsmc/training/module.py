@@ -3,6 +3,8 @@
 It takes plain values, so its checkpoints load with weights-only loading.
 """
 
+import pickle
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as L
@@ -92,7 +94,7 @@ class SentimentModule(L.LightningModule):
             on_step=is_training,
             on_epoch=True,
             batch_size=len(batch.labels),
-            sync_dist=not is_training,
+            sync_dist=True,
         )
         self.log_dict(metrics, on_step=False, on_epoch=True, batch_size=len(batch.labels))
         return {"loss": loss, "probabilities": probabilities}
@@ -118,9 +120,38 @@ class SentimentModule(L.LightningModule):
         return sum(parameter.numel() for parameter in self.parameters())
 
 
+def load_checkpoint(path: str) -> dict[str, Any]:
+    """A checkpoint's content on the CPU, with nothing unpickled but plain values.
+
+    Raises FileNotFoundError for a missing file, ValueError for one that is no such checkpoint.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path}: no such checkpoint")
+    try:
+        checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        missing = {"hyper_parameters", "state_dict"} - checkpoint.keys()
+    except (RuntimeError, pickle.UnpicklingError, EOFError, AttributeError, OSError) as error:
+        details = " ".join(str(error).split())[:80]
+        raise ValueError(f"{path}: not a checkpoint, or damaged ({details})") from None
+    if missing:
+        raise ValueError(f"{path}: not a checkpoint of this program: no {', '.join(missing)}")
+    return checkpoint
+
+
+def check_checkpoint(path: str, module: SentimentModule) -> None:
+    """Raises what `load_checkpoint` raises, and ValueError for a checkpoint of another model."""
+    theirs = load_checkpoint(path)["hyper_parameters"]
+    for name, ours in module.hparams.items():
+        if theirs.get(name) != ours:
+            raise ValueError(
+                f"ckpt_path={path} has {name}={theirs.get(name)}, this run {name}={ours}: "
+                "go on with the configuration it was trained with"
+            )
+
+
 def classifier_from_checkpoint(path: str) -> RecurrentClassifier:
-    """The classifier of a checkpoint, on the CPU, in evaluation mode; nothing is unpickled."""
-    checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    """The classifier of a checkpoint, on the CPU, in evaluation mode."""
+    checkpoint = load_checkpoint(path)
     module = SentimentModule(**checkpoint["hyper_parameters"])
     module.load_state_dict(checkpoint["state_dict"])
     return module.classifier.eval()

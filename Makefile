@@ -1,0 +1,49 @@
+# make help lists what there is. Everything happens in .venv; PYTHON chooses the interpreter for it.
+PYTHON ?= python3
+BIN := .venv/bin
+# Where the real corpus is, for `make corpus-test` and `make bench`.
+NSMC_ROOT ?= ../shared/nsmc
+
+.DEFAULT_GOAL := help
+.PHONY: help install train sweep tensorboard test corpus-test lint format bench clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+install: .venv/installed ## make .venv with the pinned dependencies
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+train: install ## train a GRU on the sample corpus, on the CPU, within a minute
+	$(BIN)/python train.py data=sample model=gru trainer.accelerator=cpu
+
+sweep: install ## compare four models on the sample corpus
+	$(BIN)/python train.py -m data=sample trainer.accelerator=cpu model=gru,lstm model.hidden_size=64,128
+
+tensorboard: install ## show the losses of all runs at http://localhost:6006
+	$(BIN)/tensorboard --logdir outputs
+
+test: install ## run the test suite
+	$(BIN)/python -m pytest -n 2
+
+corpus-test: install ## check reading, caching and training on the real corpus at NSMC_ROOT
+	NSMC_ROOT=$(NSMC_ROOT) $(BIN)/python -m pytest -m corpus
+
+lint: install ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: install ## let ruff rewrite the code in the project's form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: install ## measure speed against the blog post's script; NSMC_ROOT names the corpus
+	NSMC_ROOT=$(NSMC_ROOT) $(BIN)/python -m tests.benchmarks
+
+clean: ## remove .venv, caches and built files; outputs/ stays
+	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

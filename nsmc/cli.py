@@ -1,0 +1,161 @@
+"""The `nsmc` command: a thin face over the runtime.
+
+It imports numpy and tokenizers only once it is known that they are needed, and never torch.
+"""
+
+import argparse
+import contextlib
+import os
+import sys
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import nsmc
+
+if TYPE_CHECKING:
+    from nsmc.runtime.predictor import Predictor
+
+PROMPT = "영화 리뷰를 입력하세요: "
+QUIT_WORDS = ("q", "exit", "quit")
+
+# The blog post's words for its two answers; a bundle with other labels answers with those.
+_SENTENCES = {"positive": "긍정적인 리뷰", "negative": "부정적인 리뷰"}
+
+_LONGEST_ECHO = 200  # characters of a review that are repeated beside its answer
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    options = _parser().parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a terminal without Hangul
+    try:
+        predict(options.words)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt:
+        print(file=sys.stderr)
+        return 130
+    except (OSError, ValueError) as error:
+        if os.environ.get("HYDRA_FULL_ERROR") == "1":
+            raise
+        print(f"nsmc: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="nsmc", description="Classifies Korean reviews with a trained bundle, without PyTorch."
+    )
+    parser.add_argument("--version", action="version", version=f"nsmc {nsmc.__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    command = commands.add_parser(
+        "predict",
+        help="say whether reviews are positive or negative",
+        usage="nsmc predict [BUNDLE] [TEXT ...]",
+        description=(
+            "Prints label, probability and text of each TEXT, separated by tabs. Without a TEXT, "
+            "asks for reviews on a terminal (q, exit or quit ends it), and reads a pipe line by "
+            "line. Without a BUNDLE, takes the newest under outputs/."
+        ),
+    )
+    command.add_argument("words", nargs="*", metavar="BUNDLE TEXT", help="a folder, then reviews")
+    return parser
+
+
+def predict(words: Sequence[str]) -> None:
+    """Answer for the texts, the terminal or the pipe. Raises what `Predictor.load` raises."""
+    from nsmc.runtime.predictor import Predictor
+
+    folder, texts = split_words(words)
+    if folder is None:
+        folder = newest_bundle(Path("outputs"))
+        print(f"using {folder}", file=sys.stderr)
+    predictor = Predictor.load(folder)
+    if texts:
+        answer_lines(predictor, texts)
+    elif sys.stdin.isatty():
+        converse(predictor)
+    else:
+        answer_lines(predictor, piped_lines())
+
+
+def split_words(words: Sequence[str]) -> tuple[Path | None, Sequence[str]]:
+    """The bundle's folder, where the first word names one, and the texts.
+
+    A first word with a slash and no space is taken for a path, so that a mistyped one is refused
+    rather than classified.
+    """
+    if words:
+        path = Path(words[0]).expanduser()
+        looks_like_path = "/" in words[0] and not any(c.isspace() for c in words[0])
+        try:
+            if looks_like_path or path.is_dir():
+                return path, words[1:]
+        except (OSError, ValueError):  # far too long for a path, or with a NUL
+            pass
+    return None, words
+
+
+def newest_bundle(outputs: Path) -> Path:
+    """The bundle that was written last. Raises FileNotFoundError where there is none."""
+    configs = list(outputs.glob("**/bundle/config.json"))
+    if not configs:
+        raise FileNotFoundError(
+            f"there is no bundle under {outputs.absolute()}: name one, or train one with "
+            "python train.py"
+        )
+    return max(configs, key=lambda path: path.stat().st_mtime).parent
+
+
+def answer_lines(predictor: "Predictor", texts: Iterable[str]) -> None:
+    """Print a line for each text as soon as it is known: label, probability, text."""
+    for text in texts:
+        if text.strip():
+            answer = predictor([text])[0]
+            print(answer.label, f"{answer.probability:.4f}", _echo(text), sep="\t", flush=True)
+        else:
+            print("empty", "", "", sep="\t", flush=True)
+
+
+def piped_lines() -> Iterator[str]:
+    for line in sys.stdin.buffer:
+        yield line.decode("utf-8", "replace").rstrip("\r\n")
+
+
+def converse(predictor: "Predictor") -> None:
+    """Ask for reviews and answer, as the blog post's program does, until the user has enough."""
+    sys.stdin.reconfigure(errors="replace")  # type: ignore[union-attr]
+    with contextlib.suppress(ImportError):
+        import readline  # noqa: F401 - gives input() line editing, where the platform has it
+    while True:
+        try:
+            text = input(PROMPT).strip()
+        except (EOFError, KeyboardInterrupt):
+            print()
+            return
+        if text.lower() in QUIT_WORDS:
+            return
+        if text:
+            answer = predictor([text])[0]
+            sentence = _SENTENCES.get(answer.label, answer.label)
+            print(f"{sentence} ({answer.probability:.1%})")
+
+
+def _echo(text: str) -> str:
+    """The text in one line that does the terminal no harm."""
+    shown = text[:_LONGEST_ECHO] + ("…" if len(text) > _LONGEST_ECHO else "")
+    return "".join(
+        char
+        if unicodedata.category(char) not in ("Cc", "Cs", "Cn")
+        else "\N{REPLACEMENT CHARACTER}"
+        for char in shown
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
