@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as L
-from pytorch_lightning.callbacks import EarlyStopping, LearningRateMonitor, ModelCheckpoint
+from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 
 from nsmc.data.datamodule import ReviewDataModule
@@ -62,7 +62,7 @@ def run_job(config: RunConfig, folder: Path, command: str) -> dict[str, float]:
     progress = TrainingProgress(
         None if sys.stderr.isatty() else config.callbacks.seconds_between_lines
     )
-    callbacks = [*build_callbacks(config.callbacks, config.logger, folder), progress, export]
+    callbacks = [*build_callbacks(config.callbacks, folder), progress, export]
     if config.logger.tensorboard:
         callbacks.append(ValidationCharts(tuple(config.data.labels)))
     trainer = build_trainer(config, folder, callbacks)
@@ -116,9 +116,7 @@ def build_datamodule(config: DataConfig, seed: int) -> ReviewDataModule:
     )
 
 
-def build_callbacks(
-    config: CallbacksConfig, loggers: LoggerConfig, folder: Path
-) -> list[L.Callback]:
+def build_callbacks(config: CallbacksConfig, folder: Path) -> list[L.Callback]:
     monitor = config.checkpoint.monitor
     mode = "min" if monitor == "val/loss" else "max"
     callbacks: list[L.Callback] = [
@@ -138,8 +136,6 @@ def build_callbacks(
                 monitor, patience=stopping.patience, min_delta=stopping.min_delta, mode=mode
             )
         )
-    if loggers.tensorboard or loggers.csv:
-        callbacks.append(LearningRateMonitor(logging_interval="step"))
     return callbacks
 
 
@@ -147,10 +143,9 @@ def build_loggers(config: LoggerConfig, folder: Path) -> list[Logger]:
     """TensorBoard first: it is the logger that charts are drawn for."""
     loggers: list[Logger] = []
     if config.tensorboard:
-        # Without hp_metric, or each run would show twice in the HPARAMS tab.
-        loggers.append(
-            TensorBoardLogger(str(folder), name="", version="tensorboard", default_hp_metric=False)
-        )
+        # In the run folder itself, so that TensorBoard shows its name alone; without hp_metric, or
+        # each run would have an empty column in the HPARAMS tab.
+        loggers.append(TensorBoardLogger(str(folder), name="", version="", default_hp_metric=False))
     if config.csv:
         loggers.append(CSVLogger(str(folder), name="", version="csv"))
     return loggers
@@ -201,17 +196,19 @@ def fit_and_test(
 
 def _log_hyperparameters(trainer: L.Trainer, config: RunConfig, metrics: dict[str, float]) -> None:
     """One row for TensorBoard's HPARAMS tab, with the final metrics."""
-    sections = config.model_dump(include={"data", "model", "trainer"})
-    hidden = {"remote_files", "root", "cache_dir", "train_file", "test_file", "labels"}
+    data, trained = config.data, config.trainer
     row = {
-        f"{section}/{key}": value
-        for section, values in sections.items()
-        for key, value in values.items()
-        if key not in hidden
+        **config.model.model_dump(),
+        "seed": config.seed,
+        "corpus": data.name,
+        **{key: getattr(data, key) for key in ("vocab_size", "batch_size", "normalization")},
+        **{key: getattr(trained, key) for key in ("max_epochs", "precision", "gradient_clip_val")},
     }
+    shown = {key: str(value) if isinstance(value, bool) else value for key, value in row.items()}
+    best_first = {config.callbacks.checkpoint.monitor: 0.0, **metrics}
     for logger in trainer.loggers:
         if isinstance(logger, TensorBoardLogger):
-            logger.log_hyperparams({**row, "seed": config.seed}, metrics)
+            logger.log_hyperparams(shown, best_first)
             logger.save()
 
 

@@ -26,7 +26,8 @@ def summary(record: dict[str, Any], bundle: Path) -> str:
         f"{'seconds':<12}{record['seconds']:,.1f} in all, {record['train_seconds']:,.1f} training "
         f"({record['reviews_per_second']:,.0f} reviews/s)",
         f"{'parameters':<12}{record['parameters']:,}",
-        f"{'bundle':<12}{size / 1e6:.2f} MB (weights {weights / 1e6:.2f} MB) in {bundle}",
+        f"{'bundle':<12}{size / 1e6:.2f} MB (weights {weights / 1e6:.2f} MB)",
+        f"{'folder':<12}{_shortened(bundle.parent)}",
     ]
     return "\n".join(lines)
 
@@ -36,7 +37,7 @@ def next_commands(bundle: Path, corpus: str) -> str:
     lines = [
         "",
         "Next:",
-        f'  {_command("nsmc")} predict {bundle} "와 진짜 재밌는 영화임미다!!"',
+        f'  {_command("nsmc")} predict {_shortened(bundle)} "와 진짜 재밌는 영화임미다!!"',
         f"  {_command('tensorboard')} --logdir outputs",
     ]
     if corpus == "sample":
@@ -50,5 +51,9 @@ def _command(name: str) -> str:
     found = shutil.which(name)
     if not program.exists() or (found and Path(found) == program):
         return name
-    inside = program.is_relative_to(Path.cwd())
-    return str(program.relative_to(Path.cwd()) if inside else program)
+    return str(_shortened(program))
+
+
+def _shortened(path: Path) -> Path:
+    """Relative to the working directory where it is inside."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -92,11 +92,11 @@ def hardest_reviews(
     """A Markdown table of the reviews whose true label got the least probability."""
     tokenizer = datamodule.corpus.tokenizer()
     of_true_label = np.where(labels == 1, probabilities, 1 - probabilities)
-    lines = ["| probability of the true label | true label | review |", "| --- | --- | --- |"]
+    lines = ["| true&nbsp;label | its&nbsp;probability | review |", "| --- | --- | --- |"]
     for place in np.argsort(of_true_label, kind="stable")[:_HARDEST]:
         text = tokenizer.decode(datamodule.corpus.splits["val"].review(rows[place]).tolist())
         # Decomposed Hangul (normalization nfd) is hard to read; | and < would break the table.
         readable = html.escape(unicodedata.normalize("NFC", text)).replace("|", "&#124;")
         one_line = " ".join(readable.split())
-        lines.append(f"| {of_true_label[place]:.4f} | {names[labels[place]]} | {one_line} |")
+        lines.append(f"| {names[labels[place]]} | {of_true_label[place]:.4f} | {one_line} |")
     return "\n".join(lines)

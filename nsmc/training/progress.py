@@ -19,9 +19,9 @@ log = logging.getLogger(__name__)
 class TrainingProgress(L.Callback):
     """Logs a line per epoch, and within an epoch every `seconds_between_lines` (None: never).
 
-    Measures training throughput, without validation: reviews per second over all processes, to the
-    loggers every `log_every_n_steps` of the Trainer. `reviews` and `seconds` add up over the fit.
-    Raises ValueError when the loss is no longer a number.
+    Every `log_every_n_steps` of the Trainer, the loggers get the learning rate and the throughput
+    (reviews per second over all processes, without validation). `reviews` and `seconds` add up over
+    the fit. Raises ValueError when the loss is no longer a number.
     """
 
     def __init__(self, seconds_between_lines: float | None) -> None:
@@ -51,7 +51,7 @@ class TrainingProgress(L.Callback):
         now = self._last_step_end = time.perf_counter()
         self._epoch_reviews += len(batch.labels) * trainer.world_size
         if trainer.global_step % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
-            self._log_throughput(trainer, now)
+            self._log_rates(trainer, now)
             loss = float(outputs["loss"])
             if not math.isfinite(loss):
                 raise ValueError(
@@ -79,12 +79,15 @@ class TrainingProgress(L.Callback):
         ]
         self._log_line(trainer, ", ".join(shown))
 
-    def _log_throughput(self, trainer: L.Trainer, now: float) -> None:
+    def _log_rates(self, trainer: L.Trainer, now: float) -> None:
         reviews, since = self._window
         self._window = (self._epoch_reviews, now)
-        rate = (self._epoch_reviews - reviews) / max(now - since, 1e-9)
+        rates = {
+            "train/reviews_per_second": (self._epoch_reviews - reviews) / max(now - since, 1e-9),
+            "train/learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
+        }
         for logger in trainer.loggers:
-            logger.log_metrics({"train/reviews_per_second": rate}, step=trainer.global_step)
+            logger.log_metrics(rates, step=trainer.global_step)
 
     def _log_line(self, trainer: L.Trainer, text: str) -> None:
         rate = self._epoch_reviews / max(self._last_step_end - self._epoch_start, 1e-9)

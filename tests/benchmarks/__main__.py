@@ -1,0 +1,40 @@
+"""Measures what the README reports: `python -m tests.benchmarks [NAME ...]`.
+
+Needs the real corpus at NSMC_ROOT. Machines are noisy: everything that is compared is measured in
+turn in one run, and medians and ratios are what counts.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from tests.benchmarks import runtime, scale, startup, training
+
+BENCHMARKS = {
+    "training": training.main,
+    "startup": startup.main,
+    "runtime": runtime.main,
+    "scale": scale.main,
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
+    names = parser.parse_args().names or list(BENCHMARKS)
+    root = Path(os.environ.get("NSMC_ROOT", ""))
+    if not (root / "ratings_train.txt").is_file():
+        print(f"NSMC_ROOT={root}: there is no ratings_train.txt in it", file=sys.stderr)
+        return 1
+    if unknown := set(names) - BENCHMARKS.keys():
+        print(f"no such benchmark: {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
+        return 1
+    for name in names:
+        print(f"\n{name}", flush=True)
+        BENCHMARKS[name](root.resolve())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,151 @@
+"""Training speed: the default configuration against the blog post's script.
+
+Both train in this process, in turn. The share of the machine's peak counts 6 floating-point
+operations for each recurrent and input weight and real token (2 forward, 4 backward), and compares
+with a float32 matrix product measured in the same round.
+"""
+
+import logging
+import statistics
+import tempfile
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as L
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from nsmc.data.batching import Batch, collate
+from nsmc.data.datamodule import ReviewDataModule
+from nsmc.experiments.job import build_callbacks, build_datamodule, build_trainer
+from nsmc.experiments.schema import RunConfig
+from nsmc.training.module import SentimentModule
+from nsmc.training.progress import TrainingProgress
+from tests.benchmarks.common import config, row
+
+ROUNDS = 5
+STEPS = 80  # of the default configuration, after WARM_UP
+BLOG_STEPS = 30
+WARM_UP = 10
+
+
+def main(root: Path) -> None:
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", module="pytorch_lightning")
+    configs = {cell: config(root, f"model={cell}") for cell in ("gru", "lstm")}
+    datamodule = build_datamodule(configs["gru"].data, seed=0)
+    script = BlogScript(datamodule)
+    peaks, blog = [], []
+    ours: dict[str, list[tuple[float, float]]] = {cell: [] for cell in configs}
+    for _ in range(ROUNDS):
+        peaks.append(matrix_product_peak())
+        blog.append(script.reviews_per_second())
+        for cell, each in configs.items():
+            ours[cell].append(train_default(each))
+    row("blog's script (GRU): reviews/s", blog, "{:,.0f}")
+    row("float32 matrix product: GFLOP/s", [peak / 1e9 for peak in peaks], "{:,.0f}")
+    for cell, measured in ours.items():
+        rates = [rate for rate, _ in measured]
+        row(f"default {cell}: reviews/s", rates, "{:,.0f}")
+        ratios = [rate / slow for rate, slow in zip(rates, blog, strict=True)]
+        row(f"default {cell}: ratio to the blog's script", ratios, "{:.1f}")
+        shares = [flops / peak for (_, flops), peak in zip(measured, peaks, strict=True)]
+        row(f"default {cell}: share of the peak", shares, "{:.2f}")
+
+
+def matrix_product_peak(size: int = 2048, repeats: int = 10) -> float:
+    """Floating-point operations per second of a square float32 product."""
+    left, right = torch.randn(size, size), torch.randn(size, size)
+    seconds = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        left @ right
+        seconds.append(time.perf_counter() - start)
+    return 2 * size**3 / statistics.median(seconds)
+
+
+class Meter(L.Callback):
+    """Counts reviews, tokens and seconds after the warm-up."""
+
+    def __init__(self) -> None:
+        self.reviews = self.tokens = 0
+        self.seconds = 0.0
+        self._start = 0.0
+
+    def on_train_batch_end(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: Any,
+        batch: Batch,
+        batch_idx: int,
+    ) -> None:
+        now = time.perf_counter()
+        if batch_idx < WARM_UP:
+            self._start = now
+        else:
+            self.reviews += len(batch.labels)
+            self.tokens += int(batch.lengths.sum())
+            self.seconds = now - self._start
+
+
+def train_default(each: RunConfig) -> tuple[float, float]:
+    """Train for some steps as train.py does; reviews/s and counted operations/s."""
+    steps = {"max_steps": WARM_UP + STEPS}
+    each = each.model_copy(update={"trainer": each.trainer.model_copy(update=steps)})
+    meter = Meter()
+    module = SentimentModule(vocab_size=each.data.vocab_size, **each.model.model_dump())
+    with tempfile.TemporaryDirectory() as folder:
+        callbacks = [*build_callbacks(each.callbacks, Path(folder)), TrainingProgress(None), meter]
+        trainer = build_trainer(each, Path(folder), callbacks)
+        loader = build_datamodule(each.data, seed=0).train_dataloader()
+        trainer.fit(module, loader)
+    weights = sum(
+        parameter.numel()
+        for name, parameter in module.classifier.recurrence.named_parameters()
+        if "weight" in name
+    )
+    return meter.reviews / meter.seconds, 6 * weights * meter.tokens / meter.seconds
+
+
+class BlogClassifier(nn.Module):
+    """The post's network; it reads the state after the padding, as the post does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(10_000, 128)
+        self.gru = nn.GRU(128, 128, batch_first=True)
+        self.ln1 = nn.Linear(128, 2)
+
+    def forward(self, token_ids: Tensor) -> Tensor:
+        _, hidden = self.gru(self.embedding(token_ids))
+        return self.ln1(hidden.squeeze(0))
+
+
+class BlogScript:
+    """The post's training loop: everything padded to 128 tokens, batches of 32, plain Adam."""
+
+    def __init__(self, datamodule: ReviewDataModule) -> None:
+        reviews = datamodule.corpus.splits["train"]
+        rows = np.arange(32 * (WARM_UP + BLOG_STEPS))
+        padded = collate(reviews, rows, max_length=128, pad_to=128)
+        self.loader = DataLoader(TensorDataset(padded.token_ids, padded.labels), batch_size=32)
+        self.model = BlogClassifier()
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=0.001)
+        self.criterion = nn.CrossEntropyLoss()
+
+    def reviews_per_second(self) -> float:
+        start, total_loss = 0.0, 0.0
+        for step, (token_ids, labels) in enumerate(self.loader):
+            if step == WARM_UP:
+                start = time.perf_counter()
+            loss = self.criterion(self.model(token_ids), labels)
+            self.optimizer.zero_grad()
+            loss.backward()
+            self.optimizer.step()
+            total_loss += loss.item()
+        return 32 * BLOG_STEPS / (time.perf_counter() - start)

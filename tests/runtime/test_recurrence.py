@@ -1,0 +1,160 @@
+"""The numpy recurrence against torch.nn.GRU and torch.nn.LSTM, which it promises to equal.
+
+Legend: T tokens, B reviews, D input width, H hidden size.
+"""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from nsmc.runtime.recurrence import CELLS, Array, Cell, DirectionWeights, project, run
+
+TORCH_CELLS: dict[str, type[nn.GRU] | type[nn.LSTM]] = {"gru": nn.GRU, "lstm": nn.LSTM}
+TOLERANCE = 1e-5
+
+each_cell = pytest.mark.parametrize("name", sorted(CELLS))
+
+
+def twins(
+    name: str, inputs: int, hidden: int, seed: int, scale: float = 1.0
+) -> tuple[Cell, nn.GRU | nn.LSTM]:
+    """A numpy cell and torch's layer with the same random weights, a normal of width `scale`."""
+    generator = torch.Generator().manual_seed(seed)
+    layer = TORCH_CELLS[name](inputs, hidden)
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.normal_(0, scale, generator=generator)
+    arrays = [
+        getattr(layer, f"{field}_l0").detach().numpy().copy() for field in DirectionWeights._fields
+    ]
+    return CELLS[name](DirectionWeights(*arrays)), layer
+
+
+def torch_run(layer: nn.GRU | nn.LSTM, inputs: Array) -> tuple[Array, Array]:
+    """Outputs [T, H] and final state [H] of one review [T, D], by torch."""
+    with torch.inference_mode():
+        outputs, final = layer(torch.from_numpy(inputs))
+    state: Tensor = final[0] if isinstance(final, tuple) else final
+    return outputs.numpy(), state[0].numpy()
+
+
+def normal(shape: tuple[int, ...], seed: int, scale: float = 1.0) -> Array:
+    return np.random.default_rng(seed).normal(0, scale, shape).astype(np.float32)
+
+
+@each_cell
+def test_the_table_of_cells_knows_torch_s_number_of_gates(name: str) -> None:
+    cell, layer = twins(name, inputs=3, hidden=5, seed=0)
+    assert cell.hidden_size == 5
+    assert cell.gates * 5 == len(layer.weight_ih_l0)
+
+
+@each_cell
+@settings(deadline=None, max_examples=40)
+@given(
+    tokens=st.integers(1, 12),
+    inputs=st.integers(1, 6),
+    hidden=st.integers(1, 9),
+    seed=st.integers(0, 2**31),
+)
+def test_one_review_is_read_as_by_torch(
+    name: str, tokens: int, inputs: int, hidden: int, seed: int
+) -> None:
+    cell, layer = twins(name, inputs, hidden, seed)
+    review = normal((tokens, inputs), seed)
+    expected_outputs, expected_state = torch_run(layer, review)
+    outputs = np.full((tokens, hidden), np.nan, np.float32)
+    state = run(cell, project(cell, review), outputs=outputs)
+    np.testing.assert_allclose(outputs, expected_outputs, rtol=0, atol=TOLERANCE)
+    np.testing.assert_allclose(state, expected_state, rtol=0, atol=TOLERANCE)
+    # Asking for the outputs must not change the state.
+    np.testing.assert_array_equal(run(cell, project(cell, review)), state)
+
+
+@each_cell
+@settings(deadline=None, max_examples=40)
+@given(
+    lengths=st.lists(st.integers(0, 9), min_size=1, max_size=6),
+    hidden=st.integers(1, 9),
+    seed=st.integers(0, 2**31),
+)
+def test_a_batch_of_unequal_lengths_is_read_as_each_review_alone_by_torch(
+    name: str, lengths: list[int], hidden: int, seed: int
+) -> None:
+    lengths = sorted(lengths, reverse=True)
+    cell, layer = twins(name, 4, hidden, seed)
+    batch = normal((lengths[0], len(lengths), 4), seed)  # behind a review's end: more noise
+    active = [sum(length > t for length in lengths) for t in range(lengths[0])]
+    outputs = np.zeros((lengths[0], len(lengths), hidden), np.float32)
+    states = run(cell, project(cell, batch), active, outputs)
+    for row, length in enumerate(lengths):
+        if length:
+            expected_outputs, expected_state = torch_run(layer, batch[:length, row].copy())
+        else:
+            expected_outputs, expected_state = np.zeros((0, hidden)), np.zeros(hidden)
+        found = outputs[:length, row]
+        np.testing.assert_allclose(found, expected_outputs, rtol=0, atol=TOLERANCE)
+        np.testing.assert_allclose(states[row], expected_state, rtol=0, atol=TOLERANCE)
+        assert not outputs[length:, row].any()  # what follows the last token is left alone
+
+
+@each_cell
+def test_a_batch_without_lengths_is_read_to_its_end(name: str) -> None:
+    cell, layer = twins(name, 4, 5, seed=1)
+    batch = normal((6, 3, 4), seed=2)
+    outputs = np.zeros((6, 3, 5), np.float32)
+    states = run(cell, project(cell, batch), outputs=outputs)
+    for row in range(3):
+        expected_outputs, expected_state = torch_run(layer, batch[:, row].copy())
+        np.testing.assert_allclose(outputs[:, row], expected_outputs, rtol=0, atol=TOLERANCE)
+        np.testing.assert_allclose(states[row], expected_state, rtol=0, atol=TOLERANCE)
+
+
+@each_cell
+def test_no_token_leaves_the_state_at_zero(name: str) -> None:
+    cell, _ = twins(name, 4, 5, seed=1)
+    assert not run(cell, project(cell, normal((0, 4), 0))).any()
+    assert not run(cell, project(cell, normal((0, 2, 4), 0)), active=[]).any()
+
+
+@each_cell
+@pytest.mark.parametrize("scale", [30.0, 1e4, 1e12])
+def test_saturated_gates_give_torch_s_numbers_without_nan_or_warnings(
+    name: str, scale: float
+) -> None:
+    # Gates of a magnitude at which exp overflows in both directions; the warnings are errors here,
+    # but for exp reaching infinity, which the predictor allows in the same way.
+    cell, layer = twins(name, 4, 6, seed=3, scale=scale)
+    batch = normal((8, 5, 4), seed=4)
+    outputs = np.full((8, 5, 6), np.nan, np.float32)
+    with np.errstate(all="raise", over="ignore", under="ignore"):
+        states = run(cell, project(cell, batch), outputs=outputs)
+    for row in range(5):
+        expected_outputs, expected_state = torch_run(layer, batch[:, row].copy())
+        np.testing.assert_allclose(outputs[:, row], expected_outputs, rtol=0, atol=TOLERANCE)
+        np.testing.assert_allclose(states[row], expected_state, rtol=0, atol=TOLERANCE)
+
+
+@each_cell
+def test_a_cell_remembers_nothing_between_reviews(name: str) -> None:
+    cell, _ = twins(name, 4, 5, seed=5)
+    review, other = normal((7, 4), seed=6), normal((9, 4), seed=7)
+    first = run(cell, project(cell, review))
+    kept = first.copy()
+    run(cell, project(cell, other))
+    np.testing.assert_array_equal(first, kept)  # the caller's result is the caller's
+    np.testing.assert_array_equal(run(cell, project(cell, review)), kept)
+
+
+@each_cell
+def test_building_a_cell_leaves_the_weights_alone(name: str) -> None:
+    arrays = [normal(shape, seed=8) for shape in ((12, 2), (12, 3), (12,), (12,))]
+    if name == "gru":
+        arrays = [array[:9] for array in arrays]
+    kept = [array.copy() for array in arrays]
+    CELLS[name](DirectionWeights(*arrays))
+    for array, before in zip(arrays, kept, strict=True):
+        np.testing.assert_array_equal(array, before)
