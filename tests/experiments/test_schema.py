@@ -1,0 +1,129 @@
+"""The configuration's checks: every choice composes, every wrong value is named in one line."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+from nsmc.experiments.hardware import check_hardware
+from nsmc.experiments.schema import check_config, known_keys, unknown_key
+
+Composed = Callable[..., dict[str, Any]]
+CONFIGS = Path(__file__).parents[2] / "configs"
+
+
+def choices() -> list[str]:
+    return sorted(f"{path.parent.name}={path.stem}" for path in CONFIGS.glob("*/*.yaml"))
+
+
+@pytest.mark.parametrize("choice", choices())
+def test_every_choice_composes_and_passes_the_checks(composed: Composed, choice: str) -> None:
+    check_config(composed(choice))
+
+
+def test_every_key_of_the_schema_is_in_the_yaml(composed: Composed) -> None:
+    def dotted(values: dict[str, Any], prefix: str = "") -> set[str]:
+        keys = set()
+        for name, value in values.items():
+            keys.add(prefix + name)
+            # The files' names are the user's, not keys of the schema.
+            if isinstance(value, dict) and name != "remote_files":
+                keys |= dotted(value, f"{prefix}{name}.")
+        return keys
+
+    assert set(known_keys()) == dotted(composed())
+
+
+def test_the_blog_experiment_has_the_blogs_numbers(composed: Composed) -> None:
+    config = check_config(composed("experiment=blog"))
+    data, model, trainer = config.data, config.model, config.trainer
+    assert (data.vocab_size, data.max_length, data.batch_size) == (10_000, 128, 32)
+    assert (data.padding, data.shuffle, data.bucketing) == ("fixed", False, False)
+    assert (model.embedding_dim, model.hidden_size, model.num_layers) == (128, 128, 1)
+    assert (model.optimizer, model.lr, model.schedule) == ("adam", 0.001, "constant")
+    assert (model.dropout, model.weight_decay, model.label_smoothing) == (0, 0, 0)
+    assert (model.pooling, model.bidirectional, trainer.max_epochs) == ("last", False, 6)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("model.lr=abc", "model.lr=abc: must be a valid number"),
+        ("model.lr=0", "model.lr=0: must be greater than 0"),
+        ("model.lr=inf", "model.lr=inf: must be a finite number"),
+        ("model.lr=nan", "model.lr=nan: must be a finite number"),
+        ("model.hidden_size=0", "model.hidden_size=0: must be greater than or equal to 1"),
+        ("model.hidden_size=1.5", "model.hidden_size=1.5: must be a valid integer"),
+        ("model.hidden_size=true", "model.hidden_size=True: must be a valid integer"),
+        ("model.dropout=1", "model.dropout=1: must be less than 1"),
+        ("model.pooling=median", "model.pooling=median: must be 'last', 'mean', 'max' or"),
+        ("model.cell=rnn", "model.cell=rnn: must be 'gru' or 'lstm'"),
+        ("data.vocab_size=256", "data.vocab_size=256: must be greater than or equal to 257"),
+        ("data.validation_fraction=1", "data.validation_fraction=1: must be less than 1"),
+        ("data.validation_fraction=0", "data.validation_fraction=0: must be greater than 0"),
+        ("data.shuffle=2", "data.shuffle=2: must be a valid boolean"),
+        ("trainer.max_epochs=-1", "trainer.max_epochs=-1: must be greater than or equal to 1"),
+        ("trainer.max_steps=0", "trainer.max_steps=0: must be greater than or equal to 1"),
+        ("trainer.max_steps=x", "trainer.max_steps=x: must be a valid integer"),
+        ("trainer.accelerator=tpu", "trainer.accelerator=tpu: must be 'auto', 'cpu', 'gpu',"),
+        ("trainer.precision=8", "trainer.precision=8: must be '32-true', 'bf16-mixed' or"),
+        ("+model.hiden_size=3", "model.hiden_size: no such key; did you mean model.hidden_size?"),
+        ("seed=-1", "seed=-1: must be greater than or equal to 0"),
+        ("~model.lr", "model.lr: missing; set it"),
+    ],
+)
+def test_a_wrong_value_is_named_in_one_line(
+    composed: Composed, override: str, message: str
+) -> None:
+    with pytest.raises(ValueError) as caught:
+        check_config(composed(override))
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_all_wrong_values_are_named_at_once(composed: Composed) -> None:
+    with pytest.raises(ValueError, match=r"model\.lr=abc.*; .*trainer\.max_epochs=0"):
+        check_config(composed("model.lr=abc", "trainer.max_epochs=0"))
+
+
+def test_zero_is_a_seed_like_any_other(composed: Composed) -> None:
+    config = check_config(composed("seed=0"))
+    assert (config.seed, config.data.split_seed) == (0, 0)
+
+
+def test_an_unknown_key_without_a_neighbour_gets_no_suggestion() -> None:
+    assert unknown_key("zzzzzz") == "zzzzzz: no such key"
+
+
+def test_a_value_stands_once_in_the_yaml() -> None:
+    """lstm.yaml and sample.yaml say only what differs from what they build on."""
+    for name, base in (("model/lstm", "model/gru"), ("data/sample", "data/nsmc")):
+        theirs, base_values = (
+            yaml.safe_load((CONFIGS / f"{file}.yaml").read_text()) for file in (name, base)
+        )
+        repeated = {key for key in theirs if theirs[key] == base_values.get(key, object())}
+        assert not repeated, name
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="the messages are for machines without")
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("trainer.accelerator=gpu", "trainer.accelerator=gpu: this machine has none"),
+        ("trainer.accelerator=cuda", "set trainer.accelerator=cpu or auto"),
+        ("trainer.precision=16-mixed", "trainer.precision=16-mixed: needs a GPU"),
+    ],
+)
+def test_hardware_that_is_not_there_is_named(
+    composed: Composed, override: str, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        check_hardware(check_config(composed(override)).trainer)
+
+
+def test_hardware_that_is_there_passes(composed: Composed) -> None:
+    for override in ("trainer.accelerator=cpu", "trainer.accelerator=auto", "trainer.devices=2"):
+        check_hardware(check_config(composed("trainer.accelerator=cpu", override)).trainer)

@@ -1,0 +1,292 @@
+"""The predictor against the torch classifier, and its answers to whatever it is given."""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
+from pathlib import Path
+from threading import Barrier
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from small_bundles import random_tensors, small_config, small_tokenizer, small_tokenizer_file
+from tokenizers import Tokenizer
+
+from nsmc.runtime.bundle import POOLINGS, Bundle, BundleConfig, write_bundle
+from nsmc.runtime.predictor import Predictor, softmax
+from nsmc.runtime.recurrence import CELLS, Array
+from nsmc.training.classifier import RecurrentClassifier, pad
+
+TOKENIZER = small_tokenizer()
+V = TOKENIZER.get_vocab_size()
+TOLERANCE = 1e-5
+
+every_network = pytest.mark.parametrize(
+    ("cell", "pooling", "bidirectional", "num_layers"),
+    list(product(sorted(CELLS), POOLINGS, (False, True), (1, 2))),
+)
+every_form = pytest.mark.parametrize(
+    ("cell", "pooling", "bidirectional"), list(product(sorted(CELLS), POOLINGS, (False, True)))
+)
+
+
+def classifier_of(config: BundleConfig, scale: float) -> RecurrentClassifier:
+    torch.manual_seed(0)
+    classifier = RecurrentClassifier(
+        vocab_size=config.vocab_size,
+        cell=config.cell,
+        embedding_dim=config.embedding_dim,
+        hidden_size=config.hidden_size,
+        num_layers=config.num_layers,
+        bidirectional=config.bidirectional,
+        pooling=config.pooling,
+        dropout=0.0,
+    )
+    with torch.no_grad():
+        for parameter in classifier.parameters():
+            parameter.normal_(0, scale)
+    return classifier.eval()
+
+
+def predictor_of(tokenizer: Tokenizer = TOKENIZER, **changes: object) -> Predictor:
+    config = small_config(tokenizer.get_vocab_size(), **changes)
+    return Predictor(Bundle(config, random_tensors(config), tokenizer))
+
+
+PREDICTOR = predictor_of()
+
+
+def twins(scale: float = 0.6, **changes: object) -> tuple[Predictor, RecurrentClassifier]:
+    """A predictor and the torch classifier with the same random weights."""
+    config = small_config(V, embedding_dim=5, hidden_size=7, **changes)
+    classifier = classifier_of(config, scale)
+    return Predictor(Bundle(config, classifier.bundle_tensors(), TOKENIZER)), classifier
+
+
+def torch_logits(classifier: RecurrentClassifier, reviews: Sequence[list[int]]) -> Array:
+    with torch.inference_mode():
+        return classifier(*pad(list(reviews))).numpy()
+
+
+def random_reviews(count: int, longest: int, seed: int = 0) -> list[list[int]]:
+    generator = np.random.default_rng(seed)
+    lengths = generator.integers(0, longest + 1, count)
+    return [generator.integers(0, V, length).tolist() for length in lengths]
+
+
+def close(found: npt.ArrayLike, expected: npt.ArrayLike) -> None:
+    np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE)
+
+
+# --- equality with the classifier ---
+
+
+@every_network
+def test_logits_equal_the_torch_classifier_s_alone_and_in_a_batch(
+    cell: str, pooling: str, bidirectional: bool, num_layers: int
+) -> None:
+    predictor, classifier = twins(
+        cell=cell, pooling=pooling, bidirectional=bidirectional, num_layers=num_layers
+    )
+    reviews = [[], [5], *random_reviews(12, longest=30), [], [7, 7]]
+    expected = torch_logits(classifier, reviews)
+    logits = predictor.logits(reviews)
+    assert logits.dtype == np.float32
+    close(logits, expected)
+    close(np.concatenate([predictor.logits([review]) for review in reviews]), expected)
+    assert np.ptp(expected, axis=0).min() > 0.1  # the reviews do differ
+
+
+@every_form
+def test_reviews_without_a_token_get_the_bias(cell: str, pooling: str, bidirectional: bool) -> None:
+    predictor, classifier = twins(
+        cell=cell, pooling=pooling, bidirectional=bidirectional, num_layers=2
+    )
+    bias = classifier.ln1.bias.detach().numpy()
+    close(predictor.logits([[]]), bias[None])
+    close(predictor.logits([[], [], []]), np.tile(bias, (3, 1)))
+
+
+@every_form
+def test_saturated_gates_give_no_warning_and_the_classifier_s_logits(
+    cell: str, pooling: str, bidirectional: bool
+) -> None:
+    # Pre-activations in the thousands: exp overflows in float32. Warnings are errors in this suite.
+    # Attention scores in the hundreds turn a rounding error of the last digit into 1e-4 of a share.
+    tolerance = 40 * 1e-3
+    predictor, classifier = twins(
+        scale=40, cell=cell, pooling=pooling, bidirectional=bidirectional, num_layers=2
+    )
+    reviews = [[], [5], *random_reviews(6, longest=12)]
+    expected = torch_logits(classifier, reviews)
+    assert np.isfinite(expected).all()
+    np.testing.assert_allclose(predictor.logits(reviews), expected, rtol=0, atol=tolerance)
+    alone = [predictor.logits([review])[0] for review in reviews]
+    np.testing.assert_allclose(alone, expected, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_more_reviews_than_one_internal_batch_keep_their_order(pooling: str) -> None:
+    predictor, classifier = twins(pooling=pooling, bidirectional=True)
+    reviews = random_reviews(300, longest=20)  # two internal batches and a rest
+    close(predictor.logits(reviews), torch_logits(classifier, reviews))
+
+
+def test_answers_stand_in_the_order_of_the_texts() -> None:
+    predictor = predictor_of()
+    texts = [f"{'영화 ' * (i % 7)}{i}" for i in range(300)]
+    for text, answer in zip(texts, predictor(texts), strict=True):
+        alone = predictor([text])[0]
+        assert answer.label == alone.label
+        assert answer.probability == pytest.approx(alone.probability, abs=TOLERANCE)
+
+
+def test_no_text_gets_no_answer() -> None:
+    predictor = predictor_of()
+    assert predictor([]) == []
+    assert predictor.logits([]).shape == (0, 2)
+
+
+# --- what the answers mean ---
+
+
+def test_probabilities_are_the_softmax_of_the_logits_and_the_label_is_the_likelier() -> None:
+    predictor = predictor_of(labels=("bad", "good"), bidirectional=True)
+    texts = [*"가나다라마바사아자차카타파하", "", "good movie", "정말 최고"]
+    logits = predictor.logits(predictor.encode(texts)).astype(np.float64)
+    odds = np.exp(logits[:, 1] - logits[:, 0])
+    expected = np.stack([1 / (1 + odds), odds / (1 + odds)], axis=1)
+    for row, answer in zip(expected, predictor(texts), strict=True):
+        assert answer.label == ("bad", "good")[int(row.argmax())]
+        assert answer.probability == pytest.approx(row.max(), abs=1e-6)
+        assert 0.5 <= answer.probability <= 1
+    assert {answer.label for answer in predictor(texts)} == {"bad", "good"}
+
+
+def test_softmax_of_a_hand_worked_case_and_of_numbers_that_would_overflow() -> None:
+    close(softmax(np.array([[0.0, np.log(3)]], np.float32)), [[0.25, 0.75]])
+    close(softmax(np.array([[1e4, -1e4], [-3e38, -3e38]], np.float32)), [[1, 0], [0.5, 0.5]])
+
+
+# --- texts ---
+
+
+def test_a_long_review_is_cut_at_max_length_and_not_read_further() -> None:
+    whole, cut = predictor_of(max_length=10_000), predictor_of(max_length=5)
+    text, other = "정말 재미있는 영화, 또 보고 싶다", "정말 재미있는 영화가 아니다. 그만"
+    ids = whole.encode([text])[0]
+    assert len(ids) > 5
+    assert cut.encode([text]) == [ids[:5]]
+    assert cut.encode([text, "a"]) == [ids[:5], *whole.encode(["a"])]
+    assert cut.encode([other]) == [ids[:5]]  # they part only later
+    assert cut([text]) == cut([other])
+    assert whole([text]) != whole([other])
+    close(cut.logits(cut.encode([text])), whole.logits([ids[:5]]))
+
+
+STRANGE_TEXTS = {
+    "empty": "",
+    "white space": " \t\r\n\u3000\u00a0",
+    "emoji": "👍🏽👨‍👩‍👧‍👦 최고 🎬",
+    "NUL": "영화\x00최고",
+    "only NUL": "\x00",
+    "control characters": "".join(map(chr, range(32))),
+    "lone surrogate": "최고\ud83d",
+    "only a surrogate": "\udcff",
+    "decomposed": "한글",
+    "right to left": "فيلم جيد جدا",
+    "noncharacter": "\uffff\U0010ffff",
+    "pad token": "<pad> <pad>",
+    "one megabyte in one word": "가" * 350_000,
+    "one megabyte of words": "영화 최고 " * 70_000,
+}
+
+
+@pytest.mark.parametrize("name", STRANGE_TEXTS)
+def test_every_text_gets_an_answer_the_same_alone_and_in_a_batch(name: str) -> None:
+    predictor = predictor_of(bidirectional=True, pooling="attention")
+    text = STRANGE_TEXTS[name]
+    alone = predictor([text])[0]
+    assert alone.label in ("negative", "positive")
+    assert 0.5 <= alone.probability <= 1
+    batched = predictor(["영화", text, "정말 최고예요"])[1]
+    assert batched.label == alone.label
+    assert batched.probability == pytest.approx(alone.probability, abs=TOLERANCE)
+
+
+def test_what_utf_8_cannot_hold_is_read_as_a_question_mark() -> None:
+    predictor = predictor_of()
+    assert predictor.encode(["최고\ud83d"]) == predictor.encode(["최고?"])
+    assert predictor.encode(["최고\ud83d", "a"]) == predictor.encode(["최고?", "a"])
+
+
+def test_no_text_is_read_as_padding() -> None:
+    predictor = predictor_of()
+    for text in ("<pad>", "a<pad>b", "<pad><pad>", " <pad> "):
+        assert predictor.config.pad_id not in predictor.encode([text])[0]
+
+
+@settings(deadline=None, max_examples=100)
+@given(text=st.text(), before=st.sampled_from(["", " ", "\t", "\u3000"]))
+def test_white_space_around_a_review_changes_nothing(text: str, before: str) -> None:
+    ids = PREDICTOR.encode([text])
+    for after in ("\n", "\r\n", " \n\n"):
+        assert PREDICTOR.encode([before + text + after]) == ids
+    assert PREDICTOR.encode([text + "\n", text]) == ids * 2
+
+
+# --- as a library ---
+
+
+def test_eight_threads_get_the_answers_that_one_gets() -> None:
+    predictor = predictor_of(cell="lstm", bidirectional=True, num_layers=2, pooling="attention")
+    work = [
+        [f"{'영화 최고 ' * (worker + place % 5)}{place}" for place in range(1 + 20 * (worker % 2))]
+        for worker in range(8)
+    ]
+    expected = [predictor(texts) for texts in work]
+    start = Barrier(8)
+
+    def answer_often(worker: int) -> bool:
+        start.wait(timeout=30)
+        return all(predictor(work[worker]) == expected[worker] for _ in range(30))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(answer_often, range(8)))
+
+
+def modules_after(code: str, *arguments: str) -> set[str]:
+    """The modules that a fresh Python has loaded after running the code."""
+    code += "\nimport sys; print(*sys.modules, file=sys.stderr)"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    return set(done.stderr.split())
+
+
+def test_classifying_loads_no_training_framework(tmp_path: Path) -> None:
+    tokenizer_file = small_tokenizer_file(tmp_path)
+    config = small_config(V)
+    write_bundle(tmp_path / "bundle", config, random_tensors(config), tokenizer_file, card="")
+    loaded = modules_after(
+        "import sys, nsmc.cli, nsmc.runtime.predictor\n"
+        "assert nsmc.cli.main(['predict', sys.argv[1], '정말 최고예요']) == 0",
+        str(tmp_path / "bundle"),
+    )
+    assert loaded.isdisjoint(
+        {"torch", "pandas", "pytorch_lightning", "hydra", "omegaconf", "matplotlib", "pydantic"}
+    )
+    assert "tokenizers" in loaded  # it did classify
+
+
+def test_the_command_loads_numpy_only_when_it_classifies() -> None:
+    assert modules_after("import nsmc.cli").isdisjoint({"numpy", "tokenizers", "safetensors"})

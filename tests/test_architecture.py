@@ -1,0 +1,53 @@
+"""The design's rule of who may import whom, read off the source."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "nsmc"
+WINGS = ("data", "training", "runtime", "experiments")
+
+# A wing may import itself and these.
+ALLOWED = {
+    "runtime": set[str](),
+    "data": set[str](),
+    "training": {"data", "runtime"},
+    "experiments": {"data", "training", "runtime"},
+}
+HEAVY = {"torch", "pandas", "pytorch_lightning", "torchmetrics", "hydra", "omegaconf", "pydantic"}
+
+
+def imported_modules(path: Path) -> set[str]:
+    """Every module that a file imports, inside functions included."""
+    modules = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0 and node.module, f"{path}: imports are absolute here"
+            modules.add(node.module)
+    return modules
+
+
+def files_of(wing: str) -> list[Path]:
+    return sorted((PACKAGE / wing).glob("*.py"))
+
+
+@pytest.mark.parametrize("wing", WINGS)
+def test_a_wing_imports_only_the_wings_before_it(wing: str) -> None:
+    for path in files_of(wing):
+        wings = {name.split(".")[1] for name in imported_modules(path) if name.startswith("nsmc.")}
+        assert wings - {wing} <= ALLOWED[wing], path
+
+
+def test_the_runtime_imports_no_training_library() -> None:
+    for path in [*files_of("runtime"), PACKAGE / "cli.py", PACKAGE / "__init__.py"]:
+        assert not {name.split(".")[0] for name in imported_modules(path)} & HEAVY, path
+
+
+def test_hydra_stops_at_the_experiments() -> None:
+    for wing in ("data", "training", "runtime"):
+        for path in files_of(wing):
+            roots = {name.split(".")[0] for name in imported_modules(path)}
+            assert not roots & {"hydra", "omegaconf"}, path

@@ -1,0 +1,325 @@
+"""The torch classifier: independence of padding and company, and its equality with references.
+
+Legend: B reviews, T tokens, E embedding, H hidden size of one direction, W layer width (H or 2H).
+"""
+
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from nsmc.data.tokenizer import PAD_ID
+from nsmc.runtime.bundle import POOLINGS, BundleConfig, expected_shapes
+from nsmc.training.classifier import CELLS, RecurrentClassifier, pad
+
+V, E, H = 23, 5, 6
+TOLERANCE = 1e-5
+
+every_form = pytest.mark.parametrize(("cell", "pooling"), list(product(sorted(CELLS), POOLINGS)))
+reviews_of_ids = st.lists(
+    st.lists(st.integers(0, V - 1), min_size=1, max_size=9), min_size=1, max_size=6
+)
+
+
+def classifier_of(
+    cell: str = "gru",
+    pooling: str = "last",
+    bidirectional: bool = False,
+    num_layers: int = 1,
+    dropout: float = 0.0,
+    seed: int = 0,
+) -> RecurrentClassifier:
+    """An untrained classifier in evaluation mode, its weights large enough that all of them show."""
+    torch.manual_seed(seed)
+    classifier = RecurrentClassifier(
+        vocab_size=V,
+        cell=cell,
+        embedding_dim=E,
+        hidden_size=H,
+        num_layers=num_layers,
+        bidirectional=bidirectional,
+        pooling=pooling,
+        dropout=dropout,
+    )
+    with torch.no_grad():
+        for parameter in classifier.parameters():
+            parameter.normal_(0, 0.7)
+    return classifier.eval()
+
+
+def logits_of(classifier: RecurrentClassifier, reviews: list[list[int]]) -> Tensor:
+    with torch.inference_mode():
+        return classifier(*pad(reviews))
+
+
+def close(found: Tensor, expected: Tensor) -> None:
+    torch.testing.assert_close(found, expected, rtol=0, atol=TOLERANCE)
+
+
+# --- a review's logits do not depend on its company ---
+
+
+@every_form
+@settings(deadline=None, max_examples=12)
+@given(
+    reviews=reviews_of_ids,
+    bidirectional=st.booleans(),
+    num_layers=st.integers(1, 3),
+    more_padding=st.integers(0, 7),
+    seed=st.integers(0, 1000),
+)
+def test_a_review_has_the_same_logits_alone_in_any_batch_order_and_padding(
+    cell: str,
+    pooling: str,
+    reviews: list[list[int]],
+    bidirectional: bool,
+    num_layers: int,
+    more_padding: int,
+    seed: int,
+) -> None:
+    classifier = classifier_of(cell, pooling, bidirectional, num_layers, seed=seed)
+    alone = torch.cat([logits_of(classifier, [review]) for review in reviews])
+    close(logits_of(classifier, reviews), alone)
+    order = np.random.default_rng(seed).permutation(len(reviews))
+    close(logits_of(classifier, [reviews[row] for row in order]), alone[order])
+    # Not pad ids but any ids behind the last token: nothing there may be seen.
+    token_ids, lengths = pad(reviews)
+    wider = torch.cat([token_ids, token_ids.new_zeros(len(reviews), more_padding)], dim=1)
+    is_padding = torch.arange(wider.shape[1]) >= lengths.unsqueeze(1)
+    wider[is_padding] = torch.randint(V, (int(is_padding.sum()),))
+    with torch.inference_mode():
+        close(classifier(wider, lengths), alone)
+
+
+@pytest.mark.parametrize(
+    ("cell", "pooling", "bidirectional"), list(product(sorted(CELLS), POOLINGS, (False, True)))
+)
+def test_padding_gets_no_gradient(cell: str, pooling: str, bidirectional: bool) -> None:
+    classifier = classifier_of(cell, pooling, bidirectional, num_layers=2)
+    token_ids, lengths = pad([[3, 4, 5, 6], [7], [8, 9]])
+    classifier(token_ids, lengths).square().sum().backward()
+    gradient = classifier.embedding.weight.grad
+    assert gradient is not None
+    assert not gradient[PAD_ID].any()
+    assert all(gradient[token].any() for token in range(3, 10))
+
+
+@pytest.mark.parametrize(
+    ("cell", "pooling", "bidirectional"), list(product(sorted(CELLS), POOLINGS, (False, True)))
+)
+def test_a_row_without_a_token_gets_the_bias_and_harms_no_other(
+    cell: str, pooling: str, bidirectional: bool
+) -> None:
+    classifier = classifier_of(cell, pooling, bidirectional, num_layers=2)
+    logits = classifier(*pad([[], [3, 4, 5], []]))
+    close(logits[[0, 2]], classifier.ln1.bias.expand(2, 2))
+    close(logits[1:2], logits_of(classifier, [[3, 4, 5]]))
+    logits.square().sum().backward()
+    assert all(
+        parameter.grad is not None and parameter.grad.isfinite().all()
+        for parameter in classifier.parameters()
+    )
+
+
+# --- equality with references ---
+
+
+def reference_logits(
+    classifier: RecurrentClassifier, num_layers: int, bidirectional: bool, reviews: list[list[int]]
+) -> Tensor:
+    """The same network by torch's stacked layers on packed sequences, pooled row by row."""
+    tensors = {name: torch.from_numpy(t) for name, t in classifier.bundle_tensors().items()}
+    prefix = f"{classifier.cell}."
+    layers = CELLS[classifier.cell](
+        E, H, num_layers=num_layers, bidirectional=bidirectional, batch_first=True
+    )
+    own = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
+    layers.load_state_dict(own, strict=True)
+    token_ids, lengths = pad(reviews)
+    embedded = nn.functional.embedding(token_ids, tensors["embedding.weight"])
+    packed = nn.utils.rnn.pack_padded_sequence(
+        embedded, lengths, batch_first=True, enforce_sorted=False
+    )
+    with torch.inference_mode():
+        packed_outputs, final = layers(packed)
+    outputs, _ = nn.utils.rnn.pad_packed_sequence(packed_outputs, batch_first=True)  # [B, T, W]
+    states: Tensor = final[0] if isinstance(final, tuple) else final  # [layers x directions, B, H]
+    pooled = []
+    for row, length in enumerate(lengths.tolist()):
+        steps = outputs[row, :length]  # [T, W]
+        if classifier.pooling == "last":
+            directions = 2 if bidirectional else 1
+            pooled.append(states[-directions:, row].flatten())
+        elif classifier.pooling == "mean":
+            pooled.append(steps.mean(dim=0))
+        elif classifier.pooling == "max":
+            pooled.append(steps.max(dim=0).values)
+        else:
+            shares = (steps @ tensors["attention.weight"][0]).softmax(dim=0)  # [T]
+            pooled.append(shares @ steps)
+    return torch.stack(pooled) @ tensors["ln1.weight"].T + tensors["ln1.bias"]
+
+
+@every_form
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("num_layers", [1, 2, 3])
+def test_logits_are_those_of_torch_s_stacked_layers_on_packed_sequences(
+    cell: str, pooling: str, bidirectional: bool, num_layers: int
+) -> None:
+    classifier = classifier_of(cell, pooling, bidirectional, num_layers, seed=1)
+    reviews = [[1, 2, 3, 4, 5, 6, 7], [8], [9, 10, 11, 9], [0, 12], [22] * 7]
+    expected = reference_logits(classifier, num_layers, bidirectional, reviews)
+    close(logits_of(classifier, reviews), expected)
+    assert (expected[0] - expected[1]).abs().max() > 1e-2  # the reviews do differ
+
+
+@every_form
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("num_layers", [1, 2, 3])
+def test_a_bundle_s_tensors_have_exactly_the_names_and_shapes_that_its_config_expects(
+    cell: str, pooling: str, bidirectional: bool, num_layers: int
+) -> None:
+    config = BundleConfig(
+        cell=cell,
+        vocab_size=V,
+        embedding_dim=E,
+        hidden_size=H,
+        num_layers=num_layers,
+        bidirectional=bidirectional,
+        pooling=pooling,
+        pad_id=PAD_ID,
+        max_length=8,
+        labels=("negative", "positive"),
+    )
+    tensors = classifier_of(cell, pooling, bidirectional, num_layers).bundle_tensors()
+    assert {name: t.shape for name, t in tensors.items()} == expected_shapes(config)
+    assert {t.dtype for t in tensors.values()} == {np.dtype(np.float32)}
+
+
+class BlogClassifier(nn.Module):
+    """The blog post's TextClassifier: an embedding, one layer, `ln1` on its last state."""
+
+    def __init__(self, cell: str) -> None:
+        super().__init__()
+        self.cell = cell
+        self.embedding = nn.Embedding(V, E)
+        self.add_module(cell, CELLS[cell](E, H, batch_first=True))
+        self.ln1 = nn.Linear(H, 2)
+
+    def forward(self, token_ids: Tensor) -> Tensor:
+        outputs, _ = self.get_submodule(self.cell)(self.embedding(token_ids))
+        return self.ln1(outputs[:, -1])
+
+
+@pytest.mark.parametrize("cell", sorted(CELLS))
+def test_the_simplest_form_has_the_promised_names_and_loads_into_the_blog_s_module(
+    cell: str,
+) -> None:
+    classifier = classifier_of(cell)
+    tensors = classifier.bundle_tensors()
+    gates = {"gru": 3, "lstm": 4}[cell] * H
+    assert {name: t.shape for name, t in tensors.items()} == {
+        "embedding.weight": (V, E),
+        f"{cell}.weight_ih_l0": (gates, E),
+        f"{cell}.weight_hh_l0": (gates, H),
+        f"{cell}.bias_ih_l0": (gates,),
+        f"{cell}.bias_hh_l0": (gates,),
+        "ln1.weight": (2, H),
+        "ln1.bias": (2,),
+    }
+    blog = BlogClassifier(cell)
+    blog.load_state_dict({name: torch.from_numpy(t) for name, t in tensors.items()}, strict=True)
+    review = [4, 8, 15, 16, 22, 1]
+    with torch.inference_mode():
+        close(logits_of(classifier, [review]), blog(torch.tensor([review])))
+
+
+@pytest.mark.parametrize("cell", sorted(CELLS))
+def test_a_token_by_token_loop_as_in_the_blog_s_program_gives_the_logits(cell: str) -> None:
+    classifier = classifier_of(cell)
+    tensors = {name: torch.from_numpy(t) for name, t in classifier.bundle_tensors().items()}
+    step = {"gru": nn.GRUCell, "lstm": nn.LSTMCell}[cell](E, H)
+    own = {
+        name: tensors[f"{cell}.{name}_l0"]
+        for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    }
+    step.load_state_dict(own, strict=True)
+    for review in ([7], [4, 8, 15, 16, 22, 1], [3] * 40):
+        h, c = torch.zeros(1, H), torch.zeros(1, H)
+        with torch.inference_mode():
+            for token in review:
+                x = tensors["embedding.weight"][token][None]
+                if cell == "gru":
+                    h = step(x, h)
+                else:
+                    h, c = step(x, (h, c))
+        logits = h @ tensors["ln1.weight"].T + tensors["ln1.bias"]
+        # In a batch with a longer review, as training saw it.
+        close(logits_of(classifier, [review, [1] * 50])[:1], logits)
+
+
+# --- dropout ---
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_dropout_acts_in_training_alone(pooling: str) -> None:
+    without = classifier_of(pooling=pooling, num_layers=2)
+    with_dropout = classifier_of(pooling=pooling, num_layers=2, dropout=0.5)
+    batch = pad([[1, 2, 3], [4, 5]])
+    with torch.inference_mode():
+        assert torch.equal(with_dropout(*batch), without(*batch))
+        with_dropout.train()
+        torch.manual_seed(0)
+        first, second = with_dropout(*batch), with_dropout(*batch)
+        assert not torch.allclose(first, second)
+        torch.manual_seed(0)
+        assert torch.equal(with_dropout(*batch), first)  # the seed decides
+        assert torch.equal(without.train()(*batch), without.eval()(*batch))
+
+
+def test_dropout_acts_on_embeddings_between_layers_and_on_the_pooled_state() -> None:
+    classifier = classifier_of(num_layers=2, dropout=0.5).train()
+    seen: dict[str, Tensor] = {}
+
+    def remember(name: str, module: nn.Module) -> None:
+        module.register_forward_hook(
+            lambda _module, inputs, outputs: seen.update(
+                {
+                    f"into {name}": inputs[0],
+                    f"out of {name}": outputs[0] if isinstance(outputs, tuple) else outputs,
+                }
+            )
+        )
+
+    modules = {"embedding": classifier.embedding, "ln1": classifier.ln1}
+    for name, module in {**modules, **dict(classifier.recurrence.items())}.items():
+        remember(name, module)
+    torch.manual_seed(0)
+    with torch.inference_mode():
+        classifier(*pad([[1, 2, 3, 4]] * 50))
+    for before, after in (
+        ("out of embedding", "into _l0"),
+        ("out of _l0", "into _l1"),
+    ):
+        kept = seen[after] / seen[before]  # [B, T, features]
+        # One mask for all tokens of a review, another for the next review.
+        close(kept, kept[:, :1].expand_as(kept).round())
+        assert set(kept.round().unique().tolist()) == {0.0, 2.0}
+        assert len(kept[:, 0].round().unique(dim=0)) > 1
+    last = seen["out of _l1"][:, -1]
+    kept = seen["into ln1"] / last
+    assert set(kept.round().unique().tolist()) == {0.0, 2.0}
+    assert 0.3 < (kept == 0).float().mean() < 0.7
+
+
+# --- pad ---
+
+
+def test_pad_fills_with_the_pad_id_behind_the_tokens() -> None:
+    token_ids, lengths = pad([[5, 6], [7], []])
+    assert token_ids.tolist() == [[5, 6], [7, PAD_ID], [PAD_ID, PAD_ID]]
+    assert lengths.tolist() == [2, 1, 0]
