@@ -6,6 +6,7 @@ a cached folder: `tokenizer.json` and three arrays for each of train, val and te
 
 import json
 import logging
+import time
 from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
@@ -23,6 +24,8 @@ from nsmc.data.tokenizer import encode, save_tokenizer, train_tokenizer
 log = logging.getLogger(__name__)
 
 SPLITS = ("train", "val", "test")
+
+_SECONDS_BETWEEN_LINES = 20
 
 _FORMAT = 1  # raised when the cached files change their meaning
 
@@ -124,7 +127,12 @@ def encode_reviews(tokenizer: Tokenizer, reviews: Reviews) -> EncodedReviews:
     """Encode reviews in memory; the ids have the smallest unsigned type that holds them."""
     dtype = np.min_scalar_type(tokenizer.get_vocab_size() - 1)
     token_ids, lengths = [], []
+    last_line, done = time.monotonic(), 0
     for ids_of_texts in encode(tokenizer, reviews.texts):
+        done += len(ids_of_texts)
+        if time.monotonic() - last_line > _SECONDS_BETWEEN_LINES:
+            last_line = time.monotonic()
+            log.info("encoded %s of %s reviews", f"{done:,}", f"{len(reviews):,}")
         lengths.append(np.array([len(ids) for ids in ids_of_texts]))
         token_ids.append(np.fromiter(chain.from_iterable(ids_of_texts), dtype=dtype))
     offsets = np.concatenate([[0], np.cumsum(np.concatenate(lengths), dtype=np.int64)])

@@ -5,6 +5,7 @@ file is rewritten, as the last step, into the form that tokenizers 0.19 (Rust) s
 """
 
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ def train_tokenizer(
         min_frequency=min_frequency,
         special_tokens=[PAD_TOKEN],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
+        show_progress=sys.stderr.isatty(),
     )
     tokenizer.train_from_iterator(_batches(texts), trainer, length=len(texts))
     return Tokenizer.from_str(_portable(tokenizer.to_str()))

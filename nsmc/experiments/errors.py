@@ -31,6 +31,8 @@ def one_line_errors() -> Iterator[None]:
     os.environ[_TRACEBACKS] = os.environ[_SET_HERE] = "1"
     try:
         yield
+    except BrokenPipeError:  # whoever read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         _say("interrupted")
         sys.exit(130)

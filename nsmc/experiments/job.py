@@ -27,7 +27,7 @@ from nsmc.experiments.summary import next_commands, summary
 from nsmc.training.charts import ValidationCharts
 from nsmc.training.export import BundleExport, best_checkpoint
 from nsmc.training.module import SentimentModule, check_checkpoint
-from nsmc.training.progress import TrainingProgress
+from nsmc.training.progress import ProgressBar, TrainingProgress
 
 log = logging.getLogger(__name__)
 
@@ -59,10 +59,11 @@ def run_job(config: RunConfig, folder: Path, command: str) -> dict[str, float]:
         command=command,
         signature=run_signature,
     )
-    progress = TrainingProgress(
-        None if sys.stderr.isatty() else config.callbacks.seconds_between_lines
-    )
+    on_terminal = sys.stdout.isatty() and sys.stderr.isatty()
+    progress = TrainingProgress(None if on_terminal else config.callbacks.seconds_between_lines)
     callbacks = [*build_callbacks(config.callbacks, folder), progress, export]
+    if on_terminal:
+        callbacks.append(ProgressBar())
     if config.logger.tensorboard:
         callbacks.append(ValidationCharts(tuple(config.data.labels)))
     trainer = build_trainer(config, folder, callbacks)
@@ -160,7 +161,7 @@ def build_trainer(config: RunConfig, folder: Path, callbacks: list[L.Callback]) 
         strategy=trainer.strategy,
         precision=trainer.precision,
         max_epochs=trainer.max_epochs,
-        max_steps=trainer.max_steps or -1,
+        limit_train_batches=trainer.limit_train_batches or 1.0,
         gradient_clip_val=trainer.gradient_clip_val,
         log_every_n_steps=trainer.log_every_n_steps,
         deterministic=trainer.deterministic,
@@ -170,7 +171,7 @@ def build_trainer(config: RunConfig, folder: Path, callbacks: list[L.Callback]) 
         use_distributed_sampler=False,  # the datamodule's sampler deals the reviews out itself
         num_sanity_val_steps=0,
         enable_model_summary=False,
-        enable_progress_bar=sys.stderr.isatty(),
+        enable_progress_bar=any(isinstance(callback, ProgressBar) for callback in callbacks),
     )
 
 

@@ -68,7 +68,7 @@ class TrainerConfig(Section):
     strategy: Literal["auto", "ddp"]
     precision: Literal["32-true", "bf16-mixed", "16-mixed"]
     max_epochs: PositiveInt
-    max_steps: Annotated[int, Field(ge=1)] | None
+    limit_train_batches: Annotated[int, Field(ge=1)] | None
     gradient_clip_val: Annotated[float, Field(gt=0)] | None
     log_every_n_steps: PositiveInt
     deterministic: bool

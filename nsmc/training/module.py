@@ -93,6 +93,7 @@ class SentimentModule(L.LightningModule):
             loss,
             on_step=is_training,
             on_epoch=True,
+            prog_bar=is_training,
             batch_size=len(batch.labels),
             sync_dist=True,
         )
@@ -100,8 +101,10 @@ class SentimentModule(L.LightningModule):
         return {"loss": loss, "probabilities": probabilities}
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
+        # Fused steps are fastest, but Lightning cannot clip gradients under mixed precision then.
+        fused = self.trainer.precision == "32-true"
         optimizer = OPTIMIZERS[self.optimizer](
-            self.parameters(), lr=self.lr, weight_decay=self.weight_decay, fused=True
+            self.parameters(), lr=self.lr, weight_decay=self.weight_decay, fused=fused
         )
         if self.schedule == "constant":
             return optimizer

@@ -1,7 +1,6 @@
 """Callbacks that tell how training goes: a line per epoch, reviews per second, divergence.
 
-The progress bar is Lightning's own and only for terminals; in a log file a long epoch gets a line
-now and then instead.
+The progress bar is for terminals; in a log file a long epoch gets a line now and then instead.
 """
 
 import logging
@@ -10,10 +9,22 @@ import time
 from typing import Any
 
 import pytorch_lightning as L
+from pytorch_lightning.callbacks import TQDMProgressBar
 
 from nsmc.data.batching import Batch
 
 log = logging.getLogger(__name__)
+
+
+class ProgressBar(TQDMProgressBar):
+    """Lightning's bar with the loss alone."""
+
+    def get_metrics(
+        self, trainer: L.Trainer, pl_module: L.LightningModule
+    ) -> dict[str, int | str | float | dict[str, float]]:
+        metrics = super().get_metrics(trainer, pl_module)
+        metrics.pop("v_num", None)  # the logger's version, which here is always the same
+        return metrics
 
 
 class TrainingProgress(L.Callback):
@@ -77,6 +88,8 @@ class TrainingProgress(L.Callback):
             for split, loss in (("train", "train/loss_epoch"), ("val", "val/loss"))
             if loss in metrics
         ]
+        if trainer.progress_bar_callback is not None:
+            print()  # end the bar's line
         self._log_line(trainer, ", ".join(shown))
 
     def _log_rates(self, trainer: L.Trainer, now: float) -> None:

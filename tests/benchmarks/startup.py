@@ -19,7 +19,8 @@ def main(root: Path) -> None:
             *arguments,
             f"data.cache_dir={folder}/cache",
             f"hydra.run.dir={folder}/run",
-            f"trainer.max_steps={STEPS}",
+            f"trainer.limit_train_batches={STEPS}",
+            "trainer.max_epochs=1",
         ]
         _, megabytes = timed_process(whole)
         row("from raw files to a tested bundle: peak MB", [megabytes], "{:,.0f}")

@@ -95,7 +95,7 @@ class Meter(L.Callback):
 
 def train_default(each: RunConfig) -> tuple[float, float]:
     """Train for some steps as train.py does; reviews/s and counted operations/s."""
-    steps = {"max_steps": WARM_UP + STEPS}
+    steps = {"limit_train_batches": WARM_UP + STEPS, "max_epochs": 1}
     each = each.model_copy(update={"trainer": each.trainer.model_copy(update=steps)})
     meter = Meter()
     module = SentimentModule(vocab_size=each.data.vocab_size, **each.model.model_dump())

@@ -66,8 +66,11 @@ def test_the_blog_experiment_has_the_blogs_numbers(composed: Composed) -> None:
         ("data.validation_fraction=0", "data.validation_fraction=0: must be greater than 0"),
         ("data.shuffle=2", "data.shuffle=2: must be a valid boolean"),
         ("trainer.max_epochs=-1", "trainer.max_epochs=-1: must be greater than or equal to 1"),
-        ("trainer.max_steps=0", "trainer.max_steps=0: must be greater than or equal to 1"),
-        ("trainer.max_steps=x", "trainer.max_steps=x: must be a valid integer"),
+        (
+            "trainer.limit_train_batches=0",
+            "trainer.limit_train_batches=0: must be greater than or equal to 1",
+        ),
+        ("trainer.limit_train_batches=x", "trainer.limit_train_batches=x: must be a valid integer"),
         ("trainer.accelerator=tpu", "trainer.accelerator=tpu: must be 'auto', 'cpu', 'gpu',"),
         ("trainer.precision=8", "trainer.precision=8: must be '32-true', 'bf16-mixed' or"),
         ("+model.hiden_size=3", "model.hiden_size: no such key; did you mean model.hidden_size?"),

@@ -1,0 +1,684 @@
+"""The bundle: written whole or not at all, and refused in one line when anything is wrong with it."""
+
+import json
+import pickle
+import shutil
+import struct
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.numpy import load_file, save_file
+from small_bundles import edit_json, random_tensors, small_config, small_tokenizer_file
+from tokenizers import Tokenizer
+
+from nsmc.runtime.bundle import (
+    CARD_FILE,
+    CONFIG_FILE,
+    POOLINGS,
+    TOKENIZER_FILE,
+    WEIGHTS_FILE,
+    BundleConfig,
+    expected_shapes,
+    read_bundle,
+    rewrite_config,
+    write_bundle,
+)
+from nsmc.runtime.predictor import Predictor
+from nsmc.runtime.recurrence import CELLS, Array
+
+FILES = (WEIGHTS_FILE, TOKENIZER_FILE, CONFIG_FILE)
+
+
+@pytest.fixture(scope="session")
+def tokenizer_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small_tokenizer_file(tmp_path_factory.mktemp("tokenizer"))
+
+
+@pytest.fixture(scope="session")
+def config(tokenizer_file: Path) -> BundleConfig:
+    return small_config(Tokenizer.from_file(str(tokenizer_file)).get_vocab_size())
+
+
+@pytest.fixture
+def bundle(tmp_path: Path, config: BundleConfig, tokenizer_file: Path) -> Path:
+    folder = tmp_path / "bundle"
+    write_bundle(folder, config, random_tensors(config), tokenizer_file, "# A card\n")
+    return folder
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def refusal(folder: Path, kind: type[Exception] = ValueError) -> str:
+    """The message with which the bundle is refused; it must be one line."""
+    with pytest.raises(kind) as caught:
+        read_bundle(folder)
+    assert type(caught.value) is kind
+    message = str(caught.value)
+    assert len(message.splitlines()) == 1
+    return message
+
+
+# --- writing ---
+
+
+@pytest.mark.parametrize(
+    ("cell", "pooling", "bidirectional", "num_layers"),
+    list(product(sorted(CELLS), POOLINGS, (False, True), (1, 3))),
+)
+def test_what_is_written_is_read(
+    tmp_path: Path,
+    config: BundleConfig,
+    tokenizer_file: Path,
+    cell: str,
+    pooling: str,
+    bidirectional: bool,
+    num_layers: int,
+) -> None:
+    config = replace(
+        config,
+        cell=cell,
+        pooling=pooling,
+        bidirectional=bidirectional,
+        num_layers=num_layers,
+        labels=("부정", "긍정"),
+        metrics={"val/accuracy": 0.875},
+        signature="abc123",
+    )
+    tensors = random_tensors(config)
+    folder = tmp_path / "runs" / "first" / "bundle"  # parents are made
+    write_bundle(folder, config, tensors, tokenizer_file, "# 카드\n")
+    bundle = read_bundle(folder)
+    assert bundle.config == config
+    assert bundle.tensors.keys() == tensors.keys()
+    for name, tensor in tensors.items():
+        assert bundle.tensors[name].dtype == np.float32
+        np.testing.assert_array_equal(bundle.tensors[name], tensor)
+    original = Tokenizer.from_file(str(tokenizer_file))
+    text = "정말 재미없는 영화"
+    assert bundle.tokenizer.encode(text).ids == original.encode(text).ids
+
+
+def test_a_bundle_is_four_files_in_the_promised_forms(
+    bundle: Path, config: BundleConfig, tokenizer_file: Path
+) -> None:
+    assert sorted(contents(bundle)) == sorted([*FILES, CARD_FILE])
+    assert (bundle / TOKENIZER_FILE).read_bytes() == tokenizer_file.read_bytes()
+    assert (bundle / CARD_FILE).read_text(encoding="utf-8") == "# A card\n"
+    raw = (bundle / WEIGHTS_FILE).read_bytes()
+    header = json.loads(raw[8 : 8 + struct.unpack("<Q", raw[:8])[0]])
+    metadata = header.pop("__metadata__")
+    assert all(isinstance(value, str) for value in metadata.values())
+    assert {name: tuple(tensor["shape"]) for name, tensor in header.items()} == expected_shapes(
+        config
+    )
+    assert {tensor["dtype"] for tensor in header.values()} == {"F32"}
+    settings_written = json.loads((bundle / CONFIG_FILE).read_text(encoding="utf-8"))
+    assert settings_written["format"] == "nsmc-bundle"
+    assert settings_written["labels"] == ["negative", "positive"]
+
+
+def test_weights_of_another_layout_or_precision_are_written_as_plain_float32(
+    tmp_path: Path, config: BundleConfig, tokenizer_file: Path
+) -> None:
+    tensors = random_tensors(config)
+    odd = {name: np.asfortranarray(t).astype(np.float64) for name, t in tensors.items()}
+    write_bundle(tmp_path / "bundle", config, odd, tokenizer_file, "")  # type: ignore[arg-type]
+    for name, tensor in read_bundle(tmp_path / "bundle").tensors.items():
+        np.testing.assert_array_equal(tensor, tensors[name])
+
+
+def a_tensor_too_few(tensors: dict[str, Array]) -> None:
+    del tensors["ln1.bias"]
+
+
+def a_tensor_too_many(tensors: dict[str, Array]) -> None:
+    tensors["ln2.bias"] = np.zeros(2, np.float32)
+
+
+def a_tensor_turned(tensors: dict[str, Array]) -> None:
+    tensors["ln1.weight"] = tensors["ln1.weight"].T
+
+
+@pytest.mark.parametrize("spoil", [a_tensor_too_few, a_tensor_too_many, a_tensor_turned])
+def test_weights_that_the_configuration_does_not_call_for_are_not_written(
+    tmp_path: Path,
+    config: BundleConfig,
+    tokenizer_file: Path,
+    spoil: Callable[[dict[str, Array]], None],
+) -> None:
+    tensors = random_tensors(config)
+    spoil(tensors)
+    with pytest.raises(ValueError, match="not those of the configuration"):
+        write_bundle(tmp_path / "bundle", config, tensors, tokenizer_file, "")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_check_sees_the_whole_bundle_before_it_appears(
+    tmp_path: Path, config: BundleConfig, tokenizer_file: Path
+) -> None:
+    target, seen = tmp_path / "bundle", []
+
+    def check(folder: Path) -> None:
+        assert folder != target
+        assert not target.exists()
+        seen.append(read_bundle(folder).config)
+        assert (folder / CARD_FILE).read_text(encoding="utf-8") == "card"
+
+    write_bundle(target, config, random_tensors(config), tokenizer_file, "card", check)
+    assert seen == [config]
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def refuse(folder: Path) -> None:
+    raise RuntimeError("not good enough")
+
+
+def interrupt(folder: Path) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("check", "error"), [(refuse, RuntimeError), (interrupt, KeyboardInterrupt)]
+)
+def test_a_failing_check_leaves_nothing(
+    tmp_path: Path,
+    config: BundleConfig,
+    tokenizer_file: Path,
+    check: Callable[[Path], None],
+    error: type[BaseException],
+) -> None:
+    with pytest.raises(error):
+        write_bundle(tmp_path / "b", config, random_tensors(config), tokenizer_file, "", check)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_older_bundle_survives_a_failing_write(
+    tmp_path: Path, bundle: Path, config: BundleConfig, tokenizer_file: Path
+) -> None:
+    before = contents(bundle)
+    tensors = random_tensors(config, seed=1)
+    with pytest.raises(RuntimeError, match="not good enough"):
+        write_bundle(bundle, config, tensors, tokenizer_file, "new", refuse)
+    with pytest.raises(FileNotFoundError):
+        write_bundle(bundle, config, tensors, tmp_path / "nowhere.json", "new")
+    assert contents(bundle) == before
+    assert list(tmp_path.iterdir()) == [bundle]
+
+
+def test_an_older_bundle_is_replaced_on_success_and_nothing_of_it_stays(
+    tmp_path: Path, bundle: Path, config: BundleConfig, tokenizer_file: Path
+) -> None:
+    (bundle / "stale.txt").write_text("of the older bundle")
+    newer = replace(config, num_layers=2, signature="newer")
+    write_bundle(bundle, newer, random_tensors(newer), tokenizer_file, "new")
+    assert read_bundle(bundle).config == newer
+    assert sorted(contents(bundle)) == sorted([*FILES, CARD_FILE])
+    assert list(tmp_path.iterdir()) == [bundle]
+
+
+def test_metrics_that_are_known_later_replace_config_and_card_alone(
+    bundle: Path, config: BundleConfig
+) -> None:
+    before = contents(bundle)
+    measured = replace(config, metrics={"test/accuracy": 0.75})
+    rewrite_config(bundle, measured, "# 카드\n")
+    after = contents(bundle)
+    assert after.keys() == before.keys()
+    assert read_bundle(bundle).config == measured
+    assert after[CARD_FILE].decode() == "# 카드\n"
+    for name in (WEIGHTS_FILE, TOKENIZER_FILE):
+        assert after[name] == before[name]
+
+
+# --- refusing: files ---
+
+
+def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
+    assert "nowhere" in refusal(tmp_path / "nowhere", FileNotFoundError)
+
+
+def test_a_file_in_place_of_the_folder_is_refused(bundle: Path) -> None:
+    assert CARD_FILE in refusal(bundle / CARD_FILE, FileNotFoundError)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_missing_file_is_refused(bundle: Path, name: str) -> None:
+    (bundle / name).unlink()
+    assert name in refusal(bundle, FileNotFoundError)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_folder_in_place_of_a_file_is_refused(bundle: Path, name: str) -> None:
+    (bundle / name).unlink()
+    (bundle / name).mkdir()
+    assert name in refusal(bundle, FileNotFoundError)
+
+
+def test_the_card_is_for_people_and_may_be_missing(bundle: Path, config: BundleConfig) -> None:
+    (bundle / CARD_FILE).unlink()
+    assert read_bundle(bundle).config == config
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.1, 0.5, 0.9, 0.999])
+def test_an_empty_or_cut_file_is_refused(bundle: Path, name: str, share: float) -> None:
+    whole = (bundle / name).read_bytes().rstrip()
+    (bundle / name).write_bytes(whole[: int(len(whole) * share)])
+    assert str(bundle / name) in refusal(bundle)
+
+
+@pytest.mark.parametrize("cut", [1, 3, 4, 7, 8, 9])
+def test_weights_that_miss_a_few_bytes_are_refused(bundle: Path, cut: int) -> None:
+    path = bundle / WEIGHTS_FILE
+    whole = path.read_bytes()
+    for damaged in (whole[:-cut], whole[:cut], whole[cut:], whole + bytes(cut)):
+        path.write_bytes(damaged)
+        assert str(path) in refusal(bundle)
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("size", [1, 8, 100, 10_000])
+def test_random_bytes_are_refused(bundle: Path, name: str, size: int) -> None:
+    (bundle / name).write_bytes(np.random.default_rng(size).bytes(size))
+    assert str(bundle / name) in refusal(bundle)
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("other", FILES)
+def test_files_in_each_other_s_place_are_refused(bundle: Path, name: str, other: str) -> None:
+    if name != other:
+        shutil.copyfile(bundle / other, bundle / name)
+        assert str(bundle / name) in refusal(bundle)
+
+
+class Intruder:
+    """Unpickled, it would write a file."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return Path.touch, (self.target,)
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("protocol", [0, 2, pickle.HIGHEST_PROTOCOL])
+def test_a_pickle_is_refused_and_not_executed(
+    tmp_path: Path, bundle: Path, name: str, protocol: int
+) -> None:
+    trace = tmp_path / "executed"
+    payload = pickle.dumps(Intruder(trace), protocol)
+    pickle.loads(payload)
+    assert trace.exists()  # the pickle does what it is built for
+    trace.unlink()
+    (bundle / name).write_bytes(payload)
+    assert str(bundle / name) in refusal(bundle)
+    assert not trace.exists()
+
+
+# --- refusing: weights ---
+
+
+def edit_weights(bundle: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    tensors: dict[str, Any] = load_file(bundle / WEIGHTS_FILE)
+    change(tensors)
+    save_file({n: np.ascontiguousarray(t) for n, t in tensors.items()}, bundle / WEIGHTS_FILE)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float64, np.int32])
+def test_weights_of_another_type_are_refused(bundle: Path, dtype: type[np.generic]) -> None:
+    edit_weights(bundle, lambda ts: ts.update({n: t.astype(dtype) for n, t in ts.items()}))
+    assert WEIGHTS_FILE in refusal(bundle)
+
+
+def test_one_tensor_of_another_type_is_refused_by_name(bundle: Path) -> None:
+    edit_weights(bundle, lambda ts: ts.update({"ln1.bias": ts["ln1.bias"].astype(np.float16)}))
+    message = refusal(bundle)
+    assert WEIGHTS_FILE in message
+    assert "'ln1.bias' is F16" in message
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("name", ["embedding.weight", "gru.weight_hh_l0", "ln1.bias"])
+def test_a_weight_that_is_not_finite_is_refused(bundle: Path, name: str, value: float) -> None:
+    def spoil(tensors: dict[str, Any]) -> None:
+        tensors[name].flat[-1] = value
+
+    edit_weights(bundle, spoil)
+    message = refusal(bundle)
+    assert WEIGHTS_FILE in message
+    assert repr(name) in message
+
+
+@pytest.mark.parametrize("name", sorted(expected_shapes(small_config(280))))
+def test_a_missing_extra_or_misshapen_tensor_is_refused_by_name(bundle: Path, name: str) -> None:
+    whole = contents(bundle)[WEIGHTS_FILE]
+
+    def remove(tensors: dict[str, Any]) -> None:
+        del tensors[name]
+
+    def rename(tensors: dict[str, Any]) -> None:
+        tensors[f"{name}x"] = tensors[name]
+
+    def flatten(tensors: dict[str, Any]) -> None:
+        tensors[name] = tensors[name].reshape(-1, 1, 1)
+
+    def shorten(tensors: dict[str, Any]) -> None:
+        tensors[name] = tensors[name][:-1]
+
+    def turn(tensors: dict[str, Any]) -> None:
+        tensors[name] = tensors[name].reshape(tensors[name].shape[::-1] + (1,))
+
+    for change in (remove, rename, flatten, shorten, turn):
+        (bundle / WEIGHTS_FILE).write_bytes(whole)
+        edit_weights(bundle, change)
+        message = refusal(bundle)
+        assert WEIGHTS_FILE in message
+        assert name in message
+
+
+def edit_header(bundle: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    path = bundle / WEIGHTS_FILE
+    raw = path.read_bytes()
+    size = struct.unpack("<Q", raw[:8])[0]
+    header = json.loads(raw[8 : 8 + size])
+    change(header)
+    written = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(written)) + written + raw[8 + size :])
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        {"data_offsets": [0, 8]},  # shared with another tensor
+        {"data_offsets": [-1, 8]},
+        {"data_offsets": [2**63, 2**63 + 8]},
+        {"data_offsets": [8]},
+        {"shape": [2**40, 2**40]},
+        {"shape": [-2]},
+        {"shape": "2"},
+        {"dtype": "F4"},
+        {"dtype": "BF16"},
+        {"dtype": "pickle"},
+        {"dtype": None},
+    ],
+    ids=str,
+)
+def test_a_header_that_lies_about_a_tensor_is_refused(bundle: Path, tensor: Any) -> None:
+    edit_header(bundle, lambda header: header["ln1.bias"].update(tensor))
+    assert WEIGHTS_FILE in refusal(bundle)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        struct.pack("<Q", 2**63),
+        struct.pack("<Q", 50_000_000),
+        struct.pack("<Q", 100_000) + b"[" * 100_000,
+        struct.pack("<Q", 100_000) + b'{"a":' * 20_000,
+        struct.pack("<Q", 2) + b"{}",
+    ],
+    ids=["huge", "longer than the file", "deep list", "deep table", "no tensor"],
+)
+def test_a_header_of_an_impossible_form_is_refused(bundle: Path, head: bytes) -> None:
+    (bundle / WEIGHTS_FILE).write_bytes(head)
+    assert WEIGHTS_FILE in refusal(bundle)
+
+
+# --- refusing: config.json ---
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *[
+            (key, value)
+            for key in ("vocab_size", "embedding_dim", "hidden_size", "num_layers", "max_length")
+            for value in ("4", 4.0, True, None, [4], {}, 0, -1, 2**31, 10**30, 1e999, float("nan"))
+        ],
+        ("num_layers", 65),
+        *[("cell", value) for value in ("rnn", "GRU", "", None, 3, ["gru"], {"gru": 1})],
+        *[("pooling", value) for value in ("sum", "Last", None, 3, ["last"], {})],
+        *[("bidirectional", value) for value in (0, 1, "false", None, [])],
+        *[("pad_id", value) for value in (1, -1, "0", None, [0])],
+        *[
+            ("labels", value)
+            for value in (["one"], ["a", "b", "c"], "ab", [1, 2], None, {"a": 1, "b": 2}, [["a"]])
+        ],
+        *[("metrics", value) for value in ([1], None, "good", 0.5)],
+        *[("format", value) for value in ("other", None, 1, ["nsmc-bundle"])],
+        *[("format_version", value) for value in (0, 2, "1", None, [1])],
+    ],
+)
+def test_a_configuration_with_a_wrong_value_is_refused_by_key(
+    bundle: Path, key: str, value: object
+) -> None:
+    edit_json(bundle / CONFIG_FILE, **{key: value})
+    message = refusal(bundle)
+    assert str(bundle / CONFIG_FILE) in message
+    assert key in message
+    assert len(message) < len(str(bundle)) + 200  # whatever the value
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("cell", "vocab_size", "embedding_dim", "hidden_size", "num_layers", "bidirectional"),
+        *("pooling", "pad_id", "max_length", "labels", "format", "format_version"),
+    ],
+)
+def test_a_configuration_without_a_key_is_refused_by_key(bundle: Path, key: str) -> None:
+    path = bundle / CONFIG_FILE
+    content = json.loads(path.read_text(encoding="utf-8"))
+    del content[key]
+    path.write_text(json.dumps(content))
+    message = refusal(bundle)
+    assert str(path) in message
+    assert key in message
+
+
+@pytest.mark.parametrize(
+    "key", ["vocab_size", "embedding_dim", "hidden_size", "num_layers", "bidirectional", "cell"]
+)
+def test_a_configuration_of_other_sizes_than_the_weights_is_refused(bundle: Path, key: str) -> None:
+    other: dict[str, object] = {"bidirectional": True, "cell": "lstm", "num_layers": 64}
+    # Sizes of terabytes: they must be compared, not allocated.
+    edit_json(bundle / CONFIG_FILE, **{key: other.get(key, 2**31 - 1)})
+    assert WEIGHTS_FILE in refusal(bundle)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"[]",
+        b"null",
+        b"1",
+        b'"nsmc-bundle"',
+        b"{}",
+        b"{",
+        b"not JSON",
+        b"\xff\xfe{\x00}\x00",  # UTF-16
+        b'{"format": "\xff"}',
+        b"[" * 100_000,
+        b"[" * 900 + b"]" * 900,
+        b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
+        b'{"format": "nsmc-bundle", "format_version": 1, "cell": ' + b"[" * 900 + b"]" * 900 + b"}",
+        b'{"format": "nsmc-bundle", "format_version": ' + b"1" * 10_000 + b"}",
+        b'{"format": "nsmc-bundle", "format_version": 1e400}',
+        b"\x00" * 100,
+    ],
+    ids=lambda content: repr(content)[:40],
+)
+def test_a_configuration_that_is_no_table_of_ours_is_refused(bundle: Path, content: bytes) -> None:
+    (bundle / CONFIG_FILE).write_bytes(content)
+    assert str(bundle / CONFIG_FILE) in refusal(bundle)
+
+
+def test_what_later_versions_add_to_the_configuration_is_ignored(
+    bundle: Path, config: BundleConfig
+) -> None:
+    edit_json(bundle / CONFIG_FILE, trained_at="2031-01-01")
+    assert read_bundle(bundle).config == config
+
+
+# --- refusing: tokenizer.json ---
+
+
+def edit_tokenizer(bundle: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    path = bundle / TOKENIZER_FILE
+    content = json.loads(path.read_text(encoding="utf-8"))
+    change(content)
+    path.write_text(json.dumps(content), encoding="utf-8")
+
+
+def a_token_more(content: dict[str, Any]) -> None:
+    vocab = content["model"]["vocab"]
+    vocab["another"] = len(vocab)
+
+
+def a_merge_less(content: dict[str, Any]) -> None:
+    vocab = content["model"]["vocab"]
+    content["model"]["merges"].pop()
+    del vocab[max(vocab, key=vocab.__getitem__)]
+
+
+def an_id_too_high(content: dict[str, Any]) -> None:
+    content["model"]["vocab"]["!"] = len(content["model"]["vocab"])
+
+
+def a_huge_id(content: dict[str, Any]) -> None:
+    content["model"]["vocab"]["!"] = 2**32 - 1
+
+
+def an_impossible_id(content: dict[str, Any]) -> None:
+    content["model"]["vocab"]["!"] = -1
+
+
+def a_merge_of_unknown_tokens(content: dict[str, Any]) -> None:
+    content["model"]["merges"].append("nowhere known")
+
+
+def no_tokens(content: dict[str, Any]) -> None:
+    content["model"] |= {"vocab": {}, "merges": []}
+
+
+def another_model(content: dict[str, Any]) -> None:
+    content["model"]["type"] = "Transformer"
+
+
+def no_model(content: dict[str, Any]) -> None:
+    del content["model"]
+
+
+def an_added_token(content: dict[str, Any]) -> None:
+    options = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized", "special"), False)
+    content["added_tokens"] = [{"id": len(content["model"]["vocab"]), "content": "[X]", **options}]
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        *(a_token_more, a_merge_less, an_id_too_high, a_huge_id, an_impossible_id),
+        *(a_merge_of_unknown_tokens, no_tokens, another_model, no_model, an_added_token),
+    ],
+)
+def test_a_tokenizer_of_another_size_or_form_is_refused(
+    bundle: Path, spoil: Callable[[dict[str, Any]], None]
+) -> None:
+    edit_tokenizer(bundle, spoil)
+    assert str(bundle / TOKENIZER_FILE) in refusal(bundle)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"[]", b"null", b"{}", b"[" * 100_000, b'{"model":' * 10_000, b"\xff\xfe{\x00}\x00", b"\x00"],
+    ids=lambda content: repr(content)[:20],
+)
+def test_a_tokenizer_file_that_holds_something_else_is_refused(
+    bundle: Path, content: bytes
+) -> None:
+    (bundle / TOKENIZER_FILE).write_bytes(content)
+    assert str(bundle / TOKENIZER_FILE) in refusal(bundle)
+
+
+def test_padding_and_truncation_in_the_tokenizer_file_do_not_act(bundle: Path) -> None:
+    text = "정말 재미없는 영화"
+    expected = Predictor.load(bundle).encode([text, "a"])
+    tokenizer = Tokenizer.from_file(str(bundle / TOKENIZER_FILE))
+    tokenizer.enable_padding(length=50)
+    tokenizer.enable_truncation(2)
+    tokenizer.save(str(bundle / TOKENIZER_FILE))
+    predictor = Predictor.load(bundle)
+    assert predictor.encode([text, "a"]) == expected
+    assert predictor.encode([text]) == expected[:1]
+
+
+# --- refusing: damage of any kind ---
+
+edits = st.lists(
+    st.tuples(
+        st.sampled_from(["set", "flip", "cut", "insert", "end"]),
+        st.floats(0, 1, exclude_max=True),  # where, as a share of the file
+        st.integers(0, 255),
+        st.sampled_from([1, 2, 8, 50]),
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+def damage(content: bytes, edits: list[tuple[str, float, int, int]]) -> bytes:
+    data = bytearray(content)
+    for kind, share, byte, length in edits:
+        place = int(share * len(data))
+        if kind == "set" and data:
+            data[place] = byte
+        elif kind == "flip" and data:
+            data[place] ^= 1 << (byte % 8)
+        elif kind == "cut":
+            del data[place : place + length]
+        elif kind == "insert":
+            data[place:place] = bytes([byte]) * length
+        elif kind == "end":
+            del data[place:]
+    return bytes(data)
+
+
+@pytest.fixture(scope="module")
+def fuzzed(
+    tmp_path_factory: pytest.TempPathFactory, config: BundleConfig, tokenizer_file: Path
+) -> Path:
+    folder = tmp_path_factory.mktemp("fuzz") / "bundle"
+    write_bundle(folder, config, random_tensors(config), tokenizer_file, "")
+    return folder
+
+
+@settings(deadline=None, max_examples=60)
+@given(name=st.sampled_from(FILES), edits=edits, in_header=st.booleans())
+def test_a_damaged_bundle_is_refused_or_classifies(
+    fuzzed: Path, name: str, edits: list[tuple[str, float, int, int]], in_header: bool
+) -> None:
+    whole = (fuzzed / name).read_bytes()
+    # Half of the damage falls into the first 500 bytes: there the weights have their header.
+    split = 500 if in_header else len(whole)
+    (fuzzed / name).write_bytes(damage(whole[:split], edits) + whole[split:])
+    try:
+        predictor = Predictor.load(fuzzed)
+    except (ValueError, FileNotFoundError) as error:
+        assert len(str(error).splitlines()) == 1
+        assert str(fuzzed) in str(error)
+    else:
+        for answer in [*predictor(["정말 별로", "", "good 영화"]), *predictor(["최고"])]:
+            assert answer.label in predictor.config.labels
+            assert 0.5 <= answer.probability <= 1
+    finally:
+        (fuzzed / name).write_bytes(whole)
