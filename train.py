@@ -16,8 +16,6 @@ from nsmc.experiments.errors import one_line_errors
 from nsmc.experiments.resolvers import register_resolvers
 from nsmc.experiments.schema import check_config
 
-register_resolvers()
-
 
 @hydra.main(version_base="1.3", config_path="configs", config_name="train")
 def main(cfg: DictConfig) -> float:
@@ -39,5 +37,6 @@ def main(cfg: DictConfig) -> float:
 
 
 if __name__ == "__main__":
+    register_resolvers()
     with one_line_errors():
         main()

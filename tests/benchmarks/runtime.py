@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from nsmc.data.corpus import read_reviews
-from nsmc.experiments.job import build_datamodule
+from nsmc.experiments.build import build_datamodule
 from nsmc.runtime.bundle import BundleConfig, write_bundle
 from nsmc.runtime.predictor import Predictor
 from nsmc.training.classifier import RecurrentClassifier

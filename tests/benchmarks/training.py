@@ -21,10 +21,9 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from nsmc.data.batching import Batch, collate
 from nsmc.data.datamodule import ReviewDataModule
-from nsmc.experiments.job import build_callbacks, build_datamodule, build_trainer
+from nsmc.experiments.build import build_callbacks, build_datamodule, build_trainer
 from nsmc.experiments.schema import RunConfig
 from nsmc.training.module import SentimentModule
-from nsmc.training.progress import TrainingProgress
 from tests.benchmarks.common import config, row
 
 ROUNDS = 5
@@ -100,7 +99,7 @@ def train_default(each: RunConfig) -> tuple[float, float]:
     meter = Meter()
     module = SentimentModule(vocab_size=each.data.vocab_size, **each.model.model_dump())
     with tempfile.TemporaryDirectory() as folder:
-        callbacks = [*build_callbacks(each.callbacks, Path(folder)), TrainingProgress(None), meter]
+        callbacks = [*build_callbacks(each, Path(folder)), meter]
         trainer = build_trainer(each, Path(folder), callbacks)
         loader = build_datamodule(each.data, seed=0).train_dataloader()
         trainer.fit(module, loader)
