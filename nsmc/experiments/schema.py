@@ -54,6 +54,7 @@ class ModelConfig(Section):
     bidirectional: bool
     pooling: Literal["last", "mean", "max", "attention"]
     dropout: Annotated[float, Field(ge=0, lt=1)]
+    word_dropout: Annotated[float, Field(ge=0, lt=1)]
     optimizer: Literal["adam", "adamw"]
     lr: Annotated[float, Field(gt=0)]
     weight_decay: Annotated[float, Field(ge=0)]

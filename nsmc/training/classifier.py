@@ -23,7 +23,7 @@ class RecurrentClassifier(nn.Module):
     """Logits [B, 2] from padded token ids [B, T] and lengths [B].
 
     `cell` is gru or lstm, `pooling` last, mean, max or attention. `dropout` acts on the embeddings,
-    between layers and on the pooled state.
+    between layers and on the pooled state; `word_dropout` silences whole tokens.
     """
 
     def __init__(
@@ -37,6 +37,7 @@ class RecurrentClassifier(nn.Module):
         bidirectional: bool,
         pooling: str,
         dropout: float,
+        word_dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.cell = cell
@@ -60,10 +61,13 @@ class RecurrentClassifier(nn.Module):
         )
         self.attention = nn.Linear(width, 1, bias=False) if pooling == "attention" else None
         self.dropout = nn.Dropout(dropout)
+        self.word_dropout = nn.Dropout(word_dropout)
         self.ln1 = nn.Linear(width, 2)
 
     def forward(self, token_ids: Tensor, lengths: Tensor) -> Tensor:
         sequence = self.embedding(token_ids)  # [B, T, E]
+        if self.training and self.word_dropout.p:
+            sequence = sequence * self.word_dropout(sequence.new_ones(*token_ids.shape, 1))
         for suffixes in self.suffixes:
             sequence = self._layer(suffixes, self._drop_features(sequence), lengths)  # [B, T, W]
         return self.ln1(self.dropout(self._pool(sequence, lengths)))

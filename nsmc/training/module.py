@@ -46,6 +46,7 @@ class SentimentModule(L.LightningModule):
         weight_decay: float,
         schedule: str,
         label_smoothing: float,
+        word_dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.save_hyperparameters(logger=False)  # the run logs them once, with its final metrics
@@ -63,6 +64,7 @@ class SentimentModule(L.LightningModule):
             bidirectional=bidirectional,
             pooling=pooling,
             dropout=dropout,
+            word_dropout=word_dropout,
         )
         self.train_metrics = _metrics("train")
         self.val_metrics = _metrics("val")

@@ -48,6 +48,7 @@ def random_bundle(root: Path, cell: str, folder: Path) -> Path:
         bidirectional=False,
         pooling="last",
         dropout=0.0,
+        word_dropout=0.0,
     )
     bundle_config = BundleConfig(
         cell=cell,

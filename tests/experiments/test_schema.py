@@ -44,7 +44,8 @@ def test_the_blog_experiment_has_the_blogs_numbers(composed: Composed) -> None:
     assert (data.padding, data.shuffle, data.bucketing) == ("fixed", False, False)
     assert (model.embedding_dim, model.hidden_size, model.num_layers) == (128, 128, 1)
     assert (model.optimizer, model.lr, model.schedule) == ("adam", 0.001, "constant")
-    assert (model.dropout, model.weight_decay, model.label_smoothing) == (0, 0, 0)
+    assert (model.dropout, model.word_dropout, model.label_smoothing) == (0, 0, 0)
+    assert model.weight_decay == 0
     assert (model.pooling, model.bidirectional, trainer.max_epochs) == ("last", False, 6)
 
 
