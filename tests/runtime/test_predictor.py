@@ -7,22 +7,22 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from pathlib import Path
 from threading import Barrier
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_bundles import random_tensors, small_config, small_tokenizer, small_tokenizer_file
-from tokenizers import Tokenizer
 
+from nsmc.data.tokenizer import save_tokenizer, train_tokenizer
 from nsmc.runtime.bundle import POOLINGS, Bundle, BundleConfig, write_bundle
 from nsmc.runtime.predictor import Predictor, softmax
 from nsmc.runtime.recurrence import CELLS, Array
 from nsmc.training.classifier import RecurrentClassifier, pad
 
-TOKENIZER = small_tokenizer()
+TEXTS = ["이 영화 정말 최고예요", "정말 별로 재미없는 영화", "good movie, 10 points!"]
+TOKENIZER = train_tokenizer(TEXTS * 3, vocab_size=280, min_frequency=2, normalization="nfc")
 V = TOKENIZER.get_vocab_size()
 TOLERANCE = 1e-5
 
@@ -35,7 +35,25 @@ every_form = pytest.mark.parametrize(
 )
 
 
-def classifier_of(config: BundleConfig, scale: float) -> RecurrentClassifier:
+def config_of(**changes: object) -> BundleConfig:
+    values: dict[str, object] = {
+        "cell": "gru",
+        "vocab_size": V,
+        "embedding_dim": 5,
+        "hidden_size": 7,
+        "num_layers": 1,
+        "bidirectional": False,
+        "pooling": "last",
+        "pad_id": 0,
+        "max_length": 64,
+        "labels": ("negative", "positive"),
+    }
+    return BundleConfig(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def twins(scale: float = 0.6, **changes: object) -> tuple[Predictor, RecurrentClassifier]:
+    """A predictor and the torch classifier with the same random weights, normal and this wide."""
+    config = config_of(**changes)
     torch.manual_seed(0)
     classifier = RecurrentClassifier(
         vocab_size=config.vocab_size,
@@ -46,26 +64,18 @@ def classifier_of(config: BundleConfig, scale: float) -> RecurrentClassifier:
         bidirectional=config.bidirectional,
         pooling=config.pooling,
         dropout=0.0,
-    )
+    ).eval()
     with torch.no_grad():
         for parameter in classifier.parameters():
             parameter.normal_(0, scale)
-    return classifier.eval()
+    return Predictor(Bundle(config, classifier.bundle_tensors(), TOKENIZER)), classifier
 
 
-def predictor_of(tokenizer: Tokenizer = TOKENIZER, **changes: object) -> Predictor:
-    config = small_config(tokenizer.get_vocab_size(), **changes)
-    return Predictor(Bundle(config, random_tensors(config), tokenizer))
+def predictor_of(**changes: object) -> Predictor:
+    return twins(**changes)[0]  # type: ignore[arg-type]
 
 
 PREDICTOR = predictor_of()
-
-
-def twins(scale: float = 0.6, **changes: object) -> tuple[Predictor, RecurrentClassifier]:
-    """A predictor and the torch classifier with the same random weights."""
-    config = small_config(V, embedding_dim=5, hidden_size=7, **changes)
-    classifier = classifier_of(config, scale)
-    return Predictor(Bundle(config, classifier.bundle_tensors(), TOKENIZER)), classifier
 
 
 def torch_logits(classifier: RecurrentClassifier, reviews: Sequence[list[int]]) -> Array:
@@ -79,7 +89,7 @@ def random_reviews(count: int, longest: int, seed: int = 0) -> list[list[int]]:
     return [generator.integers(0, V, length).tolist() for length in lengths]
 
 
-def close(found: npt.ArrayLike, expected: npt.ArrayLike) -> None:
+def close(found: Any, expected: Any) -> None:
     np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE)
 
 
@@ -138,7 +148,7 @@ def test_more_reviews_than_one_internal_batch_keep_their_order(pooling: str) -> 
 
 
 def test_answers_stand_in_the_order_of_the_texts() -> None:
-    predictor = predictor_of()
+    predictor = PREDICTOR
     texts = [f"{'영화 ' * (i % 7)}{i}" for i in range(300)]
     for text, answer in zip(texts, predictor(texts), strict=True):
         alone = predictor([text])[0]
@@ -147,9 +157,8 @@ def test_answers_stand_in_the_order_of_the_texts() -> None:
 
 
 def test_no_text_gets_no_answer() -> None:
-    predictor = predictor_of()
-    assert predictor([]) == []
-    assert predictor.logits([]).shape == (0, 2)
+    assert PREDICTOR([]) == []
+    assert PREDICTOR.logits([]).shape == (0, 2)
 
 
 # --- what the answers mean ---
@@ -220,15 +229,13 @@ def test_every_text_gets_an_answer_the_same_alone_and_in_a_batch(name: str) -> N
 
 
 def test_what_utf_8_cannot_hold_is_read_as_a_question_mark() -> None:
-    predictor = predictor_of()
-    assert predictor.encode(["최고\ud83d"]) == predictor.encode(["최고?"])
-    assert predictor.encode(["최고\ud83d", "a"]) == predictor.encode(["최고?", "a"])
+    assert PREDICTOR.encode(["최고\ud83d"]) == PREDICTOR.encode(["최고?"])
+    assert PREDICTOR.encode(["최고\ud83d", "a"]) == PREDICTOR.encode(["최고?", "a"])
 
 
 def test_no_text_is_read_as_padding() -> None:
-    predictor = predictor_of()
     for text in ("<pad>", "a<pad>b", "<pad><pad>", " <pad> "):
-        assert predictor.config.pad_id not in predictor.encode([text])[0]
+        assert 0 not in PREDICTOR.encode([text])[0]
 
 
 @settings(deadline=None, max_examples=100)
@@ -274,9 +281,11 @@ def modules_after(code: str, *arguments: str) -> set[str]:
 
 
 def test_classifying_loads_no_training_framework(tmp_path: Path) -> None:
-    tokenizer_file = small_tokenizer_file(tmp_path)
-    config = small_config(V)
-    write_bundle(tmp_path / "bundle", config, random_tensors(config), tokenizer_file, card="")
+    tokenizer_file = tmp_path / "tokenizer.json"
+    save_tokenizer(TOKENIZER, tokenizer_file)
+    _, classifier = twins()
+    tensors = classifier.bundle_tensors()
+    write_bundle(tmp_path / "bundle", config_of(), tensors, tokenizer_file, card="")
     loaded = modules_after(
         "import sys, nsmc.cli, nsmc.runtime.predictor\n"
         "assert nsmc.cli.main(['predict', sys.argv[1], '정말 최고예요']) == 0",

@@ -1,0 +1,255 @@
+"""A corpus becomes three memory-mapped parts, once for each content and setting."""
+
+import hashlib
+import shutil
+import unicodedata
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tokenizers import Tokenizer, models, pre_tokenizers
+
+import nsmc.data.encoding
+from nsmc.data.corpus import Reviews, read_reviews, split_validation
+from nsmc.data.encoding import (
+    SPLITS,
+    EncodedCorpus,
+    EncodedReviews,
+    EncodingSettings,
+    encode_corpus,
+    encode_reviews,
+)
+from nsmc.data.tokenizer import train_tokenizer
+
+SETTINGS = EncodingSettings(
+    validation_fraction=0.2, split_seed=7, vocab_size=320, min_frequency=2, normalization="nfc"
+)
+
+TRAIN = [(f" 영화 {number} 번째 \u1112\u1161\u11ab ", number % 2) for number in range(40)] + [
+    ("", 1)
+]
+TEST = [("재미있다 <pad>", 1), ("\u3000", 0), ("최고 🎬", 1), ("별로", 0)]
+
+
+def write_corpus(folder: Path) -> tuple[Path, Path]:
+    folder.mkdir()
+    for name, rows in (("train.txt", TRAIN), ("test.txt", TEST)):
+        lines = [f"{number}\t{text}\t{label}\n" for number, (text, label) in enumerate(rows)]
+        (folder / name).write_text("id\tdocument\tlabel\n" + "".join(lines), encoding="utf-8")
+    return folder / "train.txt", folder / "test.txt"
+
+
+def encoded(folder: Path, settings: EncodingSettings = SETTINGS) -> EncodedCorpus:
+    """The corpus in `folder`, encoded into the cache beside it."""
+    if not folder.exists():
+        write_corpus(folder)
+    return encode_corpus(
+        folder / "train.txt", folder / "test.txt", settings, folder.parent / "cache"
+    )
+
+
+def key_of(corpus: EncodedCorpus) -> str:
+    return corpus.tokenizer_path.parent.name
+
+
+def forbid_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: object, **kwargs: object) -> Tokenizer:
+        raise AssertionError("the corpus must not be encoded again")
+
+    monkeypatch.setattr(nsmc.data.encoding, "train_tokenizer", refuse)
+
+
+def texts_of(corpus: EncodedCorpus, split: str) -> list[str]:
+    reviews, tokenizer = corpus.splits[split], corpus.tokenizer()
+    return [tokenizer.decode(reviews.review(row).tolist()) for row in range(len(reviews))]
+
+
+def test_the_three_parts_hold_the_corpus(tmp_path: Path) -> None:
+    corpus = encoded(tmp_path / "corpus")
+    train, val = split_validation(
+        read_reviews(tmp_path / "corpus" / "train.txt"), fraction=0.2, seed=7
+    )
+    test = read_reviews(tmp_path / "corpus" / "test.txt")
+    assert tuple(corpus.splits) == SPLITS == ("train", "val", "test")
+    for name, part in (("train", train), ("val", val), ("test", test)):
+        stripped = [unicodedata.normalize("NFC", text).strip() for text in part.texts]
+        assert texts_of(corpus, name) == stripped
+        assert corpus.splits[name].labels.tolist() == part.labels.tolist()
+    assert [len(corpus.splits[name]) for name in SPLITS] == [32, 8, 3]
+    assert corpus.dropped == 2
+
+
+def test_the_tokenizer_is_trained_on_the_training_part_alone(tmp_path: Path) -> None:
+    corpus = encoded(tmp_path / "corpus")
+    train, _ = split_validation(
+        read_reviews(tmp_path / "corpus" / "train.txt"), fraction=0.2, seed=7
+    )
+    alone = train_tokenizer(train.texts, vocab_size=320, min_frequency=2, normalization="nfc")
+    assert corpus.tokenizer().get_vocab() == alone.get_vocab()
+
+
+def test_the_arrays_are_small_memory_mapped_and_read_only(tmp_path: Path) -> None:
+    corpus = encoded(tmp_path / "corpus")
+    for reviews in corpus.splits.values():
+        arrays = (reviews.token_ids, reviews.offsets, reviews.labels)
+        assert [str(array.dtype) for array in arrays] == ["uint16", "int64", "int8"]
+        for array in arrays:
+            assert isinstance(array, np.memmap)
+            with pytest.raises(ValueError, match="read-only"):
+                array[0] = 0
+
+
+def test_every_review_has_a_token_and_none_is_padding(tmp_path: Path) -> None:
+    for reviews in encoded(tmp_path / "corpus").splits.values():
+        assert np.diff(reviews.offsets).min() >= 1
+        assert reviews.token_ids.min() >= 1
+        assert (reviews.offsets[0], reviews.offsets[-1]) == (0, len(reviews.token_ids))
+
+
+# The cache
+
+
+def test_a_second_use_encodes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = encoded(tmp_path / "corpus")
+    forbid_training(monkeypatch)
+    second = encoded(tmp_path / "corpus")
+    for name in SPLITS:
+        for field in ("token_ids", "offsets", "labels"):
+            np.testing.assert_array_equal(
+                getattr(first.splits[name], field), getattr(second.splits[name], field)
+            )
+    assert replace(first, splits={}) == replace(second, splits={})
+
+
+def test_the_path_of_the_corpus_does_not_matter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = encoded(tmp_path / "corpus")
+    (tmp_path / "corpus").rename(tmp_path / "moved")
+    (tmp_path / "moved" / "train.txt").rename(tmp_path / "moved" / "other name")
+    forbid_training(monkeypatch)
+    moved = tmp_path / "moved"
+    second = encode_corpus(moved / "other name", moved / "test.txt", SETTINGS, tmp_path / "cache")
+    assert key_of(second) == key_of(first)
+    assert second.corpus_fingerprint == first.corpus_fingerprint
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        replace(SETTINGS, validation_fraction=0.25),
+        replace(SETTINGS, split_seed=8),
+        replace(SETTINGS, vocab_size=321),
+        replace(SETTINGS, min_frequency=3),
+        replace(SETTINGS, normalization="nfd"),
+    ],
+)
+def test_each_setting_has_an_encoding_of_its_own(tmp_path: Path, changed: EncodingSettings) -> None:
+    first, second = encoded(tmp_path / "corpus"), encoded(tmp_path / "corpus", changed)
+    assert key_of(first) != key_of(second)
+    assert first.corpus_fingerprint == second.corpus_fingerprint
+    assert first.tokenizer_path.exists()
+
+
+@pytest.mark.parametrize("name", ["train.txt", "test.txt"])
+def test_each_content_has_an_encoding_of_its_own(tmp_path: Path, name: str) -> None:
+    first = encoded(tmp_path / "corpus")
+    with (tmp_path / "corpus" / name).open("a", encoding="utf-8") as file:
+        file.write("99\t하나 더\t1\n")
+    second = encoded(tmp_path / "corpus")
+    assert key_of(first) != key_of(second)
+    assert first.corpus_fingerprint != second.corpus_fingerprint
+    split = {"train.txt": "train", "test.txt": "test"}[name]
+    assert len(second.splits[split]) == len(first.splits[split]) + 1
+
+
+def test_which_file_is_for_training_matters(tmp_path: Path) -> None:
+    train_file, test_file = write_corpus(tmp_path / "corpus")
+    settings = replace(SETTINGS, validation_fraction=0.5)
+    straight = encode_corpus(train_file, test_file, settings, tmp_path / "cache")
+    swapped = encode_corpus(test_file, train_file, settings, tmp_path / "cache")
+    assert key_of(straight) != key_of(swapped)
+    assert len(swapped.splits["test"]) == 40
+
+
+def test_a_damaged_encoding_is_made_again(tmp_path: Path) -> None:
+    first = encoded(tmp_path / "corpus")
+    expected = texts_of(first, "train")
+    path = first.tokenizer_path.parent / "train.token_ids.npy"
+    path.write_bytes(path.read_bytes()[:-2])
+    assert texts_of(encoded(tmp_path / "corpus"), "train") == expected
+
+
+def test_two_encodings_from_scratch_are_the_same_bytes(tmp_path: Path) -> None:
+    folder = encoded(tmp_path / "corpus").tokenizer_path.parent
+    first = {path.name: path.read_bytes() for path in folder.iterdir()}
+    shutil.rmtree(folder)
+    encoded(tmp_path / "corpus")
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == first
+
+
+def test_the_tokenizers_fingerprint_is_its_files(tmp_path: Path) -> None:
+    corpus = encoded(tmp_path / "corpus")
+    digest = hashlib.sha256(corpus.tokenizer_path.read_bytes()).hexdigest()
+    assert corpus.tokenizer_fingerprint == digest[:16]
+
+
+# Errors
+
+
+@pytest.mark.parametrize("name", ["train.txt", "test.txt"])
+def test_a_missing_corpus_file_is_named(tmp_path: Path, name: str) -> None:
+    write_corpus(tmp_path / "corpus")
+    (tmp_path / "corpus" / name).unlink()
+    with pytest.raises(FileNotFoundError, match=name):
+        encoded(tmp_path / "corpus")
+
+
+def test_a_wrong_corpus_leaves_no_encoding_behind(tmp_path: Path) -> None:
+    write_corpus(tmp_path / "corpus")
+    (tmp_path / "corpus" / "test.txt").write_text("id\tdocument\tlabel\n1\ta\t5\n")
+    with pytest.raises(ValueError, match=r"test\.txt, row 2: label '5'"):
+        encoded(tmp_path / "corpus")
+    assert [path for path in (tmp_path / "cache").iterdir() if path.is_dir()] == []
+
+
+def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    train_file, test_file = write_corpus(tmp_path / "corpus")
+    with pytest.raises(OSError, match=r"cache folder .*train\.txt"):
+        encode_corpus(train_file, test_file, SETTINGS, cache_dir=train_file)
+
+
+# In memory
+
+
+def test_reviews_lie_one_after_the_other() -> None:
+    # One merge: "ab" is token 257. The bytes follow `<pad>` in order, "!" first, so "a" is 65.
+    tokenizer = train_tokenizer(["ab", "ab"], vocab_size=300, min_frequency=2, normalization="nfc")
+    texts = ["ab", "b", "bab\n"]
+    reviews = encode_reviews(tokenizer, Reviews(texts, np.array([1, 0, 1], dtype=np.int8)))
+    assert reviews.token_ids.tolist() == [257, 66, 66, 257]
+    assert reviews.offsets.tolist() == [0, 1, 2, 4]
+    assert reviews.labels.tolist() == [1, 0, 1]
+    assert [reviews.review(row).tolist() for row in range(3)] == [[257], [66], [66, 257]]
+    assert reviews.review(2).dtype == np.int64
+
+
+@pytest.mark.parametrize(
+    ("vocab_size", "dtype"),
+    [(256, "uint8"), (257, "uint16"), (65_536, "uint16"), (65_537, "uint32")],
+)
+def test_ids_have_the_smallest_type_that_holds_the_last_one(vocab_size: int, dtype: str) -> None:
+    tokenizer = Tokenizer(models.WordLevel({str(i): i for i in range(vocab_size)}, unk_token="0"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    last = vocab_size - 1
+    reviews = encode_reviews(tokenizer, Reviews([f"1 {last}"], np.array([0], dtype=np.int8)))
+    assert str(reviews.token_ids.dtype) == dtype
+    assert reviews.token_ids.tolist() == [1, last]
+
+
+def test_the_length_is_the_number_of_reviews() -> None:
+    reviews = EncodedReviews(
+        np.array([5, 6, 7], np.uint16), np.array([0, 1, 3]), np.array([0, 1], np.int8)
+    )
+    assert len(reviews) == 2

@@ -1,0 +1,456 @@
+"""The `nsmc` command as a user meets it: arguments, a pipe, a terminal, and every way out."""
+
+import io
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import nsmc
+from nsmc.cli import PROMPT, main, newest_bundle, split_words
+from nsmc.data.tokenizer import save_tokenizer, train_tokenizer
+from nsmc.runtime.bundle import Bundle, BundleConfig, expected_shapes, write_bundle
+from nsmc.runtime.predictor import Predictor
+
+PROJECT = Path(__file__).parents[1]
+PATIENCE = 60  # seconds for a process to start or answer on a busy machine
+
+GOOD, BAD = "정말 최고예요", "별로 재미없는 영화"
+
+
+def write_small_bundle(folder: Path, labels: tuple[str, str] = ("negative", "positive")) -> Path:
+    """A bundle of random weights but for `ln1`, which finds GOOD positive and BAD negative."""
+    texts = [GOOD, BAD, "good movie, 10 points!"]
+    tokenizer = train_tokenizer(texts * 3, vocab_size=300, min_frequency=2, normalization="nfc")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    save_tokenizer(tokenizer, folder.parent / "tokenizer.json")
+    config = BundleConfig(
+        cell="gru",
+        vocab_size=tokenizer.get_vocab_size(),
+        embedding_dim=3,
+        hidden_size=4,
+        num_layers=1,
+        bidirectional=False,
+        pooling="last",
+        pad_id=0,
+        max_length=64,
+        labels=labels,
+    )
+    generator = np.random.default_rng(0)
+    tensors = {
+        name: generator.normal(0, 1, shape).astype(np.float32)
+        for name, shape in expected_shapes(config).items()
+    }
+    tensors["ln1.bias"][:] = 0
+    random = Predictor(Bundle(config, tensors, tokenizer))
+    good, bad = random.logits(random.encode([GOOD, BAD])) @ np.array([-1, 1], np.float32)
+    tensors["ln1.weight"] *= 2 / (good - bad)
+    tensors["ln1.bias"][1] = -(good + bad) / (good - bad)  # now their logits are 1 and -1 apart
+    write_bundle(folder, config, tensors, folder.parent / "tokenizer.json", "")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_small_bundle(tmp_path_factory.mktemp("cli") / "bundle")
+
+
+@pytest.fixture(scope="module")
+def predictor(bundle: Path) -> Predictor:
+    predictor = Predictor.load(bundle)
+    assert [answer.label for answer in predictor([GOOD, BAD])] == ["positive", "negative"]
+    return predictor
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
+
+
+def row(predictor: Predictor, text: str, echo: str | None = None) -> str:
+    """The line that is promised for a text: label, probability, text."""
+    (answer,) = predictor([text])
+    return f"{answer.label}\t{answer.probability:.4f}\t{text if echo is None else echo}"
+
+
+def rows(output: str) -> list[str]:
+    assert output.endswith("\n")
+    return output[:-1].split("\n")
+
+
+def one_line(captured: str) -> str:
+    assert captured.endswith("\n")
+    assert captured.count("\n") == 1
+    return captured[:-1]
+
+
+# --- texts as arguments ---
+
+
+def test_each_text_gets_a_line_with_label_probability_and_text(
+    bundle: Path, predictor: Predictor, capsys: pytest.CaptureFixture[str]
+) -> None:
+    texts = [GOOD, BAD, "a/b c", "q", "good movie"]
+    assert main(["predict", str(bundle), *texts]) == 0
+    captured = capsys.readouterr()
+    assert rows(captured.out) == [row(predictor, text) for text in texts]
+    assert captured.err == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "echo"),
+    [
+        ("줄\n바꿈\t탭\r\x1b[31m빨강\x07", "줄\ufffd바꿈\ufffd탭\ufffd\ufffd[31m빨강\ufffd"),
+        ("\x00", "\ufffd"),
+        ("최고\ud83d", "최고\ufffd"),
+        ("가" * 201, "가" * 200 + "…"),
+        ("가" * 200, "가" * 200),
+        ("👍🏽 최고", "👍🏽 최고"),
+    ],
+    ids=["control characters", "NUL", "surrogate", "long", "just short enough", "emoji"],
+)
+def test_a_text_is_repeated_in_one_line_that_does_a_terminal_no_harm(
+    bundle: Path, predictor: Predictor, capsys: pytest.CaptureFixture[str], text: str, echo: str
+) -> None:
+    assert main(["predict", str(bundle), text]) == 0
+    assert rows(capsys.readouterr().out) == [row(predictor, text, echo)]
+
+
+def test_an_empty_text_among_others_is_said_to_be_empty(
+    bundle: Path, predictor: Predictor, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["predict", str(bundle), GOOD, " \n", BAD]) == 0
+    expected = [row(predictor, GOOD), "empty\t\t", row(predictor, BAD)]
+    assert rows(capsys.readouterr().out) == expected
+
+
+def test_a_word_that_names_a_folder_is_the_bundle_and_what_cannot_be_a_path_is_a_text(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "folder").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert split_words([]) == (None, [])
+    assert split_words([str(bundle), GOOD]) == (bundle, [GOOD])
+    assert split_words(["folder", GOOD]) == (Path("folder"), [GOOD])
+    assert split_words(["~/folder"]) == (tmp_path / "folder", [])
+    assert split_words(["./mistyped", GOOD]) == (Path("mistyped"), [GOOD])  # to be refused
+    for text in (GOOD, "최고", "10/10 최고", "NUL\x00", "가" * 100_000):
+        assert split_words([text, BAD]) == (None, [text, BAD])
+
+
+def test_the_version_is_the_package_s(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out == f"nsmc {nsmc.__version__}\n"
+
+
+@pytest.mark.parametrize("arguments", [[], ["predikt"], ["predict", "--fast"]])
+def test_a_command_that_does_not_exist_ends_in_usage_and_2(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert "usage: nsmc" in capsys.readouterr().err
+
+
+# --- which bundle ---
+
+
+def test_without_a_bundle_the_newest_under_outputs_answers(
+    tmp_path: Path, predictor: Predictor, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ("a-older", "b-newest", "c-oldest")
+    for name in names:
+        write_small_bundle(tmp_path / "outputs" / "runs" / name / "bundle", (f"not {name}", name))
+    now = time.time()
+    for name, age in zip(names, (50, 0, 100), strict=True):
+        config = tmp_path / "outputs" / "runs" / name / "bundle" / "config.json"
+        os.utime(config, (now - age, now - age))
+    newest = Path("outputs") / "runs" / "b-newest" / "bundle"
+    assert newest_bundle(Path("outputs")) == newest
+    assert main(["predict", GOOD]) == 0
+    captured = capsys.readouterr()
+    (answer,) = predictor([GOOD])
+    assert rows(captured.out) == [f"b-newest\t{answer.probability:.4f}\t{GOOD}"]
+    assert one_line(captured.err) == f"using {newest}"  # not in the output, which may be a file
+
+
+def refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    assert main(arguments) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    line = one_line(captured.err)
+    assert line.startswith("nsmc: error: ")
+    return line
+
+
+@pytest.mark.parametrize("word", ["outputs/mistyped/bundle", "/nowhere/bundle", "./bundel"])
+def test_a_mistyped_bundle_is_refused_and_not_classified(
+    word: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_small_bundle(Path("outputs") / "run" / "bundle")  # which must not answer instead
+    assert str(Path(word)) in refused(["predict", word, GOOD], capsys)
+    assert str(Path(word)) in refused(["predict", word], capsys)
+
+
+def test_a_folder_that_is_no_bundle_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("folder").mkdir()
+    assert "config.json is missing" in refused(["predict", "folder", GOOD], capsys)
+
+
+def test_no_bundle_at_all_is_said_with_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in range(2):
+        line = refused(["predict", GOOD], capsys)
+        assert "outputs" in line
+        assert "train.py" in line
+        Path("outputs").mkdir(exist_ok=True)  # nor is there one in an empty folder
+
+
+@pytest.mark.parametrize("name", ["nsmc.safetensors", "tokenizer.json", "config.json"])
+@pytest.mark.parametrize("content", [None, b"", b"garbage\n\xff"])
+def test_a_damaged_bundle_is_refused_in_one_line_that_names_the_file(
+    name: str, content: bytes | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_small_bundle(Path("bundle")) / name
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    assert name in refused(["predict", "bundle", GOOD], capsys)
+
+
+def test_hydra_full_error_shows_the_whole_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+    with pytest.raises(FileNotFoundError):
+        main(["predict", "./nowhere", GOOD])
+
+
+# --- a pipe ---
+
+
+def test_a_pipe_is_answered_line_by_line(
+    bundle: Path,
+    predictor: Predictor,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    lines = [GOOD, "", BAD, "   ", "exit", "", GOOD]  # a quitting word is a review here
+    content = "\n".join(lines).encode()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content), encoding="ascii"))
+    assert main(["predict", str(bundle)]) == 0
+    expected = [row(predictor, line) if line.strip() else "empty\t\t" for line in lines]
+    assert rows(capsys.readouterr().out) == expected
+
+
+def environment(**changes: str) -> dict[str, str]:
+    kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
+    return {
+        **kept,
+        "PYTHONPATH": str(PROJECT),
+        "LC_ALL": "C.UTF-8",
+        "OMP_NUM_THREADS": "1",
+        "TERM": "xterm",
+        "INPUTRC": "/dev/null",  # the user's own line editing must not matter
+        **changes,
+    }
+
+
+COMMAND = [sys.executable, "-W", "error", "-m", "nsmc.cli"]
+
+
+def run(*arguments: str, stdin: bytes = b"", **changes: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        input=stdin,
+        capture_output=True,
+        timeout=PATIENCE,
+        env=environment(**changes),
+    )
+
+
+def test_a_real_process_answers_arguments_and_pipes(bundle: Path, predictor: Predictor) -> None:
+    done = run("predict", str(bundle), GOOD, BAD)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert rows(done.stdout.decode()) == [row(predictor, GOOD), row(predictor, BAD)]
+    done = run("predict", str(bundle), stdin=f"{GOOD}\n\n{BAD}\n".encode())
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert rows(done.stdout.decode()) == [row(predictor, GOOD), "empty\t\t", row(predictor, BAD)]
+    done = run("predict", str(bundle), stdin=b"")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+def test_a_real_process_refuses_in_one_line_and_exits_with_1() -> None:
+    done = run("predict", "./nowhere", GOOD)
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert "nowhere" in one_line(done.stderr.decode())
+
+
+def test_strange_lines_on_a_pipe_get_a_line_each(bundle: Path, predictor: Predictor) -> None:
+    lines = {
+        b"\x00": "\x00",
+        b"\xff\xfe \xeb": "\ufffd\ufffd \ufffd",  # not UTF-8, the last byte begins a syllable
+        "가".encode() * 350_000: "가" * 350_000,
+        "최고\r".encode(): "최고",
+        b"\r": "",
+        "a\u2028b\x0b\x0c\x1c\x85".encode(): "a\u2028b\x0b\x0c\x1c\x85",  # no ends of lines here
+        "\ufdd0 \U0010ffff".encode(): "\ufdd0 \U0010ffff",
+        "끝".encode(): "끝",
+    }
+    done = run("predict", str(bundle), stdin=b"\n".join(lines))
+    assert (done.returncode, done.stderr) == (0, b"")
+    found = rows(done.stdout.decode())
+    assert len(found) == len(lines)
+    for line, text in zip(found, lines.values(), strict=True):
+        expected = row(predictor, text, "") if text else "empty\t\t"
+        assert line.startswith(expected)
+        assert len(line) < 250
+
+
+def test_an_output_without_hangul_gets_question_marks(bundle: Path, predictor: Predictor) -> None:
+    done = run("predict", str(bundle), GOOD, PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert rows(done.stdout.decode("ascii")) == [row(predictor, GOOD, "?? ????")]
+
+
+@pytest.fixture
+def many_lines(tmp_path: Path) -> Iterator[io.BufferedReader]:
+    """A file whose answers fill every pipe, so that writing must wait for the reader."""
+    path = tmp_path / "reviews.txt"
+    path.write_text(f"{GOOD}\n" * 5_000, encoding="utf-8")
+    with path.open("rb") as file:
+        yield file
+
+
+def test_a_reader_that_leaves_early_ends_the_command_quietly(
+    bundle: Path, predictor: Predictor, many_lines: io.BufferedReader
+) -> None:
+    with subprocess.Popen(
+        [*COMMAND, "predict", str(bundle)],
+        stdin=many_lines,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(),
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline().decode() == row(predictor, GOOD) + "\n"
+        process.stdout.close()  # as `head -1` does
+        assert process.stderr.read() == b""
+        assert process.wait(PATIENCE) == 0
+
+
+def test_an_interrupted_pipe_ends_without_a_traceback(bundle: Path) -> None:
+    with subprocess.Popen(
+        [*COMMAND, "predict", str(bundle)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(),
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdin.write(f"{GOOD}\n".encode())
+        process.stdin.flush()
+        # A line is answered as soon as it is there, not when the pipe ends.
+        assert process.stdout.readline().startswith(b"positive\t")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE) == 130
+        assert process.stderr.read().strip() == b""
+
+
+# --- a terminal ---
+
+# The session's leader takes the terminal as its own, so that Ctrl-C reaches it as a signal.
+IN_TERMINAL = """
+import fcntl, runpy, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+sys.argv = ["nsmc", *sys.argv[1:]]
+runpy.run_module("nsmc.cli", run_name="__main__", alter_sys=True)
+"""
+
+
+def session(bundle: Path, *typed: bytes) -> tuple[int, list[str]]:
+    """Type each of these when the prompt is there; returns exit code and what followed each."""
+    terminal, end = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", IN_TERMINAL, "predict", str(bundle)],
+        stdin=end,
+        stdout=end,
+        stderr=end,
+        start_new_session=True,
+        env=environment(),
+    )
+    os.close(end)
+    try:
+        before = read_until(terminal, PROMPT.encode())
+        assert before.endswith(PROMPT.encode()), before
+        shown = []
+        for place, keys in enumerate(typed):
+            os.write(terminal, keys)
+            last = place == len(typed) - 1
+            answer = read_until(terminal, None if last else PROMPT.encode())
+            shown.append(answer.decode(errors="replace"))
+        return process.wait(PATIENCE), shown
+    finally:
+        process.kill()
+        process.wait()
+        os.close(terminal)
+
+
+def read_until(terminal: int, awaited: bytes | None) -> bytes:
+    """What the terminal shows up to and with `awaited`, or, for None, until the program ends."""
+    shown = b""
+    deadline = time.monotonic() + PATIENCE
+    while awaited is None or awaited not in shown:
+        ready, _, _ = select.select([terminal], [], [], max(0, deadline - time.monotonic()))
+        assert ready, f"waited in vain for {awaited!r} after {shown!r}"
+        try:
+            shown += os.read(terminal, 65536)
+        except OSError:  # how Linux says that the other end was closed
+            assert awaited is None, shown
+            break
+    return shown
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [b"q\n", b"exit\n", b"quit\n", b" Quit \n", b"\x04", b"\x03", "영화\x03".encode()],
+    ids=["q", "exit", "quit", "Quit", "Ctrl-D", "Ctrl-C", "Ctrl-C amid a review"],
+)
+def test_a_terminal_session_answers_in_korean_and_every_way_out_is_quiet(
+    bundle: Path, predictor: Predictor, keys: bytes
+) -> None:
+    good, bad = predictor([GOOD, BAD])
+    code, shown = session(bundle, f"{GOOD}\n".encode(), b"\n", f" {BAD} \n".encode(), keys)
+    assert f"긍정적인 리뷰 ({good.probability:.1%})\r\n" in shown[0]
+    assert "리뷰 (" not in shown[1]  # an empty line is asked again
+    assert f"부정적인 리뷰 ({bad.probability:.1%})\r\n" in shown[2]
+    assert code == 0
+    assert "Traceback" not in shown[3]
+    assert "Error" not in shown[3]
+    assert "리뷰 (" not in shown[3]
+
+
+def test_a_terminal_survives_what_is_not_utf_8(bundle: Path) -> None:
+    code, shown = session(bundle, b"\xff\xfe!\n", f"{GOOD}\n".encode(), b"q\n")
+    assert "리뷰 (" in shown[0]
+    assert "긍정적인 리뷰 (" in shown[1]
+    assert code == 0
+
+
+def test_a_bundle_with_labels_of_its_own_answers_with_those(tmp_path: Path) -> None:
+    folder = write_small_bundle(tmp_path / "bundle", ("별로", "추천"))
+    code, shown = session(folder, f"{GOOD}\n".encode(), b"q\n")
+    assert "추천 (" in shown[0]
+    assert code == 0

@@ -1,0 +1,103 @@
+"""A tiny corpus, and what trains on it within a second."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytorch_lightning as L
+
+from nsmc.data.datamodule import ReviewDataModule
+from nsmc.data.encoding import EncodingSettings
+from nsmc.training.module import SentimentModule
+
+_GOOD = ("정말 재밌는 영화", "최고의 연기", "또 보고 싶다", "감동 그 자체였어요 강추")
+_BAD = ("너무 지루하다", "최악의 연출", "돈이 아깝다 정말", "다시는 안 본다 이런 영화")
+
+
+@pytest.fixture(scope="session")
+def corpus_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with 56 reviews to train and validate on and 13 to test on."""
+    root = tmp_path_factory.mktemp("corpus")
+    for name, size in (("train.txt", 56), ("test.txt", 13)):
+        lines = ["id\tdocument\tlabel"]
+        for row in range(size):
+            texts, label = (_GOOD, 1) if row % 2 else (_BAD, 0)
+            lines.append(f"{row}\t{texts[row % 4]} {row} {'ㅋ' * (row % 9)}\t{label}")
+        (root / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return root
+
+
+@pytest.fixture
+def datamodule(corpus_root: Path) -> ReviewDataModule:
+    """42 reviews in 6 training batches, 14 in 3 validation batches."""
+    return ReviewDataModule(
+        root=str(corpus_root),
+        train_file="train.txt",
+        test_file="test.txt",
+        remote_files={},
+        cache_dir=str(corpus_root / "cache"),
+        encoding=EncodingSettings(
+            validation_fraction=0.25,
+            split_seed=0,
+            vocab_size=300,
+            min_frequency=2,
+            normalization="nfc",
+        ),
+        batch_size=8,
+        eval_batch_size=5,
+        max_length=12,  # fewer than the longest reviews have
+        pad_to=None,
+        shuffle=True,
+        bucketing=True,
+        seed=0,
+    )
+
+
+@pytest.fixture
+def new_module(datamodule: ReviewDataModule) -> Callable[..., SentimentModule]:
+    """Makes a module for the corpus; keywords change its parameters."""
+
+    def make(**changes: Any) -> SentimentModule:
+        values: dict[str, Any] = {
+            "vocab_size": datamodule.corpus.tokenizer().get_vocab_size(),
+            "cell": "gru",
+            "embedding_dim": 6,
+            "hidden_size": 5,
+            "num_layers": 1,
+            "bidirectional": False,
+            "pooling": "last",
+            "dropout": 0.0,
+            "optimizer": "adamw",
+            "lr": 0.05,
+            "weight_decay": 0.01,
+            "schedule": "constant",
+            "label_smoothing": 0.0,
+        }
+        return SentimentModule(**{**values, **changes})
+
+    return make
+
+
+@pytest.fixture
+def new_trainer(tmp_path: Path) -> Callable[..., L.Trainer]:
+    """Makes a quiet Trainer on the CPU; keywords change its parameters."""
+
+    def make(*callbacks: L.Callback, **changes: Any) -> L.Trainer:
+        values: dict[str, Any] = {
+            "accelerator": "cpu",
+            "max_epochs": 1,
+            "logger": False,
+            "callbacks": list(callbacks),
+            "enable_checkpointing": any(
+                isinstance(callback, L.callbacks.ModelCheckpoint) for callback in callbacks
+            ),
+            "enable_progress_bar": False,
+            "enable_model_summary": False,
+            "num_sanity_val_steps": 0,
+            "use_distributed_sampler": False,
+            "default_root_dir": tmp_path,
+        }
+        return L.Trainer(**{**values, **changes})
+
+    return make
