@@ -178,6 +178,6 @@ def test_the_help_is_written_for_people() -> None:
 
 def test_the_shell_completes_choices() -> None:
     line = "python train.py model=l"
-    environment = {"COMP_LINE": line, "COMP_POINT": str(len(line))}
-    finished = run([sys.executable, "train.py", "-sc", "query=bash"], **environment)
+    command = [sys.executable, "train.py", "-sc", "query=bash"]
+    finished = run(command, COMP_LINE=line, COMP_POINT=str(len(line)))
     assert finished.stdout.split() == ["model=lstm"]
