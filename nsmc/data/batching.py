@@ -114,7 +114,11 @@ class BatchDataset(Dataset[Batch]):
 def collate(
     reviews: EncodedReviews, rows: npt.NDArray[np.int64], max_length: int, pad_to: int | None = None
 ) -> Batch:
-    """Cut reviews to `max_length` tokens and pad to `pad_to`, or to the longest of the batch."""
+    """Cut reviews to `max_length` tokens and pad to `pad_to`, or to the longest of the batch.
+
+    `pad_to` is at least `max_length`.
+    """
+    assert pad_to is None or pad_to >= max_length
     starts = reviews.offsets[rows]
     lengths = np.minimum(reviews.offsets[rows + 1] - starts, max_length)  # [B]
     positions = np.arange(pad_to or lengths.max(initial=0))  # [T]

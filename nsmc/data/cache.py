@@ -50,12 +50,17 @@ def cached_folder(folder: Path, build: Callable[[Path], None]) -> bool:
                 scratch.rename(folder)
             return True
     except OSError as error:
-        if error.filename is not None and not str(error.filename).startswith(str(folder.parent)):
+        if error.filename is not None and not _is_on_the_way(Path(error.filename), folder.parent):
             raise  # about another file: a corpus that cannot be read, say
         raise OSError(
             f"cannot write the cache folder {folder}: {error.strerror or error}; "
             "make room there or choose another with data.cache_dir"
         ) from error
+
+
+def _is_on_the_way(path: Path, parent: Path) -> bool:
+    """Whether `path` is a folder above `parent`, `parent` itself, or in it."""
+    return path.is_relative_to(parent) or parent.is_relative_to(path)
 
 
 def _is_intact(folder: Path) -> bool:

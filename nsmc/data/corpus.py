@@ -4,17 +4,18 @@ The format: tab separated, UTF-8, a header with the columns `id`, `document` and
 per line. Any line end and a byte order mark are accepted. It does not tokenize and keeps no state.
 """
 
-import csv
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 COLUMNS = ("id", "document", "label")
+
+_LINE_END = re.compile(r"\r\n|\n|\r")
 
 # A CSV-quoted field: wrapped in double quotes, every double quote inside doubled.
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
@@ -48,72 +49,55 @@ def read_reviews(path: Path) -> Reviews:
     header is row 1) for a missing column, a row with too few or too many fields, a label other
     than 0 or 1, or bytes that are not UTF-8.
     """
-    table = _without_blank_lines(_read_table(path))
-    _check_labels(path, table)
-    texts = [_unquote(text) for text in table["document"].tolist()]
-    labels = np.asarray(table["label"] == "1", dtype=np.int8)
-    with_text = np.flatnonzero([bool(text.strip()) for text in texts])
-    if not len(with_text):
+    texts, labels, dropped = [], [], 0
+    for field, label in _rows(path):
+        text = _unquote(field)
+        if text.strip():
+            texts.append(text)
+            labels.append(label == "1")
+        else:
+            dropped += 1
+    if not texts:
         raise ValueError(f"{path}: no row has a text")
-    return Reviews(
-        [texts[row] for row in with_text], labels[with_text], dropped=len(texts) - len(with_text)
-    )
+    return Reviews(texts, np.array(labels, dtype=np.int8), dropped)
 
 
-def _read_table(path: Path) -> pd.DataFrame:
-    """The file's columns as strings, quotes untouched; a field that is not there is empty."""
-    # QUOTE_NONE: a lone double quote in a review must not swallow the rows that follow it.
-    options: dict[str, Any] = {
-        "sep": "\t",
-        "encoding": "utf-8-sig",
-        "quoting": csv.QUOTE_NONE,
-        "dtype": str,
-        "na_filter": False,  # NA, nan and null are words a review may consist of
-        "skip_blank_lines": False,  # or the row numbers in messages would be wrong
-    }
-    try:
-        header = list(pd.read_csv(path, nrows=0, **options).columns)
-        missing = [name for name in COLUMNS if name not in header]
-        if missing:
+def _rows(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield the document, its quotes untouched, and the label of each row that is not blank."""
+    # Not the csv module: a lone double quote in a review must not swallow the rows that follow it.
+    lines = _LINE_END.split(_decoded(path))
+    header = lines[0].split("\t")
+    if not any(header):
+        raise ValueError(f"{path}, row 1: the file is empty; expected a header")
+    missing = [name for name in COLUMNS if name not in header]
+    if missing:
+        raise ValueError(
+            f"{path}, row 1: no column {missing[0]!r} in {str(header)[:80]}; "
+            f"expected a tab-separated file with the columns {', '.join(COLUMNS)}"
+        )
+    document, label = header.index("document"), header.index("label")
+    for row, line in enumerate(lines[1:], start=2):
+        fields = line.split("\t")
+        if not any(fields):
+            continue
+        if len(fields) != len(header):
+            hint = " (is the file truncated?)" if len(fields) < len(header) else ""
             raise ValueError(
-                f"{path}, row 1: no column {missing[0]!r} in {str(header)[:80]}; "
-                f"expected a tab-separated file with the columns {', '.join(COLUMNS)}"
+                f"{path}, row {row}: {len(fields)} fields where the header has {len(header)}{hint}"
             )
-        return pd.read_csv(path, **options)[list(COLUMNS)]
+        if fields[label] not in ("0", "1"):
+            problem = f"label {fields[label]!r} is not 0 or 1" if fields[label] else "no label"
+            raise ValueError(f"{path}, row {row}: {problem}")
+        yield fields[document], fields[label]
+
+
+def _decoded(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        row = _undecodable_row(path)
+        before = error.object[: error.start].decode("utf-8")
+        row = 1 + len(_LINE_END.findall(before))
         raise ValueError(f"{path}, row {row}: not UTF-8 ({error.reason})") from None
-    except pd.errors.EmptyDataError:
-        raise ValueError(f"{path}, row 1: the file is empty; expected a header") from None
-    except pd.errors.ParserError as error:
-        details = " ".join(str(error).split())
-        line = re.search(r"line (\d+)", details)
-        place = f"{path}, row {line[1]}" if line else str(path)
-        raise ValueError(f"{place}: the fields do not match the header ({details})") from None
-
-
-def _without_blank_lines(table: pd.DataFrame) -> pd.DataFrame:
-    return table[(table["id"] != "") | (table["document"] != "") | (table["label"] != "")]
-
-
-def _check_labels(path: Path, table: pd.DataFrame) -> None:
-    wrong = ~table["label"].isin(["0", "1"])
-    if wrong.any():
-        index = table.index[wrong][0]
-        row = int(index) + 2  # 1 for the header, 1 because people count from 1
-        label = table.at[index, "label"]
-        problem = f"label {label!r} is not 0 or 1" if label else "no label (is the file truncated?)"
-        raise ValueError(f"{path}, row {row}: {problem}")
-
-
-def _undecodable_row(path: Path) -> int:
-    with path.open("rb") as file:
-        for row, line in enumerate(re.split(rb"\r\n|\n|\r", file.read()), start=1):
-            try:
-                line.decode("utf-8")
-            except UnicodeDecodeError:
-                return row
-    raise AssertionError(f"{path} decodes after all")
 
 
 def _unquote(text: str) -> str:
@@ -140,9 +124,11 @@ def split_validation(reviews: Reviews, fraction: float, seed: int) -> tuple[Revi
     in_validation = np.zeros(len(group_sizes), dtype=bool)
     for stratum in range(3):
         groups = generator.permutation(np.flatnonzero(strata == stratum))
-        rows_so_far = np.cumsum(group_sizes[groups])
-        wanted = round(fraction * rows_so_far[-1]) if len(groups) else 0
-        in_validation[groups[rows_so_far <= wanted]] = True
+        room = round(fraction * int(group_sizes[groups].sum()))
+        for group in groups:  # a text that comes too often to fit is passed over
+            if group_sizes[group] <= room:
+                in_validation[group] = True
+                room -= group_sizes[group]
     is_validation = in_validation[group_of_row]
     training_rows, validation_rows = np.flatnonzero(~is_validation), np.flatnonzero(is_validation)
     if not len(validation_rows) or not len(training_rows):

@@ -20,9 +20,10 @@ from nsmc.data.encoding import EncodedCorpus, EncodingSettings, encode_corpus
 class ReviewDataModule(L.LightningDataModule):
     """Serves the train, val and test parts of a corpus as `Batch`es.
 
-    `files` names the train and the test file in `root` and, where they can be downloaded, where
-    from. `batch_size` counts reviews for each process. `pad_to` is a fixed number of tokens, or
-    None to pad to the longest review of each batch; longer reviews are cut to `max_length` tokens.
+    `train_file` and `test_file` are in `root`; `remote_files` says where those that are not there
+    can be downloaded from. `batch_size` counts reviews for each process. `pad_to` is a fixed number
+    of tokens, or None to pad to the longest review of each batch; longer reviews are cut to
+    `max_length` tokens.
     """
 
     def __init__(

@@ -52,7 +52,7 @@ def _download(path: Path, remote: RemoteFile) -> None:
         fetcher.fetch(path.name, downloader=downloader)
     except requests.exceptions.RequestException as error:
         raise FileNotFoundError(
-            f"{path} is not there and {remote.url} cannot be reached "
+            f"{path} is not there and {remote.url} could not be downloaded "
             f"({type(error).__name__}): put the file there, set data.root to a folder that has it, "
             "or use data=sample"
         ) from error

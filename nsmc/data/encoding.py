@@ -27,7 +27,7 @@ SPLITS = ("train", "val", "test")
 
 _SECONDS_BETWEEN_LINES = 20
 
-_FORMAT = 1  # raised when the cached files change their meaning
+_FORMAT = 2  # raised when the cached files change their meaning
 
 
 @dataclass(frozen=True)

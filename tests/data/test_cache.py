@@ -257,3 +257,23 @@ def test_the_digest_of_a_file_is_its_sha256(tmp_path: Path) -> None:
     assert digest_of_file(tmp_path / "abc") == (
         "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-2, B.1
     )
+
+
+def test_an_ancestor_that_cannot_be_made_is_reported_with_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere" / "at all")
+    folder = tmp_path / "dangling" / "cache" / "key"
+    with pytest.raises(OSError) as raised:
+        cached_folder(folder, lambda scratch: None)
+    assert str(folder) in str(raised.value)
+    assert "data.cache_dir" in str(raised.value)
+
+
+def test_an_error_about_a_folder_of_similar_name_is_passed_on_as_it_is(tmp_path: Path) -> None:
+    source = tmp_path / "cache-of-corpora" / "ratings.txt"
+
+    def copy(scratch: Path) -> None:
+        (scratch / "copy").write_bytes(source.read_bytes())
+
+    with pytest.raises(FileNotFoundError) as raised:
+        cached_folder(tmp_path / "cache" / "key", copy)
+    assert raised.value.filename == str(source)

@@ -325,3 +325,42 @@ def test_a_split_that_would_leave_a_part_empty_is_an_error(
         f"data.validation_fraction={fraction} of {len(rows)} reviews leaves "
         f"{training} for training and {validation} for validation"
     )
+
+
+@pytest.mark.parametrize(
+    ("content", "row", "problem"),
+    [
+        (HEADER + "1\ta\t0\tx\n2\tb\t1\n", 2, "fields"),
+        (HEADER + "1\ta\t0\t\n2\tb\t1\t\n", 2, "fields"),
+        (HEADER + "1\ta\t0\t1\n2\tb\t1\t0\n", 2, "fields"),
+        (HEADER + "7\t1\ta\t0\n8\t2\tb\t1\n", 2, "fields"),
+        (HEADER + "x\ta\t0\t5\n", 2, "fields"),
+        ("label\tid\tdocument\n0\t1\ta\n1\t2\n", 3, "truncated"),
+        ("label\tdocument\tid\n0\ta\t1\n1\n", 3, "truncated"),
+        ("document\tlabel\tid\na\t0\t1\nb\t1\n", 3, "truncated"),
+    ],
+)
+def test_every_row_has_as_many_fields_as_the_header(
+    tmp_path: Path, content: str, row: int, problem: str
+) -> None:
+    path = tmp_path / "ratings.txt"
+    path.write_text(content)
+    with pytest.raises(ValueError) as raised:
+        read_reviews(path)
+    assert str(raised.value).startswith(f"{path}, row {row}: ")
+    assert problem in str(raised.value)
+
+
+def test_a_frequent_text_does_not_take_the_others_share() -> None:
+    texts = ["굿"] * 20 + [f"text {i}" for i in range(180)]
+    labels = np.array([1] * 100 + [0] * 100, dtype=np.int8)
+    for seed in range(50):
+        _, validation = split_validation(Reviews(texts, labels), 0.1, seed)
+        assert validation.labels.tolist().count(1) == 10
+
+
+def test_a_part_is_empty_only_where_no_text_fits() -> None:
+    labels = np.ones(5, dtype=np.int8)
+    for seed in range(10):
+        parts = split_validation(Reviews(["굿", "굿", "a", "b", "c"], labels), 0.2, seed)
+        assert [len(part) for part in parts] == [4, 1]
