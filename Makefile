@@ -14,7 +14,7 @@ install: .venv/installed ## make .venv with the pinned dependencies
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	PIP_CONSTRAINT=constraints.txt $(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
 train: install ## train a GRU on the sample corpus, on the CPU, within a minute

@@ -19,14 +19,15 @@ from nsmc.experiments.schema import check_config
 
 @hydra.main(version_base="1.3", config_path="configs", config_name="train")
 def main(cfg: DictConfig) -> float:
-    with one_line_errors():
+    hydra_config = HydraConfig.get()
+    is_sweep = hydra_config.mode == RunMode.MULTIRUN
+    with one_line_errors(others_follow=is_sweep):
         values: Any = OmegaConf.to_container(cfg, resolve=True)
         config = check_config(values)
         # Only now: importing torch and Lightning takes seconds, a mistyped key should not.
         from nsmc.experiments.job import run_job
 
-        hydra_config = HydraConfig.get()
-        if hydra_config.mode == RunMode.MULTIRUN and config.trainer.processes > 1:
+        if is_sweep and config.trainer.processes > 1:
             raise ValueError(
                 f"trainer.devices={config.trainer.devices}: several processes and a sweep (-m) do "
                 "not go together; start the runs one by one"

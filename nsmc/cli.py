@@ -5,6 +5,7 @@ It imports numpy and tokenizers only once it is known that they are needed, and 
 
 import argparse
 import contextlib
+import io
 import os
 import sys
 import unicodedata
@@ -23,26 +24,35 @@ QUIT_WORDS = ("q", "exit", "quit")
 # The blog post's words for its two answers; a bundle with other labels answers with those.
 _SENTENCES = {"positive": "긍정적인 리뷰", "negative": "부정적인 리뷰"}
 
+# Classes of characters that make a terminal show what follows in another order.
+_TURNING = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
+
 _LONGEST_ECHO = 200  # characters of a review that are repeated beside its answer
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code."""
-    options = _parser().parse_args(arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words[:1] == ["predict"] and words[1:2] not in (["-h"], ["--help"]) and "--" not in words:
+        words.insert(1, "--")  # a review such as "-_-" is no option
+    options = _parser().parse_args(words)
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a terminal without Hangul
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # for a terminal without Hangul
     try:
         predict(options.words)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except BrokenPipeError:  # whoever read our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         print(file=sys.stderr)
         return 130
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, MemoryError) as error:
         if os.environ.get("HYDRA_FULL_ERROR") == "1":
             raise
-        print(f"nsmc: error: {' '.join(str(error).split())}", file=sys.stderr)
+        line = " ".join(str(error).split()) or "not enough memory"
+        print(f"nsmc: error: {line}", file=sys.stderr)
         return 1
     return 0
 
@@ -78,9 +88,9 @@ def predict(words: Sequence[str]) -> None:
     predictor = Predictor.load(folder)
     if texts:
         answer_lines(predictor, texts)
-    elif sys.stdin.isatty():
+    elif sys.stdin is not None and sys.stdin.isatty():
         converse(predictor)
-    else:
+    elif sys.stdin is not None:
         answer_lines(predictor, piped_lines())
 
 
@@ -90,20 +100,26 @@ def split_words(words: Sequence[str]) -> tuple[Path | None, Sequence[str]]:
     A first word with a slash and no space is taken for a path, so that a mistyped one is refused
     rather than classified.
     """
-    if words:
+    if not words or not words[0].strip():
+        return None, words
+    looks_like_path = "/" in words[0] and not any(c.isspace() for c in words[0])
+    try:
         path = Path(words[0]).expanduser()
-        looks_like_path = "/" in words[0] and not any(c.isspace() for c in words[0])
-        try:
-            if looks_like_path or path.is_dir():
-                return path, words[1:]
-        except (OSError, ValueError):  # far too long for a path, or with a NUL
-            pass
+        if looks_like_path or path.is_dir():
+            return path, words[1:]
+    except (OSError, ValueError, RuntimeError):  # too long for a path, a NUL, "~" and no such user
+        pass
     return None, words
 
 
 def newest_bundle(outputs: Path) -> Path:
     """The bundle that was written last. Raises FileNotFoundError where there is none."""
-    configs = list(outputs.glob("**/bundle/config.json"))
+    configs = [
+        path
+        for path in outputs.glob("**/bundle/config.json")
+        # An export's scratch folder begins with a dot.
+        if not any(part.startswith(".") for part in path.relative_to(outputs).parts)
+    ]
     if not configs:
         raise FileNotFoundError(
             f"there is no bundle under {outputs.absolute()}: name one, or train one with "
@@ -149,12 +165,12 @@ def converse(predictor: "Predictor") -> None:
 def _echo(text: str) -> str:
     """The text in one line that does the terminal no harm."""
     shown = text[:_LONGEST_ECHO] + ("…" if len(text) > _LONGEST_ECHO else "")
-    return "".join(
-        char
-        if unicodedata.category(char) not in ("Cc", "Cs", "Cn")
-        else "\N{REPLACEMENT CHARACTER}"
-        for char in shown
-    )
+    return "".join("\N{REPLACEMENT CHARACTER}" if _is_harmful(c) else c for c in shown)
+
+
+def _is_harmful(char: str) -> bool:
+    harmful = ("Cc", "Cs", "Zl", "Zp")  # controls, surrogates, separators of lines and paragraphs
+    return unicodedata.category(char) in harmful or unicodedata.bidirectional(char) in _TURNING
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -36,16 +37,19 @@ def train(
     corpus: Path, *overrides: str, expect: int = 0, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     """Run train.py on the corpus with a small model; the exit code must be as expected."""
+    return run(train_command(corpus, *overrides), expect, **environment)
+
+
+def train_command(corpus: Path, *overrides: str) -> list[str]:
     small = ["data.vocab_size=300", "data.batch_size=8", "model.hidden_size=8", "model.lr=0.05"]
     flags = [override for override in overrides if override.startswith("-")]
     overrides = tuple(override for override in overrides if override not in flags)
-    command = [
+    return [
         *(sys.executable, "train.py", *flags),
         *(f"data.root={corpus}", "data.validation_fraction=0.25"),
         *(f"data.cache_dir={corpus}/cache", "trainer.accelerator=cpu", "trainer.max_epochs=2"),
         *(*small, *overrides),
     ]
-    return run(command, expect, **environment)
 
 
 def run(
@@ -110,8 +114,44 @@ def test_a_run_goes_on_from_a_checkpoint(corpus: Path, tmp_path: Path) -> None:
     train(corpus, *resume, f"hydra.run.dir={tmp_path}/c")
     assert Predictor.load(tmp_path / "c" / "bundle")
 
-    other = train(corpus, *resume, "model.hidden_size=9", f"hydra.run.dir={tmp_path}/d", expect=1)
-    assert "has hidden_size=8, this run hidden_size=9" in other.stderr
+
+def test_a_checkpoint_of_another_run_is_refused(corpus: Path, tmp_path: Path) -> None:
+    train(corpus, f"hydra.run.dir={tmp_path}/a", "logger=none")
+    resume = (f"ckpt_path={tmp_path}/a/checkpoints/last.ckpt", f"hydra.run.dir={tmp_path}/b")
+    for override, message in (
+        ("model.hidden_size=9", "has hidden_size=8, this run hidden_size=9"),
+        ("data.normalization=nfd", "has tokenizer_fingerprint="),
+        ("seed=7", "this run "),  # another split, and so another tokenizer
+        ("trainer.max_epochs=3", "schedule was planned for"),
+    ):
+        assert message in train(corpus, *resume, override, expect=1).stderr
+    assert not (tmp_path / "b" / "bundle").exists()
+
+
+def test_a_failed_job_does_not_stop_the_others(corpus: Path, tmp_path: Path) -> None:
+    jobs = ("-m", "model.hidden_size=0,8", "trainer.max_epochs=1", f"hydra.sweep.dir={tmp_path}")
+    finished = train(corpus, *jobs, expect=1)
+    assert "error: model.hidden_size=0: must be" in finished.stderr
+    assert "Traceback" not in finished.stderr
+    assert [path.parent.name[0] for path in tmp_path.glob("*/bundle")] == ["1"]
+
+
+def test_ctrl_c_says_how_to_go_on(corpus: Path, tmp_path: Path) -> None:
+    command = train_command(corpus, "trainer.max_epochs=100000", f"hydra.run.dir={tmp_path}")
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(
+        command, cwd=PROJECT, stderr=subprocess.PIPE, text=True, env=environment
+    )
+    with process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "epoch 3/" in line:
+                break
+        process.send_signal(signal.SIGINT)
+        rest = process.stderr.read()
+        assert process.wait(timeout=60) == 130
+    assert f"interrupted: go on with ckpt_path={tmp_path}/checkpoints/last.ckpt" in rest
+    assert "Traceback" not in rest
 
 
 def test_a_sweep_leaves_a_folder_for_each_job(corpus: Path, tmp_path: Path) -> None:

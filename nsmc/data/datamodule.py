@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytorch_lightning as L
-import torch
 from torch.utils.data import DataLoader
 
 from nsmc.data.batching import Batch, BatchDataset, BucketSampler
@@ -74,6 +73,16 @@ class ReviewDataModule(L.LightningDataModule):
                 self.cache_dir,
             )
 
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint's weights depend on; compared when a run goes on from it."""
+        return {
+            "corpus_fingerprint": self.corpus.corpus_fingerprint,
+            "tokenizer_fingerprint": self.corpus.tokenizer_fingerprint,
+            "split_seed": self.encoding.split_seed,
+            "validation_fraction": self.encoding.validation_fraction,
+            "max_length": self.max_length,
+        }
+
     @property
     def corpus(self) -> EncodedCorpus:
         self.prepare_data()
@@ -92,6 +101,7 @@ class ReviewDataModule(L.LightningDataModule):
     def _dataloader(self, split: str) -> DataLoader[Batch]:
         reviews = self.corpus.splits[split]
         is_training = split == "train"
+        trainer = self.trainer  # None where the data is used without one
         sampler = BucketSampler(
             np.diff(reviews.offsets),
             self.batch_size if is_training else self.eval_batch_size,
@@ -99,8 +109,8 @@ class ReviewDataModule(L.LightningDataModule):
             bucketing=self.bucketing,
             seed=self.seed,
             same_steps=is_training,
-            rank=self.trainer.global_rank if self.trainer else 0,
-            world_size=self.trainer.world_size if self.trainer else 1,
+            rank=trainer.global_rank if trainer else 0,
+            world_size=trainer.world_size if trainer else 1,
         )
         # The sampler yields whole batches, so the loader must not collect rows itself. Collation is
         # a few array operations on mapped memory: worker processes would only add to its cost.
@@ -109,7 +119,7 @@ class ReviewDataModule(L.LightningDataModule):
             sampler=sampler,
             batch_size=None,
             collate_fn=_unchanged,
-            pin_memory=torch.cuda.is_available(),
+            pin_memory=trainer is not None and trainer.strategy.root_device.type == "cuda",
         )
 
 

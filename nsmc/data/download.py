@@ -8,6 +8,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from nsmc.data.cache import digest_of_file
+
 log = logging.getLogger(__name__)
 
 
@@ -28,6 +30,8 @@ def fetch_missing(root: Path, files: dict[str, RemoteFile | None]) -> None:
     for name, remote in files.items():
         path = root / name
         if path.is_file():
+            if remote is not None and digest_of_file(path) != remote.sha256:
+                log.warning("%s is not the file that is published: cut short, or your own?", path)
             continue
         if remote is None:
             raise FileNotFoundError(f"{path} is not there; set data.root to the corpus's folder")

@@ -53,8 +53,11 @@ def build_callbacks(config: RunConfig, folder: Path) -> list[L.Callback]:
             auto_insert_metric_name=False,
             monitor=monitor,
             mode=mode,
-            save_last=True,
-        )
+        ),
+        # Not the first one's save_last: that leaves out epochs that are not better.
+        ModelCheckpoint(
+            dirpath=folder / "checkpoints", filename="last", enable_version_counter=False
+        ),
     ]
     stopping = chosen.early_stopping
     if stopping.patience is not None:

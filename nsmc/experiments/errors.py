@@ -23,8 +23,12 @@ _SET_HERE = "NSMC_ONE_LINE_ERRORS"  # so that child processes can tell our wish 
 
 
 @contextmanager
-def one_line_errors() -> Iterator[None]:
-    """Turn an exception into one line on standard error and exit code 1 (130 for Ctrl-C)."""
+def one_line_errors(others_follow: bool = False) -> Iterator[None]:
+    """Turn an exception into one line on standard error and exit code 1 (130 for Ctrl-C).
+
+    In a sweep, where `others_follow`, the line is said and the exception passed on: Hydra then goes
+    on with the next job, and raises it again at the end.
+    """
     if os.environ.get(_TRACEBACKS) == "1" and _SET_HERE not in os.environ:
         yield
         return
@@ -33,11 +37,15 @@ def one_line_errors() -> Iterator[None]:
         yield
     except BrokenPipeError:  # whoever read our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except KeyboardInterrupt:
-        _say("interrupted")
+    except KeyboardInterrupt as error:
+        _say(": ".join(["interrupted", *filter(None, map(str, error.args))]))
         sys.exit(130)
     except Exception as error:
         _say(f"error: {describe(error)}")
+        if not _users_mistake(error):
+            _traceback_to_log_file()
+        if others_follow:
+            raise
         sys.exit(1)
 
 
@@ -48,8 +56,8 @@ def describe(error: BaseException) -> str:
         return _describe_composition(text)
     if isinstance(error, OmegaConfBaseException):
         return text.partition(" full_key:")[0]
-    if isinstance(error, ValueError | OSError | RuntimeError):
-        return text or type(error).__name__
+    if _users_mistake(error):
+        return text
     return f"{type(error).__name__}: {text} ({_TRACEBACKS}=1 shows where)"
 
 
@@ -63,6 +71,19 @@ def _describe_composition(text: str) -> str:
         group, _, choice = wrong_choice[1].rpartition("/")
         return f"{group}={choice}: no such choice; there are {', '.join(options)}"
     return text.partition(" See https://hydra.cc")[0]
+
+
+def _users_mistake(error: BaseException) -> bool:
+    """Whether it is of the kind that says all in its message; others may be bugs."""
+    return isinstance(error, ValueError | OSError | HydraException | OmegaConfBaseException)
+
+
+def _traceback_to_log_file() -> None:
+    """Keep the traceback of the exception being handled, but out of the user's sight."""
+    record = log.makeRecord(log.name, logging.ERROR, __file__, 0, "", (), sys.exc_info())
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.FileHandler):
+            handler.emit(record)
 
 
 def _say(line: str) -> None:

@@ -74,7 +74,7 @@ def build_module(config: RunConfig, datamodule: ReviewDataModule) -> SentimentMo
         log.info("the corpus gives %d tokens of data.vocab_size=%d", vocab_size, wanted)
     module = SentimentModule(vocab_size=vocab_size, **config.model.model_dump())
     if config.ckpt_path is not None:
-        check_checkpoint(config.ckpt_path, module)
+        check_checkpoint(config.ckpt_path, module, datamodule)
     return module
 
 
@@ -82,14 +82,21 @@ def fit_and_test(
     trainer: L.Trainer, module: SentimentModule, datamodule: ReviewDataModule, config: RunConfig
 ) -> dict[str, float]:
     """Fit, then measure the best weights on the validation part and, if wanted, the test part."""
-    trainer.fit(module, datamodule=datamodule, ckpt_path=config.ckpt_path)
+    try:
+        trainer.fit(module, datamodule=datamodule, ckpt_path=config.ckpt_path)
+    except SystemExit:  # Lightning's answer to Ctrl-C
+        last = best_checkpoint(trainer) and str(Path(best_checkpoint(trainer)).parent / "last.ckpt")
+        raise KeyboardInterrupt(f"go on with ckpt_path={last}" if last else "") from None
     best = best_checkpoint(trainer)
     measured: dict[str, Any] = {}
+    # The curves end with the last epoch; the best epoch's figures have their place in HPARAMS.
+    loggers, trainer.loggers = trainer.loggers, []
     trainer.validate(module, datamodule=datamodule, ckpt_path=best, verbose=False)
     measured |= trainer.callback_metrics
     if config.test:
         trainer.test(module, datamodule=datamodule, ckpt_path=best, verbose=False)
         measured |= trainer.callback_metrics
+    trainer.loggers = loggers
     return {
         name: round(float(value), 6)
         for name, value in measured.items()
@@ -123,10 +130,13 @@ def _log_hyperparameters(trainer: L.Trainer, config: RunConfig, metrics: dict[st
         **{key: getattr(trained, key) for key in ("max_epochs", "precision", "gradient_clip_val")},
     }
     shown = {key: str(value) if isinstance(value, bool) else value for key, value in row.items()}
-    best_first = {config.callbacks.checkpoint.monitor: 0.0, **metrics}
+    # The monitored metric first; under names of their own, or the curves would get stray points.
+    monitor = config.callbacks.checkpoint.monitor
+    names = [monitor, *(name for name in metrics if name != monitor)]
+    final = {f"final/{name}": metrics[name] for name in names}
     for logger in trainer.loggers:
         if isinstance(logger, TensorBoardLogger):
-            logger.log_hyperparams(shown, best_first)
+            logger.log_hyperparams(shown, final, trainer.global_step)
             logger.save()
 
 
@@ -138,6 +148,10 @@ def _quieten() -> None:
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*it is recommended to use .*devices=1.*")
     warnings.filterwarnings("ignore", message=".*is smaller than the logging interval.*")
+    # A run that goes on has a folder of its own; best_checkpoint looks into the old one.
+    warnings.filterwarnings("ignore", message=".*The dirpath has changed.*")
+    # An epoch of few batches may have seen one label alone.
+    warnings.filterwarnings("ignore", message=".*samples in targets.*")
     # Lightning 2.6 itself uses what torch 2.13 deprecates.
     warnings.filterwarnings("ignore", message=".*treespec, LeafSpec.*")
     if int(os.environ.get("LOCAL_RANK", 0)) > 0:

@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 
 import nsmc.data
 
-_LONGEST_NAME = 120  # characters; file systems allow 255 bytes
+_LONGEST_NAME = 200  # bytes; file systems allow 255
 
 
 def register_resolvers() -> None:
@@ -31,4 +31,5 @@ def _run_id() -> str:
 
 def _folder_name(text: str) -> str:
     """`text` as the name of one folder."""
-    return text.replace("/", "-")[:_LONGEST_NAME] or "default"
+    shortened = text.replace("/", "-").encode()[:_LONGEST_NAME]
+    return shortened.decode(errors="ignore") or "default"

@@ -5,11 +5,12 @@ Writing is atomic. Reading trusts nothing: sizes, names, shapes and types are co
 configuration before a weight is read, and nothing in a bundle is ever executed.
 """
 
+import hashlib
 import json
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,14 @@ CONFIG_FILE = "config.json"
 CARD_FILE = "README.md"
 
 POOLINGS = ("last", "mean", "max", "attention")
+
+# Bytes that the embedding, folded with the input projection, may take in memory.
+_LARGEST_TABLE = 8 << 30
+
+_NORMALIZERS = ("NFC", "NFD", "NFKC", "NFKD", "Strip", "Lowercase", "Replace", "Sequence")
+
+# Beyond any weight that was trained; sums of such numbers stay finite in float32.
+_LARGEST_WEIGHT = 1e6
 
 _FORMAT = "nsmc-bundle"
 _FORMAT_VERSION = 1
@@ -47,6 +56,8 @@ class BundleConfig:
     labels: tuple[str, ...]
     metrics: dict[str, float] = field(default_factory=dict)
     signature: str = ""  # of the run that trained it
+    # Of the weights and the tokenizer; filled in when a bundle is written.
+    sha256: dict[str, str] = field(default_factory=dict, compare=False)
     format: str = _FORMAT
     format_version: int = _FORMAT_VERSION
 
@@ -112,17 +123,25 @@ def write_bundle(
         metadata = {"format": "pt", "model": f"{_FORMAT} {_FORMAT_VERSION}", "cell": config.cell}
         (scratch / WEIGHTS_FILE).write_bytes(save(plain, metadata=metadata))
         shutil.copyfile(tokenizer_file, scratch / TOKENIZER_FILE)
-        (scratch / CONFIG_FILE).write_text(_config_json(config), encoding="utf-8")
+        complete = replace(config, sha256=_digests(scratch))
+        (scratch / CONFIG_FILE).write_text(_config_json(complete), encoding="utf-8")
         (scratch / CARD_FILE).write_text(card, encoding="utf-8")
         if check is not None:
             check(scratch)
+        replaced = Path(parent) / "replaced"
         if folder.exists():
-            folder.rename(Path(parent) / "replaced")
-        scratch.rename(folder)
+            folder.rename(replaced)
+        try:
+            scratch.rename(folder)
+        except OSError:
+            if replaced.exists():
+                replaced.rename(folder)
+            raise
 
 
 def rewrite_config(folder: Path, config: BundleConfig, card: str) -> None:
     """Replace `config.json` and the model card, each atomically, when more metrics are known."""
+    config = replace(config, sha256=_digests(folder))
     for name, text in ((CONFIG_FILE, _config_json(config)), (CARD_FILE, card)):
         scratch = folder / f".{name}.tmp"
         scratch.write_text(text, encoding="utf-8")
@@ -141,8 +160,23 @@ def read_bundle(folder: Path) -> Bundle:
         if not (folder / name).is_file():
             raise FileNotFoundError(f"{folder}: not a bundle, {name} is missing")
     config = _read_config(folder / CONFIG_FILE)
+    # Before anything is parsed: damage can make a parser fail in ways that cannot be caught.
+    for name, digest in _digests(folder).items():
+        if config.sha256.get(name) != digest:
+            raise ValueError(f"{folder / name}: altered; its SHA-256 is not the one in config.json")
     tensors = _read_weights(folder / WEIGHTS_FILE, config)
+    table = config.vocab_size * CELLS[config.cell].gates * config.hidden_size * 4
+    if table > _LARGEST_TABLE:
+        raise ValueError(f"{folder}: would take {table >> 30} GB of memory to use")
     return Bundle(config, tensors, _read_tokenizer(folder / TOKENIZER_FILE, config))
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    digests = {}
+    for name in (WEIGHTS_FILE, TOKENIZER_FILE):
+        with (folder / name).open("rb") as file:
+            digests[name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return digests
 
 
 def _config_json(config: BundleConfig) -> str:
@@ -156,10 +190,10 @@ def _read_config(path: Path) -> BundleConfig:
         raise ValueError(f"{path}: not JSON") from None
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
         raise ValueError(f'{path}: not the configuration of a bundle (no "format": "{_FORMAT}")')
-    if content.get("format_version") != _FORMAT_VERSION:
+    version = content.get("format_version")
+    if type(version) is not int or version != _FORMAT_VERSION:
         raise ValueError(
-            f"{path}: format_version {content.get('format_version')!r}; this program reads "
-            f"{_FORMAT_VERSION}"
+            f"{path}: format_version {repr(version)[:40]}; this program reads {_FORMAT_VERSION}"
         )
     # What later versions add is ignored; what they must not change is checked.
     values = {
@@ -182,13 +216,18 @@ def _check_config(path: Path, values: dict[str, Any]) -> None:
         require(key, type(value) is int and 0 < value < 2**31, "a positive integer")
     require("num_layers", values["num_layers"] <= 64, "at most 64")
     require("bidirectional", type(values.get("bidirectional")) is bool, "true or false")
-    require("pad_id", values.get("pad_id") == 0, "0")
+    require("pad_id", type(values.get("pad_id")) is int and values["pad_id"] == 0, "0")
+    require("signature", isinstance(values.get("signature", ""), str), "a text")
     labels = values.get("labels")
     two_names = (
         isinstance(labels, list) and len(labels) == 2 and all(isinstance(n, str) for n in labels)
     )
     require("labels", two_names, "two names")
+    assert isinstance(labels, list)
+    readable = len(set(labels)) == 2 and all(name and name.isprintable() for name in labels)
+    require("labels", readable, "two different names that can be printed")
     require("metrics", isinstance(values.get("metrics", {}), dict), "a table")
+    require("sha256", isinstance(values.get("sha256"), dict), "a table")
 
 
 def _read_weights(path: Path, config: BundleConfig) -> dict[str, Array]:
@@ -208,17 +247,22 @@ def _read_weights(path: Path, config: BundleConfig) -> dict[str, Array]:
                     )
             tensors: dict[str, Array] = {name: file.get_tensor(name) for name in expected}
     except SafetensorError as error:
-        raise ValueError(f"{path}: not a safetensors file, or damaged ({error})") from None
+        details = " ".join(str(error).split())[:100]
+        raise ValueError(f"{path}: not a safetensors file, or damaged ({details})") from None
     for name, tensor in tensors.items():
-        if not np.isfinite(tensor).all():
-            raise ValueError(f"{path}: tensor {name!r} has values that are not finite")
+        if not (np.abs(tensor) < _LARGEST_WEIGHT).all():  # written so that NaN fails, too
+            raise ValueError(f"{path}: tensor {name!r} has values that are not finite or too large")
     return tensors
 
 
 def _read_tokenizer(path: Path, config: BundleConfig) -> Tokenizer:
     try:
-        tokenizer = Tokenizer.from_str(path.read_text(encoding="utf-8"))
-    except Exception as error:  # the library raises no narrower type
+        text = path.read_text(encoding="utf-8")
+        _check_tokenizer(json.loads(text))
+        tokenizer = Tokenizer.from_str(text)
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # a panic of the library's is no Exception
         details = " ".join(str(error).split())[:100]
         raise ValueError(f"{path}: not a tokenizer, or damaged ({details})") from None
     ids = tokenizer.get_vocab(with_added_tokens=True).values()
@@ -230,3 +274,28 @@ def _read_tokenizer(path: Path, config: BundleConfig) -> Tokenizer:
     tokenizer.no_padding()
     tokenizer.no_truncation()
     return tokenizer
+
+
+def _check_tokenizer(content: dict[str, Any]) -> None:
+    """Raises ValueError for what the contract leaves out: it could answer differently, or panic."""
+    model = content["model"]
+    if model["type"] != "BPE" or model.get("dropout") or model.get("byte_fallback"):
+        raise ValueError("not a plain BPE model")
+    affixes = ("continuing_subword_prefix", "end_of_word_suffix", "unk_token")
+    if any(model.get(key) for key in affixes) or content.get("post_processor"):
+        raise ValueError("has affixes, unknown tokens or a post-processor")
+    if model["vocab"].get("<pad>") != 0 or content.get("added_tokens"):
+        raise ValueError("<pad> is not id 0, or there are added tokens")
+    if content["pre_tokenizer"]["type"] != "ByteLevel":
+        raise ValueError("not byte-level")
+    if content.get("normalizer"):
+        _check_normalizer(content["normalizer"])
+
+
+def _check_normalizer(normalizer: dict[str, Any]) -> None:
+    if normalizer["type"] not in _NORMALIZERS:
+        raise ValueError(f"normalizer {normalizer['type']} is none of {', '.join(_NORMALIZERS)}")
+    if normalizer["type"] == "Replace" and not normalizer["pattern"].get("String"):
+        raise ValueError("a Replace normalizer without a plain text to replace")
+    for each in normalizer.get("normalizers", []):
+        _check_normalizer(each)

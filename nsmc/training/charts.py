@@ -4,7 +4,6 @@ After each validation: the confusion matrix, the precision-recall curve, and, as
 reviews that the classifier is most wrong about.
 """
 
-import html
 import unicodedata
 from typing import Any
 
@@ -20,6 +19,8 @@ from nsmc.data.batching import Batch
 from nsmc.data.datamodule import ReviewDataModule
 
 _HARDEST = 20  # reviews shown
+
+_MARKUP = set("<>&|*_`~[]\\#")  # characters that Markdown or HTML would take for its own
 
 FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.int64]
@@ -71,8 +72,10 @@ def confusion_matrix_figure(
     figure = Figure(figsize=(4.2, 3.6), layout="constrained")
     axes = figure.subplots()
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    axes.set_xticks([0, 1], names)
-    axes.set_yticks([0, 1], names)
+    # The fonts that come with matplotlib have no Hangul.
+    shown = [name if name.isascii() else str(label) for label, name in enumerate(names)]
+    axes.set_xticks([0, 1], shown)
+    axes.set_yticks([0, 1], shown)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
     for (true, predicted), count in np.ndenumerate(counts):
@@ -95,8 +98,8 @@ def hardest_reviews(
     lines = ["| true&nbsp;label | its&nbsp;probability | review |", "| --- | --- | --- |"]
     for place in np.argsort(of_true_label, kind="stable")[:_HARDEST]:
         text = tokenizer.decode(datamodule.corpus.splits["val"].review(rows[place]).tolist())
-        # Decomposed Hangul (normalization nfd) is hard to read; | and < would break the table.
-        readable = html.escape(unicodedata.normalize("NFC", text)).replace("|", "&#124;")
-        one_line = " ".join(readable.split())
-        lines.append(f"| {names[labels[place]]} | {of_true_label[place]:.4f} | {one_line} |")
+        # Decomposed Hangul (normalization nfd) is hard to read.
+        one_line = " ".join(unicodedata.normalize("NFC", text).split())
+        review = "".join(f"&#{ord(c)};" if c in _MARKUP else c for c in one_line)
+        lines.append(f"| {names[labels[place]]} | {of_true_label[place]:.4f} | {review} |")
     return "\n".join(lines)

@@ -50,21 +50,25 @@ class RecurrentClassifier(nn.Module):
         nn.init.normal_(self.embedding.weight, std=0.1)
         self.suffixes = direction_suffixes(num_layers, bidirectional)
         # One single-layer module for each layer and direction, named by PyTorch's suffix for it.
-        self.recurrence = nn.ModuleDict(
-            {
-                suffix: CELLS[cell](
-                    width if layer else embedding_dim, hidden_size, batch_first=True
-                )
-                for layer, suffixes in enumerate(self.suffixes)
-                for suffix in suffixes
-            }
-        )
+        self.recurrence = nn.ModuleDict()
+        for layer, suffixes in enumerate(self.suffixes):
+            inputs = width if layer else embedding_dim
+            for suffix in suffixes:
+                single = CELLS[cell](inputs, hidden_size, batch_first=True)
+                # Orthogonal recurrent weights keep the gradient's length over many steps, which
+                # gets more out of few epochs (Saxe et al. 2014, https://arxiv.org/abs/1312.6120).
+                weight_hh = single.get_parameter("weight_hh_l0").detach()  # [gates x H, H]
+                for gate in range(0, len(weight_hh), hidden_size):
+                    nn.init.orthogonal_(weight_hh[gate : gate + hidden_size])
+                self.recurrence[suffix] = single
         self.attention = nn.Linear(width, 1, bias=False) if pooling == "attention" else None
         self.dropout = nn.Dropout(dropout)
         self.word_dropout = nn.Dropout(word_dropout)
         self.ln1 = nn.Linear(width, 2)
 
     def forward(self, token_ids: Tensor, lengths: Tensor) -> Tensor:
+        if not token_ids.shape[1]:  # no review has a token: take a step on padding alone
+            token_ids = token_ids.new_full((len(token_ids), 1), PAD_ID)
         sequence = self.embedding(token_ids)  # [B, T, E]
         if self.training and self.word_dropout.p:
             sequence = sequence * self.word_dropout(sequence.new_ones(*token_ids.shape, 1))
@@ -97,9 +101,9 @@ class RecurrentClassifier(nn.Module):
             pooled = (sequence * is_token).sum(dim=1) / lengths.clamp(min=1).unsqueeze(-1)
         else:
             assert self.attention is not None
+            scores = self.attention(sequence).float()  # [B, T, 1]
             # The lowest finite number, not -inf: a row of padding alone must not become NaN.
-            lowest = torch.finfo(sequence.dtype).min
-            scores = self.attention(sequence).masked_fill(~is_token, lowest)  # [B, T, 1]
+            scores = scores.masked_fill(~is_token, torch.finfo(scores.dtype).min)
             pooled = (scores.softmax(dim=1) * sequence).sum(dim=1)
         return pooled * (lengths > 0).unsqueeze(-1)
 

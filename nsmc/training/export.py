@@ -14,7 +14,7 @@ from nsmc.runtime.bundle import BundleConfig, rewrite_config, write_bundle
 from nsmc.runtime.predictor import Predictor
 from nsmc.training.classifier import RecurrentClassifier, pad
 from nsmc.training.model_card import model_card
-from nsmc.training.module import classifier_from_checkpoint
+from nsmc.training.module import classifier_from_checkpoint, load_checkpoint
 
 log = logging.getLogger(__name__)
 
@@ -41,10 +41,23 @@ class BundleExport(L.Callback):
         self.signature = signature
         self.config: BundleConfig | None = None  # of the bundle, once it is written
 
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.config = None
+
     # Not an earlier hook: ModelCheckpoint runs last in each, so its best path could be stale.
     def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        if not trainer.is_global_zero:
-            return
+        problem: Exception | None = None
+        if trainer.is_global_zero:
+            try:
+                self._export(trainer)
+            except (OSError, RuntimeError, ValueError) as error:
+                problem = error
+        # All processes fail together: the others would wait for the first one for ever.
+        problem = trainer.strategy.broadcast(problem)
+        if problem is not None:
+            raise problem
+
+    def _export(self, trainer: L.Trainer) -> None:
         datamodule: ReviewDataModule = trainer.datamodule  # type: ignore[attr-defined]
         classifier = classifier_from_checkpoint(best_checkpoint(trainer))
         self.config = BundleConfig(
@@ -90,10 +103,28 @@ class BundleExport(L.Callback):
 
 
 def best_checkpoint(trainer: L.Trainer) -> str:
-    """The path of the best checkpoint, or, where no epoch was trained, of the one resumed from."""
+    """The path of the best checkpoint of this fit and of the run it went on from; "" before any.
+
+    Where neither has one, it is the checkpoint that the fit went on from.
+    """
     callback = trainer.checkpoint_callback
     assert isinstance(callback, ModelCheckpoint)
-    return callback.best_model_path or str(trainer.ckpt_path)
+    best, score = callback.best_model_path, callback.best_model_score
+    if trainer.ckpt_path is None:
+        return best
+    if score is None:  # Lightning restores the earlier run's path, wherever that is now
+        best = ""
+    resumed = Path(trainer.ckpt_path)
+    for state in load_checkpoint(str(resumed))["callbacks"].values():
+        earlier, earlier_score = state.get("best_model_path"), state.get("best_model_score")
+        if not earlier or earlier_score is None:
+            continue
+        # Run folders may have been moved: checkpoints of one run stay beside each other.
+        beside = resumed.parent / Path(earlier).name
+        is_better = torch.gt if callback.mode == "max" else torch.lt
+        if beside.is_file() and (score is None or is_better(earlier_score, score)):
+            best = str(beside)
+    return best or str(resumed)
 
 
 def _check_logits(

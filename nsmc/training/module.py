@@ -3,7 +3,6 @@
 It takes plain values, so its checkpoints load with weights-only loading.
 """
 
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from torchmetrics import MetricCollection
 from torchmetrics.classification import BinaryAccuracy, BinaryAUROC, BinaryF1Score
 
 from nsmc.data.batching import Batch
+from nsmc.data.datamodule import ReviewDataModule
 from nsmc.training.classifier import RecurrentClassifier
 
 OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
@@ -83,12 +83,12 @@ class SentimentModule(L.LightningModule):
         return self._step(batch, "test", self.test_metrics)
 
     def _step(self, batch: Batch, stage: str, metrics: MetricCollection) -> dict[str, Tensor]:
-        logits = self(batch)
+        logits = self(batch).float()  # mixed precision may give bfloat16
         is_training = stage == "train"
         # Smoothing changes what is minimised; the losses that are compared stay plain.
         smoothing = self.label_smoothing if is_training else 0.0
         loss = F.cross_entropy(logits, batch.labels, label_smoothing=smoothing)
-        probabilities = logits.detach().float().softmax(dim=-1)[:, 1]
+        probabilities = logits.detach().softmax(dim=-1)[:, 1]
         metrics.update(probabilities, batch.labels)
         self.log(
             f"{stage}/loss",
@@ -104,7 +104,7 @@ class SentimentModule(L.LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         # Fused steps are fastest, but Lightning cannot clip gradients under mixed precision then.
-        fused = self.trainer.precision == "32-true"
+        fused = True if self.trainer.precision == "32-true" else None
         optimizer = OPTIMIZERS[self.optimizer](
             self.parameters(), lr=self.lr, weight_decay=self.weight_decay, fused=fused
         )
@@ -121,6 +121,20 @@ class SentimentModule(L.LightningModule):
             "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
         }
 
+    def on_train_start(self) -> None:
+        """Raises ValueError where a resumed schedule was planned for another number of steps."""
+        scheduler = self.lr_schedulers()
+        if scheduler is None:
+            return
+        planned = getattr(scheduler, "total_steps", None) or getattr(scheduler, "T_max", None)
+        steps = int(self.trainer.estimated_stepping_batches)
+        if planned != steps:
+            raise ValueError(
+                f"the checkpoint's {self.schedule} schedule was planned for {planned} steps, this "
+                f"run has {steps}: keep trainer.max_epochs and the batches as they were, or start "
+                "with model.schedule=constant"
+            )
+
     def parameter_count(self) -> int:
         return sum(parameter.numel() for parameter in self.parameters())
 
@@ -135,7 +149,7 @@ def load_checkpoint(path: str) -> dict[str, Any]:
     try:
         checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         missing = {"hyper_parameters", "state_dict"} - checkpoint.keys()
-    except (RuntimeError, pickle.UnpicklingError, EOFError, AttributeError, OSError) as error:
+    except Exception as error:  # whatever a damaged archive makes of itself
         details = " ".join(str(error).split())[:80]
         raise ValueError(f"{path}: not a checkpoint, or damaged ({details})") from None
     if missing:
@@ -143,10 +157,15 @@ def load_checkpoint(path: str) -> dict[str, Any]:
     return checkpoint
 
 
-def check_checkpoint(path: str, module: SentimentModule) -> None:
-    """Raises what `load_checkpoint` raises, and ValueError for a checkpoint of another model."""
-    theirs = load_checkpoint(path)["hyper_parameters"]
-    for name, ours in module.hparams.items():
+def check_checkpoint(path: str, module: SentimentModule, datamodule: ReviewDataModule) -> None:
+    """Check that a run with this module and this data can go on from a checkpoint.
+
+    Raises what `load_checkpoint` raises, and ValueError where the checkpoint comes from another
+    model, corpus, split or tokenizer: its weights would mean something else here.
+    """
+    checkpoint = load_checkpoint(path)
+    theirs = {**checkpoint["hyper_parameters"], **checkpoint.get(type(datamodule).__name__, {})}
+    for name, ours in {**module.hparams, **datamodule.state_dict()}.items():
         if theirs.get(name) != ours:
             raise ValueError(
                 f"ckpt_path={path} has {name}={theirs.get(name)}, this run {name}={ours}: "
@@ -157,8 +176,12 @@ def check_checkpoint(path: str, module: SentimentModule) -> None:
 def classifier_from_checkpoint(path: str) -> RecurrentClassifier:
     """The classifier of a checkpoint, on the CPU, in evaluation mode."""
     checkpoint = load_checkpoint(path)
-    module = SentimentModule(**checkpoint["hyper_parameters"])
-    module.load_state_dict(checkpoint["state_dict"])
+    try:
+        module = SentimentModule(**checkpoint["hyper_parameters"])
+        module.load_state_dict(checkpoint["state_dict"])
+    except (RuntimeError, TypeError, KeyError, ValueError) as error:
+        details = " ".join(str(error).split())[:80]
+        raise ValueError(f"{path}: not a checkpoint of this program ({details})") from None
     return module.classifier.eval()
 
 

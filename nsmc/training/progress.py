@@ -75,10 +75,6 @@ class TrainingProgress(L.Callback):
             share = (batch_idx + 1) / trainer.num_training_batches
             self._log_line(trainer, f"{share:.0%} of the epoch, loss {float(outputs['loss']):.4f}")
 
-    def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        if self._epoch_reviews:
-            self._window = (self._epoch_reviews, time.perf_counter())
-
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self.reviews += self._epoch_reviews
         self.seconds += self._last_step_end - self._epoch_start
@@ -88,9 +84,13 @@ class TrainingProgress(L.Callback):
             for split, loss in (("train", "train/loss_epoch"), ("val", "val/loss"))
             if loss in metrics
         ]
-        if trainer.progress_bar_callback is not None:
+        if trainer.progress_bar_callback is not None and trainer.is_global_zero:
             print()  # end the bar's line
         self._log_line(trainer, ", ".join(shown))
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if trainer.should_stop and trainer.current_epoch < (trainer.max_epochs or 0):
+            log.info("stopped early: the monitored metric no longer improves")
 
     def _log_rates(self, trainer: L.Trainer, now: float) -> None:
         reviews, since = self._window

@@ -35,7 +35,8 @@ WARM_UP = 10
 def main(root: Path) -> None:
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", module="pytorch_lightning")
-    configs = {cell: config(root, f"model={cell}") for cell in ("gru", "lstm")}
+    on_cpu = "trainer.accelerator=cpu"  # as is the script
+    configs = {cell: config(root, f"model={cell}", on_cpu) for cell in ("gru", "lstm")}
     datamodule = build_datamodule(configs["gru"].data, seed=0)
     script = BlogScript(datamodule)
     peaks, blog = [], []

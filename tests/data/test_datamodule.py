@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+import torch
 from torch.utils.data import DataLoader
 
 import nsmc.data.datamodule
@@ -198,7 +199,11 @@ def shards_of(folder: Path, world_size: int) -> dict[str, list[list[list[int]]]]
     for rank in range(world_size):
         datamodule = datamodule_of(folder)
         # All that it asks of the Trainer, which would start processes of its own.
-        cast(Any, datamodule).trainer = SimpleNamespace(global_rank=rank, world_size=world_size)
+        cast(Any, datamodule).trainer = SimpleNamespace(
+            global_rank=rank,
+            world_size=world_size,
+            strategy=SimpleNamespace(root_device=torch.device("cpu")),
+        )
         for name, loader in loaders_of(datamodule).items():
             shards[name].append(rows_of(loader))
     return shards

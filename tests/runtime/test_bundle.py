@@ -1,5 +1,6 @@
 """The bundle: written whole or not at all, and refused in one line where anything is wrong."""
 
+import hashlib
 import json
 import pickle
 import shutil
@@ -78,6 +79,15 @@ def bundle(tmp_path: Path, config: BundleConfig, tokenizer_file: Path) -> Path:
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def reseal(folder: Path) -> None:
+    """Put the checksums of the altered files into config.json, as a forger would."""
+    path = folder / CONFIG_FILE
+    content = json.loads(path.read_text(encoding="utf-8"))
+    for name in content["sha256"]:
+        content["sha256"][name] = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+    path.write_text(json.dumps(content), encoding="utf-8")
 
 
 def refusal(folder: Path, kind: type[Exception] = ValueError) -> str:
@@ -348,6 +358,23 @@ def test_a_pickle_is_refused_and_not_executed(
     assert not trace.exists()
 
 
+@pytest.mark.parametrize("name", [WEIGHTS_FILE, TOKENIZER_FILE])
+def test_a_file_that_is_sound_but_not_the_one_that_was_written_is_refused(
+    tmp_path: Path, bundle: Path, config: BundleConfig, tokenizer_file: Path, name: str
+) -> None:
+    other = tmp_path / "other"
+    write_bundle(other, config, random_tensors(config, seed=1), tokenizer_file, "")
+    # The same tokenizer in another form, other weights of the same shape.
+    text = json.dumps(json.loads((other / TOKENIZER_FILE).read_text(encoding="utf-8")), indent=1)
+    (other / TOKENIZER_FILE).write_text(text, encoding="utf-8")
+    shutil.copyfile(other / name, bundle / name)
+    message = refusal(bundle)
+    assert str(bundle / name) in message
+    assert "SHA-256" in message
+    reseal(bundle)
+    read_bundle(bundle)  # nothing else is wrong with it
+
+
 # --- refusing: weights ---
 
 
@@ -355,6 +382,7 @@ def edit_weights(bundle: Path, change: Callable[[dict[str, Any]], None]) -> None
     tensors: dict[str, Any] = load_file(bundle / WEIGHTS_FILE)
     change(tensors)
     save_file({n: np.ascontiguousarray(t) for n, t in tensors.items()}, bundle / WEIGHTS_FILE)
+    reseal(bundle)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float64, np.int32])
@@ -423,6 +451,7 @@ def edit_header(bundle: Path, change: Callable[[dict[str, Any]], None]) -> None:
     change(header)
     written = json.dumps(header).encode()
     path.write_bytes(struct.pack("<Q", len(written)) + written + raw[8 + size :])
+    reseal(bundle)
 
 
 @pytest.mark.parametrize(
@@ -460,6 +489,7 @@ def test_a_header_that_lies_about_a_tensor_is_refused(bundle: Path, tensor: Any)
 )
 def test_a_header_of_an_impossible_form_is_refused(bundle: Path, head: bytes) -> None:
     (bundle / WEIGHTS_FILE).write_bytes(head)
+    reseal(bundle)
     assert WEIGHTS_FILE in refusal(bundle)
 
 
@@ -485,7 +515,11 @@ WRONG_VALUES: dict[str, list[object]] = {
     "pooling": ["sum", "Last", None, 3, ["last"], {}],
     "bidirectional": [0, 1, "false", None, []],
     "pad_id": [1, -1, "0", None, [0]],
-    "labels": [["one"], ["a", "b", "c"], "ab", [1, 2], None, {"a": 1, "b": 2}, [["a"], ["b"]]],
+    "labels": [
+        *(["one"], ["a", "b", "c"], "ab", [1, 2], None, {"a": 1, "b": 2}, [["a"], ["b"]]),
+        *(["same", "same"], ["", "good"], ["two\nlines", "good"], ["\x1b[31m", "good"]),
+    ],
+    "sha256": [[], None, "0123", 5],
     "metrics": [[1], None, "good", 0.5],
     "format": ["other", None, 1, ["nsmc-bundle"]],
     "format_version": [0, 2, "1", None, [1]],
@@ -529,7 +563,8 @@ def test_a_configuration_of_other_sizes_than_the_weights_is_refused(bundle: Path
     other: dict[str, object] = {"bidirectional": True, "cell": "lstm", "num_layers": 64}
     # Sizes of terabytes: they must be compared, not allocated.
     edit_config(bundle, **{key: other.get(key, 2**31 - 1)})
-    assert WEIGHTS_FILE in refusal(bundle)
+    message = refusal(bundle)
+    assert WEIGHTS_FILE in message or CONFIG_FILE in message
 
 
 @pytest.mark.parametrize(
@@ -574,6 +609,7 @@ def edit_tokenizer(bundle: Path, change: Callable[[dict[str, Any]], None]) -> No
     content = json.loads(path.read_text(encoding="utf-8"))
     change(content)
     path.write_text(json.dumps(content), encoding="utf-8")
+    reseal(bundle)
 
 
 def a_token_more(content: dict[str, Any]) -> None:
@@ -620,9 +656,28 @@ def an_added_token(content: dict[str, Any]) -> None:
     content["added_tokens"] = [{"id": len(content["model"]["vocab"]), "content": "[X]", **options}]
 
 
+def ids_by_chance(content: dict[str, Any]) -> None:
+    content["model"]["dropout"] = 0.5
+
+
+def a_model_of_words(content: dict[str, Any]) -> None:
+    vocab = content["model"]["vocab"]
+    content["model"] = {"type": "WordLevel", "vocab": vocab, "unk_token": "<pad>"}
+
+
+def another_padding(content: dict[str, Any]) -> None:
+    vocab = content["model"]["vocab"]
+    vocab["<pad>"], vocab["!"] = vocab["!"], vocab["<pad>"]
+
+
+def another_normalizer(content: dict[str, Any]) -> None:
+    content["normalizer"] = {"type": "Precompiled", "precompiled_charsmap": "AAAA"}
+
+
 @pytest.mark.parametrize(
     "spoil",
     [
+        *(ids_by_chance, a_model_of_words, another_padding, another_normalizer),
         *(a_token_more, a_merge_less, an_id_too_high, a_huge_id, an_impossible_id),
         *(a_merge_of_unknown_tokens, no_tokens, another_model, no_model, an_added_token),
     ],
@@ -643,6 +698,7 @@ def test_a_tokenizer_file_that_holds_something_else_is_refused(
     bundle: Path, content: bytes
 ) -> None:
     (bundle / TOKENIZER_FILE).write_bytes(content)
+    reseal(bundle)
     assert str(bundle / TOKENIZER_FILE) in refusal(bundle)
 
 
@@ -653,6 +709,7 @@ def test_padding_and_truncation_in_the_tokenizer_file_do_not_act(bundle: Path) -
     tokenizer.enable_padding(length=50)
     tokenizer.enable_truncation(2)
     tokenizer.save(str(bundle / TOKENIZER_FILE))
+    reseal(bundle)
     predictor = Predictor.load(bundle)
     assert predictor.encode([text, "a"]) == expected
     assert predictor.encode([text]) == expected[:1]
@@ -699,22 +756,32 @@ def fuzzed(
 
 
 @settings(deadline=None, max_examples=100)
-@given(name=st.sampled_from(FILES), edits=edits, in_header=st.booleans())
+@given(name=st.sampled_from(FILES), edits=edits, in_header=st.booleans(), resealed=st.booleans())
 def test_a_damaged_bundle_is_refused_or_classifies(
-    fuzzed: Path, name: str, edits: list[tuple[str, float, int, int]], in_header: bool
+    fuzzed: Path,
+    name: str,
+    edits: list[tuple[str, float, int, int]],
+    in_header: bool,
+    resealed: bool,
 ) -> None:
-    whole = (fuzzed / name).read_bytes()
-    # Half of the damage falls into the first 500 bytes: there the weights have their header.
-    split = 500 if in_header else len(whole)
-    (fuzzed / name).write_bytes(damage(whole[:split], edits) + whole[split:])
+    whole = {file: (fuzzed / file).read_bytes() for file in FILES}
+    # Half of the damage falls into the first 500 bytes, where the weights have their header; so
+    # does all that is resealed: other numbers under their own checksum are just another model.
+    split = 500 if in_header or resealed else len(whole[name])
+    damaged = damage(whole[name][:split], edits) + whole[name][split:]
+    (fuzzed / name).write_bytes(damaged)
+    if resealed and name != CONFIG_FILE:
+        reseal(fuzzed)
     try:
         predictor = Predictor.load(fuzzed)
     except (ValueError, FileNotFoundError) as error:
         assert len(str(error).splitlines()) == 1
         assert str(fuzzed) in str(error)
     else:
+        assert resealed or name == CONFIG_FILE or damaged == whole[name]
         for answer in [*predictor(["정말 별로", "", "good 영화"]), *predictor(["최고"])]:
             assert answer.label in predictor.config.labels
             assert 0.5 <= answer.probability <= 1
     finally:
-        (fuzzed / name).write_bytes(whole)
+        for file, content in whole.items():
+            (fuzzed / file).write_bytes(content)

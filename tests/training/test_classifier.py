@@ -31,6 +31,7 @@ def classifier_of(
     bidirectional: bool = False,
     num_layers: int = 1,
     dropout: float = 0.0,
+    word_dropout: float = 0.0,
     seed: int = 0,
 ) -> RecurrentClassifier:
     """An untrained classifier in evaluation mode, its weights so large that all of them show."""
@@ -44,6 +45,7 @@ def classifier_of(
         bidirectional=bidirectional,
         pooling=pooling,
         dropout=dropout,
+        word_dropout=word_dropout,
     )
     with torch.no_grad():
         for parameter in classifier.parameters():
@@ -310,6 +312,28 @@ def test_dropout_acts_on_embeddings_between_layers_and_on_the_pooled_state() -> 
         assert not torch.equal(mask[0], mask[1])
     mask = (seen["into ln1"] / seen["out of _l1"][:, -1]).round()
     assert set(mask.flatten().tolist()) == {0.0, 2.0}
+
+
+def test_word_dropout_silences_whole_tokens_in_training_alone() -> None:
+    classifier = classifier_of(word_dropout=0.25)
+    seen: list[Tensor] = []
+    classifier.get_submodule("recurrence._l0").register_forward_pre_hook(
+        lambda _module, inputs: seen.append(inputs[0])
+    )
+    batch = pad([[1, 2, 3, 4, 5, 6, 7, 8]] * 50)
+    torch.manual_seed(0)
+    with torch.inference_mode():
+        embedded = classifier.embedding(batch[0])  # [B, T, E]
+        classifier(*batch)
+        classifier.train()(*batch)
+    in_use, in_training = seen
+    assert torch.equal(in_use, embedded)
+    mask = (in_training / embedded * 0.75).round()  # what is kept is louder, as in any dropout
+    close(in_training, embedded * mask / 0.75)
+    assert torch.equal(mask, mask[:, :, :1].expand_as(mask))  # a token is there or it is not
+    assert set(mask.flatten().tolist()) == {0.0, 1.0}
+    assert 0.6 < mask.mean() < 0.9
+    assert not torch.equal(mask[0], mask[1])
 
 
 # --- pad ---

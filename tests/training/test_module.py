@@ -322,13 +322,17 @@ def test_a_checkpoint_holds_plain_values_and_gives_the_same_logits(
 
 
 def test_a_checkpoint_of_the_same_model_passes_the_check_and_others_are_refused_by_key(
-    trained: tuple[SentimentModule, str], new_module: NewModule
+    trained: tuple[SentimentModule, str], new_module: NewModule, datamodule: ReviewDataModule
 ) -> None:
     module, path = trained
-    check_checkpoint(path, module)
+    check_checkpoint(path, module, datamodule)
+    other = new_module(dropout=0.3, schedule="one_cycle", cell="gru")
     with pytest.raises(ValueError, match="cell=lstm, this run cell=gru") as caught:
-        check_checkpoint(path, new_module(dropout=0.3, schedule="one_cycle", cell="gru"))
+        check_checkpoint(path, other, datamodule)
     assert path in str(caught.value)
+    datamodule.max_length = 11
+    with pytest.raises(ValueError, match="max_length=12, this run max_length=11"):
+        check_checkpoint(path, module, datamodule)
 
 
 class Intruder:
