@@ -18,7 +18,8 @@ import pytest
 import nsmc
 from nsmc.cli import PROMPT, main, newest_bundle, split_words
 from nsmc.data.tokenizer import save_tokenizer, train_tokenizer
-from nsmc.runtime.bundle import Bundle, BundleConfig, expected_shapes, write_bundle
+from nsmc.runtime.bundle import BundleConfig, expected_shapes, write_bundle
+from nsmc.runtime.loading import Bundle
 from nsmc.runtime.predictor import Predictor
 
 PROJECT = Path(__file__).parents[1]

@@ -1,8 +1,7 @@
-"""The bundle: the folder that a trained classifier is shipped as, and its checks.
+"""The bundle: the folder that a trained classifier is shipped as; its contract and its writing.
 
 `nsmc.safetensors` (float32 weights), `tokenizer.json`, `config.json` and a model card, `README.md`.
-Writing is atomic. Reading trusts nothing: sizes, names, shapes and types are compared with the
-configuration before a weight is read, and nothing in a bundle is ever executed.
+Writing is atomic. Reading, which trusts nothing, is in `loading`.
 """
 
 import hashlib
@@ -10,14 +9,11 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
-from tokenizers import Tokenizer
 
 from nsmc.runtime.recurrence import CELLS, Array
 
@@ -28,16 +24,8 @@ CARD_FILE = "README.md"
 
 POOLINGS = ("last", "mean", "max", "attention")
 
-# Bytes that the embedding, folded with the input projection, may take in memory.
-_LARGEST_TABLE = 8 << 30
-
-_NORMALIZERS = ("NFC", "NFD", "NFKC", "NFKD", "Strip", "Lowercase", "Replace", "Sequence")
-
-# Beyond any weight that was trained; sums of such numbers stay finite in float32.
-_LARGEST_WEIGHT = 1e6
-
-_FORMAT = "nsmc-bundle"
-_FORMAT_VERSION = 1
+FORMAT = "nsmc-bundle"
+FORMAT_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -58,17 +46,8 @@ class BundleConfig:
     signature: str = ""  # of the run that trained it
     # Of the weights and the tokenizer; filled in when a bundle is written.
     sha256: dict[str, str] = field(default_factory=dict, compare=False)
-    format: str = _FORMAT
-    format_version: int = _FORMAT_VERSION
-
-
-@dataclass(frozen=True)
-class Bundle:
-    """A checked bundle in memory."""
-
-    config: BundleConfig
-    tensors: dict[str, Array]
-    tokenizer: Tokenizer
+    format: str = FORMAT
+    format_version: int = FORMAT_VERSION
 
 
 def direction_suffixes(num_layers: int, bidirectional: bool) -> list[list[str]]:
@@ -120,10 +99,10 @@ def write_bundle(
         scratch = Path(parent) / folder.name
         scratch.mkdir()
         plain = {name: np.ascontiguousarray(t, dtype=np.float32) for name, t in tensors.items()}
-        metadata = {"format": "pt", "model": f"{_FORMAT} {_FORMAT_VERSION}", "cell": config.cell}
+        metadata = {"format": "pt", "model": f"{FORMAT} {FORMAT_VERSION}", "cell": config.cell}
         (scratch / WEIGHTS_FILE).write_bytes(save(plain, metadata=metadata))
         shutil.copyfile(tokenizer_file, scratch / TOKENIZER_FILE)
-        complete = replace(config, sha256=_digests(scratch))
+        complete = replace(config, sha256=digests(scratch))
         (scratch / CONFIG_FILE).write_text(_config_json(complete), encoding="utf-8")
         (scratch / CARD_FILE).write_text(card, encoding="utf-8")
         if check is not None:
@@ -141,161 +120,21 @@ def write_bundle(
 
 def rewrite_config(folder: Path, config: BundleConfig, card: str) -> None:
     """Replace `config.json` and the model card, each atomically, when more metrics are known."""
-    config = replace(config, sha256=_digests(folder))
+    config = replace(config, sha256=digests(folder))
     for name, text in ((CONFIG_FILE, _config_json(config)), (CARD_FILE, card)):
         scratch = folder / f".{name}.tmp"
         scratch.write_text(text, encoding="utf-8")
         scratch.replace(folder / name)
 
 
-def read_bundle(folder: Path) -> Bundle:
-    """Read and check a bundle.
-
-    Raises FileNotFoundError for a missing folder or file, ValueError, in one line that names the
-    file, for anything that is not a sound bundle.
-    """
-    if not folder.is_dir():
-        raise FileNotFoundError(f"{folder}: no such folder; a bundle is a folder")
-    for name in (CONFIG_FILE, WEIGHTS_FILE, TOKENIZER_FILE):
-        if not (folder / name).is_file():
-            raise FileNotFoundError(f"{folder}: not a bundle, {name} is missing")
-    config = _read_config(folder / CONFIG_FILE)
-    # Before anything is parsed: damage can make a parser fail in ways that cannot be caught.
-    for name, digest in _digests(folder).items():
-        if config.sha256.get(name) != digest:
-            raise ValueError(f"{folder / name}: altered; its SHA-256 is not the one in config.json")
-    tensors = _read_weights(folder / WEIGHTS_FILE, config)
-    table = config.vocab_size * CELLS[config.cell].gates * config.hidden_size * 4
-    if table > _LARGEST_TABLE:
-        raise ValueError(f"{folder}: would take {table >> 30} GB of memory to use")
-    return Bundle(config, tensors, _read_tokenizer(folder / TOKENIZER_FILE, config))
-
-
-def _digests(folder: Path) -> dict[str, str]:
-    digests = {}
+def digests(folder: Path) -> dict[str, str]:
+    """The SHA-256 of the weights and of the tokenizer, hexadecimal."""
+    found = {}
     for name in (WEIGHTS_FILE, TOKENIZER_FILE):
         with (folder / name).open("rb") as file:
-            digests[name] = hashlib.file_digest(file, "sha256").hexdigest()
-    return digests
+            found[name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
 
 
 def _config_json(config: BundleConfig) -> str:
     return json.dumps(asdict(config), indent=2, ensure_ascii=False) + "\n"
-
-
-def _read_config(path: Path) -> BundleConfig:
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError):
-        raise ValueError(f"{path}: not JSON") from None
-    if not isinstance(content, dict) or content.get("format") != _FORMAT:
-        raise ValueError(f'{path}: not the configuration of a bundle (no "format": "{_FORMAT}")')
-    version = content.get("format_version")
-    if type(version) is not int or version != _FORMAT_VERSION:
-        raise ValueError(
-            f"{path}: format_version {repr(version)[:40]}; this program reads {_FORMAT_VERSION}"
-        )
-    # What later versions add is ignored; what they must not change is checked.
-    values = {
-        each.name: content[each.name] for each in fields(BundleConfig) if each.name in content
-    }
-    _check_config(path, values)
-    return BundleConfig(**{**values, "labels": tuple(values["labels"])})
-
-
-def _check_config(path: Path, values: dict[str, Any]) -> None:
-    def require(key: str, good: bool, expected: str) -> None:
-        if not good:
-            found = repr(values[key])[:40] if key in values else "missing"
-            raise ValueError(f"{path}: {key} is {found}; expected {expected}")
-
-    require("cell", values.get("cell") in tuple(CELLS), " or ".join(CELLS))
-    require("pooling", values.get("pooling") in POOLINGS, ", ".join(POOLINGS))
-    for key in ("vocab_size", "embedding_dim", "hidden_size", "num_layers", "max_length"):
-        value = values.get(key)
-        require(key, type(value) is int and 0 < value < 2**31, "a positive integer")
-    require("num_layers", values["num_layers"] <= 64, "at most 64")
-    require("bidirectional", type(values.get("bidirectional")) is bool, "true or false")
-    require("pad_id", type(values.get("pad_id")) is int and values["pad_id"] == 0, "0")
-    require("signature", isinstance(values.get("signature", ""), str), "a text")
-    labels = values.get("labels")
-    two_names = (
-        isinstance(labels, list) and len(labels) == 2 and all(isinstance(n, str) for n in labels)
-    )
-    require("labels", two_names, "two names")
-    assert isinstance(labels, list)
-    readable = len(set(labels)) == 2 and all(name and name.isprintable() for name in labels)
-    require("labels", readable, "two different names that can be printed")
-    require("metrics", isinstance(values.get("metrics", {}), dict), "a table")
-    require("sha256", isinstance(values.get("sha256"), dict), "a table")
-
-
-def _read_weights(path: Path, config: BundleConfig) -> dict[str, Array]:
-    expected = expected_shapes(config)
-    try:
-        with safe_open(path, framework="numpy") as file:
-            found = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - no mapping
-            for name in sorted(expected.keys() ^ found.keys()):
-                problem = "is missing" if name in expected else "does not belong there"
-                raise ValueError(f"{path}: tensor {name!r} {problem}")
-            for name, shape in expected.items():
-                kind, actual = found[name].get_dtype(), tuple(found[name].get_shape())
-                if (kind, actual) != ("F32", shape):
-                    raise ValueError(
-                        f"{path}: tensor {name!r} is {kind} {list(actual)}; "
-                        f"config.json calls for F32 {list(shape)}"
-                    )
-            tensors: dict[str, Array] = {name: file.get_tensor(name) for name in expected}
-    except SafetensorError as error:
-        details = " ".join(str(error).split())[:100]
-        raise ValueError(f"{path}: not a safetensors file, or damaged ({details})") from None
-    for name, tensor in tensors.items():
-        if not (np.abs(tensor) < _LARGEST_WEIGHT).all():  # written so that NaN fails, too
-            raise ValueError(f"{path}: tensor {name!r} has values that are not finite or too large")
-    return tensors
-
-
-def _read_tokenizer(path: Path, config: BundleConfig) -> Tokenizer:
-    try:
-        text = path.read_text(encoding="utf-8")
-        _check_tokenizer(json.loads(text))
-        tokenizer = Tokenizer.from_str(text)
-    except (KeyboardInterrupt, SystemExit):
-        raise
-    except BaseException as error:  # a panic of the library's is no Exception
-        details = " ".join(str(error).split())[:100]
-        raise ValueError(f"{path}: not a tokenizer, or damaged ({details})") from None
-    ids = tokenizer.get_vocab(with_added_tokens=True).values()
-    if len(ids) != config.vocab_size or max(ids) >= config.vocab_size:
-        raise ValueError(
-            f"{path}: {len(ids)} tokens with ids up to {max(ids, default=-1)}; "
-            f"config.json calls for vocab_size {config.vocab_size}"
-        )
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    return tokenizer
-
-
-def _check_tokenizer(content: dict[str, Any]) -> None:
-    """Raises ValueError for what the contract leaves out: it could answer differently, or panic."""
-    model = content["model"]
-    if model["type"] != "BPE" or model.get("dropout") or model.get("byte_fallback"):
-        raise ValueError("not a plain BPE model")
-    affixes = ("continuing_subword_prefix", "end_of_word_suffix", "unk_token")
-    if any(model.get(key) for key in affixes) or content.get("post_processor"):
-        raise ValueError("has affixes, unknown tokens or a post-processor")
-    if model["vocab"].get("<pad>") != 0 or content.get("added_tokens"):
-        raise ValueError("<pad> is not id 0, or there are added tokens")
-    if content["pre_tokenizer"]["type"] != "ByteLevel":
-        raise ValueError("not byte-level")
-    if content.get("normalizer"):
-        _check_normalizer(content["normalizer"])
-
-
-def _check_normalizer(normalizer: dict[str, Any]) -> None:
-    if normalizer["type"] not in _NORMALIZERS:
-        raise ValueError(f"normalizer {normalizer['type']} is none of {', '.join(_NORMALIZERS)}")
-    if normalizer["type"] == "Replace" and not normalizer["pattern"].get("String"):
-        raise ValueError("a Replace normalizer without a plain text to replace")
-    for each in normalizer.get("normalizers", []):
-        _check_normalizer(each)

@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nsmc.runtime.bundle import Bundle, direction_suffixes, read_bundle
+from nsmc.runtime.bundle import direction_suffixes
+from nsmc.runtime.loading import Bundle, read_bundle
 from nsmc.runtime.recurrence import CELLS, Array, Cell, DirectionWeights, project, run
 
 # Reviews computed together: enough for the matrix product to run well, few enough for the cache.

@@ -27,10 +27,10 @@ from nsmc.runtime.bundle import (
     WEIGHTS_FILE,
     BundleConfig,
     expected_shapes,
-    read_bundle,
     rewrite_config,
     write_bundle,
 )
+from nsmc.runtime.loading import read_bundle
 from nsmc.runtime.predictor import Predictor
 from nsmc.runtime.recurrence import CELLS, Array
 

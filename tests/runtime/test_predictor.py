@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nsmc.data.tokenizer import save_tokenizer, train_tokenizer
-from nsmc.runtime.bundle import POOLINGS, Bundle, BundleConfig, write_bundle
+from nsmc.runtime.bundle import POOLINGS, BundleConfig, write_bundle
+from nsmc.runtime.loading import Bundle
 from nsmc.runtime.predictor import Predictor, softmax
 from nsmc.runtime.recurrence import CELLS, Array
 from nsmc.training.classifier import RecurrentClassifier, pad

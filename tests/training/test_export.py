@@ -12,7 +12,8 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 
 import nsmc.training.export
 from nsmc.data.datamodule import ReviewDataModule
-from nsmc.runtime.bundle import CARD_FILE, CONFIG_FILE, TOKENIZER_FILE, read_bundle
+from nsmc.runtime.bundle import CARD_FILE, CONFIG_FILE, TOKENIZER_FILE
+from nsmc.runtime.loading import read_bundle
 from nsmc.runtime.predictor import Predictor
 from nsmc.runtime.recurrence import Array
 from nsmc.training.export import TOLERANCE, BundleExport, best_checkpoint
