@@ -41,8 +41,9 @@ format: install ## let ruff rewrite the code in the project's form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# BENCH picks some of training, startup, runtime and scale.
 bench: install ## measure speed against the blog post's script; NSMC_ROOT names the corpus
-	NSMC_ROOT=$(NSMC_ROOT) $(BIN)/python -m tests.benchmarks
+	NSMC_ROOT=$(NSMC_ROOT) $(BIN)/python -m tests.benchmarks $(BENCH)
 
 clean: ## remove .venv, caches and built files; outputs/ stays
 	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -92,14 +92,14 @@ def hardest_reviews(
     names: tuple[str, ...],
     datamodule: ReviewDataModule,
 ) -> str:
-    """A Markdown table of the reviews whose true label got the least probability."""
+    """A Markdown list of the reviews whose true label got the least probability."""
     tokenizer = datamodule.corpus.tokenizer()
     of_true_label = np.where(labels == 1, probabilities, 1 - probabilities)
-    lines = ["| true&nbsp;label | its&nbsp;probability | review |", "| --- | --- | --- |"]
+    lines = ["The probability of the true label, the true label, and the review:", ""]
     for place in np.argsort(of_true_label, kind="stable")[:_HARDEST]:
         text = tokenizer.decode(datamodule.corpus.splits["val"].review(rows[place]).tolist())
         # Decomposed Hangul (normalization nfd) is hard to read.
         one_line = " ".join(unicodedata.normalize("NFC", text).split())
         review = "".join(f"&#{ord(c)};" if c in _MARKUP else c for c in one_line)
-        lines.append(f"| {names[labels[place]]} | {of_true_label[place]:.4f} | {review} |")
+        lines.append(f"1. **{of_true_label[place]:.4f}** {names[labels[place]]}: {review}")
     return "\n".join(lines)
