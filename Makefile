@@ -18,7 +18,7 @@ install: .venv/installed ## make .venv with the pinned dependencies
 	@touch $@
 
 train: install ## train a GRU on the sample corpus, on the CPU, within a minute
-	$(BIN)/python train.py data=sample model=gru trainer.accelerator=cpu
+	$(BIN)/python train.py data=sample model=gru trainer.accelerator=cpu trainer.max_epochs=8
 
 sweep: install ## compare four models on the sample corpus
 	$(BIN)/python train.py -m data=sample trainer.accelerator=cpu model=gru,lstm model.hidden_size=64,128
