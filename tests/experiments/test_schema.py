@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-import yaml
+from omegaconf import DictConfig, OmegaConf
 
 from nsmc.experiments.hardware import check_hardware
 from nsmc.experiments.schema import check_config, known_keys, unknown_key
@@ -105,10 +105,13 @@ def test_an_unknown_key_without_a_neighbour_gets_no_suggestion() -> None:
 def test_a_value_stands_once_in_the_yaml() -> None:
     """lstm.yaml and sample.yaml say only what differs from what they build on."""
     for name, base in (("model/lstm", "model/gru"), ("data/sample", "data/nsmc")):
-        theirs, base_values = (
-            yaml.safe_load((CONFIGS / f"{file}.yaml").read_text()) for file in (name, base)
-        )
-        repeated = {key for key in theirs if theirs[key] == base_values.get(key, object())}
+        ours, base_values = (OmegaConf.load(CONFIGS / f"{file}.yaml") for file in (name, base))
+        assert isinstance(ours, DictConfig) and isinstance(base_values, DictConfig)
+        repeated = {
+            key
+            for key in ours
+            if key in base_values and ours._get_node(key) == base_values._get_node(key)
+        }
         assert not repeated, name
 
 
