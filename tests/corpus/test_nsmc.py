@@ -57,7 +57,8 @@ def test_no_validation_text_is_a_training_text() -> None:
     assert len(train) + len(val) == 149_995
     assert abs(len(val) - 15_000) < 50
     assert not {text.strip() for text in train.texts} & {text.strip() for text in val.texts}
-    assert abs(train.labels.mean() - val.labels.mean()) < 0.001
+    # Texts with both labels, some of them frequent, go to one side whole: 0.0011 for this seed.
+    assert abs(train.labels.mean() - val.labels.mean()) < 0.002
 
 
 def test_a_second_run_encodes_nothing(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
