@@ -105,7 +105,7 @@ def split_words(words: Sequence[str]) -> tuple[Path | None, Sequence[str]]:
     looks_like_path = "/" in words[0] and not any(c.isspace() for c in words[0])
     try:
         path = Path(words[0]).expanduser()
-        if looks_like_path or path.is_dir():
+        if looks_like_path or path.exists():
             return path, words[1:]
     except (OSError, ValueError, RuntimeError):  # too long for a path, a NUL, "~" and no such user
         pass

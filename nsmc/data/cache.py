@@ -54,7 +54,7 @@ def cached_folder(folder: Path, build: Callable[[Path], None]) -> bool:
             raise  # about another file: a corpus that cannot be read, say
         raise OSError(
             f"cannot write the cache folder {folder}: {error.strerror or error}; "
-            "make room there or choose another with data.cache_dir"
+            "choose a folder with room, that can be written, with data.cache_dir"
         ) from error
 
 

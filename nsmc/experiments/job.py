@@ -63,7 +63,7 @@ def run_job(config: RunConfig, folder: Path, command: str) -> dict[str, float]:
         write_record(folder, record)
         _log_hyperparameters(trainer, config, metrics)
         print(summary(record, export.folder))
-        print(next_commands(export.folder, config.data.name), flush=True)
+        print(next_commands(export.folder, config.data.name, config.logger.tensorboard), flush=True)
     return metrics
 
 

@@ -32,14 +32,15 @@ def summary(record: dict[str, Any], bundle: Path) -> str:
     return "\n".join(lines)
 
 
-def next_commands(bundle: Path, corpus: str) -> str:
+def next_commands(bundle: Path, corpus: str, with_tensorboard: bool = True) -> str:
     """Commands that can be typed as they stand."""
     lines = [
         "",
         "Next:",
         f'  {_command("nsmc")} predict {_shortened(bundle)} "와 진짜 재밌는 영화임미다!!"',
-        f"  {_command('tensorboard')} --logdir outputs",
     ]
+    if with_tensorboard:
+        lines.append(f"  {_command('tensorboard')} --logdir outputs")
     if corpus == "sample":
         lines.append(f"  {_command('python')} train.py            # the real corpus, NSMC")
     return "\n".join(lines)
