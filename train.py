@@ -1,9 +1,11 @@
-"""The Hydra entry point: `python train.py`, `python train.py model=lstm seed=7`, `--help`.
+"""The Hydra entry point: `python train.py`, `python train.py -m seed=1,2,3`, `--help`.
 
 It composes the configuration, checks it, and runs one job; what a user got wrong ends in one line.
 """
 
+import math
 import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,31 +15,39 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from nsmc.experiments.errors import one_line_errors
+from nsmc.experiments.overrides import overridden_keys, with_sweep_name
 from nsmc.experiments.resolvers import register_resolvers
+from nsmc.experiments.resuming import AUTO, resumed_config
 from nsmc.experiments.schema import check_config
+from nsmc.training.signals import raise_on_sigterm
 
 
 @hydra.main(version_base="1.3", config_path="configs", config_name="train")
 def main(cfg: DictConfig) -> float:
+    raise_on_sigterm()
+    register_resolvers()  # again, for the processes that a launcher starts
     hydra_config = HydraConfig.get()
     is_sweep = hydra_config.mode == RunMode.MULTIRUN
+    overrides = list(hydra_config.overrides.task)
+    folder = Path(hydra_config.runtime.output_dir)
     with one_line_errors(others_follow=is_sweep):
         values: Any = OmegaConf.to_container(cfg, resolve=True)
-        config = check_config(values)
+        if values["resume"] in (None, AUTO):
+            config = check_config(values)
+        else:
+            config = resumed_config(folder, values, overridden_keys(overrides))
+        if not is_sweep and (config.search or config.sweep.name):
+            raise ValueError("search and sweep are for many runs: python train.py -m …")
         # Only now: importing torch and Lightning takes seconds, a mistyped key should not.
-        from nsmc.experiments.job import run_job
+        from nsmc.experiments.run import run_and_tell
 
-        if is_sweep and config.trainer.processes > 1:
-            raise ValueError(
-                f"trainer.devices={config.trainer.devices}: several processes and a sweep (-m) do "
-                "not go together; start the runs one by one"
-            )
-        command = shlex.join(["python", "train.py", *hydra_config.overrides.task])
-        metrics = run_job(config, Path(hydra_config.runtime.output_dir), command)
-        return metrics[config.callbacks.checkpoint.monitor]
+        command = shlex.join(["python", "train.py", *overrides])
+        metrics = run_and_tell(config, folder, command, overrides, is_sweep)
+        return metrics.get(config.callbacks.checkpoint.monitor, math.nan)
 
 
 if __name__ == "__main__":
     register_resolvers()
     with one_line_errors():
+        sys.argv[1:] = with_sweep_name(sys.argv[1:])
         main()

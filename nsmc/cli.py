@@ -1,6 +1,7 @@
-"""The `nsmc` command: a thin face over the runtime.
+"""The `nsmc` command: a thin face over the runtime and the reports.
 
-It imports numpy and tokenizers only once it is known that they are needed, and never torch.
+It imports numpy and tokenizers only once it is known that they are needed, what draws reports only
+for a report, and never torch.
 """
 
 import argparse
@@ -40,7 +41,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # for a terminal without Hangul
     try:
-        predict(options.words)
+        if options.command == "report":
+            report(options.folders, options.output)
+        else:
+            predict(options.words)
         if sys.stdout is not None:
             sys.stdout.flush()
     except BrokenPipeError:  # whoever read our output has seen enough
@@ -59,7 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="nsmc", description="Classifies Korean reviews with a trained bundle, without PyTorch."
+        prog="nsmc",
+        description="Classifies Korean reviews with a trained bundle; reports on training runs.",
     )
     parser.add_argument("--version", action="version", version=f"nsmc {nsmc.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -74,6 +79,21 @@ def _parser() -> argparse.ArgumentParser:
         ),
     )
     command.add_argument("words", nargs="*", metavar="BUNDLE TEXT", help="a folder, then reviews")
+    command = commands.add_parser(
+        "report",
+        help="compare the runs of one or more folders",
+        description=(
+            "Reports on every run below the folders: a table of the settings, best first, on the "
+            "terminal; leaderboard.csv, leaderboard.md, plots and the page report.html in a folder."
+        ),
+    )
+    command.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="holds runs")
+    command.add_argument(
+        "--output",
+        type=Path,
+        metavar="FOLDER",
+        help="where to write; by default the one FOLDER, or outputs/report for several",
+    )
     return parser
 
 
@@ -92,6 +112,18 @@ def predict(words: Sequence[str]) -> None:
         converse(predictor)
     elif sys.stdin is not None:
         answer_lines(predictor, piped_lines())
+
+
+def report(folders: Sequence[Path], output: Path | None) -> None:
+    """Report over folders of runs. Raises what `write_report` raises."""
+    try:
+        from nsmc.experiments.reports.report import write_report
+    except ImportError as error:
+        raise ValueError(
+            f"{error}: reports need the training libraries, pip install 'nsmc[train]'"
+        ) from error
+    is_terminal = sys.stdout is not None and sys.stdout.isatty()
+    print(write_report(folders, output, ansi=is_terminal and "NO_COLOR" not in os.environ))
 
 
 def split_words(words: Sequence[str]) -> tuple[Path | None, Sequence[str]]:

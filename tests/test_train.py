@@ -1,11 +1,7 @@
 """`python train.py` as a user runs it: real processes on a tiny corpus, to a bundle and back."""
 
 import json
-import os
-import signal
-import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,57 +10,7 @@ import torch
 from safetensors.numpy import load_file
 
 from nsmc.runtime.predictor import Predictor
-
-PROJECT = Path(__file__).parents[1]
-GOOD = ("정말 재밌다", "최고의 영화", "감동이었어요", "또 보고싶다 최고", "연기가 훌륭하다")
-BAD = ("너무 지루하다", "최악의 영화", "돈이 아깝다", "다신 안본다 별로", "연기가 엉망이다")
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A corpus that a classifier learns in a few steps."""
-    root = tmp_path_factory.mktemp("corpus")
-    for name, size in (("ratings_train.txt", 40), ("ratings_test.txt", 8)):
-        lines = ["id\tdocument\tlabel"]
-        for number in range(size):
-            texts, label = (GOOD, 1) if number % 2 else (BAD, 0)
-            lines.append(f"{number}\t{texts[number % 5]} {number}\t{label}")
-        (root / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return root
-
-
-def train(
-    corpus: Path, *overrides: str, expect: int = 0, **environment: str
-) -> subprocess.CompletedProcess[str]:
-    """Run train.py on the corpus with a small model; the exit code must be as expected."""
-    return run(train_command(corpus, *overrides), expect, **environment)
-
-
-def train_command(corpus: Path, *overrides: str) -> list[str]:
-    small = ["data.vocab_size=300", "data.batch_size=8", "model.hidden_size=8", "model.lr=0.05"]
-    flags = [override for override in overrides if override.startswith("-")]
-    overrides = tuple(override for override in overrides if override not in flags)
-    return [
-        *(sys.executable, "train.py", *flags),
-        *(f"data.root={corpus}", "data.validation_fraction=0.25"),
-        *(f"data.cache_dir={corpus}/cache", "trainer.accelerator=cpu", "trainer.max_epochs=2"),
-        *(*small, *overrides),
-    ]
-
-
-def run(
-    command: Sequence[str], expect: int = 0, **environment: str
-) -> subprocess.CompletedProcess[str]:
-    finished = subprocess.run(
-        command,
-        cwd=PROJECT,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
-    )
-    assert finished.returncode == expect, finished.stderr
-    return finished
+from tests.commands import run, train
 
 
 def test_a_run_leaves_all_that_it_promises(corpus: Path, tmp_path: Path) -> None:
@@ -128,45 +74,6 @@ def test_a_checkpoint_of_another_run_is_refused(corpus: Path, tmp_path: Path) ->
     assert not (tmp_path / "b" / "bundle").exists()
 
 
-def test_a_failed_job_does_not_stop_the_others(corpus: Path, tmp_path: Path) -> None:
-    jobs = ("-m", "model.hidden_size=0,8", "trainer.max_epochs=1", f"hydra.sweep.dir={tmp_path}")
-    finished = train(corpus, *jobs, expect=1)
-    assert "error: model.hidden_size=0: must be" in finished.stderr
-    assert "Traceback" not in finished.stderr
-    assert [path.parent.name[0] for path in tmp_path.glob("*/bundle")] == ["1"]
-
-
-def test_ctrl_c_says_how_to_go_on(corpus: Path, tmp_path: Path) -> None:
-    command = train_command(corpus, "trainer.max_epochs=100000", f"hydra.run.dir={tmp_path}")
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(
-        command, cwd=PROJECT, stderr=subprocess.PIPE, text=True, env=environment
-    )
-    with process:
-        assert process.stderr is not None
-        for line in process.stderr:
-            if "epoch 3/" in line:
-                break
-        process.send_signal(signal.SIGINT)
-        rest = process.stderr.read()
-        assert process.wait(timeout=60) == 130
-    assert f"interrupted: go on with ckpt_path={tmp_path}/checkpoints/last.ckpt" in rest
-    assert "Traceback" not in rest
-
-
-def test_a_sweep_leaves_a_folder_for_each_job(corpus: Path, tmp_path: Path) -> None:
-    train(
-        corpus,
-        *("-m", "model=gru,lstm", "model.bidirectional=true", "model.pooling=attention"),
-        *("trainer.max_epochs=1", "data.padding=fixed", f"hydra.sweep.dir={tmp_path}"),
-    )
-    folders = sorted(path for path in tmp_path.iterdir() if path.is_dir())
-    assert [folder.name.split("_")[0] for folder in folders] == ["0", "1"]
-    cells = [json.loads((f / "bundle" / "config.json").read_text())["cell"] for f in folders]
-    assert cells == ["gru", "lstm"]
-    assert all(Predictor.load(folder / "bundle")(["최고"]) for folder in folders)
-
-
 def test_two_processes_train_one_bundle(corpus: Path, tmp_path: Path) -> None:
     finished = train(corpus, "trainer=ddp", "trainer.accelerator=cpu", f"hydra.run.dir={tmp_path}")
     assert "Warning" not in finished.stderr
@@ -175,11 +82,6 @@ def test_two_processes_train_one_bundle(corpus: Path, tmp_path: Path) -> None:
     # 30 training reviews in batches of 8 for each of two processes: two steps in each of 2 epochs.
     assert record["steps"] == 4
     assert Predictor.load(tmp_path / "bundle")(["최고의 영화"])
-
-
-def test_a_sweep_of_several_processes_is_refused(corpus: Path, tmp_path: Path) -> None:
-    arguments = ("-m", "trainer=ddp", "trainer.accelerator=cpu", f"hydra.sweep.dir={tmp_path}")
-    assert "start the runs one by one" in train(corpus, *arguments, expect=1).stderr
 
 
 @pytest.mark.parametrize(

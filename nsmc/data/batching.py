@@ -36,7 +36,8 @@ class BucketSampler(Sampler[npt.NDArray[np.int64]]):
     on the seed and the epoch alone. Among `world_size` processes, each step's reviews are dealt out
     in turn, so their batches have similar lengths. With `same_steps`, which training needs, all
     processes take the same number of steps: a last step with fewer reviews than processes is left
-    out.
+    out. A run that goes on within an epoch sets `skip` to the steps that were taken: the next
+    iteration leaves them out.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class BucketSampler(Sampler[npt.NDArray[np.int64]]):
         self.rank = rank
         self.world_size = world_size
         self.epoch = 0
+        self.skip = 0
 
     def set_epoch(self, epoch: int) -> None:
         """Called by the Trainer before each epoch."""
@@ -79,6 +81,7 @@ class BucketSampler(Sampler[npt.NDArray[np.int64]]):
         starts = np.arange(0, len(rows), self.step_size)
         if self.shuffle:
             starts = generator.permutation(starts)
+        starts, self.skip = starts[self.skip :], 0
         for start in starts:
             step = rows[start : start + self.step_size]
             if len(step) > self._last_rank:

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import pytorch_lightning as L
-from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
+from pytorch_lightning.callbacks import EarlyStopping
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 
 from nsmc.data.datamodule import ReviewDataModule
@@ -12,7 +12,12 @@ from nsmc.data.download import RemoteFile
 from nsmc.data.encoding import EncodingSettings
 from nsmc.experiments.schema import DataConfig, LoggerConfig, RunConfig
 from nsmc.training.charts import ValidationCharts
+from nsmc.training.checkpoints import LAST, AtomicCheckpointIO, BestCheckpoint
+from nsmc.training.interruption import LastCheckpoint
 from nsmc.training.progress import ProgressBar, TrainingProgress
+from nsmc.training.randomness import StepSeed
+
+CHECKPOINTS = "checkpoints"  # the folder in a run's folder
 
 
 def build_datamodule(config: DataConfig, seed: int) -> ReviewDataModule:
@@ -47,17 +52,17 @@ def build_callbacks(config: RunConfig, folder: Path) -> list[L.Callback]:
     monitor = chosen.checkpoint.monitor
     mode = "min" if monitor == "val/loss" else "max"
     callbacks: list[L.Callback] = [
-        ModelCheckpoint(
-            dirpath=folder / "checkpoints",
+        StepSeed(config.seed),
+        BestCheckpoint(
+            dirpath=folder / CHECKPOINTS,
             filename="epoch-{epoch:02d}",  # no "=", which an override could not hold
             auto_insert_metric_name=False,
             monitor=monitor,
             mode=mode,
+            save_on_train_epoch_end=True,  # when the loops' state is that of a finished epoch
+            enable_version_counter=False,
         ),
-        # Not the first one's save_last: that leaves out epochs that are not better.
-        ModelCheckpoint(
-            dirpath=folder / "checkpoints", filename="last", enable_version_counter=False
-        ),
+        LastCheckpoint(str(folder / CHECKPOINTS / LAST), chosen.checkpoint.minutes),
     ]
     stopping = chosen.early_stopping
     if stopping.patience is not None:
@@ -75,19 +80,32 @@ def build_callbacks(config: RunConfig, folder: Path) -> list[L.Callback]:
     return callbacks
 
 
-def build_loggers(config: LoggerConfig, folder: Path) -> list[Logger]:
-    """TensorBoard first: it is the logger that charts are drawn for."""
+def build_loggers(config: LoggerConfig, folder: Path, step: int | None = None) -> list[Logger]:
+    """TensorBoard first: it is the logger that charts are drawn for.
+
+    `step` is the one that an interrupted run goes on from: TensorBoard then drops what that run
+    logged after it, and the numbers of this part go into a CSV file of their own.
+    """
     loggers: list[Logger] = []
     if config.tensorboard:
         # In the run folder itself, so that TensorBoard shows its name alone; without hp_metric, or
         # each run would have an empty column in the HPARAMS tab.
-        loggers.append(TensorBoardLogger(str(folder), name="", version="", default_hp_metric=False))
+        purge_step = None if step is None else step + 1
+        loggers.append(
+            TensorBoardLogger(
+                str(folder), name="", version="", default_hp_metric=False, purge_step=purge_step
+            )
+        )
     if config.csv:
-        loggers.append(CSVLogger(str(folder), name="", version="csv"))
+        version = "csv" if step is None else f"csv_from_step_{step}"
+        loggers.append(CSVLogger(str(folder), name="", version=version))
     return loggers
 
 
-def build_trainer(config: RunConfig, folder: Path, callbacks: list[L.Callback]) -> L.Trainer:
+def build_trainer(
+    config: RunConfig, folder: Path, callbacks: list[L.Callback], step: int | None = None
+) -> L.Trainer:
+    """`step` is as in `build_loggers`."""
     trainer = config.trainer
     return L.Trainer(
         accelerator=trainer.accelerator,
@@ -101,7 +119,8 @@ def build_trainer(config: RunConfig, folder: Path, callbacks: list[L.Callback]) 
         log_every_n_steps=trainer.log_every_n_steps,
         deterministic=trainer.deterministic,
         callbacks=callbacks,
-        logger=build_loggers(config.logger, folder),
+        logger=build_loggers(config.logger, folder, step),
+        plugins=[AtomicCheckpointIO()],
         default_root_dir=folder,
         use_distributed_sampler=False,  # the datamodule's sampler deals the reviews out itself
         num_sanity_val_steps=0,

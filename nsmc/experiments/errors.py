@@ -14,6 +14,7 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from nsmc.experiments.schema import unknown_key
+from nsmc.training.signals import Interrupted
 
 log = logging.getLogger(__name__)
 
@@ -21,10 +22,15 @@ log = logging.getLogger(__name__)
 _TRACEBACKS = "HYDRA_FULL_ERROR"
 _SET_HERE = "NSMC_ONE_LINE_ERRORS"  # so that child processes can tell our wish from the user's
 
+# What torch says where a tensor does not fit, on the CPU and on a GPU.
+_NO_MEMORY = re.compile("can't allocate memory|out of memory")
+
 
 @contextmanager
 def one_line_errors(others_follow: bool = False) -> Iterator[None]:
-    """Turn an exception into one line on standard error and exit code 1 (130 for Ctrl-C).
+    """Turn an exception into one line on standard error and exit code 1.
+
+    After Ctrl-C and SIGTERM the codes are 130 and 143.
 
     In a sweep, where `others_follow`, the line is said and the exception passed on: Hydra then goes
     on with the next job, and raises it again at the end.
@@ -37,15 +43,21 @@ def one_line_errors(others_follow: bool = False) -> Iterator[None]:
         yield
     except BrokenPipeError:  # whoever read our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except KeyboardInterrupt as error:
-        _say(": ".join(["interrupted", *filter(None, map(str, error.args))]))
+    except KeyboardInterrupt:
+        _say("interrupted")
         sys.exit(130)
+    except Interrupted as error:
+        if others_follow:
+            raise
+        _say(f"interrupted{error.advice and ': '}{error.advice}")
+        sys.exit(error.exit_code)
     except Exception as error:
         _say(f"error: {describe(error)}")
         if not _users_mistake(error):
             _traceback_to_log_file()
         if others_follow:
-            raise
+            # Another process may hand it on, which not every exception survives.
+            raise RuntimeError(describe(error)) from None
         sys.exit(1)
 
 
@@ -58,6 +70,8 @@ def describe(error: BaseException) -> str:
         return text.partition(" full_key:")[0]
     if _users_mistake(error):
         return text
+    if isinstance(error, MemoryError) or _NO_MEMORY.search(text):
+        return f"not enough memory: lower data.batch_size or the model's sizes ({text[:120]})"
     return f"{type(error).__name__}: {text} ({_TRACEBACKS}=1 shows where)"
 
 

@@ -4,67 +4,130 @@ Nothing here knows Hydra.
 """
 
 import logging
-import os
+import signal
 import time
-import warnings
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as L
-from pytorch_lightning.loggers import TensorBoardLogger
+import torch
+from pytorch_lightning.utilities import rank_zero_only
 
 from nsmc.data.datamodule import ReviewDataModule
-from nsmc.experiments.build import build_callbacks, build_datamodule, build_trainer
+from nsmc.experiments.build import CHECKPOINTS, build_callbacks, build_datamodule, build_trainer
 from nsmc.experiments.hardware import check_hardware
-from nsmc.experiments.record import write_record
+from nsmc.experiments.hparams import log_hyperparameters
+from nsmc.experiments.quiet import quieten
+from nsmc.experiments.record import environment, occupied, read_record, recorded
 from nsmc.experiments.schema import RunConfig
-from nsmc.experiments.signature import signature
-from nsmc.experiments.summary import next_commands, summary
+from nsmc.experiments.signature import corpus_fingerprint, signature
+from nsmc.training.checkpoints import LAST, adopt_best, check_checkpoint, load_checkpoint
 from nsmc.training.export import BundleExport, best_checkpoint
-from nsmc.training.module import SentimentModule, check_checkpoint, load_checkpoint
+from nsmc.training.module import SentimentModule
 from nsmc.training.progress import TrainingProgress
+from nsmc.training.signals import Interrupted
 
 log = logging.getLogger(__name__)
 
+Record = dict[str, Any]
 
-def run_job(config: RunConfig, folder: Path, command: str) -> dict[str, float]:
-    """Train, validate and test the best weights, export the bundle, write `run.json`.
 
-    `folder` is the run's own, `command` what a user types for the same run. Returns the final
-    metrics. Raises ValueError or OSError, in one line, for what a user can mend.
+def run_job(config: RunConfig, folder: Path, command: str, overrides: Sequence[str] = ()) -> Record:
+    """Train, validate and test the best weights, export the bundle, keep `run.json`.
+
+    `folder` is the run's own; a run that was interrupted in it goes on. `command` and `overrides`
+    are what a user types for the same run. Returns the record. Raises ValueError or OSError, in one
+    line, for what a user can mend, and Interrupted when told to stop.
     """
-    started = time.perf_counter()
-    check_hardware(config.trainer)
+    quieten()
+    if process_rank() != 0:  # the first process keeps the record, and has begun it
+        return train(config, folder, read_record(folder) or {})
     if config.ckpt_path is not None:
         load_checkpoint(config.ckpt_path)
-    _quieten()
+    record = {
+        "signature": signature(config, corpus_fingerprint(config.data)),
+        "command": command,
+        "overrides": list(overrides),
+        "config": config.model_dump(),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    with occupied(folder):
+        earlier = read_record(folder) or {}
+        if earlier.get("status", "") == "finished" and _is_same(earlier, record):
+            log.info("%s: finished before", folder)
+            return earlier
+        with recorded(folder, {**record, **_continuation(folder, earlier, record)}) as running:
+            running |= train(config, folder, running)
+    return running
+
+
+def process_rank() -> int:
+    """This process's place among those that train together, as Lightning finds it."""
+    return int(getattr(rank_zero_only, "rank", 0))
+
+
+def _is_same(earlier: Record, record: Record) -> bool:
+    return bool(earlier.get("signature") == record["signature"])
+
+
+def _continuation(folder: Path, earlier: Record, record: Record) -> Record:
+    """What a run takes over from the one in its folder: the checkpoint and the threads.
+
+    Raises ValueError where the folder holds another run, whose files would be mixed with these.
+    """
+    checkpoint = folder / CHECKPOINTS / LAST
+    begun = {"started": _now(), "resumed_from": None, "resumed": 0, **environment()}
+    if not checkpoint.is_file():
+        return begun
+    if not _is_same(earlier, record):
+        raise ValueError(f"{folder} holds another run: choose another folder with hydra.run.dir")
+    return {
+        **begun,
+        "started": earlier.get("started", begun["started"]),
+        "resumed_from": str(checkpoint),
+        "resumed": earlier.get("resumed", 0) + 1,
+        "threads": earlier.get("threads"),
+    }
+
+
+def train(config: RunConfig, folder: Path, record: Record) -> Record:
+    """Fit, export, measure; returns what that adds to the record."""
+    started = time.perf_counter()
+    check_hardware(config.trainer)
+    threads = config.trainer.threads or record.get("threads")
+    if threads is not None:  # to the bit, results depend on it
+        torch.set_num_threads(threads)
+    record["threads"] = torch.get_num_threads()
     L.seed_everything(config.seed, workers=True, verbose=False)
     datamodule = build_datamodule(config.data, config.seed)
     module = build_module(config, datamodule)
-    run_signature = signature(config, datamodule.corpus.corpus_fingerprint)
+    checkpoint, step = _checkpoint(config, folder, record, module, datamodule)
     export = BundleExport(
         str(folder / "bundle"),
         labels=tuple(config.data.labels),
         corpus=config.data.name,
-        command=command,
-        signature=run_signature,
+        command=record["command"],
+        signature=record["signature"],
     )
-    trainer = build_trainer(config, folder, [*build_callbacks(config, folder), export])
-    metrics = fit_and_test(trainer, module, datamodule, config)
+    callbacks = [*build_callbacks(config, folder), *build_pruning(config, folder), export]
+    trainer = build_trainer(config, folder, callbacks, step)
+    metrics = fit_and_test(trainer, module, datamodule, checkpoint, config.test)
+    results = _results(trainer, module, datamodule, metrics, time.perf_counter() - started)
     if trainer.is_global_zero:
-        record = {
-            "signature": run_signature,
-            "command": command,
-            "metrics": metrics,
-            "seconds": round(time.perf_counter() - started, 3),
-            **_measured(trainer, module, datamodule),
-            "config": config.model_dump(),
-        }
-        write_record(folder, record)
-        _log_hyperparameters(trainer, config, metrics)
-        print(summary(record, export.folder))
-        print(next_commands(export.folder, config.data.name, config.logger.tensorboard), flush=True)
-    return metrics
+        log_hyperparameters(trainer, config, metrics)
+        results["bundle_bytes"] = sum(file.stat().st_size for file in export.folder.iterdir())
+    return results
+
+
+def build_pruning(config: RunConfig, folder: Path) -> list[L.Callback]:
+    """The callback that ends a search's bad trials; none for a run that is no trial."""
+    if config.search is None or config.search.trial is None or config.search.pruner == "none":
+        return []
+    from nsmc.experiments.sweeps.study import pruning  # only those who search pay for its import
+
+    return [pruning(config, folder)]
 
 
 def build_module(config: RunConfig, datamodule: ReviewDataModule) -> SentimentModule:
@@ -72,28 +135,47 @@ def build_module(config: RunConfig, datamodule: ReviewDataModule) -> SentimentMo
     vocab_size, wanted = datamodule.corpus.tokenizer().get_vocab_size(), config.data.vocab_size
     if vocab_size < wanted:
         log.info("the corpus gives %d tokens of data.vocab_size=%d", vocab_size, wanted)
-    module = SentimentModule(vocab_size=vocab_size, **config.model.model_dump())
+    return SentimentModule(vocab_size=vocab_size, **config.model.model_dump())
+
+
+def _checkpoint(
+    config: RunConfig,
+    folder: Path,
+    record: Record,
+    module: SentimentModule,
+    datamodule: ReviewDataModule,
+) -> tuple[str | None, int | None]:
+    """The checkpoint to go on from, and its step where this folder's own run goes on."""
+    if own := record["resumed_from"]:
+        step = load_checkpoint(own)["global_step"]
+        log.info("going on from step %s of %s", f"{step:,}", own)
+        return own, step
     if config.ckpt_path is not None:
         check_checkpoint(config.ckpt_path, module, datamodule)
-    return module
+        if process_rank() == 0:
+            adopt_best(Path(config.ckpt_path), folder / CHECKPOINTS)
+    return config.ckpt_path, None
 
 
 def fit_and_test(
-    trainer: L.Trainer, module: SentimentModule, datamodule: ReviewDataModule, config: RunConfig
+    trainer: L.Trainer,
+    module: SentimentModule,
+    datamodule: ReviewDataModule,
+    checkpoint: str | None,
+    test: bool,
 ) -> dict[str, float]:
     """Fit, then measure the best weights on the validation part and, if wanted, the test part."""
     try:
-        trainer.fit(module, datamodule=datamodule, ckpt_path=config.ckpt_path)
-    except SystemExit:  # Lightning's answer to Ctrl-C
-        last = best_checkpoint(trainer) and str(Path(best_checkpoint(trainer)).parent / "last.ckpt")
-        raise KeyboardInterrupt(f"go on with ckpt_path={last}" if last else "") from None
+        trainer.fit(module, datamodule=datamodule, ckpt_path=checkpoint)
+    except SystemExit:  # Lightning's answer to a Ctrl-C that did not wait for the step
+        raise Interrupted(signal.SIGINT) from None
     best = best_checkpoint(trainer)
     measured: dict[str, Any] = {}
     # The curves end with the last epoch; the best epoch's figures have their place in HPARAMS.
     loggers, trainer.loggers = trainer.loggers, []
     trainer.validate(module, datamodule=datamodule, ckpt_path=best, verbose=False)
     measured |= trainer.callback_metrics
-    if config.test:
+    if test:
         trainer.test(module, datamodule=datamodule, ckpt_path=best, verbose=False)
         measured |= trainer.callback_metrics
     trainer.loggers = loggers
@@ -104,11 +186,19 @@ def fit_and_test(
     }
 
 
-def _measured(
-    trainer: L.Trainer, module: SentimentModule, datamodule: ReviewDataModule
-) -> dict[str, Any]:
+def _results(
+    trainer: L.Trainer,
+    module: SentimentModule,
+    datamodule: ReviewDataModule,
+    metrics: dict[str, float],
+    seconds: float,
+) -> Record:
     progress = next(each for each in trainer.callbacks if isinstance(each, TrainingProgress))  # type: ignore[attr-defined]
     return {
+        "finished": _now(),
+        "metrics": metrics,
+        # All training, of a resumed run's earlier parts too, and what this part took besides.
+        "seconds": round(seconds + progress.seconds_before, 3),
         "train_seconds": round(progress.seconds, 3),
         "reviews_per_second": round(progress.reviews / max(progress.seconds, 1e-9), 1),
         "epochs": trainer.current_epoch,
@@ -116,43 +206,9 @@ def _measured(
         "parameters": module.parameter_count(),
         "corpus_fingerprint": datamodule.corpus.corpus_fingerprint,
         "tokenizer_fingerprint": datamodule.corpus.tokenizer_fingerprint,
+        "history": progress.history,
     }
 
 
-def _log_hyperparameters(trainer: L.Trainer, config: RunConfig, metrics: dict[str, float]) -> None:
-    """One row for TensorBoard's HPARAMS tab, with the final metrics."""
-    data, trained = config.data, config.trainer
-    row = {
-        **config.model.model_dump(),
-        "seed": config.seed,
-        "corpus": data.name,
-        **{key: getattr(data, key) for key in ("vocab_size", "batch_size", "normalization")},
-        **{key: getattr(trained, key) for key in ("max_epochs", "precision", "gradient_clip_val")},
-    }
-    shown = {key: str(value) if isinstance(value, bool) else value for key, value in row.items()}
-    # The monitored metric first; under names of their own, or the curves would get stray points.
-    monitor = config.callbacks.checkpoint.monitor
-    names = [monitor, *(name for name in metrics if name != monitor)]
-    final = {f"final/{name}": metrics[name] for name in names}
-    for logger in trainer.loggers:
-        if isinstance(logger, TensorBoardLogger):
-            logger.log_hyperparams(shown, final, trainer.global_step)
-            logger.save()
-
-
-def _quieten() -> None:
-    """Keep Lightning to what a user can act on."""
-    for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    # Collation from mapped memory needs no workers, and the sampler's shards repeat no review.
-    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-    warnings.filterwarnings("ignore", message=".*it is recommended to use .*devices=1.*")
-    warnings.filterwarnings("ignore", message=".*is smaller than the logging interval.*")
-    # A run that goes on has a folder of its own; best_checkpoint looks into the old one.
-    warnings.filterwarnings("ignore", message=".*The dirpath has changed.*")
-    # An epoch of few batches may have seen one label alone.
-    warnings.filterwarnings("ignore", message=".*samples in targets.*")
-    # Lightning 2.6 itself uses what torch 2.13 deprecates.
-    warnings.filterwarnings("ignore", message=".*treespec, LeafSpec.*")
-    if int(os.environ.get("LOCAL_RANK", 0)) > 0:
-        logging.getLogger().setLevel(logging.WARNING)
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

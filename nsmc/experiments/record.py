@@ -1,13 +1,26 @@
-"""The run record, `run.json`: what a run was, on what, and how it came out."""
+"""The run record, `run.json`: what a run is, on what, how far it came, and how it came out.
+
+It is written when a run begins and again when it ends, so a record that says "running" is of a run
+that is alive, and then holds its folder's lock, or of one that was killed.
+"""
 
 import importlib.metadata
 import json
 import platform
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
+from nsmc.experiments.errors import describe
+from nsmc.training.signals import Pruned
+
 RECORD_FILE = "run.json"
+_LOCK_FILE = ".lock"
+_SECONDS_TO_LOCK = 1.0  # for who only looks whether a run is alive to let go of the lock
 
 _PACKAGES = (
     "nsmc",
@@ -25,11 +38,81 @@ _PACKAGES = (
 
 
 def write_record(folder: Path, record: dict[str, Any]) -> None:
-    """Write `run.json` atomically; keys that say where a run happened are added."""
-    content = {**record, "versions": _versions(), "git_commit": _git_commit()}
+    """Write `run.json` atomically."""
     scratch = folder / f".{RECORD_FILE}.tmp"
-    scratch.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    scratch.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     scratch.replace(folder / RECORD_FILE)
+
+
+def read_record(folder: Path) -> dict[str, Any] | None:
+    """The folder's record; None where there is none, or none that can be read."""
+    try:
+        record = json.loads((folder / RECORD_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def state_of(folder: Path) -> str:
+    """new, running, interrupted, failed, pruned or finished."""
+    record = read_record(folder)
+    if record is None:
+        return "new"
+    status = str(record.get("status", "finished"))  # the first records were written at the end only
+    return "interrupted" if status == "running" and not is_occupied(folder) else status
+
+
+def is_occupied(folder: Path) -> bool:
+    """Whether a living process is at work on the run."""
+    if not (folder / _LOCK_FILE).exists():
+        return False
+    try:
+        with FileLock(folder / _LOCK_FILE, timeout=0):
+            return False
+    except Timeout:
+        return True
+
+
+@contextmanager
+def occupied(folder: Path) -> Iterator[None]:
+    """Hold the run's folder. Raises ValueError where another process does."""
+    try:
+        with FileLock(folder / _LOCK_FILE, timeout=_SECONDS_TO_LOCK):
+            yield
+    except Timeout:
+        raise ValueError(f"{folder}: another process is at work on this run") from None
+
+
+@contextmanager
+def recorded(folder: Path, record: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Keep the record of a run true from its beginning to its end, whatever that is.
+
+    What the body adds to the record is written when it ends.
+    """
+    record = {**record, "status": "running", "error": None}
+    write_record(folder, record)
+    try:
+        yield record
+    except BaseException as error:
+        outcome = {"status": _status_after(error), "error": None}
+        if isinstance(error, Exception):
+            outcome["error"] = describe(error)
+        with suppress(OSError):  # on a full disk the record says "running", which is then not true
+            write_record(folder, {**record, **outcome})
+        raise
+    record["status"] = "finished"
+    write_record(folder, record)
+
+
+def _status_after(error: BaseException) -> str:
+    if isinstance(error, Pruned):
+        return "pruned"
+    return "failed" if isinstance(error, Exception) else "interrupted"
+
+
+def environment() -> dict[str, Any]:
+    """What ran: versions of Python and the packages, and the commit of the code."""
+    return {"versions": _versions(), "git_commit": _git_commit()}
 
 
 def _versions() -> dict[str, str]:

@@ -3,19 +3,27 @@
 import functools
 import secrets
 from pathlib import Path
+from typing import Any
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 import nsmc.data
+from nsmc.experiments.resuming import AUTO, folder_to_resume
+from nsmc.experiments.schema import check_config
 
-_LONGEST_NAME = 200  # bytes; file systems allow 255
+_HYDRA = ".hydra"
+
+# Looked for once: a run that has begun is no longer one to go on with.
+_folders: dict[tuple[str, str], str] = {}
 
 
 def register_resolvers() -> None:
     """Make the resolvers known to OmegaConf; doing so twice changes nothing."""
     OmegaConf.register_new_resolver("sample_root", _sample_root, replace=True)
     OmegaConf.register_new_resolver("run_id", _run_id, replace=True)
-    OmegaConf.register_new_resolver("folder_name", _folder_name, replace=True)
+    OmegaConf.register_new_resolver("sweep_folder", _sweep_folder, replace=True)
+    OmegaConf.register_new_resolver("run_folder", _run_folder, replace=True)
+    OmegaConf.register_new_resolver("hydra_subdir", _hydra_subdir, replace=True)
 
 
 def _sample_root() -> str:
@@ -29,7 +37,29 @@ def _run_id() -> str:
     return secrets.token_hex(2)
 
 
-def _folder_name(text: str) -> str:
-    """`text` as the name of one folder."""
-    shortened = text.replace("/", "-").encode()[:_LONGEST_NAME]
-    return shortened.decode(errors="ignore") or "default"
+def _sweep_folder(name: str | None, unnamed: str) -> str:
+    """The name of a sweep's folder."""
+    return name or unnamed
+
+
+def _run_folder(resume: str | None, new: str, *, _root_: DictConfig) -> str:
+    """The run's folder: the one that it goes on in, or a new one."""
+    if resume is None:
+        return new
+    if (resume, new) not in _folders:
+        _folders[resume, new] = _resumed_folder(resume, new, _root_)
+    return _folders[resume, new]
+
+
+def _resumed_folder(resume: str, new: str, root: DictConfig) -> str:
+    config = None
+    if resume == AUTO:
+        keys = [str(key) for key in root if key != "hydra"]
+        values: Any = OmegaConf.to_container(OmegaConf.masked_copy(root, keys), resolve=True)
+        config = check_config(values)
+    return str(folder_to_resume(resume, config, Path(new).parent) or new)
+
+
+def _hydra_subdir(resume: str | None, folder: str) -> str | None:
+    """Where Hydra keeps the configuration; a run that goes on keeps the one it has."""
+    return None if resume is not None and (Path(folder) / _HYDRA).is_dir() else _HYDRA

@@ -5,12 +5,17 @@ The YAML files under configs/ choose the values; this file says which values mak
 
 import difflib
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 PositiveInt = Annotated[int, Field(ge=1, le=2**31 - 1)]
+S = TypeVar("S", bound="Section")
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+
+
+Choices = Annotated[list[str | int | float | bool | None], Field(min_length=1)]
 
 
 class Section(BaseModel):
@@ -73,6 +78,7 @@ class TrainerConfig(Section):
     gradient_clip_val: Annotated[float, Field(gt=0)] | None
     log_every_n_steps: PositiveInt
     deterministic: bool
+    threads: PositiveInt | None
 
     @property
     def processes(self) -> int:
@@ -82,6 +88,7 @@ class TrainerConfig(Section):
 
 class CheckpointConfig(Section):
     monitor: Literal["val/accuracy", "val/f1", "val/auroc", "val/loss"]
+    minutes: Annotated[float, Field(gt=0)] | None
 
 
 class EarlyStoppingConfig(Section):
@@ -100,6 +107,38 @@ class LoggerConfig(Section):
     csv: bool
 
 
+class SweepConfig(Section):
+    name: Annotated[str, Field(pattern=r"^[\w][\w.+-]*$", max_length=100)] | None
+    force: bool
+    dry_run: bool
+
+
+class Range(Section):
+    low: int | float
+    high: int | float
+    step: int | float | None = None
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> Self:
+        if self.low > self.high or (self.log and (self.low <= 0 or self.step is not None)):
+            raise PydanticCustomError(
+                "range",
+                "a range from low up to high; with log, low is above 0 and there is no step",
+            )
+        return self
+
+
+class SearchConfig(Section):
+    trials: PositiveInt
+    at_once: PositiveInt
+    sampler: Literal["tpe", "gp", "cmaes", "random"]
+    pruner: Literal["median", "hyperband", "none"]
+    startup_trials: PositiveInt
+    space: Annotated[dict[str, Choices | Range], Field(min_length=1)]
+    trial: Annotated[int, Field(ge=0)] | None
+
+
 class RunConfig(Section):
     """All of a run's configuration."""
 
@@ -108,8 +147,11 @@ class RunConfig(Section):
     trainer: TrainerConfig
     callbacks: CallbacksConfig
     logger: LoggerConfig
+    sweep: SweepConfig
+    search: SearchConfig | None = None
     seed: Seed
     ckpt_path: str | None
+    resume: str | None
     test: bool
 
 
@@ -118,11 +160,21 @@ def check_config(config: Mapping[str, Any]) -> RunConfig:
 
     Raises ValueError, in one line, that names each wrong key, its value and what is allowed.
     """
+    return _checked(RunConfig, dict(config))
+
+
+def check_sweep(values: Any) -> SweepConfig:
+    """Check the section `sweep`, as `check_config` does the whole."""
+    return _checked(SweepConfig, values, "sweep")
+
+
+def _checked(section: type[S], values: Any, *place: str) -> S:
     try:
-        return RunConfig.model_validate(dict(config))
+        return section.model_validate(values)
     except ValidationError as error:
         problems = error.errors(include_url=False)
-    raise ValueError("; ".join(_describe(problem) for problem in problems))
+    described = [_describe({**problem, "loc": (*place, *problem["loc"])}) for problem in problems]
+    raise ValueError("; ".join(described))
 
 
 def unknown_key(key: str) -> str:

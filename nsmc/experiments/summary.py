@@ -27,7 +27,7 @@ def summary(record: dict[str, Any], bundle: Path) -> str:
         f"({record['reviews_per_second']:,.0f} reviews/s)",
         f"{'parameters':<12}{record['parameters']:,}",
         f"{'bundle':<12}{size / 1e6:.2f} MB (weights {weights / 1e6:.2f} MB)",
-        f"{'folder':<12}{_shortened(bundle.parent)}",
+        f"{'folder':<12}{shortened(bundle.parent)}",
     ]
     return "\n".join(lines)
 
@@ -37,7 +37,7 @@ def next_commands(bundle: Path, corpus: str, with_tensorboard: bool = True) -> s
     lines = [
         "",
         "Next:",
-        f'  {_command("nsmc")} predict {_shortened(bundle)} "와 진짜 재밌는 영화임미다!!"',
+        f'  {_command("nsmc")} predict {shortened(bundle)} "와 진짜 재밌는 영화임미다!!"',
     ]
     if with_tensorboard:
         lines.append(f"  {_command('tensorboard')} --logdir outputs")
@@ -52,9 +52,9 @@ def _command(name: str) -> str:
     found = shutil.which(name)
     if not program.exists() or (found and Path(found) == program):
         return name
-    return str(_shortened(program))
+    return str(shortened(program))
 
 
-def _shortened(path: Path) -> Path:
+def shortened(path: Path) -> Path:
     """Relative to the working directory where it is inside."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

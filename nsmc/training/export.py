@@ -12,9 +12,9 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from nsmc.data.datamodule import ReviewDataModule
 from nsmc.runtime.bundle import BundleConfig, rewrite_config, write_bundle
 from nsmc.runtime.predictor import Predictor
+from nsmc.training.checkpoints import classifier_from_checkpoint
 from nsmc.training.classifier import RecurrentClassifier, pad
 from nsmc.training.model_card import model_card
-from nsmc.training.module import classifier_from_checkpoint, load_checkpoint
 
 log = logging.getLogger(__name__)
 
@@ -103,28 +103,13 @@ class BundleExport(L.Callback):
 
 
 def best_checkpoint(trainer: L.Trainer) -> str:
-    """The path of the best checkpoint of this fit and of the run it went on from; "" before any.
+    """The path of the best checkpoint; "" before any.
 
-    Where neither has one, it is the checkpoint that the fit went on from.
+    Where there was nothing left to train, it is the checkpoint that the fit went on from.
     """
     callback = trainer.checkpoint_callback
     assert isinstance(callback, ModelCheckpoint)
-    best, score = callback.best_model_path, callback.best_model_score
-    if trainer.ckpt_path is None:
-        return best
-    if score is None:  # Lightning restores the earlier run's path, wherever that is now
-        best = ""
-    resumed = Path(trainer.ckpt_path)
-    for state in load_checkpoint(str(resumed))["callbacks"].values():
-        earlier, earlier_score = state.get("best_model_path"), state.get("best_model_score")
-        if not earlier or earlier_score is None:
-            continue
-        # Run folders may have been moved: checkpoints of one run stay beside each other.
-        beside = resumed.parent / Path(earlier).name
-        is_better = torch.gt if callback.mode == "max" else torch.lt
-        if beside.is_file() and (score is None or is_better(earlier_score, score)):
-            best = str(beside)
-    return best or str(resumed)
+    return callback.best_model_path or str(trainer.ckpt_path or "")
 
 
 def _check_logits(

@@ -3,9 +3,6 @@
 It takes plain values, so its checkpoints load with weights-only loading.
 """
 
-from pathlib import Path
-from typing import Any
-
 import pytorch_lightning as L
 import torch
 import torch.nn.functional as F
@@ -16,7 +13,6 @@ from torchmetrics import MetricCollection
 from torchmetrics.classification import BinaryAccuracy, BinaryAUROC, BinaryF1Score
 
 from nsmc.data.batching import Batch
-from nsmc.data.datamodule import ReviewDataModule
 from nsmc.training.classifier import RecurrentClassifier
 
 OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
@@ -137,52 +133,6 @@ class SentimentModule(L.LightningModule):
 
     def parameter_count(self) -> int:
         return sum(parameter.numel() for parameter in self.parameters())
-
-
-def load_checkpoint(path: str) -> dict[str, Any]:
-    """A checkpoint's content on the CPU, with nothing unpickled but plain values.
-
-    Raises FileNotFoundError for a missing file, ValueError for one that is no such checkpoint.
-    """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"{path}: no such checkpoint")
-    try:
-        checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        missing = {"hyper_parameters", "state_dict"} - checkpoint.keys()
-    except Exception as error:  # whatever a damaged archive makes of itself
-        details = " ".join(str(error).split())[:80]
-        raise ValueError(f"{path}: not a checkpoint, or damaged ({details})") from None
-    if missing:
-        raise ValueError(f"{path}: not a checkpoint of this program: no {', '.join(missing)}")
-    return checkpoint
-
-
-def check_checkpoint(path: str, module: SentimentModule, datamodule: ReviewDataModule) -> None:
-    """Check that a run with this module and this data can go on from a checkpoint.
-
-    Raises what `load_checkpoint` raises, and ValueError where the checkpoint comes from another
-    model, corpus, split or tokenizer: its weights would mean something else here.
-    """
-    checkpoint = load_checkpoint(path)
-    theirs = {**checkpoint["hyper_parameters"], **checkpoint.get(type(datamodule).__name__, {})}
-    for name, ours in {**module.hparams, **datamodule.state_dict()}.items():
-        if theirs.get(name) != ours:
-            raise ValueError(
-                f"ckpt_path={path} has {name}={theirs.get(name)}, this run {name}={ours}: "
-                "go on with the configuration it was trained with"
-            )
-
-
-def classifier_from_checkpoint(path: str) -> RecurrentClassifier:
-    """The classifier of a checkpoint, on the CPU, in evaluation mode."""
-    checkpoint = load_checkpoint(path)
-    try:
-        module = SentimentModule(**checkpoint["hyper_parameters"])
-        module.load_state_dict(checkpoint["state_dict"])
-    except (RuntimeError, TypeError, KeyError, ValueError) as error:
-        details = " ".join(str(error).split())[:80]
-        raise ValueError(f"{path}: not a checkpoint of this program ({details})") from None
-    return module.classifier.eval()
 
 
 def _metrics(stage: str) -> MetricCollection:

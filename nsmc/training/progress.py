@@ -31,25 +31,41 @@ class TrainingProgress(L.Callback):
     """Logs a line per epoch, and within an epoch every `seconds_between_lines` (None: never).
 
     Every `log_every_n_steps` of the Trainer, the loggers get the learning rate and the throughput
-    (reviews per second over all processes, without validation). `reviews` and `seconds` add up over
-    the fit. Raises ValueError when the loss is no longer a number.
+    (reviews per second over all processes, without validation). `reviews` and `seconds` of training
+    add up over the fit, `history` has the metrics of each epoch; they go into checkpoints, so that
+    a resumed run's figures are those of all its parts. Raises ValueError when the loss is no longer
+    a number.
     """
 
     def __init__(self, seconds_between_lines: float | None) -> None:
         self.seconds_between_lines = seconds_between_lines
         self.reviews = 0
         self.seconds = 0.0
-        self._epoch_reviews = 0
-        self._epoch_start = 0.0
+        self.seconds_before = 0.0  # of which earlier parts of a resumed run took so many
+        self.history: list[dict[str, float]] = []
         self._last_step_end = 0.0
         self._last_line = 0.0
-        self._window = (0, 0.0)  # reviews and time when throughput was last logged
+        self._epoch = (0, 0.0)  # reviews and seconds when the epoch, or this part of it, began
+        self._window = (0, 0.0)  # the same when throughput was last logged
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"reviews": self.reviews, "seconds": self.seconds, "history": self.history}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.reviews = state_dict["reviews"]
+        self.seconds = self.seconds_before = state_dict["seconds"]
+        self.history = list(state_dict["history"])
+
+    # A run that goes on within an epoch starts no epoch, so the clock starts here, too.
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._start_clock()
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        now = time.perf_counter()
-        self._epoch_reviews = 0
-        self._epoch_start = self._last_step_end = self._last_line = now
-        self._window = (0, now)
+        self._start_clock()
+
+    def _start_clock(self) -> None:
+        self._last_step_end = self._last_line = time.perf_counter()
+        self._epoch = self._window = (self.reviews, self.seconds)
 
     def on_train_batch_end(
         self,
@@ -59,16 +75,13 @@ class TrainingProgress(L.Callback):
         batch: Batch,
         batch_idx: int,
     ) -> None:
-        now = self._last_step_end = time.perf_counter()
-        self._epoch_reviews += len(batch.labels) * trainer.world_size
+        now = time.perf_counter()
+        self.seconds += now - self._last_step_end
+        self.reviews += len(batch.labels) * trainer.world_size
+        self._last_step_end = now
         if trainer.global_step % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
-            self._log_rates(trainer, now)
-            loss = float(outputs["loss"])
-            if not math.isfinite(loss):
-                raise ValueError(
-                    f"training diverged: the loss is {loss} at step {trainer.global_step}; "
-                    "lower model.lr or set trainer.gradient_clip_val"
-                )
+            self._log_rates(trainer)
+            self._check_loss(float(outputs["loss"]), trainer.global_step)
         wait = self.seconds_between_lines
         if wait is not None and now - self._last_line >= wait:
             self._last_line = now
@@ -76,33 +89,49 @@ class TrainingProgress(L.Callback):
             self._log_line(trainer, f"{share:.0%} of the epoch, loss {float(outputs['loss']):.4f}")
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self.reviews += self._epoch_reviews
-        self.seconds += self._last_step_end - self._epoch_start
-        metrics = trainer.callback_metrics
+        metrics = {
+            name.removesuffix("_epoch"): float(value)
+            for name, value in trainer.callback_metrics.items()
+            if name != "train/loss_step" and name != "train/loss"
+        }
+        self._check_loss(metrics["train/loss"], trainer.global_step)
+        self.history.append(
+            {"epoch": trainer.current_epoch + 1, "step": trainer.global_step, **metrics}
+        )
+        losses = {split: metrics.get(f"{split}/loss") for split in ("train", "val")}
         shown = [
-            f"{split} loss {metrics[loss]:.4f} accuracy {metrics[f'{split}/accuracy']:.4f}"
-            for split, loss in (("train", "train/loss_epoch"), ("val", "val/loss"))
-            if loss in metrics
+            f"{split} loss {loss:.4f} accuracy {metrics[f'{split}/accuracy']:.4f}"
+            for split, loss in losses.items()
+            if loss is not None
         ]
         if trainer.progress_bar_callback is not None and trainer.is_global_zero:
             print()  # end the bar's line
         self._log_line(trainer, ", ".join(shown))
 
+    def _check_loss(self, loss: float, step: int) -> None:
+        if not math.isfinite(loss):
+            raise ValueError(
+                f"training diverged: the loss is {loss} at step {step}; lower model.lr or set "
+                "trainer.gradient_clip_val"
+            )
+
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if trainer.should_stop and trainer.current_epoch < (trainer.max_epochs or 0):
             log.info("stopped early: the monitored metric no longer improves")
 
-    def _log_rates(self, trainer: L.Trainer, now: float) -> None:
-        reviews, since = self._window
-        self._window = (self._epoch_reviews, now)
+    def _log_rates(self, trainer: L.Trainer) -> None:
         rates = {
-            "train/reviews_per_second": (self._epoch_reviews - reviews) / max(now - since, 1e-9),
+            "train/reviews_per_second": self._rate_since(self._window),
             "train/learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
         }
+        self._window = (self.reviews, self.seconds)
         for logger in trainer.loggers:
             logger.log_metrics(rates, step=trainer.global_step)
 
     def _log_line(self, trainer: L.Trainer, text: str) -> None:
-        rate = self._epoch_reviews / max(self._last_step_end - self._epoch_start, 1e-9)
         epoch = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
-        log.info("%s: %s, %s reviews/s", epoch, text, f"{rate:,.0f}")
+        log.info("%s: %s, %s reviews/s", epoch, text, f"{self._rate_since(self._epoch):,.0f}")
+
+    def _rate_since(self, start: tuple[int, float]) -> float:
+        """Reviews per second since `start`, which has the reviews and the seconds of then."""
+        return (self.reviews - start[0]) / max(self.seconds - start[1], 1e-9)

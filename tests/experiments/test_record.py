@@ -1,18 +1,29 @@
 """run.json and what is printed at the end of a run."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from nsmc.experiments.record import RECORD_FILE, write_record
+from nsmc.experiments.record import (
+    RECORD_FILE,
+    environment,
+    occupied,
+    read_record,
+    recorded,
+    state_of,
+    write_record,
+)
 from nsmc.experiments.summary import next_commands, summary
+from nsmc.training.signals import Interrupted
 
 METRICS = {"val/accuracy": 0.75, "val/f1": 0.5, "val/loss": 0.6, "test/accuracy": 0.7}
 
 
 def test_the_record_says_what_ran_where(tmp_path: Path) -> None:
-    write_record(tmp_path, {"metrics": METRICS, "command": "python train.py"})
+    write_record(tmp_path, {"metrics": METRICS, **environment()})
     record = json.loads((tmp_path / RECORD_FILE).read_text(encoding="utf-8"))
     assert record["metrics"] == METRICS
     assert record["versions"].keys() >= {"python", "torch", "tokenizers"}
@@ -65,3 +76,58 @@ def test_a_run_without_a_test_shows_validation_alone(tmp_path: Path) -> None:
         "parameters": 1,
     }
     assert "test" not in summary(record, tmp_path).split("seconds")[0]
+
+
+def test_a_record_is_true_from_beginning_to_end(tmp_path: Path) -> None:
+    assert state_of(tmp_path) == "new"
+    with occupied(tmp_path), recorded(tmp_path, {"signature": "abc"}) as record:
+        assert (read_record(tmp_path) or {})["status"] == "running"
+        record["steps"] = 7
+    assert read_record(tmp_path) == {
+        "signature": "abc",
+        "status": "finished",
+        "error": None,
+        "steps": 7,
+    }
+    assert state_of(tmp_path) == "finished"
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [
+        (ValueError("model.lr=9: too much"), "failed"),
+        (KeyboardInterrupt(), "interrupted"),
+        (Interrupted(15), "interrupted"),
+    ],
+)
+def test_a_record_says_how_a_run_ended(tmp_path: Path, error: BaseException, state: str) -> None:
+    with pytest.raises(type(error)), occupied(tmp_path), recorded(tmp_path, {}):
+        raise error
+    assert state_of(tmp_path) == state
+    message = "model.lr=9: too much" if state == "failed" else None
+    assert (read_record(tmp_path) or {})["error"] == message
+
+
+def test_a_run_that_was_killed_is_interrupted_and_one_that_lives_is_not(tmp_path: Path) -> None:
+    write_record(tmp_path, {"status": "running"})
+    assert state_of(tmp_path) == "interrupted"
+    with occupied(tmp_path):
+        code = (
+            "import sys; from pathlib import Path; from nsmc.experiments.record import *; "
+            "folder = Path(sys.argv[1]); print(state_of(folder)); occupied(folder).__enter__()"
+        )
+        other = [sys.executable, "-c", code, str(tmp_path)]
+        finished = subprocess.run(other, capture_output=True, text=True, check=False)
+    assert finished.stdout.strip() == "running"
+    assert "another process is at work on this run" in finished.stderr
+
+
+def test_a_record_from_before_there_was_a_status_is_of_a_finished_run(tmp_path: Path) -> None:
+    write_record(tmp_path, {"metrics": METRICS})
+    assert state_of(tmp_path) == "finished"
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "null"])
+def test_a_damaged_record_is_none(tmp_path: Path, content: str) -> None:
+    (tmp_path / RECORD_FILE).write_text(content)
+    assert read_record(tmp_path) is None

@@ -18,8 +18,11 @@ Composed = Callable[..., dict[str, Any]]
         "data.cache_dir=/elsewhere",
         "logger=none",
         "trainer.log_every_n_steps=7",
+        "trainer.threads=1",
         "callbacks.seconds_between_lines=1",
-        "test=false",
+        "callbacks.checkpoint.minutes=1",
+        "sweep.name=mine",
+        "resume=auto",
     ],
 )
 def test_paths_and_logging_do_not_change_it(composed: Composed, override: str) -> None:
@@ -32,6 +35,7 @@ def test_paths_and_logging_do_not_change_it(composed: Composed, override: str) -
     "override",
     [
         "seed=1",
+        "test=false",
         "data.vocab_size=300",
         "data.split_seed=9",
         "data.batch_size=7",

@@ -16,8 +16,9 @@ from nsmc.runtime.bundle import CARD_FILE, CONFIG_FILE, TOKENIZER_FILE
 from nsmc.runtime.loading import read_bundle
 from nsmc.runtime.predictor import Predictor
 from nsmc.runtime.recurrence import Array
+from nsmc.training.checkpoints import classifier_from_checkpoint
 from nsmc.training.export import TOLERANCE, BundleExport, best_checkpoint
-from nsmc.training.module import SentimentModule, classifier_from_checkpoint
+from nsmc.training.module import SentimentModule
 
 pytestmark = [
     # Lightning 2.6 itself uses what torch 2.13 deprecates.

@@ -16,12 +16,12 @@ from torch import Tensor
 from nsmc.data.batching import Batch
 from nsmc.data.datamodule import ReviewDataModule
 from nsmc.runtime.bundle import BundleConfig, expected_shapes
-from nsmc.training.module import (
-    SentimentModule,
+from nsmc.training.checkpoints import (
     check_checkpoint,
     classifier_from_checkpoint,
     load_checkpoint,
 )
+from nsmc.training.module import SentimentModule
 
 pytestmark = [
     # Lightning 2.6 itself uses what torch 2.13 deprecates.

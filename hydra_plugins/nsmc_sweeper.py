@@ -1,0 +1,27 @@
+"""The sweeper behind `python train.py -m`, here because Hydra looks for plugins in this place only.
+
+Hydra imports every plugin at each start, so this file imports next to nothing.
+"""
+
+from typing import Any
+
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+
+class NsmcSweeper(Sweeper):
+    """Plans a sweep, launches what is missing, and reports: see nsmc/experiments/sweeps."""
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        self.hydra_context = hydra_context
+        self.task_function = task_function
+        self.config = config
+
+    def sweep(self, arguments: list[str]) -> Any:
+        from nsmc.experiments.sweeps.sweep import run_sweep
+
+        assert self.config is not None and self.hydra_context is not None
+        return run_sweep(self.config, self.hydra_context, self.task_function, arguments)

@@ -1,0 +1,27 @@
+"""Keeps Lightning to what a user can act on."""
+
+import logging
+import os
+import warnings
+
+
+def quieten() -> None:
+    """Filter the messages and warnings that are about our own choices."""
+    for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    # Collation from mapped memory needs no workers, and the sampler's shards repeat no review.
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    warnings.filterwarnings("ignore", message=".*it is recommended to use .*devices=1.*")
+    warnings.filterwarnings("ignore", message=".*is smaller than the logging interval.*")
+    # A run that goes on from another one's checkpoint has a folder of its own.
+    warnings.filterwarnings("ignore", message=".*The dirpath has changed.*")
+    # One that goes on in its own folder finds its files there.
+    warnings.filterwarnings("ignore", message=".*exists and is not empty.*")
+    # LastCheckpoint finds the place within the epoch.
+    warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")
+    # An epoch of few batches may have seen one label alone.
+    warnings.filterwarnings("ignore", message=".*samples in targets.*")
+    # Lightning 2.6 itself uses what torch 2.13 deprecates.
+    warnings.filterwarnings("ignore", message=".*treespec, LeafSpec.*")
+    if int(os.environ.get("LOCAL_RANK", 0)) > 0:
+        logging.getLogger().setLevel(logging.WARNING)

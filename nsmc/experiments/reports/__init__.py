@@ -1,0 +1,1 @@
+"""Reports over folders of runs: `nsmc report`, and what a sweep writes at its end."""

@@ -1,0 +1,73 @@
+"""Runs a job and tells the user about it: the table at its end, or how to go on with it."""
+
+import contextlib
+import gc
+import logging
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from nsmc.experiments.job import Record, process_rank, run_job
+from nsmc.experiments.record import read_record
+from nsmc.experiments.schema import RunConfig
+from nsmc.experiments.summary import next_commands, shortened, summary
+from nsmc.training.signals import Interrupted, Pruned
+
+log = logging.getLogger(__name__)
+
+
+def run_and_tell(
+    config: RunConfig, folder: Path, command: str, overrides: Sequence[str], is_sweep: bool
+) -> dict[str, float]:
+    """Run a job; returns its final metrics, none of a pruned one. Raises what `run_job` raises."""
+    try:
+        if is_sweep and config.trainer.processes > 1:
+            record = run_by_itself(folder, overrides)
+        else:
+            record = run_job(config, folder, command, overrides)
+            if process_rank() == 0:
+                print(summary(record, folder / "bundle"), flush=True)
+    except Pruned as pruned:
+        log.info("%s", pruned)
+        return {}
+    except (KeyboardInterrupt, Interrupted) as error:
+        if process_rank() != 0:  # the first process says it; who leaves with a code is missed
+            sys.exit(0)
+        signum = error.signum if isinstance(error, Interrupted) else signal.SIGINT
+        advice = f"go on with python train.py resume={shortened(folder)}"
+        raise Interrupted(signum, advice) from None
+    finally:
+        gc.collect()  # a failed job's tensors would be missing for the next one's
+        torch.cuda.empty_cache()
+    if not is_sweep and process_rank() == 0:
+        tensorboard = config.logger.tensorboard
+        print(next_commands(folder / "bundle", config.data.name, tensorboard), flush=True)
+    metrics: dict[str, float] = record["metrics"]
+    return metrics
+
+
+def run_by_itself(folder: Path, overrides: Sequence[str]) -> Record:
+    """Run a sweep's job as a command of its own.
+
+    Several processes that train together are started with the command line of the first one, which
+    must be that of the job and not of the sweep. Raises ValueError where the job failed.
+    """
+    place = f"hydra.run.dir='{folder}'"
+    process = subprocess.Popen([sys.executable, sys.argv[0], *overrides, place])
+    try:
+        code = process.wait()
+    except BaseException:
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGTERM)
+        process.wait()
+        raise
+    record = read_record(folder) or {}
+    if code > 128:
+        raise Interrupted(code - 128)
+    if code != 0 or record.get("status") != "finished":
+        raise ValueError(record.get("error") or f"the job's processes ended with code {code}")
+    return record

@@ -1,0 +1,128 @@
+"""`search=optuna`: asks for trials, has them run, and tells the study how they came out."""
+
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nsmc.data.cache import digest_of
+from nsmc.experiments.record import read_record
+from nsmc.experiments.reports.report import IMPORTANCES_FILE
+from nsmc.experiments.schema import Range, RunConfig, SearchConfig, check_config
+from nsmc.experiments.signature import corpus_fingerprint, signature
+from nsmc.experiments.sweeps.plan import Job, plan_jobs
+
+if TYPE_CHECKING:
+    from nsmc.experiments.sweeps.study import Study
+
+log = logging.getLogger(__name__)
+
+Compose = Callable[[Sequence[str]], Mapping[str, Any]]
+Launch = Callable[[Sequence[Job]], None]
+
+
+def run_search(
+    compose: Compose, launch: Launch, overrides: Sequence[str], folder: Path, dry_run: bool
+) -> list[Job]:
+    """Run trials until there are as many as wanted; the jobs that were run here.
+
+    Raises ValueError for a space whose ends make no valid configuration.
+    """
+    config = check_config(compose(overrides))
+    search = config.search
+    assert search is not None
+    check_space(compose, overrides, search)
+    if dry_run and not folder.exists():
+        print(f"a search of {search.trials} trials, none of them begun, over {_told(search)}")
+        return []
+    from nsmc.experiments.sweeps.study import Study
+
+    study = Study(folder, search, config.callbacks.checkpoint.monitor, _base(config))
+    if dry_run:
+        begun, open_ = study.count(), len(study.left_behind())
+        print(
+            f"a search of {search.trials} trials, {begun} of them begun and {open_} to resume, "
+            f"over {_told(search)}"
+        )
+        return []
+    jobs: list[Job] = []
+    while batch := _next_jobs(study, compose, overrides, config):
+        _run_batch(study, launch, batch, config)
+        jobs += batch.values()
+        _save_importances(study, folder)
+    return jobs
+
+
+def check_space(compose: Compose, overrides: Sequence[str], search: SearchConfig) -> None:
+    """Compose and check the space's ends, so that a wrong key is found before the first trial."""
+    for end in (0, -1):
+        ends = {
+            key: (values.low, values.high)[end] if isinstance(values, Range) else values[end]
+            for key, values in search.space.items()
+        }
+        check_config(compose([*overrides, *_as_overrides(ends)]))
+
+
+def _as_overrides(parameters: Mapping[str, Any]) -> list[str]:
+    return [f"{key}={_as_text(value)}" for key, value in parameters.items()]
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"  # what is more than that is noise, in a table and in a folder's name
+    return str(value) if isinstance(value, str) else json.dumps(value)
+
+
+def _base(config: RunConfig) -> str:
+    """A digest of what all trials of a search have in common."""
+    assert config.search is not None
+    space = config.search.model_dump(include={"space"})
+    return digest_of([signature(config, corpus_fingerprint(config.data)), space])
+
+
+def _next_jobs(
+    study: "Study", compose: Compose, overrides: Sequence[str], config: RunConfig
+) -> dict[int, Job]:
+    """The next jobs by trial number: those left behind first, then new ones; none when done."""
+    search = config.search
+    assert search is not None
+    with study.locked():
+        trials = study.left_behind()[: search.at_once]
+        while len(trials) < search.at_once and study.count() < search.trials:
+            trials.append(study.begin(config.seed))
+        jobs = {}
+        for trial in trials:
+            parameters = _as_overrides(trial.params)
+            own = [*overrides, *parameters, f"search.trial={trial.number}"]
+            (job,) = plan_jobs(compose, [own], study.folder, force=False, shared=set(overrides))
+            study.claim(trial.number, job.folder.name)
+            jobs[trial.number] = job
+    return jobs
+
+
+def _run_batch(study: "Study", launch: Launch, batch: Mapping[int, Job], config: RunConfig) -> None:
+    for number, job in batch.items():
+        log.info("trial %d: %s", number, " ".join(_own(job, config)))
+    launch([job for job in batch.values() if job.is_to_run])
+    for number, job in batch.items():
+        record = read_record(job.folder) or {}
+        if job.state == "refused":
+            record = {"status": "failed"}
+        study.finish(number, record, config.callbacks.checkpoint.monitor)
+
+
+def _own(job: Job, config: RunConfig) -> list[str]:
+    assert config.search is not None
+    return [o for o in job.overrides if o.partition("=")[0] in config.search.space]
+
+
+def _save_importances(study: "Study", folder: Path) -> None:
+    if importances := study.importances():
+        scratch = folder / f".{IMPORTANCES_FILE}.tmp"
+        scratch.write_text(json.dumps(importances, indent=2) + "\n", encoding="utf-8")
+        scratch.replace(folder / IMPORTANCES_FILE)
+
+
+def _told(search: SearchConfig) -> str:
+    return ", ".join(search.space)

@@ -1,0 +1,197 @@
+"""The memory of a search: an Optuna study in a SQLite file in the sweep's folder.
+
+It says what to try next and what is not worth going on with; it runs nothing.
+"""
+
+import contextlib
+import math
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from filelock import FileLock
+
+from nsmc.experiments.record import is_occupied
+from nsmc.experiments.schema import Range, RunConfig, SearchConfig
+from nsmc.training.pruning import Pruning
+from nsmc.training.randomness import step_seed
+
+try:
+    import optuna
+    from optuna.distributions import (
+        BaseDistribution,
+        CategoricalDistribution,
+        FloatDistribution,
+        IntDistribution,
+    )
+    from optuna.trial import FrozenTrial, Trial, TrialState
+except ImportError:
+    raise ValueError("search: needs Optuna; run pip install 'nsmc[search]'") from None
+
+STUDY_FILE = "search.db"
+_NAME = "search"
+Direction = Literal["minimize", "maximize"]
+_SECONDS_TO_LOCK = 60  # for a process that finds the file in another one's hands
+
+
+class Study:
+    """The study of a folder, made where there is none.
+
+    `base` is a digest of all that trials have in common. Raises ValueError where the folder holds
+    a search with another one: its trials would be compared with others.
+    """
+
+    def __init__(self, folder: Path, search: SearchConfig, monitor: str, base: str) -> None:
+        self.folder = folder
+        self.search = search
+        self._study = _open(folder, search, _direction(monitor))
+        known = self._study.user_attrs.get("base")
+        if known is None:
+            self._study.set_user_attr("base", base)
+        elif known != base:
+            raise ValueError(
+                f"sweep={folder.name} holds a search with other settings or another space; choose "
+                "another name"
+            )
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from choosing trials meanwhile."""
+        with FileLock(self.folder / f".{STUDY_FILE}.lock"):
+            yield
+
+    def left_behind(self) -> list[FrozenTrial]:
+        """Trials whose process has died, with folders where their runs can go on."""
+        running = self._study.get_trials(states=(TrialState.RUNNING,))
+        return [trial for trial in running if not _is_alive(trial, self.folder)]
+
+    def count(self) -> int:
+        """The trials that were begun."""
+        return len(self._study.get_trials(deepcopy=False))
+
+    def begin(self, seed: int) -> FrozenTrial:
+        """A new trial with its parameters."""
+        # A sampler for each trial, so that a search that goes on does not repeat itself.
+        self._study.sampler = _sampler(self.search, step_seed(seed, self.count(), 0) % 2**32)
+        space = {key: distribution(values) for key, values in self.search.space.items()}
+        trial = self._study.ask(fixed_distributions=space)
+        self.claim(trial.number)
+        return self._trial(trial.number)
+
+    def claim(self, number: int, job: str | None = None) -> None:
+        """Say that this process is at work on a trial, and in which folder."""
+        trial = Trial(self._study, self._trial(number)._trial_id)
+        trial.set_user_attr("owner", [socket.gethostname(), os.getpid()])
+        if job is not None:
+            trial.set_user_attr("job", job)
+
+    def finish(self, number: int, record: dict[str, Any], monitor: str) -> None:
+        """Tell how a trial's run came out. One that was interrupted stays open."""
+        status, value = record.get("status"), record.get("metrics", {}).get(monitor)
+        if status == "finished" and value is not None and math.isfinite(value):
+            self._study.tell(number, value, skip_if_finished=True)
+        elif status == "pruned":
+            self._study.tell(number, state=TrialState.PRUNED, skip_if_finished=True)
+        elif status in ("failed", "finished"):
+            self._study.tell(number, state=TrialState.FAIL, skip_if_finished=True)
+
+    def importances(self) -> dict[str, float]:
+        """Each parameter's share in what made trials differ; empty where there are too few."""
+        complete = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        if len({trial.value for trial in complete}) < 2:
+            return {}
+        with contextlib.suppress(ValueError, RuntimeError, ZeroDivisionError):
+            return dict(optuna.importance.get_param_importances(self._study))
+        return {}
+
+    def _trial(self, number: int) -> FrozenTrial:
+        return self._study.get_trials(deepcopy=False)[number]
+
+
+def pruning(config: RunConfig, folder: Path) -> Pruning:
+    """The callback for a trial's run in `folder`."""
+    search, monitor = config.search, config.callbacks.checkpoint.monitor
+    assert search is not None and search.trial is not None
+    study = _open(folder.parent, search, _direction(monitor))
+    frozen = study.get_trials(deepcopy=False)[search.trial]
+    return Pruning(monitor, partial(_is_bad, study, frozen))
+
+
+def _is_bad(study: "optuna.Study", frozen: FrozenTrial, value: float, epoch: int) -> bool:
+    trial = Trial(study, frozen._trial_id)
+    if epoch not in frozen.intermediate_values:  # which a run that goes on may have reported
+        trial.report(value, epoch)
+    return trial.should_prune()
+
+
+def _open(folder: Path, search: SearchConfig, direction: Direction) -> "optuna.Study":
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / f".{STUDY_FILE}.new.lock"):  # two processes must not both make it
+        storage = optuna.storages.RDBStorage(
+            f"sqlite:///{folder.absolute() / STUDY_FILE}",
+            engine_kwargs={"connect_args": {"timeout": _SECONDS_TO_LOCK}},
+        )
+        return optuna.create_study(
+            storage=storage,
+            study_name=_NAME,
+            direction=direction,
+            pruner=_pruner(search),
+            load_if_exists=True,
+        )
+
+
+def _direction(monitor: str) -> Direction:
+    return "minimize" if monitor == "val/loss" else "maximize"
+
+
+def _sampler(search: SearchConfig, seed: int) -> "optuna.samplers.BaseSampler":
+    startup = search.startup_trials
+    if search.sampler == "tpe":
+        # Trials that are under way count as bad ones, so that others look elsewhere.
+        return optuna.samplers.TPESampler(n_startup_trials=startup, constant_liar=True, seed=seed)
+    if search.sampler == "gp":
+        return optuna.samplers.GPSampler(n_startup_trials=startup, seed=seed)
+    if search.sampler == "cmaes":
+        return optuna.samplers.CmaEsSampler(n_startup_trials=startup, seed=seed)
+    return optuna.samplers.RandomSampler(seed=seed)
+
+
+def _pruner(search: SearchConfig) -> "optuna.pruners.BasePruner":
+    if search.pruner == "median":
+        return optuna.pruners.MedianPruner(n_startup_trials=search.startup_trials)
+    if search.pruner == "hyperband":
+        return optuna.pruners.HyperbandPruner()
+    return optuna.pruners.NopPruner()
+
+
+def distribution(values: Sequence[Any] | Range) -> BaseDistribution:
+    """Optuna's form of a parameter's choices or range."""
+    if not isinstance(values, Range):
+        return CategoricalDistribution(list(values))
+    low, high, step = values.low, values.high, values.step
+    if isinstance(low, int) and isinstance(high, int) and (step is None or isinstance(step, int)):
+        return IntDistribution(low, high, log=values.log, step=step or 1)
+    return FloatDistribution(low, high, log=values.log, step=step)
+
+
+def _is_alive(trial: FrozenTrial, folder: Path) -> bool:
+    """Whether a process, here or on another machine, is at work on a trial."""
+    host, pid = trial.user_attrs.get("owner", ["", 0])
+    if host == socket.gethostname() and pid != os.getpid() and _exists(pid):
+        return True
+    job = trial.user_attrs.get("job")
+    return job is not None and is_occupied(folder / job)
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,126 @@
+"""Checkpoints: written whole or not at all, read with nothing executed, found again when moved."""
+
+import contextlib
+import io
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.plugins.io import TorchCheckpointIO
+
+from nsmc.data.datamodule import ReviewDataModule
+from nsmc.training.classifier import RecurrentClassifier
+from nsmc.training.module import SentimentModule
+
+LAST = "last.ckpt"
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes a checkpoint beside its place and moves it there once it is on the disk.
+
+    A process that dies or a disk that fills up in between leaves the earlier checkpoint as it was.
+    """
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
+    ) -> None:
+        """Raises OSError naming the file where it cannot be written."""
+        content = io.BytesIO()  # torch's own writer would hide why a file cannot be written
+        torch.save(checkpoint, content)
+        place = Path(path)
+        scratch = place.with_name(f".{place.name}.tmp")
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with scratch.open("wb") as file:
+                file.write(content.getbuffer())
+                file.flush()
+                os.fsync(file.fileno())
+            scratch.replace(place)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                scratch.unlink(missing_ok=True)
+            raise OSError(
+                f"cannot write the checkpoint {place}: {error.strerror or error}; the one before "
+                "it is untouched: make room, or mend the folder, and resume the run"
+            ) from error
+
+
+class BestCheckpoint(ModelCheckpoint):
+    """Keeps the best epoch's checkpoint; its state survives that the run folder is moved."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        best = Path(state_dict["best_model_path"])
+        here = Path(str(self.dirpath)) / best.name
+        if str(best) in ("", ".") or not here.is_file():
+            super().load_state_dict(state_dict)
+            return
+        score = state_dict["best_model_score"]
+        moved = {
+            "dirpath": self.dirpath,
+            "best_model_path": str(here),
+            "kth_best_model_path": str(here),
+            "best_k_models": {str(here): score},
+        }
+        super().load_state_dict({**state_dict, **moved})
+
+
+def adopt_best(checkpoint: Path, folder: Path) -> None:
+    """Copy the best checkpoint of the run that `checkpoint` is from into another run's `folder`.
+
+    The other run, which goes on from `checkpoint`, then keeps the better of that one and its own.
+    """
+    for state in load_checkpoint(str(checkpoint)).get("callbacks", {}).values():
+        # Run folders may have been moved: checkpoints of one run stay beside each other.
+        best = checkpoint.parent / Path(state.get("best_model_path") or "-").name
+        if best.is_file():
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(best, folder / best.name)
+
+
+def load_checkpoint(path: str) -> dict[str, Any]:
+    """A checkpoint's content on the CPU, with nothing unpickled but plain values.
+
+    Raises FileNotFoundError for a missing file, ValueError for one that is no such checkpoint.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path}: no such checkpoint")
+    try:
+        checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        missing = {"hyper_parameters", "state_dict"} - checkpoint.keys()
+    except Exception as error:  # whatever a damaged archive makes of itself
+        details = " ".join(str(error).split())[:80]
+        raise ValueError(f"{path}: not a checkpoint, or damaged ({details})") from None
+    if missing:
+        raise ValueError(f"{path}: not a checkpoint of this program: no {', '.join(missing)}")
+    return checkpoint
+
+
+def check_checkpoint(path: str, module: SentimentModule, datamodule: ReviewDataModule) -> None:
+    """Check that a run with this module and this data can go on from a checkpoint.
+
+    Raises what `load_checkpoint` raises, and ValueError where the checkpoint comes from another
+    model, corpus, split or tokenizer: its weights would mean something else here.
+    """
+    checkpoint = load_checkpoint(path)
+    theirs = {**checkpoint["hyper_parameters"], **checkpoint.get(type(datamodule).__name__, {})}
+    for name, ours in {**module.hparams, **datamodule.state_dict()}.items():
+        if theirs.get(name) != ours:
+            raise ValueError(
+                f"ckpt_path={path} has {name}={theirs.get(name)}, this run {name}={ours}: "
+                "go on with the configuration it was trained with"
+            )
+
+
+def classifier_from_checkpoint(path: str) -> RecurrentClassifier:
+    """The classifier of a checkpoint, on the CPU, in evaluation mode."""
+    checkpoint = load_checkpoint(path)
+    try:
+        module = SentimentModule(**checkpoint["hyper_parameters"])
+        module.load_state_dict(checkpoint["state_dict"])
+    except (RuntimeError, TypeError, KeyError, ValueError) as error:
+        details = " ".join(str(error).split())[:80]
+        raise ValueError(f"{path}: not a checkpoint of this program ({details})") from None
+    return module.classifier.eval()

@@ -1,0 +1,87 @@
+"""Leaving a run so that it can go on: the newest checkpoint, and what SIGTERM and Ctrl-C do.
+
+The checkpoint `last.ckpt` is written at the end of each epoch, every few minutes within an epoch,
+and when the run is told to stop, after the step that is under way.
+"""
+
+import time
+from typing import Any
+
+import pytorch_lightning as L
+from pytorch_lightning.callbacks import Checkpoint, EarlyStopping
+
+from nsmc.training.signals import StopSignals
+
+
+class LastCheckpoint(Checkpoint):
+    """Writes the newest checkpoint to `path`, and ends the fit with Interrupted when told to.
+
+    `minutes` pass between checkpoints within an epoch; None for none. A fit that goes on within an
+    epoch takes the batches that were still to come; one that had stopped early takes none.
+    """
+
+    def __init__(self, path: str, minutes: float | None) -> None:
+        self.path = path
+        self.minutes = minutes
+        self._signals = StopSignals()
+        self._saved_at = 0.0
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._saved_at = time.monotonic()
+        self._signals.watch()
+        # One step for each batch. Lightning counts on from there, but leaves the batches to us.
+        assert trainer.train_dataloader is not None
+        trainer.train_dataloader.sampler.skip = trainer.global_step % trainer.num_training_batches
+        for callback in trainer.callbacks:  # type: ignore[attr-defined]
+            if isinstance(callback, EarlyStopping) and callback.wait_count >= callback.patience:
+                trainer.should_stop = True
+
+    def on_train_batch_end(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        if trainer.is_last_batch:  # its checkpoint comes after the validation
+            return
+        stop, save = self._agreed(trainer)
+        if save:
+            self._save(trainer)
+        if stop:
+            self._signals.obey()
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._save(trainer)
+
+    # Not at the epoch's end: the loggers get its metrics after that hook.
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._leave_if_told(trainer)
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._leave_if_told(trainer)
+        self._signals.release()
+
+    def on_exception(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
+    ) -> None:
+        self._signals.release()
+
+    def _leave_if_told(self, trainer: L.Trainer) -> None:
+        if self._agreed(trainer)[0]:
+            self._signals.obey()
+
+    def _agreed(self, trainer: L.Trainer) -> tuple[bool, bool]:
+        """Whether to stop and whether to save, the same on all processes."""
+        stop = self._signals.received is not None
+        now = time.monotonic()
+        save = stop or (self.minutes is not None and now - self._saved_at >= 60 * self.minutes)
+        if trainer.world_size > 1:
+            save = trainer.strategy.reduce_boolean_decision(save, all=False)
+            stop = save and trainer.strategy.reduce_boolean_decision(stop, all=False)
+        return stop, save
+
+    def _save(self, trainer: L.Trainer) -> None:
+        trainer.save_checkpoint(self.path)
+        self._saved_at = time.monotonic()

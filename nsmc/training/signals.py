@@ -1,0 +1,86 @@
+"""How a run ends before its time: SIGINT (Ctrl-C) or SIGTERM asks it to, or a search prunes it."""
+
+import logging
+import signal
+import threading
+from types import FrameType
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+_ENDING = (signal.SIGINT, signal.SIGTERM)
+_QUEUES = tuple(getattr(signal, name) for name in ("SIGUSR1", "SIGUSR2") if hasattr(signal, name))
+_SIGNALS = (*_ENDING, *_QUEUES)
+
+
+class Interrupted(BaseException):
+    """The run was told to stop by a signal. Not an Exception: a sweep must not go on after it."""
+
+    def __init__(self, signum: int, advice: str = "") -> None:
+        super().__init__(signum, advice)
+        self.signum = signum
+        self.advice = advice  # how to go on
+
+    @property
+    def exit_code(self) -> int:
+        """What a shell expects of a program that a signal ended."""
+        return 128 + self.signum
+
+
+class Pruned(Exception):  # noqa: N818 - no error
+    """The run was ended on purpose: it did worse than others had at its stage."""
+
+
+class StopSignals:
+    """Remembers a signal until the step is done and its checkpoint written; a second acts at once.
+
+    The signals are SIGINT and SIGTERM, and SIGUSR1 and SIGUSR2 where a job queue handles them.
+    """
+
+    def __init__(self) -> None:
+        self.received: int | None = None
+        # As they are before Lightning adds its own.
+        self._handlers = {signum: signal.getsignal(signum) for signum in _SIGNALS}
+        self._before: dict[int, Any] = {}
+
+    def watch(self) -> None:
+        self.received = None
+        if threading.current_thread() is not threading.main_thread():  # the only one that may
+            return
+        for signum, handler in self._handlers.items():
+            if signum in _ENDING or callable(handler):
+                self._before[signum] = signal.signal(signum, self._remember)
+
+    def release(self) -> None:
+        for signum, handler in self._before.items():
+            signal.signal(signum, handler)
+        self._before = {}
+
+    def obey(self) -> None:
+        """Do what the signal asks for. Raises Interrupted, unless a job queue's handler returns."""
+        signum = self.received or signal.SIGTERM  # another process may have been told
+        handler = self._handlers[signum]
+        if callable(handler) and handler not in (signal.default_int_handler, _interrupt):
+            self.watch()
+            handler(signum, None)  # it may put the job back into the queue, and leave
+            return
+        raise Interrupted(signum)
+
+    def _remember(self, signum: int, frame: FrameType | None) -> None:
+        self.received = signum
+        self.release()
+        log.info("stopping: a checkpoint follows the step; the same signal again stops at once")
+
+
+def raise_on_sigterm() -> None:
+    """Make SIGTERM end the program as Ctrl-C does, with what it is at put in order.
+
+    A job queue's own handler stays.
+    """
+    is_main = threading.current_thread() is threading.main_thread()
+    if is_main and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _interrupt)
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> None:
+    raise Interrupted(signum)

@@ -1,0 +1,134 @@
+"""Runs that are stopped, killed, or out of room go on as if nothing had happened."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from tests.commands import PROJECT, run, train, train_command
+
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+def record(folder: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    return content
+
+
+def assert_same_weights(first: Path, second: Path) -> None:
+    ours, theirs = (load_file(f / "bundle" / "nsmc.safetensors") for f in (first, second))
+    for name, tensor in theirs.items():
+        assert np.array_equal(ours[name], tensor), name
+
+
+def stop(command: list[str], signum: int, said: str = "epoch 2/") -> tuple[int, str]:
+    """Start the command, send the signal once it has said something; exit code and the rest."""
+    with subprocess.Popen(
+        command, cwd=PROJECT, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if said in line:
+                break
+        process.send_signal(signum)
+        rest = process.stderr.read()
+        return process.wait(timeout=60), rest
+
+
+def test_killed_runs_end_as_if_they_had_been_left_alone() -> None:
+    finished = run([sys.executable, "-m", "tests.kills", "--trials", "6", "--seed", "5"])
+    assert "identical: 6 of 6" in finished.stdout
+
+
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_a_run_that_then_goes_on(
+    corpus: Path, tmp_path: Path, signum: int, code: int
+) -> None:
+    settings = (
+        "trainer.max_epochs=60",
+        "model.dropout=0.3",
+        "callbacks.early_stopping.patience=55",
+    )
+    first, second = tmp_path / "first", tmp_path / "second"
+    command = train_command(corpus, *settings, f"hydra.run.dir={first}")
+    ended, rest = stop(command, signum)
+    assert ended == code
+    assert f"interrupted: go on with python train.py resume={first}" in rest
+    assert "Traceback" not in rest
+    assert record(first)["status"] == "interrupted"
+
+    finished = run([sys.executable, "train.py", f"resume={first}"])
+    assert "going on from step" in finished.stderr
+    assert record(first)["status"] == "finished" and record(first)["resumed"] == 1
+    assert "model.dropout=0.3" in (first / ".hydra" / "overrides.yaml").read_text()
+    train(corpus, *settings, f"hydra.run.dir={second}")
+    assert_same_weights(first, second)
+    histories = [record(folder)["history"] for folder in (first, second)]
+    assert [e["val/loss"] for e in histories[0]] == [e["val/loss"] for e in histories[1]]
+    assert record(first)["metrics"] == record(second)["metrics"]
+
+
+def test_auto_finds_the_run_to_go_on_with(corpus: Path, tmp_path: Path) -> None:
+    place = (
+        "hydra.run.dir='${run_folder:${resume}," + str(tmp_path) + "/${now:%H-%M-%S}_${run_id:}}'"
+    )
+    settings = ("trainer.max_epochs=100000", "model.schedule=constant", place)
+    assert stop(train_command(corpus, *settings), signal.SIGTERM)[0] == 143
+    (folder,) = tmp_path.iterdir()
+    # Another configuration is another run; the same one goes on.
+    train(corpus, place, "resume=auto", "trainer.max_epochs=1", "model.schedule=constant")
+    assert len(list(tmp_path.iterdir())) == 2
+    stop(train_command(corpus, *settings, "resume=auto"), signal.SIGTERM, said="epoch ")
+    assert len(list(tmp_path.iterdir())) == 2
+    assert record(folder)["status"] == "interrupted" and record(folder)["resumed"] == 1
+
+
+def test_a_run_that_goes_on_keeps_its_configuration(corpus: Path, tmp_path: Path) -> None:
+    train(corpus, f"hydra.run.dir={tmp_path}")
+    resume = [sys.executable, "train.py", f"resume={tmp_path}"]
+    assert "finished before" in run([*resume, "logger=none", "data.cache_dir=elsewhere"]).stderr
+    finished = run([*resume, "model.lr=0.1"], expect=1)
+    assert "model.lr: cannot change for a run that goes on" in finished.stderr
+    finished = run([sys.executable, "train.py", f"resume={tmp_path}/nowhere"], expect=1)
+    assert "there is no run in that folder" in finished.stderr
+
+
+def test_a_folder_holds_one_run(corpus: Path, tmp_path: Path) -> None:
+    train(corpus, f"hydra.run.dir={tmp_path}")
+    finished = train(corpus, f"hydra.run.dir={tmp_path}", "seed=9", expect=1)
+    assert "holds another run: choose another folder" in finished.stderr
+    assert record(tmp_path)["config"]["seed"] == 42
+
+
+def test_a_full_disk_is_named_and_the_last_checkpoint_stays(corpus: Path, tmp_path: Path) -> None:
+    settings = ("logger=none", "model.schedule=constant", f"hydra.run.dir={tmp_path}")
+    assert stop(train_command(corpus, *settings, "trainer.max_epochs=999"), signal.SIGTERM)[0]
+    checkpoint = tmp_path / "checkpoints" / "last.ckpt"
+    before = checkpoint.read_bytes()
+
+    def limit() -> None:  # as a disk with less room than a checkpoint needs
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) - 1, len(before) - 1))
+
+    finished = subprocess.run(
+        [sys.executable, "train.py", f"resume={tmp_path}"],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        preexec_fn=limit,
+        env=ENVIRONMENT,
+        check=False,
+    )
+    assert finished.returncode == 1
+    errors = [line for line in finished.stderr.splitlines() if "error" in line]
+    assert len(errors) == 1 and "cannot write the checkpoint" in errors[0]
+    assert "Traceback" not in finished.stderr
+    assert checkpoint.read_bytes() == before
+    assert not [path for path in checkpoint.parent.iterdir() if path.name.startswith(".")]
