@@ -43,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.command == "report":
             report(options.folders, options.output)
+        elif options.command == "rerun":
+            return int(not rerun(options.folder, options.root))
         else:
             predict(options.words)
         if sys.stdout is not None:
@@ -94,6 +96,16 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FOLDER",
         help="where to write; by default the one FOLDER, or outputs/report for several",
     )
+    command = commands.add_parser(
+        "rerun",
+        help="run a recorded job once more and compare",
+        description=(
+            "Runs the job of a run's folder again, with the same configuration, seed and data, and "
+            "says whether the result is the same; on a CPU it is, to the bit. Exit code 1 if not."
+        ),
+    )
+    command.add_argument("folder", type=Path, metavar="RUN_FOLDER", help="has the run.json")
+    command.add_argument("--root", metavar="FOLDER", help="where the corpus is now")
     return parser
 
 
@@ -116,14 +128,33 @@ def predict(words: Sequence[str]) -> None:
 
 def report(folders: Sequence[Path], output: Path | None) -> None:
     """Report over folders of runs. Raises what `write_report` raises."""
-    try:
+    with needs_training_libraries():
         from nsmc.experiments.reports.report import write_report
-    except ImportError as error:
-        raise ValueError(
-            f"{error}: reports need the training libraries, pip install 'nsmc[train]'"
-        ) from error
+
     is_terminal = sys.stdout is not None and sys.stdout.isatty()
     print(write_report(folders, output, ansi=is_terminal and "NO_COLOR" not in os.environ))
+
+
+def rerun(folder: Path, root: str | None) -> bool:
+    """Run a recorded job again; whether the result is the same. Raises what `rerun` raises."""
+    with needs_training_libraries():
+        from nsmc.experiments.rerun import rerun
+        from nsmc.training.signals import Interrupted
+
+    try:
+        return rerun(folder, root)
+    except Interrupted:
+        raise KeyboardInterrupt from None
+
+
+@contextlib.contextmanager
+def needs_training_libraries() -> Iterator[None]:
+    try:
+        yield
+    except ImportError as error:
+        raise ValueError(
+            f"{error}: this needs the training libraries, pip install 'nsmc[train]'"
+        ) from error
 
 
 def split_words(words: Sequence[str]) -> tuple[Path | None, Sequence[str]]:

@@ -25,7 +25,7 @@ def train(
     corpus: Path, *overrides: str, expect: int = 0, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     """Run train.py on the corpus with a small model; the exit code must be as expected."""
-    return run(train_command(corpus, *overrides), expect, **environment)
+    return run(train_command(corpus, *overrides), expect, PROJECT, **environment)
 
 
 def train_command(corpus: Path, *overrides: str) -> list[str]:
@@ -42,11 +42,12 @@ def train_command(corpus: Path, *overrides: str) -> list[str]:
 
 
 def run(
-    command: Sequence[str], expect: int = 0, **environment: str
+    command: Sequence[str], expect: int = 0, cwd: Path = PROJECT, **environment: str
 ) -> subprocess.CompletedProcess[str]:
+    """Run a command; the exit code must be as expected."""
     finished = subprocess.run(
         command,
-        cwd=PROJECT,
+        cwd=cwd,
         capture_output=True,
         text=True,
         timeout=240,

@@ -132,3 +132,35 @@ def test_a_full_disk_is_named_and_the_last_checkpoint_stays(corpus: Path, tmp_pa
     assert "Traceback" not in finished.stderr
     assert checkpoint.read_bytes() == before
     assert not [path for path in checkpoint.parent.iterdir() if path.name.startswith(".")]
+
+
+def test_a_rerun_is_the_same_to_the_bit(corpus: Path, tmp_path: Path) -> None:
+    settings = ("model.dropout=0.3", "trainer.threads=1", f"hydra.run.dir={tmp_path}/run")
+    train(corpus, *settings)
+    command = [sys.executable, "-m", "nsmc.cli", "rerun", f"{tmp_path}/run"]
+    finished = run(command, cwd=tmp_path, PYTHONPATH=str(PROJECT))
+    assert "the same, every weight and every metric to the bit" in finished.stdout
+    (again,) = (tmp_path / "outputs" / "runs").iterdir()
+    assert_same_weights(tmp_path / "run", again)
+    assert record(again)["signature"] == record(tmp_path / "run")["signature"]
+    assert (again / ".hydra" / "config.yaml").is_file() and (again / "train.log").is_file()
+
+    # A run whose record does not fit its configuration any more is not the same.
+    content = record(tmp_path / "run")
+    content["metrics"]["val/loss"] += 1e-6
+    (tmp_path / "run" / "run.json").write_text(json.dumps(content))
+    finished = run(command, 1, cwd=tmp_path, PYTHONPATH=str(PROJECT))
+    assert "val/loss: then" in finished.stdout and "different" in finished.stdout
+
+
+def test_a_rerun_on_another_corpus_is_refused(corpus: Path, tmp_path: Path) -> None:
+    train(corpus, "trainer.max_epochs=1", f"hydra.run.dir={tmp_path}/run")
+    other = tmp_path / "other"
+    other.mkdir()
+    for path in corpus.glob("*.txt"):
+        (other / path.name).write_text(path.read_text(encoding="utf-8") + "9\t또\t1\n")
+    command = [sys.executable, "-m", "nsmc.cli", "rerun", f"{tmp_path}/run", "--root", str(other)]
+    finished = run(command, 1, cwd=tmp_path, PYTHONPATH=str(PROJECT))
+    assert "not the corpus of that run" in finished.stderr
+    finished = run([*command[:3], "rerun", str(tmp_path)], 1, PYTHONPATH=str(PROJECT))
+    assert "there is no finished run in that folder" in finished.stderr

@@ -48,7 +48,8 @@ class StopSignals:
         if threading.current_thread() is not threading.main_thread():  # the only one that may
             return
         for signum, handler in self._handlers.items():
-            if signum in _ENDING or callable(handler):
+            # One that is ignored, as after nohup, stays so.
+            if callable(handler) or (signum in _ENDING and handler != signal.SIG_IGN):
                 self._before[signum] = signal.signal(signum, self._remember)
 
     def release(self) -> None:

@@ -1,0 +1,109 @@
+"""`nsmc rerun`: runs a recorded job once more and says whether the result is the same."""
+
+import logging
+import secrets
+import shutil
+import sys
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load_file
+
+from nsmc.experiments.job import run_job
+from nsmc.experiments.record import environment, read_record
+from nsmc.experiments.schema import RunConfig, check_config
+from nsmc.experiments.signature import corpus_fingerprint, signature
+from nsmc.runtime.bundle import WEIGHTS_FILE
+
+
+def rerun(folder: Path, root: str | None = None, runs: Path = Path("outputs", "runs")) -> bool:
+    """Run the job of `folder` again, in a new folder in `runs`; whether the result is the same.
+
+    `root` is where the corpus is now. Prints what is the same and what differs. Raises ValueError
+    for a folder without a finished run, and where the corpus or the program has changed.
+    """
+    record = read_record(folder)
+    if record is None or record.get("status", "finished") != "finished":
+        raise ValueError(f"{folder}: there is no finished run in that folder")
+    config = _config(folder, record, root)
+    again = runs / f"{datetime.now():%Y-%m-%d_%H-%M-%S}_rerun_{secrets.token_hex(2)}"
+    again.mkdir(parents=True)
+    if (folder / ".hydra").is_dir():
+        shutil.copytree(folder / ".hydra", again / ".hydra")
+    _log_to(again / "train.log")
+    result = run_job(config, again, record["command"], record.get("overrides", []))
+    found = differences(folder, record, again, result)
+    print("\n".join(["", *found, *_versions_changed(record)] if found else [""]))
+    verdict = "different" if found else "the same, every weight and every metric to the bit"
+    print(f"{verdict}: {folder} and {again}", flush=True)
+    return not found
+
+
+def _config(folder: Path, record: Mapping[str, Any], root: str | None) -> RunConfig:
+    try:
+        config = check_config(record["config"])
+    except (KeyError, ValueError) as error:
+        raise ValueError(
+            f"{folder}: recorded by another version of this program ({error})"
+        ) from None
+    if config.trainer.processes > 1:
+        raise ValueError(
+            f"{folder} trained in {config.trainer.processes} processes: run its command instead: "
+            f"{record['command']}"
+        )
+    data = config.data.model_copy(update={"root": root or config.data.root})
+    # To the bit, results depend on the threads. A search must not prune what it did not prune.
+    trainer = config.trainer.model_copy(update={"threads": record.get("threads")})
+    config = config.model_copy(update={"data": data, "trainer": trainer, "search": None})
+    fingerprint = corpus_fingerprint(data)
+    if fingerprint != record["corpus_fingerprint"]:
+        raise ValueError(
+            f"{data.root}: not the corpus of that run (fingerprint {fingerprint}, then "
+            f"{record['corpus_fingerprint']}); --root names the folder that has it"
+        )
+    if signature(config, fingerprint) != record["signature"]:
+        raise ValueError(
+            f"{folder}: this version of the program trains otherwise; git commit then: "
+            f"{record.get('git_commit')}"
+        )
+    return config
+
+
+def differences(
+    folder: Path, record: Mapping[str, Any], again: Path, result: Mapping[str, Any]
+) -> list[str]:
+    """A line for each metric and tensor that is not the same, to the bit."""
+    lines = [
+        f"{name}: then {value}, now {result['metrics'].get(name)}"
+        for name, value in record["metrics"].items()
+        if value != result["metrics"].get(name)
+    ]
+    then, now = (load_file(each / "bundle" / WEIGHTS_FILE) for each in (folder, again))
+    for name, tensor in then.items():
+        if not np.array_equal(tensor, now[name]):
+            lines.append(f"{name}: differs by at most {np.abs(tensor - now[name]).max():.2g}")
+    if record["tokenizer_fingerprint"] != result["tokenizer_fingerprint"]:
+        lines.append("the tokenizer differs")
+    return lines
+
+
+def _versions_changed(record: Mapping[str, Any]) -> list[str]:
+    then, now = record.get("versions", {}), environment()["versions"]
+    return [
+        f"{name}: version {then.get(name)} then, {now.get(name)} now"
+        for name in sorted({*then, *now})
+        if then.get(name) != now.get(name)
+    ]
+
+
+def _log_to(path: Path) -> None:
+    """Log to standard error and to the run's log, as `train.py` does."""
+    logging.basicConfig(
+        level=logging.INFO,
+        format="%(asctime)s %(message)s",
+        datefmt="%H:%M:%S",
+        handlers=[logging.StreamHandler(sys.stderr), logging.FileHandler(path)],
+    )
