@@ -13,6 +13,10 @@ from omegaconf import DictConfig
 class NsmcSweeper(Sweeper):
     """Plans a sweep, launches what is missing, and reports: see nsmc/experiments/sweeps."""
 
+    def __init__(self, params: dict[str, Any] | None = None) -> None:
+        """`params` has values to sweep over, as Hydra's own sweeper takes them from a YAML file."""
+        self.params = params or {}
+
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
@@ -24,4 +28,7 @@ class NsmcSweeper(Sweeper):
         from nsmc.experiments.sweeps.sweep import run_sweep
 
         assert self.config is not None and self.hydra_context is not None
-        return run_sweep(self.config, self.hydra_context, self.task_function, arguments)
+        from_file = [f"{key}={value}" for key, value in self.params.items()]
+        return run_sweep(
+            self.config, self.hydra_context, self.task_function, [*from_file, *arguments]
+        )
