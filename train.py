@@ -19,7 +19,8 @@ from nsmc.experiments.overrides import overridden_keys, with_sweep_name
 from nsmc.experiments.resolvers import register_resolvers
 from nsmc.experiments.resuming import AUTO, resumed_config
 from nsmc.experiments.schema import check_config
-from nsmc.training.signals import raise_on_sigterm
+from nsmc.experiments.sweeps.stopping import is_stopping
+from nsmc.training.signals import Interrupted, raise_on_sigterm
 
 
 @hydra.main(version_base="1.3", config_path="configs", config_name="train")
@@ -30,6 +31,8 @@ def main(cfg: DictConfig) -> float:
     is_sweep = hydra_config.mode == RunMode.MULTIRUN
     overrides = list(hydra_config.overrides.task)
     folder = Path(hydra_config.runtime.output_dir)
+    if is_sweep and is_stopping(folder.parent):
+        return math.nan
     with one_line_errors(others_follow=is_sweep):
         values: Any = OmegaConf.to_container(cfg, resolve=True)
         if values["resume"] in (None, AUTO):
@@ -42,11 +45,17 @@ def main(cfg: DictConfig) -> float:
         from nsmc.experiments.run import run_and_tell
 
         command = shlex.join(["python", "train.py", *overrides])
-        metrics = run_and_tell(config, folder, command, overrides, is_sweep)
+        try:
+            metrics = run_and_tell(config, folder, command, overrides, is_sweep)
+        except Interrupted:
+            if is_sweep and is_stopping(folder.parent):
+                return math.nan
+            raise
         return metrics.get(config.callbacks.checkpoint.monitor, math.nan)
 
 
 if __name__ == "__main__":
+    raise_on_sigterm()
     register_resolvers()
     with one_line_errors():
         sys.argv[1:] = with_sweep_name(sys.argv[1:])

@@ -255,3 +255,26 @@ def test_a_wrong_space_is_said_before_the_first_trial(corpus: Path, tmp_path: Pa
     assert not (tmp_path / "sweep").exists()
     finished = train(corpus, "search=optuna", f"hydra.run.dir={tmp_path}", expect=1)
     assert "python train.py -m" in finished.stderr
+
+
+@pytest.mark.skipif(find_spec("joblib") is None, reason="needs nsmc[parallel]")
+def test_jobs_in_parallel_stop_with_their_checkpoints(corpus: Path, tmp_path: Path) -> None:
+    launcher = (
+        "hydra/launcher=joblib",
+        "hydra.launcher.n_jobs=2",
+        "callbacks.checkpoint.minutes=9",
+    )
+    values = ("-m", *launcher, "seed=1,2,3", "trainer.max_epochs=999", place(tmp_path))
+    command = train_command(corpus, *values, "model.schedule=constant")
+    with subprocess.Popen(command, cwd=PROJECT, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "epoch 5/" in line and len(list(tmp_path.glob("*/checkpoints/last.ckpt"))) == 2:
+                break
+        process.send_signal(signal.SIGTERM)
+        rest = process.stderr.read()
+        assert process.wait(timeout=60) == 143
+    assert "goes on with what is missing" in rest and "Traceback" not in rest
+    statuses = [record["status"] for record in records(tmp_path).values()]
+    assert statuses == ["interrupted", "interrupted"]  # the third one did not begin
+    assert rest.count("a checkpoint follows the step") == 2

@@ -6,7 +6,9 @@ that is alive, and then holds its folder's lock, or of one that was killed.
 
 import importlib.metadata
 import json
+import os
 import platform
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -89,7 +91,8 @@ def recorded(folder: Path, record: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
     What the body adds to the record is written when it ends.
     """
-    record = {**record, "status": "running", "error": None}
+    process = {"host": socket.gethostname(), "pid": os.getpid()}
+    record = {**record, **process, "status": "running", "error": None}
     write_record(folder, record)
     try:
         yield record

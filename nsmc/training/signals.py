@@ -3,6 +3,7 @@
 import logging
 import signal
 import threading
+import time
 from types import FrameType
 from typing import Any
 
@@ -11,6 +12,7 @@ log = logging.getLogger(__name__)
 _ENDING = (signal.SIGINT, signal.SIGTERM)
 _QUEUES = tuple(getattr(signal, name) for name in ("SIGUSR1", "SIGUSR2") if hasattr(signal, name))
 _SIGNALS = (*_ENDING, *_QUEUES)
+_SAME_SIGNAL_SECONDS = 1.0
 
 
 class Interrupted(BaseException):
@@ -32,13 +34,17 @@ class Pruned(Exception):  # noqa: N818 - no error
 
 
 class StopSignals:
-    """Remembers a signal until the step is done and its checkpoint written; a second acts at once.
+    """Remembers a signal until the step is done and its checkpoint written.
+
+    A second one acts at once, unless it comes within a second: then it is the same one, which came
+    from the terminal and from the process that started this one.
 
     The signals are SIGINT and SIGTERM, and SIGUSR1 and SIGUSR2 where a job queue handles them.
     """
 
     def __init__(self) -> None:
         self.received: int | None = None
+        self._received_at = 0.0
         # As they are before Lightning adds its own.
         self._handlers = {signum: signal.getsignal(signum) for signum in _SIGNALS}
         self._before: dict[int, Any] = {}
@@ -62,14 +68,18 @@ class StopSignals:
         signum = self.received or signal.SIGTERM  # another process may have been told
         handler = self._handlers[signum]
         if callable(handler) and handler not in (signal.default_int_handler, _interrupt):
-            self.watch()
+            self.received = None
             handler(signum, None)  # it may put the job back into the queue, and leave
             return
         raise Interrupted(signum)
 
     def _remember(self, signum: int, frame: FrameType | None) -> None:
-        self.received = signum
-        self.release()
+        if self.received is not None:
+            if time.monotonic() - self._received_at > _SAME_SIGNAL_SECONDS:
+                self.release()
+                signal.raise_signal(signum)
+            return
+        self.received, self._received_at = signum, time.monotonic()
         log.info("stopping: a checkpoint follows the step; the same signal again stops at once")
 
 

@@ -1,6 +1,8 @@
 """run.json and what is printed at the end of a run."""
 
 import json
+import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -84,6 +86,8 @@ def test_a_record_is_true_from_beginning_to_end(tmp_path: Path) -> None:
         assert (read_record(tmp_path) or {})["status"] == "running"
         record["steps"] = 7
     assert read_record(tmp_path) == {
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
         "signature": "abc",
         "status": "finished",
         "error": None,

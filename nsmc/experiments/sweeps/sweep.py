@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from nsmc.experiments.resolvers import register_resolvers
 from nsmc.experiments.schema import check_sweep
 from nsmc.experiments.sweeps.plan import Job, plan_jobs
 from nsmc.experiments.sweeps.search import Compose, run_search
+from nsmc.experiments.sweeps.stopping import stopped_together
 from nsmc.experiments.sweeps.tell import counts, plan_table
 from nsmc.training.signals import Interrupted
 
@@ -118,23 +119,30 @@ def launch(
     launcher = Plugins.instance().instantiate_launcher(
         config=master, hydra_context=context, task_function=task
     )
-    launched = [[*job.overrides, f"hydra.sweep.subdir='{job.folder.name}'"] for job in jobs]
-    threads = _threads_for_each(master.hydra.launcher)
-    if threads is not None and all(
-        job.config and job.config.trainer.threads is None for job in jobs
-    ):
-        launched = [[*overrides, f"trainer.threads={threads}"] for overrides in launched]
-    launcher.launch(launched, initial_job_idx=0)
+    at_once = _jobs_at_once(master.hydra.launcher)
+    together = stopped_together([job.folder for job in jobs]) if at_once else nullcontext()
+    with together:
+        launcher.launch([_launched(job, at_once) for job in jobs], initial_job_idx=0)
 
 
-def _threads_for_each(launcher: DictConfig) -> int | None:
-    """The CPU threads of each of the jobs that run at once on this machine; None for all."""
-    wanted = launcher.get("n_jobs")
-    if wanted is None:
-        return None
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    at_once = wanted if wanted > 0 else max(1, (cores or 1) + 1 + wanted)
-    return max(1, (cores or 1) // at_once)
+def _launched(job: Job, at_once: int) -> list[str]:
+    """A job's overrides, with its folder and, where others run beside it, its share of threads."""
+    overrides = [*job.overrides, f"hydra.sweep.subdir='{job.folder.name}'"]
+    if at_once and job.config is not None and job.config.trainer.threads is None:
+        overrides.append(f"trainer.threads={max(1, _cores() // at_once)}")
+    return overrides
+
+
+def _jobs_at_once(launcher: DictConfig) -> int:
+    """How many jobs run at once in processes of their own on this machine; 0 where none do."""
+    wanted = launcher.get("n_jobs") or 0
+    return wanted if wanted >= 0 else max(1, _cores() + 1 + wanted)  # as joblib counts
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):  # those that this process may use
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _record_refused(jobs: Sequence[Job]) -> None:
