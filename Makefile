@@ -20,8 +20,8 @@ install: .venv/installed ## make .venv with the pinned dependencies
 train: install ## train a GRU on the sample corpus, on the CPU, within a minute
 	$(BIN)/python train.py data=sample model=gru trainer.accelerator=cpu trainer.max_epochs=8
 
-sweep: install ## compare four models on the sample corpus
-	$(BIN)/python train.py -m data=sample trainer.accelerator=cpu model=gru,lstm model.hidden_size=64,128
+sweep: install ## compare four models on the sample corpus; again, it runs what is missing
+	$(BIN)/python train.py -m sweep=sample data=sample trainer.accelerator=cpu model=gru,lstm model.hidden_size=64,128
 
 tensorboard: install ## show the losses of all runs at http://localhost:6006
 	$(BIN)/tensorboard --logdir outputs
@@ -41,7 +41,7 @@ format: install ## let ruff rewrite the code in the project's form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# BENCH picks some of training, startup, runtime and scale.
+# BENCH picks some of training, startup, runtime, scale, sweeps and kills.
 bench: install ## measure speed against the blog post's script; NSMC_ROOT names the corpus
 	NSMC_ROOT=$(NSMC_ROOT) $(BIN)/python -m tests.benchmarks $(BENCH)
 

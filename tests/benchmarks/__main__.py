@@ -6,16 +6,28 @@ turn in one run, and medians and ratios are what counts.
 
 import argparse
 import os
+import subprocess
 import sys
 from pathlib import Path
 
-from tests.benchmarks import runtime, scale, startup, training
+from tests.benchmarks import runtime, scale, startup, sweeps, training
+
+KILL_TRIALS = 60
+
+
+def kills(root: Path) -> None:
+    """A process of its own: it must have no threads when it forks."""
+    trials = [sys.executable, "-m", "tests.kills", "--trials", str(KILL_TRIALS)]
+    subprocess.run(trials, check=True)
+
 
 BENCHMARKS = {
     "training": training.main,
     "startup": startup.main,
     "runtime": runtime.main,
     "scale": scale.main,
+    "sweeps": sweeps.main,
+    "kills": kills,
 }
 
 

@@ -319,3 +319,31 @@ def test_processes_share_an_epoch_without_overlap(
     else:
         assert left_out == 0
         assert all(first - second in (0, 1) for first, second in pairwise(map(len, shards)))
+
+
+@given(
+    lengths=st.lists(st.integers(1, 40), min_size=1, max_size=200),
+    batch_size=st.integers(1, 16),
+    skip=st.integers(0, 40),
+    shuffle=st.booleans(),
+    epoch=st.integers(0, 3),
+)
+def test_a_run_that_goes_on_gets_the_batches_that_were_still_to_come(
+    lengths: list[int], batch_size: int, skip: int, shuffle: bool, epoch: int
+) -> None:
+    def batches(skipped: int) -> list[list[int]]:
+        sampler = BucketSampler(
+            np.array(lengths),
+            batch_size,
+            shuffle=shuffle,
+            bucketing=True,
+            seed=3,
+            same_steps=True,
+        )
+        sampler.set_epoch(epoch)
+        sampler.skip = skipped
+        rest = [batch.tolist() for batch in sampler]
+        assert len(list(sampler)) == len(sampler)  # the next epoch is whole
+        return rest
+
+    assert batches(skip) == batches(0)[skip:]

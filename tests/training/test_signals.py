@@ -1,0 +1,79 @@
+"""Signals wait for the step, the second one does not; steps draw their own random numbers."""
+
+import os
+import signal
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import nsmc.training.signals
+from nsmc.training.randomness import step_seed
+from nsmc.training.signals import Interrupted, StopSignals
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_is_remembered_and_then_obeyed(signum: int) -> None:
+    before = signal.getsignal(signum)
+    signals = StopSignals()
+    signals.watch()
+    try:
+        os.kill(os.getpid(), signum)
+        assert signals.received == signum
+        os.kill(os.getpid(), signum)  # the same one, by another way
+        with pytest.raises(Interrupted) as told:
+            signals.obey()
+    finally:
+        signals.release()
+    assert told.value.exit_code == 128 + signum
+    assert signal.getsignal(signum) == before
+
+
+def test_a_second_signal_acts_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nsmc.training.signals, "_SAME_SIGNAL_SECONDS", 0.0)
+    signals = StopSignals()
+    signals.watch()
+    os.kill(os.getpid(), signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGINT)
+        signal.sigtimedwait([], 0.1)  # until it has come
+
+
+def test_a_job_queues_handler_is_called_after_the_step() -> None:
+    called = []
+    before = signal.signal(signal.SIGUSR2, lambda signum, frame: called.append(signum))
+    try:
+        signals = StopSignals()
+        signals.watch()
+        os.kill(os.getpid(), signal.SIGUSR2)
+        assert signals.received == signal.SIGUSR2 and not called
+        signals.obey()  # returns: the handler lets the run go on
+        assert called == [signal.SIGUSR2] and signals.received is None
+        signals.release()
+    finally:
+        signal.signal(signal.SIGUSR2, before)
+
+
+def test_what_is_ignored_stays_ignored() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        signals = StopSignals()
+        signals.watch()
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+        signals.release()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@given(st.lists(st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 10**7), st.integers(0, 8))))
+def test_steps_have_seeds_of_their_own(keys: list[tuple[int, int, int]]) -> None:
+    seeds = {key: step_seed(*key) for key in keys}
+    assert len(set(seeds.values())) == len(seeds)
+    assert all(0 <= seed < 2**64 and seed == step_seed(*key) for key, seed in seeds.items())
+
+
+def test_a_seed_is_what_numpy_makes_of_it() -> None:
+    # Pinned: another one would change every result, which RESULTS_FORMAT would have to say.
+    expected = np.random.SeedSequence([42, 7, 0]).generate_state(1, np.uint64)[0]
+    assert step_seed(42, 7, 0) == int(expected)
