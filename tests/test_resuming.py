@@ -164,3 +164,17 @@ def test_a_rerun_on_another_corpus_is_refused(corpus: Path, tmp_path: Path) -> N
     assert "not the corpus of that run" in finished.stderr
     finished = run([*command[:3], "rerun", str(tmp_path)], 1, PYTHONPATH=str(PROJECT))
     assert "there is no finished run in that folder" in finished.stderr
+
+
+def test_processes_that_train_together_stop_and_go_on_together(
+    corpus: Path, tmp_path: Path
+) -> None:
+    settings = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.max_epochs=40")
+    first, second = tmp_path / "first", tmp_path / "second"
+    command = train_command(corpus, *settings, f"hydra.run.dir={first}")
+    code, rest = stop(command, signal.SIGTERM)
+    assert code == 143 and rest.count("interrupted: go on with") == 1
+    run([sys.executable, "train.py", f"resume={first}"])
+    train(corpus, *settings, f"hydra.run.dir={second}")
+    assert record(first)["resumed"] == 1
+    assert_same_weights(first, second)
