@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from nsmc.experiments.effects import has_effect
 from nsmc.experiments.record import RECORD_FILE, read_record, state_of
 from nsmc.experiments.schema import RunConfig, check_config
-from nsmc.experiments.signature import corpus_fingerprint, has_effect, signature
+from nsmc.experiments.signature import corpus_fingerprint, signature
 
 AUTO = "auto"
 _UNFINISHED = ("interrupted", "failed")

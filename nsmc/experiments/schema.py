@@ -5,7 +5,7 @@ The YAML files under configs/ choose the values; this file says which values mak
 
 import difflib
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
@@ -188,8 +188,9 @@ def known_keys(section: type[BaseModel] = RunConfig, prefix: str = "") -> Iterat
     for name, info in section.model_fields.items():
         key = f"{prefix}{name}"
         yield key
-        if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
-            yield from known_keys(info.annotation, f"{key}.")
+        for kind in (info.annotation, *get_args(info.annotation)):  # such as SearchConfig | None
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                yield from known_keys(kind, f"{key}.")
 
 
 def _describe(problem: Any) -> str:

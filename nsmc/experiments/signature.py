@@ -1,20 +1,15 @@
 """The signature of a run: a digest of all that can change its result, and of nothing else."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from nsmc.data.cache import digest_of, digest_of_file
+from nsmc.experiments.effects import has_effect
 from nsmc.experiments.schema import DataConfig, RunConfig
 
 # Raised when the same configuration starts to give another result.
 RESULTS_FORMAT = 2
-
-_SECTIONS_WITHOUT_EFFECT = {"logger", "sweep", "search", "ckpt_path", "resume"}
-_KEYS_WITHOUT_EFFECT = {
-    "data": {"name", "root", "remote_files", "cache_dir", "train_file", "test_file"},
-    "trainer": {"log_every_n_steps", "threads"},
-    "callbacks": {"seconds_between_lines"},
-}
 
 
 def signature(config: RunConfig, corpus_fingerprint: str) -> str:
@@ -22,10 +17,8 @@ def signature(config: RunConfig, corpus_fingerprint: str) -> str:
 
     Raises FileNotFoundError where `ckpt_path`, whose content counts, is not there.
     """
-    content: dict[str, Any] = config.model_dump(exclude=_SECTIONS_WITHOUT_EFFECT)
-    for section, keys in _KEYS_WITHOUT_EFFECT.items():
-        content[section] = {k: v for k, v in content[section].items() if k not in keys}
-    del content["callbacks"]["checkpoint"]["minutes"]
+    content = _effective(config.model_dump())
+    del content["ckpt_path"]  # what the file holds counts, not where it is
     if config.ckpt_path is not None:
         if not Path(config.ckpt_path).is_file():
             raise FileNotFoundError(f"{config.ckpt_path}: no such checkpoint")
@@ -33,12 +26,13 @@ def signature(config: RunConfig, corpus_fingerprint: str) -> str:
     return digest_of([RESULTS_FORMAT, corpus_fingerprint, content])
 
 
-def has_effect(key: str) -> bool:
-    """Whether a configuration key can change a run's result."""
-    section, _, rest = key.partition(".")
-    if section in _SECTIONS_WITHOUT_EFFECT or key == "callbacks.checkpoint.minutes":
-        return False
-    return rest.partition(".")[0] not in _KEYS_WITHOUT_EFFECT.get(section, set())
+def _effective(section: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The section without the keys that can change no result."""
+    kept = {name: value for name, value in section.items() if has_effect(f"{prefix}{name}")}
+    return {
+        name: _effective(value, f"{prefix}{name}.") if isinstance(value, dict) else value
+        for name, value in kept.items()
+    }
 
 
 def corpus_fingerprint(config: DataConfig) -> str:

@@ -65,7 +65,9 @@ def find_records(folder: Path) -> Iterator[Path]:
     """Each `run.json` in and below a folder, in the order of their names."""
     for place, folders, files in os.walk(folder):
         folders[:] = sorted(
-            name for name in folders if name not in _NO_RUNS_IN and not name.startswith(".")
+            name
+            for name in folders
+            if name not in _NO_RUNS_IN and not name.startswith((".", "csv_from_step_"))
         )
         if RECORD_FILE in files:
             yield Path(place, RECORD_FILE)

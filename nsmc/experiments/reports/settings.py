@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+from nsmc.experiments.effects import has_effect
 from nsmc.experiments.reports.runs import Run
 from nsmc.experiments.reports.values import Value, clean
 
@@ -12,14 +13,7 @@ CELL = "model.cell"
 SEED = "seed"
 SPLIT_SEED = "data.split_seed"
 
-# The corpus's content counts, by its fingerprint; not its name, nor where its files are.
-_WITHOUT_EFFECT = {
-    *("seed", "test", "resume", "sweep", "search", "logger", "hydra"),
-    *("data.name", "data.root", "data.cache_dir", "data.remote_files"),
-    *("data.train_file", "data.test_file"),
-    *("trainer.log_every_n_steps", "trainer.threads"),
-    *("callbacks.seconds_between_lines", "callbacks.checkpoint.minutes"),
-}
+_NO_SETTINGS = ("seed", "test", "hydra")  # a row is over seeds, whether tested or not
 
 
 def effective(runs: Sequence[Run]) -> list[dict[str, Value]]:
@@ -70,7 +64,7 @@ def _name(run: Run) -> str:
 
 
 def _is_ignored(key: str) -> bool:
-    return any(key == name or key.startswith(f"{name}.") for name in _WITHOUT_EFFECT)
+    return key.partition(".")[0] in _NO_SETTINGS or not has_effect(key)
 
 
 def _split_seeds(runs: Sequence[Run]) -> Callable[[Run], Value]:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Container, Sequence
 
-from nsmc.experiments.signature import has_effect
+from nsmc.experiments.effects import has_effect
 
 _IN_NO_SECTION = ("seed", "test")  # keys without a dot that are no groups
 _LONGEST = 150  # bytes; file systems allow 255
@@ -24,7 +24,7 @@ def job_name(overrides: Sequence[str], shared: Container[str], signature: str) -
 
 
 def _part(key: str, value: str) -> str:
-    if not has_effect(key):
+    if not has_effect(key) or key == "ckpt_path":
         return ""
     value = _UNWELCOME.sub("-", value).strip("-")
     # A group's choice, such as model=gru, says enough by itself.

@@ -1,0 +1,16 @@
+"""Which keys of the configuration can change a run's result, and which cannot."""
+
+_SECTIONS_WITHOUT_EFFECT = {"logger", "sweep", "search", "resume"}
+_KEYS_WITHOUT_EFFECT = {
+    *("data.name", "data.root", "data.remote_files", "data.cache_dir"),
+    *("data.train_file", "data.test_file"),  # their content counts, as the corpus's fingerprint
+    *("trainer.log_every_n_steps", "trainer.threads"),
+    *("callbacks.seconds_between_lines", "callbacks.checkpoint.minutes"),
+}
+
+
+def has_effect(key: str) -> bool:
+    """Whether a dotted key, or the section it names, can change a result."""
+    if key.partition(".")[0] in _SECTIONS_WITHOUT_EFFECT:
+        return False
+    return not any(key == each or key.startswith(f"{each}.") for each in _KEYS_WITHOUT_EFFECT)
