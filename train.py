@@ -18,7 +18,7 @@ from nsmc.experiments.errors import one_line_errors
 from nsmc.experiments.overrides import overridden_keys, with_sweep_name
 from nsmc.experiments.resolvers import register_resolvers
 from nsmc.experiments.resuming import AUTO, resumed_config
-from nsmc.experiments.schema import check_config
+from nsmc.experiments.schema import check_config, is_for_many_runs
 from nsmc.experiments.sweeps.stopping import is_stopping
 from nsmc.training.signals import Interrupted, raise_on_sigterm
 
@@ -39,7 +39,7 @@ def main(cfg: DictConfig) -> float:
             config = check_config(values)
         else:
             config = resumed_config(folder, values, overridden_keys(overrides))
-        if not is_sweep and (config.search or config.sweep.name):
+        if not is_sweep and is_for_many_runs(config):
             raise ValueError("search and sweep are for many runs: python train.py -m …")
         # Only now: importing torch and Lightning takes seconds, a mistyped key should not.
         from nsmc.experiments.run import run_and_tell

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file
 
 from tests.commands import PROJECT, run, train, train_command
@@ -95,6 +96,10 @@ def test_a_run_that_goes_on_keeps_its_configuration(corpus: Path, tmp_path: Path
     train(corpus, f"hydra.run.dir={tmp_path}")
     resume = [sys.executable, "train.py", f"resume={tmp_path}"]
     assert "finished before" in run([*resume, "logger=none", "data.cache_dir=elsewhere"]).stderr
+    finished = run([*resume, "model=lstm"], expect=1)
+    assert "model: a run goes on with its own; leave model= out" in finished.stderr
+    finished = run([*resume, "hydra.run.dir=/nowhere"], expect=1)
+    assert "exclude each other" in finished.stderr
     finished = run([*resume, "model.lr=0.1"], expect=1)
     assert "model.lr: cannot change for a run that goes on" in finished.stderr
     finished = run([sys.executable, "train.py", f"resume={tmp_path}/nowhere"], expect=1)
@@ -178,3 +183,54 @@ def test_processes_that_train_together_stop_and_go_on_together(
     train(corpus, *settings, f"hydra.run.dir={second}")
     assert record(first)["resumed"] == 1
     assert_same_weights(first, second)
+
+
+def test_a_checkpoint_from_within_an_epoch_of_other_batches_is_refused(
+    corpus: Path, tmp_path: Path
+) -> None:
+    settings = ("model.schedule=constant", "logger=none")
+    train(corpus, *settings, f"hydra.run.dir={tmp_path}/a")
+    checkpoint = tmp_path / "a" / "checkpoints" / "last.ckpt"
+    content = torch.load(checkpoint, weights_only=True)
+    content["callbacks"]["LastCheckpoint"] = {"taken": 2, "batches": 4}
+    torch.save(content, checkpoint)
+    start = (f"ckpt_path={checkpoint}", "data.batch_size=5", "trainer.max_epochs=4")
+    finished = train(corpus, *settings, *start, f"hydra.run.dir={tmp_path}/b", expect=1)
+    assert "within an epoch of 4 batches, this run's have 6" in finished.stderr
+
+
+def test_a_run_from_a_checkpoint_takes_whole_epochs_of_other_batches(
+    corpus: Path, tmp_path: Path
+) -> None:
+    settings = ("model.schedule=constant", "logger=none", "trainer.max_epochs=1")
+    train(corpus, *settings, f"hydra.run.dir={tmp_path}/a")
+    start = f"ckpt_path={tmp_path}/a/checkpoints/last.ckpt"
+    more = (*settings[:2], "trainer.max_epochs=3", "data.batch_size=5", start)
+    train(corpus, *more, f"hydra.run.dir={tmp_path}/b")
+    # 30 reviews: 4 steps of 8 at most, then twice 6 of 5, each epoch with its validation.
+    assert record(tmp_path / "b")["steps"] == 4 + 6 + 6
+    assert all("val/loss" in epoch for epoch in record(tmp_path / "b")["history"])
+
+
+def test_a_run_goes_on_without_the_checkpoint_it_once_started_from(
+    corpus: Path, tmp_path: Path
+) -> None:
+    settings = ("model.schedule=constant", "logger=none")
+    train(corpus, *settings, f"hydra.run.dir={tmp_path}/a")
+    source = tmp_path / "a" / "checkpoints" / "last.ckpt"
+    more = (*settings, "trainer.max_epochs=60", f"ckpt_path={source}")
+    stop(train_command(corpus, *more, f"hydra.run.dir={tmp_path}/b"), signal.SIGTERM, "epoch 9/")
+    source.unlink()
+    run([sys.executable, "train.py", f"resume={tmp_path}/b"])
+    assert record(tmp_path / "b")["status"] == "finished"
+
+
+def test_a_damaged_checkpoint_is_put_aside(corpus: Path, tmp_path: Path) -> None:
+    settings = ("trainer.max_epochs=40", "logger=none", f"hydra.run.dir={tmp_path}")
+    stop(train_command(corpus, *settings), signal.SIGTERM)
+    checkpoint = tmp_path / "checkpoints" / "last.ckpt"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
+    finished = run([sys.executable, "train.py", f"resume={tmp_path}"])
+    assert "starting over" in finished.stderr
+    assert checkpoint.with_name("last.ckpt.damaged").is_file()
+    assert record(tmp_path)["status"] == "finished" and record(tmp_path)["resumed"] == 0

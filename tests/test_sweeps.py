@@ -1,10 +1,12 @@
 """`python train.py -m` as a user runs it: planned, resumed, reported, and never run twice."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
 import sys
+import time
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -133,7 +135,8 @@ def test_a_name_is_a_folder_under_sweeps(corpus: Path) -> None:
 
 
 def test_jobs_of_several_processes(corpus: Path, tmp_path: Path) -> None:
-    ddp = ("-m", "trainer=ddp", "trainer.accelerator=cpu", "seed=1,2", "trainer.max_epochs=1")
+    together = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.max_epochs=1")
+    ddp = ("-m", *together, "seed=1,2", "sweep=named")
     train(corpus, *ddp, place(tmp_path))
     found = records(tmp_path)
     assert [record["steps"] for record in found.values()] == [2, 2]
@@ -278,3 +281,85 @@ def test_jobs_in_parallel_stop_with_their_checkpoints(corpus: Path, tmp_path: Pa
     statuses = [record["status"] for record in records(tmp_path).values()]
     assert statuses == ["interrupted", "interrupted"]  # the third one did not begin
     assert rest.count("a checkpoint follows the step") == 2
+
+
+def test_options_for_sweeps_need_a_sweep(corpus: Path, tmp_path: Path) -> None:
+    for option in ("sweep.dry_run=true", "sweep.force=true", "sweep=name", "search=optuna"):
+        finished = train(corpus, option, f"hydra.run.dir={tmp_path}", expect=1)
+        assert "are for many runs: python train.py -m" in finished.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("a,b", "sweep.name=a,b: must be"), ("-", "letters, digits"), ("x/y", "letters, digits")],
+)
+def test_odd_names_of_sweeps_are_refused(corpus: Path, name: str, message: str) -> None:
+    assert message in train(corpus, "-m", f"sweep={name}", "seed=1,2", expect=1).stderr
+
+
+@pytest.mark.parametrize("name", ["2024", "1e3", "한글", "true"])
+def test_names_of_sweeps_are_text(corpus: Path, name: str) -> None:
+    finished = train(corpus, "-m", f"sweep={name}", "seed=1", "sweep.dry_run=true")
+    assert "1 job: 1 new" in finished.stdout
+
+
+def test_a_job_of_a_named_sweep_goes_on_by_its_folder(corpus: Path, tmp_path: Path) -> None:
+    jobs = ("-m", "seed=1", "sweep=named", "trainer.max_epochs=40", place(tmp_path))
+    with subprocess.Popen(
+        train_command(corpus, *jobs), cwd=PROJECT, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "epoch 2/" in line:
+                break
+        process.kill()
+    (folder,) = (path.parent for path in tmp_path.glob("*/run.json"))
+    finished = run([sys.executable, "train.py", f"resume={folder}"])
+    assert "going on from step" in finished.stderr
+    assert "1 job: 1 finished" in train(corpus, *jobs).stderr
+
+
+def test_a_refused_job_that_was_mended_is_forgotten(corpus: Path, tmp_path: Path) -> None:
+    missing = tmp_path / "start.ckpt"
+    values = ("-m", f"ckpt_path={missing},null", "model.schedule=constant", place(tmp_path / "s"))
+    finished = train(corpus, *values, expect=1)
+    assert "start.ckpt: no such checkpoint" in finished.stderr
+    (first,) = (n for n, record in records(tmp_path / "s").items() if not record.get("refused"))
+    shutil.copy(tmp_path / "s" / first / "checkpoints" / "last.ckpt", missing)
+    train(corpus, *values)
+    assert [record["status"] for record in records(tmp_path / "s").values()] == ["finished"] * 2
+
+
+@pytest.mark.skipif(find_spec("joblib") is None, reason="needs nsmc[parallel]")
+def test_a_worker_that_is_killed_takes_no_job_with_it(corpus: Path, tmp_path: Path) -> None:
+    launcher = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
+    values = ("-m", *launcher, "seed=1,2,3", "trainer.max_epochs=60", place(tmp_path))
+    with subprocess.Popen(
+        train_command(corpus, *values), cwd=PROJECT, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "epoch 3/" in line:
+                break
+        running = [record for record in records(tmp_path).values() if record["status"] == "running"]
+        os.kill(running[0]["pid"], signal.SIGKILL)
+        rest = process.stderr.read()
+        assert process.wait(timeout=120) == 0, rest
+    assert "a job's process died" in rest
+    assert [record["status"] for record in records(tmp_path).values()] == ["finished"] * 3
+
+
+@pytest.mark.skipif(find_spec("submitit") is None, reason="needs nsmc[cluster]")
+def test_a_preempted_job_goes_on(corpus: Path, tmp_path: Path) -> None:
+    launcher = ("hydra/launcher=submitit_local", f"hydra.launcher.submitit_folder={tmp_path}/logs")
+    values = ("-m", *launcher, "seed=1", "trainer.max_epochs=120", place(tmp_path / "sweep"))
+    with subprocess.Popen(train_command(corpus, *values), cwd=PROJECT) as process:
+        found: dict[str, Any] = {}
+        while not found.get("pid") or not list(tmp_path.glob("sweep/*/checkpoints/last.ckpt")):
+            found = next(iter(records(tmp_path / "sweep").values()), {})
+            assert process.poll() is None
+            time.sleep(0.05)
+        os.kill(found["pid"], signal.SIGUSR2)  # as a cluster that wants the machine back
+        assert process.wait(timeout=120) == 0
+    (record,) = records(tmp_path / "sweep").values()
+    assert record["status"] == "finished" and record["resumed"] == 1

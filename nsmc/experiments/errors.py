@@ -3,6 +3,7 @@
 HYDRA_FULL_ERROR=1 asks for the traceback instead.
 """
 
+import errno
 import logging
 import os
 import re
@@ -21,6 +22,8 @@ log = logging.getLogger(__name__)
 # Hydra prints its errors itself, over several lines, unless this variable makes it raise them.
 _TRACEBACKS = "HYDRA_FULL_ERROR"
 _SET_HERE = "NSMC_ONE_LINE_ERRORS"  # so that child processes can tell our wish from the user's
+
+_NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 
 # What torch says where a tensor does not fit, on the CPU and on a GPU.
 _NO_MEMORY = re.compile("can't allocate memory|out of memory")
@@ -67,9 +70,12 @@ def describe(error: BaseException) -> str:
     if isinstance(error, HydraException):
         return _describe_composition(text)
     if isinstance(error, OmegaConfBaseException):
+        text = re.sub(r"^\w+ raised while resolving interpolation: ", "", text)
         return text.partition(" full_key:")[0]
+    if isinstance(error, OSError) and error.errno in _NO_ROOM and error.filename is None:
+        return f"cannot write: {error.strerror}; make room in the run's folder and data.cache_dir"
     if _users_mistake(error):
-        return text
+        return re.sub(r"^\w+ raised while resolving interpolation: ", "", text)
     if isinstance(error, MemoryError) or _NO_MEMORY.search(text):
         return f"not enough memory: lower data.batch_size or the model's sizes ({text[:120]})"
     return f"{type(error).__name__}: {text} ({_TRACEBACKS}=1 shows where)"

@@ -15,6 +15,7 @@ import pytorch_lightning as L
 import torch
 from pytorch_lightning.utilities import rank_zero_only
 
+from nsmc.data.cache import digest_of_file
 from nsmc.data.datamodule import ReviewDataModule
 from nsmc.experiments.build import CHECKPOINTS, build_callbacks, build_datamodule, build_trainer
 from nsmc.experiments.hardware import check_hardware
@@ -31,6 +32,8 @@ from nsmc.training.signals import Interrupted
 
 log = logging.getLogger(__name__)
 
+_THREADS = torch.get_num_threads()  # before a job sets its own
+
 Record = dict[str, Any]
 
 
@@ -44,17 +47,18 @@ def run_job(config: RunConfig, folder: Path, command: str, overrides: Sequence[s
     quieten()
     if process_rank() != 0:  # the first process keeps the record, and has begun it
         return train(config, folder, read_record(folder) or {})
-    if config.ckpt_path is not None:
-        load_checkpoint(config.ckpt_path)
+    earlier = read_record(folder) or {}
+    start = starting_checkpoint(config, folder, earlier)
     record = {
-        "signature": signature(config, corpus_fingerprint(config.data)),
+        "signature": signature(config, corpus_fingerprint(config.data), start),
+        "starting_checkpoint": start,
         "command": command,
         "overrides": list(overrides),
         "config": config.model_dump(),
     }
     folder.mkdir(parents=True, exist_ok=True)
     with occupied(folder):
-        earlier = read_record(folder) or {}
+        earlier = read_record(folder) or {}  # another process may have been at it
         if earlier.get("status", "") == "finished" and _is_same(earlier, record):
             log.info("%s: finished before", folder)
             return earlier
@@ -68,6 +72,21 @@ def process_rank() -> int:
     return int(getattr(rank_zero_only, "rank", 0))
 
 
+def starting_checkpoint(config: RunConfig, folder: Path, earlier: Record) -> str | None:
+    """The digest of `ckpt_path`; of a run that goes on by itself it may be gone, or changed since.
+
+    Raises what `load_checkpoint` raises.
+    """
+    if config.ckpt_path is None:
+        return None
+    is_same_path = earlier.get("config", {}).get("ckpt_path") == config.ckpt_path
+    if is_same_path and (folder / CHECKPOINTS / LAST).is_file():
+        known: str | None = earlier.get("starting_checkpoint")
+        return known
+    load_checkpoint(config.ckpt_path)
+    return digest_of_file(Path(config.ckpt_path))
+
+
 def _is_same(earlier: Record, record: Record) -> bool:
     return bool(earlier.get("signature") == record["signature"])
 
@@ -79,7 +98,7 @@ def _continuation(folder: Path, earlier: Record, record: Record) -> Record:
     """
     checkpoint = folder / CHECKPOINTS / LAST
     begun = {"started": _now(), "resumed_from": None, "resumed": 0, **environment()}
-    if not checkpoint.is_file():
+    if not checkpoint.is_file() or not _is_intact(checkpoint):
         return begun
     if not _is_same(earlier, record):
         raise ValueError(f"{folder} holds another run: choose another folder with hydra.run.dir")
@@ -92,13 +111,23 @@ def _continuation(folder: Path, earlier: Record, record: Record) -> Record:
     }
 
 
+def _is_intact(checkpoint: Path) -> bool:
+    """Whether a checkpoint can be read; one that cannot is put aside."""
+    try:
+        load_checkpoint(str(checkpoint))
+    except ValueError as error:
+        log.warning("%s: starting over", error)
+        checkpoint.replace(checkpoint.with_name(f"{checkpoint.name}.damaged"))
+        return False
+    return True
+
+
 def train(config: RunConfig, folder: Path, record: Record) -> Record:
     """Fit, export, measure; returns what that adds to the record."""
     started = time.perf_counter()
     check_hardware(config.trainer)
-    threads = config.trainer.threads or record.get("threads")
-    if threads is not None:  # to the bit, results depend on it
-        torch.set_num_threads(threads)
+    # To the bit, results depend on it: a run that goes on keeps what it had.
+    torch.set_num_threads(record.get("threads") or config.trainer.threads or _THREADS)
     record["threads"] = torch.get_num_threads()
     L.seed_everything(config.seed, workers=True, verbose=False)
     datamodule = build_datamodule(config.data, config.seed)
@@ -167,7 +196,10 @@ def fit_and_test(
     """Fit, then measure the best weights on the validation part and, if wanted, the test part."""
     try:
         trainer.fit(module, datamodule=datamodule, ckpt_path=checkpoint)
-    except SystemExit:  # Lightning's answer to a Ctrl-C that did not wait for the step
+    except SystemExit as error:
+        if not isinstance(error.__context__, KeyboardInterrupt):
+            raise  # a job queue's, which has put the job back
+        # Lightning's answer to a Ctrl-C that did not wait for the step
         raise Interrupted(signal.SIGINT) from None
     best = best_checkpoint(trainer)
     measured: dict[str, Any] = {}

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import threading
 import warnings
 
 
@@ -23,5 +24,12 @@ def quieten() -> None:
     warnings.filterwarnings("ignore", message=".*samples in targets.*")
     # Lightning 2.6 itself uses what torch 2.13 deprecates.
     warnings.filterwarnings("ignore", message=".*treespec, LeafSpec.*")
+    threading.excepthook = _quiet_about_full_disks
     if int(os.environ.get("LOCAL_RANK", 0)) > 0:
         logging.getLogger().setLevel(logging.WARNING)
+
+
+def _quiet_about_full_disks(problem: threading.ExceptHookArgs) -> None:
+    """TensorBoard writes in a thread; the next write of ours tells that there is no room."""
+    if not issubclass(problem.exc_type, OSError):
+        threading.__excepthook__(problem)

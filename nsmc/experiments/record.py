@@ -39,6 +39,10 @@ _PACKAGES = (
 )
 
 
+class BusyError(ValueError):
+    """Another process is at work on the run."""
+
+
 def write_record(folder: Path, record: dict[str, Any]) -> None:
     """Write `run.json` atomically."""
     scratch = folder / f".{RECORD_FILE}.tmp"
@@ -66,10 +70,15 @@ def state_of(folder: Path) -> str:
 
 def is_occupied(folder: Path) -> bool:
     """Whether a living process is at work on the run."""
-    if not (folder / _LOCK_FILE).exists():
+    return is_locked(folder / _LOCK_FILE)
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a living process holds the lock."""
+    if not path.exists():
         return False
     try:
-        with FileLock(folder / _LOCK_FILE, timeout=0):
+        with FileLock(path, timeout=0):
             return False
     except Timeout:
         return True
@@ -77,12 +86,12 @@ def is_occupied(folder: Path) -> bool:
 
 @contextmanager
 def occupied(folder: Path) -> Iterator[None]:
-    """Hold the run's folder. Raises ValueError where another process does."""
+    """Hold the run's folder. Raises BusyError where another process does."""
     try:
         with FileLock(folder / _LOCK_FILE, timeout=_SECONDS_TO_LOCK):
             yield
     except Timeout:
-        raise ValueError(f"{folder}: another process is at work on this run") from None
+        raise BusyError(f"{folder}: another process is at work on this run") from None
 
 
 @contextmanager

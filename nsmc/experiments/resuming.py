@@ -43,11 +43,16 @@ def resumed_config(
     `composed` is the command line's configuration and `overridden` the keys it names. Raises
     ValueError for a key that would make it another run.
     """
-    record = read_record(folder) or {}
-    config: dict[str, Any] = {**record.get("config", {}), "resume": composed["resume"]}
+    record = read_record(folder)
+    if record is None:
+        raise ValueError(f"{folder} holds no run: resume= and hydra.run.dir= exclude each other")
+    ours = {key: composed[key] for key in ("resume", "sweep")}  # of the command, not of the run
+    config: dict[str, Any] = {**record.get("config", {}), **ours}
     for key in overridden:
-        if key == "resume":
+        if key in ours:
             continue
+        if "." not in key and has_effect(key) and isinstance(composed.get(key, {}), Mapping):
+            raise ValueError(f"{key}: a run goes on with its own; leave {key}= out")
         value = _value_of(composed, key)
         if has_effect(key) and value != _value_of(config, key):
             raise ValueError(

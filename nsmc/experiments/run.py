@@ -12,7 +12,8 @@ from pathlib import Path
 import torch
 
 from nsmc.experiments.job import Record, process_rank, run_job
-from nsmc.experiments.record import read_record
+from nsmc.experiments.overrides import pasteable, quoted
+from nsmc.experiments.record import BusyError, read_record, write_record
 from nsmc.experiments.schema import RunConfig
 from nsmc.experiments.summary import next_commands, shortened, summary
 from nsmc.training.signals import Interrupted, Pruned
@@ -23,7 +24,10 @@ log = logging.getLogger(__name__)
 def run_and_tell(
     config: RunConfig, folder: Path, command: str, overrides: Sequence[str], is_sweep: bool
 ) -> dict[str, float]:
-    """Run a job; returns its final metrics, none of a pruned one. Raises what `run_job` raises."""
+    """Run a job; returns its final metrics, none of one that was pruned or is run elsewhere.
+
+    Raises what `run_job` raises.
+    """
     try:
         if is_sweep and config.trainer.processes > 1:
             record = run_by_itself(folder, overrides)
@@ -34,11 +38,16 @@ def run_and_tell(
     except Pruned as pruned:
         log.info("%s", pruned)
         return {}
+    except BusyError as busy:
+        if not is_sweep:
+            raise
+        log.info("%s: left to it", busy)
+        return {}
     except (KeyboardInterrupt, Interrupted) as error:
         if process_rank() != 0:  # the first process says it; who leaves with a code is missed
             sys.exit(0)
         signum = error.signum if isinstance(error, Interrupted) else signal.SIGINT
-        advice = f"go on with python train.py resume={shortened(folder)}"
+        advice = f"go on with python train.py {pasteable('resume', str(shortened(folder)))}"
         raise Interrupted(signum, advice) from None
     finally:
         gc.collect()  # a failed job's tensors would be missing for the next one's
@@ -56,8 +65,9 @@ def run_by_itself(folder: Path, overrides: Sequence[str]) -> Record:
     Several processes that train together are started with the command line of the first one, which
     must be that of the job and not of the sweep. Raises ValueError where the job failed.
     """
-    place = f"hydra.run.dir='{folder}'"
-    process = subprocess.Popen([sys.executable, sys.argv[0], *overrides, place])
+    of_the_job = [override for override in overrides if not override.startswith("sweep.")]
+    place = f"hydra.run.dir={quoted(str(folder))}"
+    process = subprocess.Popen([sys.executable, sys.argv[0], *of_the_job, place])
     try:
         code = process.wait()
     except BaseException:
@@ -68,6 +78,10 @@ def run_by_itself(folder: Path, overrides: Sequence[str]) -> Record:
     record = read_record(folder) or {}
     if code > 128:
         raise Interrupted(code - 128)
+    if record.get("status") == "pruned":
+        raise Pruned("pruned")
     if code != 0 or record.get("status") != "finished":
-        raise ValueError(record.get("error") or f"the job's processes ended with code {code}")
+        error = record.get("error") or f"the job's processes ended with code {code}"
+        write_record(folder, {**record, "status": "failed", "error": error})
+        raise ValueError(error)
     return record

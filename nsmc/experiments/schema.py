@@ -4,10 +4,11 @@ The YAML files under configs/ choose the values; this file says which values mak
 """
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 PositiveInt = Annotated[int, Field(ge=1, le=2**31 - 1)]
@@ -107,8 +108,14 @@ class LoggerConfig(Section):
     csv: bool
 
 
+def _as_folder_name(name: str) -> str:
+    if not re.fullmatch(r"\w[\w.+-]{0,99}", name):
+        raise PydanticCustomError("name", "letters, digits and . + - _, 100 of them at most")
+    return name
+
+
 class SweepConfig(Section):
-    name: Annotated[str, Field(pattern=r"^[\w][\w.+-]*$", max_length=100)] | None
+    name: Annotated[str, AfterValidator(_as_folder_name)] | None
     force: bool
     dry_run: bool
 
@@ -175,6 +182,13 @@ def _checked(section: type[S], values: Any, *place: str) -> S:
         problems = error.errors(include_url=False)
     described = [_describe({**problem, "loc": (*place, *problem["loc"])}) for problem in problems]
     raise ValueError("; ".join(described))
+
+
+def is_for_many_runs(config: RunConfig) -> bool:
+    """Whether the configuration makes sense for a sweep only. A search's trial is a run, too."""
+    sweep, search = config.sweep, config.search
+    is_search = search is not None and search.trial is None
+    return is_search or sweep.name is not None or sweep.force or sweep.dry_run
 
 
 def unknown_key(key: str) -> str:

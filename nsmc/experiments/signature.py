@@ -12,17 +12,18 @@ from nsmc.experiments.schema import DataConfig, RunConfig
 RESULTS_FORMAT = 2
 
 
-def signature(config: RunConfig, corpus_fingerprint: str) -> str:
+def signature(
+    config: RunConfig, corpus_fingerprint: str, starting_checkpoint: str | None = None
+) -> str:
     """A short hexadecimal digest of the configuration and the corpus's content.
 
-    Raises FileNotFoundError where `ckpt_path`, whose content counts, is not there.
+    Of `ckpt_path` the content counts, by its digest; where that is not given, the file is read.
+    Raises FileNotFoundError where it is not there.
     """
     content = _effective(config.model_dump())
     del content["ckpt_path"]  # what the file holds counts, not where it is
     if config.ckpt_path is not None:
-        if not Path(config.ckpt_path).is_file():
-            raise FileNotFoundError(f"{config.ckpt_path}: no such checkpoint")
-        content["checkpoint"] = digest_of_file(Path(config.ckpt_path))
+        content["checkpoint"] = starting_checkpoint or _digest_of_checkpoint(config.ckpt_path)
     return digest_of([RESULTS_FORMAT, corpus_fingerprint, content])
 
 
@@ -33,6 +34,12 @@ def _effective(section: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         name: _effective(value, f"{prefix}{name}.") if isinstance(value, dict) else value
         for name, value in kept.items()
     }
+
+
+def _digest_of_checkpoint(path: str) -> str:
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path}: no such checkpoint")
+    return digest_of_file(Path(path))
 
 
 def corpus_fingerprint(config: DataConfig) -> str:

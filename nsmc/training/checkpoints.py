@@ -42,9 +42,10 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         except OSError as error:
             with contextlib.suppress(OSError):
                 scratch.unlink(missing_ok=True)
+            left = "the one before it is untouched; " if place.is_file() else ""
             raise OSError(
-                f"cannot write the checkpoint {place}: {error.strerror or error}; the one before "
-                "it is untouched: make room, or mend the folder, and resume the run"
+                f"cannot write the checkpoint {place}: {error.strerror or error}; {left}make room, "
+                "or mend the folder, and resume the run"
             ) from error
 
 

@@ -25,13 +25,18 @@ class LastCheckpoint(Checkpoint):
         self.minutes = minutes
         self._signals = StopSignals()
         self._saved_at = 0.0
+        self._place = {"taken": 0, "batches": 0}  # of the batches of the epoch
+
+    def state_dict(self) -> dict[str, int]:
+        return self._place
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        self._place = state_dict
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._saved_at = time.monotonic()
         self._signals.watch()
-        # One step for each batch. Lightning counts on from there, but leaves the batches to us.
-        assert trainer.train_dataloader is not None
-        trainer.train_dataloader.sampler.skip = trainer.global_step % trainer.num_training_batches
+        self._skip_batches(trainer)
         for callback in trainer.callbacks:  # type: ignore[attr-defined]
             if isinstance(callback, EarlyStopping) and callback.wait_count >= callback.patience:
                 trainer.should_stop = True
@@ -48,12 +53,12 @@ class LastCheckpoint(Checkpoint):
             return
         stop, save = self._agreed(trainer)
         if save:
-            self._save(trainer)
+            self._save(trainer, taken=batch_idx + 1)
         if stop:
             self._signals.obey()
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self._save(trainer)
+        self._save(trainer, taken=0)
 
     # Not at the epoch's end: the loggers get its metrics after that hook.
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -82,6 +87,19 @@ class LastCheckpoint(Checkpoint):
             stop = save and trainer.strategy.reduce_boolean_decision(stop, all=False)
         return stop, save
 
-    def _save(self, trainer: L.Trainer) -> None:
+    def _skip_batches(self, trainer: L.Trainer) -> None:
+        """Leave out the batches that were taken: Lightning counts on from there, and no more."""
+        taken, batches = self._place["taken"], self._place["batches"]
+        if taken and batches != trainer.num_training_batches:
+            raise ValueError(
+                f"the checkpoint was written within an epoch of {batches} batches, this run's have "
+                f"{trainer.num_training_batches}: keep the batches as they were, or start from a "
+                "checkpoint of an epoch's end"
+            )
+        assert trainer.train_dataloader is not None
+        trainer.train_dataloader.sampler.skip = taken
+
+    def _save(self, trainer: L.Trainer, taken: int) -> None:
+        self._place = {"taken": taken, "batches": int(trainer.num_training_batches)}
         trainer.save_checkpoint(self.path)
         self._saved_at = time.monotonic()

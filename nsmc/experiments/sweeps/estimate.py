@@ -4,6 +4,7 @@ import math
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ def seconds_by_shape(outputs: Path) -> Seconds:
         *outputs.glob(f"sweeps/*/*/{RECORD_FILE}"),
     ]:
         record = read_record(path.parent) or {}
-        if record.get("status") == "finished" and record.get("epochs"):
+        with suppress(KeyError, TypeError, ZeroDivisionError):  # an old or a damaged record
             training = record["train_seconds"]
             each = (training / record["epochs"], record["seconds"] - training)
             found[_shape(record["config"], record["corpus_fingerprint"])].append(each)

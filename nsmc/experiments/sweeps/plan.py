@@ -1,6 +1,8 @@
 """The plan of a sweep: every job composed and checked, and what has become of it so far."""
 
 import functools
+import logging
+import shutil
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,10 +10,12 @@ from typing import Any
 
 from nsmc.data.cache import digest_of
 from nsmc.experiments.errors import describe
-from nsmc.experiments.record import RECORD_FILE, read_record, state_of
+from nsmc.experiments.record import RECORD_FILE, read_record, state_of, write_record
 from nsmc.experiments.schema import DataConfig, RunConfig, check_config
 from nsmc.experiments.signature import corpus_fingerprint, signature
 from nsmc.experiments.sweeps.names import job_name
+
+log = logging.getLogger(__name__)
 
 # Among several folders of one job the most useful one counts.
 _USEFUL = ("refused", "new", "failed", "pruned", "interrupted", "running", "finished")
@@ -70,6 +74,19 @@ def shared_overrides(combinations: Sequence[Sequence[str]]) -> set[str]:
     """The overrides that all jobs have; none where there is one job."""
     sets = [set(overrides) for overrides in combinations]
     return set.intersection(*sets) if len(sets) > 1 else set()
+
+
+def record_refused(jobs: Sequence[Job], sweep_folder: Path) -> None:
+    """Record the jobs that are refused, and forget those that were refused before."""
+    for path in sweep_folder.glob(f"*/{RECORD_FILE}"):
+        if (read_record(path.parent) or {}).get("refused"):
+            shutil.rmtree(path.parent)  # a record is all that such a folder holds
+    for job in jobs:
+        if job.state == "refused":
+            log.error("error: %s", job.error)
+            job.folder.mkdir(parents=True, exist_ok=True)
+            about = {"refused": True, "status": "failed", "error": job.error}
+            write_record(job.folder, {**about, "overrides": list(job.overrides)})
 
 
 def runs_by_signature(sweep_folder: Path) -> dict[str, Path]:

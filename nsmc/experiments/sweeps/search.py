@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nsmc.data.cache import digest_of
-from nsmc.experiments.record import read_record
+from nsmc.experiments.record import read_record, state_of
 from nsmc.experiments.reports.report import IMPORTANCES_FILE
 from nsmc.experiments.schema import Range, RunConfig, SearchConfig, check_config
 from nsmc.experiments.signature import corpus_fingerprint, signature
-from nsmc.experiments.sweeps.plan import Job, plan_jobs
+from nsmc.experiments.sweeps.plan import Job, plan_jobs, record_refused
 
 if TYPE_CHECKING:
     from nsmc.experiments.sweeps.study import Study
@@ -55,13 +55,17 @@ def run_search(
 
 
 def check_space(compose: Compose, overrides: Sequence[str], search: SearchConfig) -> None:
-    """Compose and check the space's ends, so that a wrong key is found before the first trial."""
-    for end in (0, -1):
-        ends = {
-            key: (values.low, values.high)[end] if isinstance(values, Range) else values[end]
-            for key, values in search.space.items()
-        }
-        check_config(compose([*overrides, *_as_overrides(ends)]))
+    """Check every choice and both ends of every range, before the first trial.
+
+    Raises ValueError for what makes no valid configuration.
+    """
+    choices = {
+        key: [values.low, values.high] if isinstance(values, Range) else values
+        for key, values in search.space.items()
+    }
+    for number in range(max(map(len, choices.values()))):
+        tried = {key: values[number % len(values)] for key, values in choices.items()}
+        check_config(compose([*overrides, *_as_overrides(tried)]))
 
 
 def _as_overrides(parameters: Mapping[str, Any]) -> list[str]:
@@ -104,12 +108,13 @@ def _next_jobs(
 def _run_batch(study: "Study", launch: Launch, batch: Mapping[int, Job], config: RunConfig) -> None:
     for number, job in batch.items():
         log.info("trial %d: %s", number, " ".join(_own(job, config)))
-    launch([job for job in batch.values() if job.is_to_run])
+    record_refused(list(batch.values()), study.folder)
+    # Two trials with the same parameters are one job.
+    launch(list({job.folder: job for job in batch.values() if job.is_to_run}.values()))
     for number, job in batch.items():
-        record = read_record(job.folder) or {}
-        if job.state == "refused":
-            record = {"status": "failed"}
-        study.finish(number, record, config.callbacks.checkpoint.monitor)
+        if state_of(job.folder) != "running":  # by another process
+            record = read_record(job.folder) or {}
+            study.finish(number, record, config.callbacks.checkpoint.monitor)
 
 
 def _own(job: Job, config: RunConfig) -> list[str]:

@@ -4,9 +4,9 @@ It says what to try next and what is not worth going on with; it runs nothing.
 """
 
 import contextlib
+import importlib.util
 import math
-import os
-import socket
+import secrets
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from filelock import FileLock
 
-from nsmc.experiments.record import is_occupied
+from nsmc.experiments.record import is_locked, is_occupied
 from nsmc.experiments.schema import Range, RunConfig, SearchConfig
 from nsmc.training.pruning import Pruning
 from nsmc.training.randomness import step_seed
@@ -33,6 +33,8 @@ except ImportError:
 
 STUDY_FILE = "search.db"
 _NAME = "search"
+_NEEDED_BY_SAMPLERS = {"cmaes": ("cmaes",), "gp": ("scipy",)}
+
 Direction = Literal["minimize", "maximize"]
 _SECONDS_TO_LOCK = 60  # for a process that finds the file in another one's hands
 
@@ -45,6 +47,7 @@ class Study:
     """
 
     def __init__(self, folder: Path, search: SearchConfig, monitor: str, base: str) -> None:
+        _check_sampler(search)
         self.folder = folder
         self.search = search
         self._study = _open(folder, search, _direction(monitor))
@@ -56,6 +59,12 @@ class Study:
                 f"sweep={folder.name} holds a search with other settings or another space; choose "
                 "another name"
             )
+
+        # Held as long as this process lives: that its trials are cared for. (Not its number, which
+        # another process may get.)
+        self._owner = folder / f".{STUDY_FILE}.{secrets.token_hex(4)}.lock"
+        self._alive = FileLock(self._owner)
+        self._alive.acquire()
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -84,18 +93,18 @@ class Study:
     def claim(self, number: int, job: str | None = None) -> None:
         """Say that this process is at work on a trial, and in which folder."""
         trial = Trial(self._study, self._trial(number)._trial_id)
-        trial.set_user_attr("owner", [socket.gethostname(), os.getpid()])
+        trial.set_user_attr("owner", self._owner.name)
         if job is not None:
             trial.set_user_attr("job", job)
 
     def finish(self, number: int, record: dict[str, Any], monitor: str) -> None:
-        """Tell how a trial's run came out. One that was interrupted stays open."""
+        """Tell how a trial's run came out; one without a result has failed."""
         status, value = record.get("status"), record.get("metrics", {}).get(monitor)
         if status == "finished" and value is not None and math.isfinite(value):
             self._study.tell(number, value, skip_if_finished=True)
         elif status == "pruned":
             self._study.tell(number, state=TrialState.PRUNED, skip_if_finished=True)
-        elif status in ("failed", "finished"):
+        else:
             self._study.tell(number, state=TrialState.FAIL, skip_if_finished=True)
 
     def importances(self) -> dict[str, float]:
@@ -148,6 +157,12 @@ def _direction(monitor: str) -> Direction:
     return "minimize" if monitor == "val/loss" else "maximize"
 
 
+def _check_sampler(search: SearchConfig) -> None:
+    for package in _NEEDED_BY_SAMPLERS.get(search.sampler, ()):
+        if importlib.util.find_spec(package) is None:
+            raise ValueError(f"search.sampler={search.sampler}: needs pip install {package}")
+
+
 def _sampler(search: SearchConfig, seed: int) -> "optuna.samplers.BaseSampler":
     startup = search.startup_trials
     if search.sampler == "tpe":
@@ -179,19 +194,7 @@ def distribution(values: Sequence[Any] | Range) -> BaseDistribution:
 
 
 def _is_alive(trial: FrozenTrial, folder: Path) -> bool:
-    """Whether a process, here or on another machine, is at work on a trial."""
-    host, pid = trial.user_attrs.get("owner", ["", 0])
-    if host == socket.gethostname() and pid != os.getpid() and _exists(pid):
-        return True
-    job = trial.user_attrs.get("job")
-    return job is not None and is_occupied(folder / job)
-
-
-def _exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    """Whether a process is at work on a trial: the one that chose it, or the one that runs it."""
+    owner, job = trial.user_attrs.get("owner"), trial.user_attrs.get("job")
+    is_cared_for = owner is not None and is_locked(folder / owner)
+    return is_cared_for or (job is not None and is_occupied(folder / job))

@@ -1,11 +1,10 @@
 """Runs a sweep: plan, launch what is missing, say what failed, report."""
 
 import logging
-import os
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,17 +12,17 @@ from typing import Any
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.plugins import Plugins
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from nsmc.experiments.record import read_record, write_record
+from nsmc.experiments.overrides import pasteable
+from nsmc.experiments.record import state_of
 from nsmc.experiments.reports.report import write_report
 from nsmc.experiments.resolvers import register_resolvers
 from nsmc.experiments.schema import check_sweep
-from nsmc.experiments.sweeps.plan import Job, plan_jobs
+from nsmc.experiments.sweeps.launching import launch
+from nsmc.experiments.sweeps.plan import Job, plan_jobs, record_refused
 from nsmc.experiments.sweeps.search import Compose, run_search
-from nsmc.experiments.sweeps.stopping import stopped_together
 from nsmc.experiments.sweeps.tell import counts, plan_table
 from nsmc.training.signals import Interrupted
 
@@ -54,7 +53,7 @@ def run_sweep(
     log.info("%s in %s", counts(jobs), folder)
     folder.mkdir(parents=True, exist_ok=True)
     OmegaConf.save(master, folder / "multirun.yaml")
-    _record_refused(jobs)
+    record_refused(jobs, folder)
     with _advice(folder):
         launch([job for job in jobs if job.is_to_run], master, context, task)
     finish(jobs, folder)
@@ -86,7 +85,8 @@ def _advice(folder: Path) -> Iterator[None]:
         yield
     except (KeyboardInterrupt, Interrupted) as error:
         signum = error.signum if isinstance(error, Interrupted) else signal.SIGINT
-        advice = f"the same command with sweep={folder.name} goes on with what is missing"
+        name = pasteable("sweep", folder.name)
+        advice = f"the same command with {name} goes on with what is missing"
         raise Interrupted(signum, advice) from None
 
 
@@ -107,67 +107,20 @@ def compose_job(
     return values
 
 
-def launch(
-    jobs: Sequence[Job], master: DictConfig, context: HydraContext, task: TaskFunction
-) -> None:
-    """Have Hydra's launcher run the jobs, each in its folder. Their records say how it went."""
-    if not jobs:
-        return
-    with open_dict(master):
-        # Resolved here: where a launcher's processes are, the resolvers are not known.
-        master.hydra.sweep.dir = str(jobs[0].folder.parent)
-    launcher = Plugins.instance().instantiate_launcher(
-        config=master, hydra_context=context, task_function=task
-    )
-    at_once = _jobs_at_once(master.hydra.launcher)
-    together = stopped_together([job.folder for job in jobs]) if at_once else nullcontext()
-    with together:
-        launcher.launch([_launched(job, at_once) for job in jobs], initial_job_idx=0)
-
-
-def _launched(job: Job, at_once: int) -> list[str]:
-    """A job's overrides, with its folder and, where others run beside it, its share of threads."""
-    overrides = [*job.overrides, f"hydra.sweep.subdir='{job.folder.name}'"]
-    if at_once and job.config is not None and job.config.trainer.threads is None:
-        overrides.append(f"trainer.threads={max(1, _cores() // at_once)}")
-    return overrides
-
-
-def _jobs_at_once(launcher: DictConfig) -> int:
-    """How many jobs run at once in processes of their own on this machine; 0 where none do."""
-    wanted = launcher.get("n_jobs") or 0
-    return wanted if wanted >= 0 else max(1, _cores() + 1 + wanted)  # as joblib counts
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):  # those that this process may use
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _record_refused(jobs: Sequence[Job]) -> None:
-    for job in jobs:
-        if job.state == "refused":
-            log.error("error: %s", job.error)
-            job.folder.mkdir(parents=True, exist_ok=True)
-            record = {"status": "failed", "error": job.error, "overrides": list(job.overrides)}
-            write_record(job.folder, record)
-
-
 def finish(jobs: Sequence[Job], folder: Path) -> None:
-    """Report. Raises ValueError where jobs are not finished."""
+    """Report. Raises ValueError where jobs are not finished, but for those that run elsewhere."""
     print(write_report([folder], ansi=sys.stdout.isatty()), flush=True)
-    open_ = [job for job in jobs if not _is_done(job)]
-    _raise_for(open_, jobs, "not finished")
-
-
-def _is_done(job: Job) -> bool:
-    return (read_record(job.folder) or {}).get("status") in ("finished", "pruned")
+    states = {job.folder: state_of(job.folder) for job in jobs}
+    if elsewhere := sum(state == "running" for state in states.values()):
+        log.info("%d of %d jobs are run by another process", elsewhere, len(jobs))
+    done = ("finished", "pruned", "running")
+    _raise_for([job for job in jobs if states[job.folder] not in done], jobs, "not finished")
 
 
 def _raise_for(bad: Sequence[Job], jobs: Sequence[Job], what: str) -> None:
     if bad:
+        name = pasteable("sweep", jobs[0].folder.parent.name)
         raise ValueError(
-            f"{len(bad)} of {len(jobs)} jobs {what}; the same command with "
-            f"sweep={jobs[0].folder.parent.name} tries them again, and no others"
+            f"{len(bad)} of {len(jobs)} jobs {what}; the same command with {name} tries them "
+            "again, and no others"
         )

@@ -1,0 +1,83 @@
+"""Has Hydra's launchers run the jobs of a sweep; their records say how it went."""
+
+import logging
+import os
+from collections.abc import Sequence
+from contextlib import nullcontext
+
+from hydra.core.plugins import Plugins
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, open_dict
+
+from nsmc.experiments.errors import describe
+from nsmc.experiments.overrides import quoted
+from nsmc.experiments.record import read_record, state_of, write_record
+from nsmc.experiments.sweeps.plan import Job
+from nsmc.experiments.sweeps.stopping import stopped_together
+
+log = logging.getLogger(__name__)
+
+_ATTEMPTS = 2  # at jobs whose process, or whose neighbour's, died
+
+
+def launch(
+    jobs: Sequence[Job], master: DictConfig, context: HydraContext, task: TaskFunction
+) -> None:
+    """Run the jobs, each in its folder.
+
+    A process that dies, as for want of memory, may take others with it, and the launcher gives up:
+    what is then left is launched once more, and what dies again has failed.
+    """
+    for attempt in range(_ATTEMPTS):
+        if not jobs:
+            return
+        try:
+            _launch_once(jobs, master, context, task)
+            return
+        except Exception as error:
+            log.error("error: a job's process died: %s", describe(error)[:200])
+            if attempt + 1 < _ATTEMPTS:
+                jobs = [job for job in jobs if _is_left(job)]
+    for job in filter(_is_left, jobs):
+        job.folder.mkdir(parents=True, exist_ok=True)
+        record = {"overrides": list(job.overrides), **(read_record(job.folder) or {})}
+        write_record(job.folder, {**record, "status": "failed", "error": "its process died"})
+
+
+def _is_left(job: Job) -> bool:
+    return state_of(job.folder) in ("new", "interrupted")
+
+
+def _launch_once(
+    jobs: Sequence[Job], master: DictConfig, context: HydraContext, task: TaskFunction
+) -> None:
+    with open_dict(master):
+        # Resolved here: where a launcher's processes are, the resolvers are not known.
+        master.hydra.sweep.dir = str(jobs[0].folder.parent)
+    launcher = Plugins.instance().instantiate_launcher(
+        config=master, hydra_context=context, task_function=task
+    )
+    at_once = _jobs_at_once(master.hydra.launcher)
+    together = stopped_together([job.folder for job in jobs]) if at_once else nullcontext()
+    with together:
+        launcher.launch([_launched(job, at_once) for job in jobs], initial_job_idx=0)
+
+
+def _launched(job: Job, at_once: int) -> list[str]:
+    """A job's overrides, with its folder and, where others run beside it, its share of threads."""
+    overrides = [*job.overrides, f"hydra.sweep.subdir={quoted(job.folder.name)}"]
+    if at_once and job.config is not None and job.config.trainer.threads is None:
+        overrides.append(f"trainer.threads={max(1, _cores() // at_once)}")
+    return overrides
+
+
+def _jobs_at_once(launcher: DictConfig) -> int:
+    """How many jobs run at once in processes of their own on this machine; 0 where none do."""
+    wanted = launcher.get("n_jobs") or 0
+    return wanted if wanted >= 0 else max(1, _cores() + 1 + wanted)  # as joblib counts
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):  # those that this process may use
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
