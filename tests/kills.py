@@ -171,7 +171,8 @@ def differences(folder: Path, reference: Path) -> list[str]:
     records = [read_record(f) or {} for f in (folder, reference)]
     found += [key for key in ("metrics", "signature") if records[0][key] != records[1][key]]
     losses = [[epoch["val/loss"] for epoch in record["history"]] for record in records]
-    return found + (["history"] if losses[0] != losses[1] else [])
+    found += ["history"] if losses[0] != losses[1] or len(losses[0]) != records[1]["epochs"] else []
+    return found
 
 
 def main() -> int:

@@ -30,6 +30,8 @@ def test_a_run_leaves_all_that_it_promises(corpus: Path, tmp_path: Path) -> None
         for metric in ("accuracy", "f1", "auroc", "loss"):
             assert f"{split}/{metric}" in record["metrics"]
     assert record["parameters"] > 0 and record["reviews_per_second"] > 0
+    assert [epoch["epoch"] for epoch in record["history"]] == [1, 2]
+    assert all("val/accuracy" in epoch and "train/loss" in epoch for epoch in record["history"])
 
     config = json.loads((first / "bundle" / "config.json").read_text(encoding="utf-8"))
     assert config["metrics"] == record["metrics"]

@@ -142,8 +142,13 @@ def train(config: RunConfig, folder: Path, record: Record) -> Record:
     )
     callbacks = [*build_callbacks(config, folder), *build_pruning(config, folder), export]
     trainer = build_trainer(config, folder, callbacks, step)
-    metrics = fit_and_test(trainer, module, datamodule, checkpoint, config.test)
-    results = _results(trainer, module, datamodule, metrics, time.perf_counter() - started)
+    fit(trainer, module, datamodule, checkpoint)
+    # Before the measuring, which loads the best checkpoint with the callbacks' state of then.
+    results = _training_results(trainer, module, datamodule)
+    before = _progress(trainer).seconds_before
+    metrics = measure(trainer, module, datamodule, config.test)
+    seconds = round(before + time.perf_counter() - started, 3)
+    results |= {"metrics": metrics, "seconds": seconds, "finished": _now()}
     if trainer.is_global_zero:
         log_hyperparameters(trainer, config, metrics)
         results["bundle_bytes"] = sum(file.stat().st_size for file in export.folder.iterdir())
@@ -186,14 +191,13 @@ def _checkpoint(
     return config.ckpt_path, None
 
 
-def fit_and_test(
+def fit(
     trainer: L.Trainer,
     module: SentimentModule,
     datamodule: ReviewDataModule,
     checkpoint: str | None,
-    test: bool,
-) -> dict[str, float]:
-    """Fit, then measure the best weights on the validation part and, if wanted, the test part."""
+) -> None:
+    """Train, and export by callback. Raises Interrupted where the user does not wait for a step."""
     try:
         trainer.fit(module, datamodule=datamodule, ckpt_path=checkpoint)
     except SystemExit as error:
@@ -201,6 +205,12 @@ def fit_and_test(
             raise  # a job queue's, which has put the job back
         # Lightning's answer to a Ctrl-C that did not wait for the step
         raise Interrupted(signal.SIGINT) from None
+
+
+def measure(
+    trainer: L.Trainer, module: SentimentModule, datamodule: ReviewDataModule, test: bool
+) -> dict[str, float]:
+    """Metrics of the best weights on the validation part and, if wanted, the test part."""
     best = best_checkpoint(trainer)
     measured: dict[str, Any] = {}
     # The curves end with the last epoch; the best epoch's figures have their place in HPARAMS.
@@ -218,19 +228,12 @@ def fit_and_test(
     }
 
 
-def _results(
-    trainer: L.Trainer,
-    module: SentimentModule,
-    datamodule: ReviewDataModule,
-    metrics: dict[str, float],
-    seconds: float,
+def _training_results(
+    trainer: L.Trainer, module: SentimentModule, datamodule: ReviewDataModule
 ) -> Record:
-    progress = next(each for each in trainer.callbacks if isinstance(each, TrainingProgress))  # type: ignore[attr-defined]
+    """What the training took and gave, of a resumed run's earlier parts too."""
+    progress = _progress(trainer)
     return {
-        "finished": _now(),
-        "metrics": metrics,
-        # All training, of a resumed run's earlier parts too, and what this part took besides.
-        "seconds": round(seconds + progress.seconds_before, 3),
         "train_seconds": round(progress.seconds, 3),
         "reviews_per_second": round(progress.reviews / max(progress.seconds, 1e-9), 1),
         "epochs": trainer.current_epoch,
@@ -240,6 +243,10 @@ def _results(
         "tokenizer_fingerprint": datamodule.corpus.tokenizer_fingerprint,
         "history": progress.history,
     }
+
+
+def _progress(trainer: L.Trainer) -> TrainingProgress:
+    return next(each for each in trainer.callbacks if isinstance(each, TrainingProgress))  # type: ignore[attr-defined]
 
 
 def _now() -> str:
