@@ -7,7 +7,6 @@ import logging
 import signal
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +14,16 @@ import pytorch_lightning as L
 import torch
 from pytorch_lightning.utilities import rank_zero_only
 
-from nsmc.data.cache import digest_of_file
 from nsmc.data.datamodule import ReviewDataModule
 from nsmc.experiments.build import CHECKPOINTS, build_callbacks, build_datamodule, build_trainer
+from nsmc.experiments.continuing import Record, continuation, is_same, now, starting_checkpoint
 from nsmc.experiments.hardware import check_hardware
 from nsmc.experiments.hparams import log_hyperparameters
 from nsmc.experiments.quiet import quieten
-from nsmc.experiments.record import environment, occupied, read_record, recorded
+from nsmc.experiments.record import occupied, read_record, recorded
 from nsmc.experiments.schema import RunConfig
 from nsmc.experiments.signature import corpus_fingerprint, signature
-from nsmc.training.checkpoints import LAST, adopt_best, check_checkpoint, load_checkpoint
+from nsmc.training.checkpoints import adopt_best, check_checkpoint, load_checkpoint
 from nsmc.training.export import BundleExport, best_checkpoint
 from nsmc.training.module import SentimentModule
 from nsmc.training.progress import TrainingProgress
@@ -33,8 +32,6 @@ from nsmc.training.signals import Interrupted
 log = logging.getLogger(__name__)
 
 _THREADS = torch.get_num_threads()  # before a job sets its own
-
-Record = dict[str, Any]
 
 
 def run_job(config: RunConfig, folder: Path, command: str, overrides: Sequence[str] = ()) -> Record:
@@ -59,10 +56,10 @@ def run_job(config: RunConfig, folder: Path, command: str, overrides: Sequence[s
     folder.mkdir(parents=True, exist_ok=True)
     with occupied(folder):
         earlier = read_record(folder) or {}  # another process may have been at it
-        if earlier.get("status", "") == "finished" and _is_same(earlier, record):
+        if earlier.get("status", "") == "finished" and is_same(earlier, record):
             log.info("%s: finished before", folder)
             return earlier
-        with recorded(folder, {**record, **_continuation(folder, earlier, record)}) as running:
+        with recorded(folder, {**record, **continuation(folder, earlier, record)}) as running:
             running |= train(config, folder, running)
     return running
 
@@ -70,56 +67,6 @@ def run_job(config: RunConfig, folder: Path, command: str, overrides: Sequence[s
 def process_rank() -> int:
     """This process's place among those that train together, as Lightning finds it."""
     return int(getattr(rank_zero_only, "rank", 0))
-
-
-def starting_checkpoint(config: RunConfig, folder: Path, earlier: Record) -> str | None:
-    """The digest of `ckpt_path`; of a run that goes on by itself it may be gone, or changed since.
-
-    Raises what `load_checkpoint` raises.
-    """
-    if config.ckpt_path is None:
-        return None
-    is_same_path = earlier.get("config", {}).get("ckpt_path") == config.ckpt_path
-    if is_same_path and (folder / CHECKPOINTS / LAST).is_file():
-        known: str | None = earlier.get("starting_checkpoint")
-        return known
-    load_checkpoint(config.ckpt_path)
-    return digest_of_file(Path(config.ckpt_path))
-
-
-def _is_same(earlier: Record, record: Record) -> bool:
-    return bool(earlier.get("signature") == record["signature"])
-
-
-def _continuation(folder: Path, earlier: Record, record: Record) -> Record:
-    """What a run takes over from the one in its folder: the checkpoint and the threads.
-
-    Raises ValueError where the folder holds another run, whose files would be mixed with these.
-    """
-    checkpoint = folder / CHECKPOINTS / LAST
-    begun = {"started": _now(), "resumed_from": None, "resumed": 0, **environment()}
-    if not checkpoint.is_file() or not _is_intact(checkpoint):
-        return begun
-    if not _is_same(earlier, record):
-        raise ValueError(f"{folder} holds another run: choose another folder with hydra.run.dir")
-    return {
-        **begun,
-        "started": earlier.get("started", begun["started"]),
-        "resumed_from": str(checkpoint),
-        "resumed": earlier.get("resumed", 0) + 1,
-        "threads": earlier.get("threads"),
-    }
-
-
-def _is_intact(checkpoint: Path) -> bool:
-    """Whether a checkpoint can be read; one that cannot is put aside."""
-    try:
-        load_checkpoint(str(checkpoint))
-    except ValueError as error:
-        log.warning("%s: starting over", error)
-        checkpoint.replace(checkpoint.with_name(f"{checkpoint.name}.damaged"))
-        return False
-    return True
 
 
 def train(config: RunConfig, folder: Path, record: Record) -> Record:
@@ -148,7 +95,7 @@ def train(config: RunConfig, folder: Path, record: Record) -> Record:
     before = _progress(trainer).seconds_before
     metrics = measure(trainer, module, datamodule, config.test)
     seconds = round(before + time.perf_counter() - started, 3)
-    results |= {"metrics": metrics, "seconds": seconds, "finished": _now()}
+    results |= {"metrics": metrics, "seconds": seconds, "finished": now()}
     if trainer.is_global_zero:
         log_hyperparameters(trainer, config, metrics)
         results["bundle_bytes"] = sum(file.stat().st_size for file in export.folder.iterdir())
@@ -247,7 +194,3 @@ def _training_results(
 
 def _progress(trainer: L.Trainer) -> TrainingProgress:
     return next(each for each in trainer.callbacks if isinstance(each, TrainingProgress))  # type: ignore[attr-defined]
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import torch
 
-from nsmc.experiments.job import Record, process_rank, run_job
+from nsmc.experiments.continuing import Record
+from nsmc.experiments.job import process_rank, run_job
 from nsmc.experiments.overrides import pasteable, quoted
 from nsmc.experiments.record import BusyError, read_record, write_record
 from nsmc.experiments.schema import RunConfig

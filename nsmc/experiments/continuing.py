@@ -1,0 +1,70 @@
+"""What a run takes over from an earlier part of itself in its folder."""
+
+import logging
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from nsmc.data.cache import digest_of_file
+from nsmc.experiments.build import CHECKPOINTS
+from nsmc.experiments.record import environment
+from nsmc.experiments.schema import RunConfig
+from nsmc.training.checkpoints import LAST, load_checkpoint
+
+log = logging.getLogger(__name__)
+
+Record = dict[str, Any]
+
+
+def starting_checkpoint(config: RunConfig, folder: Path, earlier: Record) -> str | None:
+    """The digest of `ckpt_path`; of a run that goes on by itself it may be gone, or changed since.
+
+    Raises what `load_checkpoint` raises.
+    """
+    if config.ckpt_path is None:
+        return None
+    is_same_path = earlier.get("config", {}).get("ckpt_path") == config.ckpt_path
+    if is_same_path and (folder / CHECKPOINTS / LAST).is_file():
+        known: str | None = earlier.get("starting_checkpoint")
+        return known
+    load_checkpoint(config.ckpt_path)
+    return digest_of_file(Path(config.ckpt_path))
+
+
+def is_same(earlier: Record, record: Record) -> bool:
+    return bool(earlier.get("signature") == record["signature"])
+
+
+def continuation(folder: Path, earlier: Record, record: Record) -> Record:
+    """What a run takes over from the one in its folder: the checkpoint and the threads.
+
+    Raises ValueError where the folder holds another run, whose files would be mixed with these.
+    """
+    checkpoint = folder / CHECKPOINTS / LAST
+    begun = {"started": now(), "resumed_from": None, "resumed": 0, **environment()}
+    if not checkpoint.is_file() or not _is_intact(checkpoint):
+        return begun
+    if not is_same(earlier, record):
+        raise ValueError(f"{folder} holds another run: choose another folder with hydra.run.dir")
+    return {
+        **begun,
+        "started": earlier.get("started", begun["started"]),
+        "resumed_from": str(checkpoint),
+        "resumed": earlier.get("resumed", 0) + 1,
+        "threads": earlier.get("threads"),
+    }
+
+
+def _is_intact(checkpoint: Path) -> bool:
+    """Whether a checkpoint can be read; one that cannot is put aside."""
+    try:
+        load_checkpoint(str(checkpoint))
+    except ValueError as error:
+        log.warning("%s: starting over", error)
+        checkpoint.replace(checkpoint.with_name(f"{checkpoint.name}.damaged"))
+        return False
+    return True
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
