@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 PROJECT = Path(__file__).parents[1]
+# To the bit, results depend on the number of threads.
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 GOOD = ("정말 재밌다", "최고의 영화", "감동이었어요", "또 보고싶다 최고", "연기가 훌륭하다")
 BAD = ("너무 지루하다", "최악의 영화", "돈이 아깝다", "다신 안본다 별로", "연기가 엉망이다")
 
@@ -51,7 +53,14 @@ def run(
         capture_output=True,
         text=True,
         timeout=240,
-        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+        env={**ENVIRONMENT, **environment},
     )
     assert finished.returncode == expect, finished.stderr
     return finished
+
+
+def started(command: Sequence[str]) -> "subprocess.Popen[str]":
+    """Start a command, with what it says on standard error to be read."""
+    return subprocess.Popen(
+        command, cwd=PROJECT, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
+    )

@@ -1,7 +1,6 @@
 """Runs that are stopped, killed, or out of room go on as if nothing had happened."""
 
 import json
-import os
 import resource
 import signal
 import subprocess
@@ -14,9 +13,7 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
-from tests.commands import PROJECT, run, train, train_command
-
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
+from tests.commands import ENVIRONMENT, PROJECT, run, started, train, train_command
 
 
 def record(folder: Path) -> dict[str, Any]:
@@ -32,9 +29,7 @@ def assert_same_weights(first: Path, second: Path) -> None:
 
 def stop(command: list[str], signum: int, said: str = "epoch 2/") -> tuple[int, str]:
     """Start the command, send the signal once it has said something; exit code and the rest."""
-    with subprocess.Popen(
-        command, cwd=PROJECT, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
-    ) as process:
+    with started(command) as process:
         assert process.stderr is not None
         for line in process.stderr:
             if said in line:
@@ -98,7 +93,7 @@ def test_a_run_that_goes_on_keeps_its_configuration(corpus: Path, tmp_path: Path
     assert "finished before" in run([*resume, "logger=none", "data.cache_dir=elsewhere"]).stderr
     finished = run([*resume, "model=lstm"], expect=1)
     assert "model: a run goes on with its own; leave model= out" in finished.stderr
-    finished = run([*resume, "hydra.run.dir=/nowhere"], expect=1)
+    finished = run([*resume, f"hydra.run.dir={tmp_path}/elsewhere"], expect=1)
     assert "exclude each other" in finished.stderr
     finished = run([*resume, "model.lr=0.1"], expect=1)
     assert "model.lr: cannot change for a run that goes on" in finished.stderr

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from importlib.util import find_spec
@@ -15,7 +14,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from nsmc.runtime.predictor import Predictor
-from tests.commands import PROJECT, run, train, train_command
+from tests.commands import PROJECT, run, started, train, train_command
 
 
 def place(folder: Path) -> str:
@@ -98,7 +97,7 @@ def test_a_mistake_in_all_jobs_is_said_once(corpus: Path, tmp_path: Path) -> Non
 def test_a_sweep_that_is_stopped_goes_on(corpus: Path, tmp_path: Path, signum: int) -> None:
     jobs = ("-m", "seed=1,2", "trainer.max_epochs=40", place(tmp_path / "stopped"))
     command = train_command(corpus, *jobs)
-    with subprocess.Popen(command, cwd=PROJECT, stderr=subprocess.PIPE, text=True) as process:
+    with started(command) as process:
         assert process.stderr is not None
         for line in process.stderr:
             if "epoch 3/" in line:
@@ -215,7 +214,7 @@ def test_a_search_survives_failures_and_being_killed(corpus: Path, tmp_path: Pat
     values = search(tmp_path, 8, "model.lr: [0.01, 1.0e+30]")
     settings = ("model.schedule=constant", "trainer.log_every_n_steps=1", "trainer.max_epochs=30")
     command = train_command(corpus, *values, *settings)
-    with subprocess.Popen(command, cwd=PROJECT, stderr=subprocess.PIPE, text=True) as process:
+    with started(command) as process:
         assert process.stderr is not None
         for line in process.stderr:
             if "epoch 3/" in line:
@@ -232,9 +231,7 @@ def test_a_search_survives_failures_and_being_killed(corpus: Path, tmp_path: Pat
 def test_two_processes_share_a_search(corpus: Path, tmp_path: Path) -> None:
     values = search(tmp_path, 6, "model.lr: {low: 0.001, high: 0.1}")
     command = train_command(corpus, *values, "trainer.max_epochs=1")
-    processes = [
-        subprocess.Popen(command, cwd=PROJECT, stderr=subprocess.PIPE, text=True) for _ in "ab"
-    ]
+    processes = [started(command) for _ in "ab"]
     said = [process.communicate(timeout=200)[1] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], said
     trials = [
@@ -269,7 +266,7 @@ def test_jobs_in_parallel_stop_with_their_checkpoints(corpus: Path, tmp_path: Pa
     )
     values = ("-m", *launcher, "seed=1,2,3", "trainer.max_epochs=999", place(tmp_path))
     command = train_command(corpus, *values, "model.schedule=constant")
-    with subprocess.Popen(command, cwd=PROJECT, stderr=subprocess.PIPE, text=True) as process:
+    with started(command) as process:
         assert process.stderr is not None
         for line in process.stderr:
             if "epoch 5/" in line and len(list(tmp_path.glob("*/checkpoints/last.ckpt"))) == 2:
@@ -305,9 +302,7 @@ def test_names_of_sweeps_are_text(corpus: Path, name: str) -> None:
 
 def test_a_job_of_a_named_sweep_goes_on_by_its_folder(corpus: Path, tmp_path: Path) -> None:
     jobs = ("-m", "seed=1", "sweep=named", "trainer.max_epochs=40", place(tmp_path))
-    with subprocess.Popen(
-        train_command(corpus, *jobs), cwd=PROJECT, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with started(train_command(corpus, *jobs)) as process:
         assert process.stderr is not None
         for line in process.stderr:
             if "epoch 2/" in line:
@@ -334,9 +329,7 @@ def test_a_refused_job_that_was_mended_is_forgotten(corpus: Path, tmp_path: Path
 def test_a_worker_that_is_killed_takes_no_job_with_it(corpus: Path, tmp_path: Path) -> None:
     launcher = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
     values = ("-m", *launcher, "seed=1,2,3", "trainer.max_epochs=60", place(tmp_path))
-    with subprocess.Popen(
-        train_command(corpus, *values), cwd=PROJECT, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with started(train_command(corpus, *values)) as process:
         assert process.stderr is not None
         for line in process.stderr:
             if "epoch 3/" in line:
@@ -353,7 +346,7 @@ def test_a_worker_that_is_killed_takes_no_job_with_it(corpus: Path, tmp_path: Pa
 def test_a_preempted_job_goes_on(corpus: Path, tmp_path: Path) -> None:
     launcher = ("hydra/launcher=submitit_local", f"hydra.launcher.submitit_folder={tmp_path}/logs")
     values = ("-m", *launcher, "seed=1", "trainer.max_epochs=120", place(tmp_path / "sweep"))
-    with subprocess.Popen(train_command(corpus, *values), cwd=PROJECT) as process:
+    with started(train_command(corpus, *values)) as process:
         found: dict[str, Any] = {}
         while not found.get("pid") or not list(tmp_path.glob("sweep/*/checkpoints/last.ckpt")):
             found = next(iter(records(tmp_path / "sweep").values()), {})
