@@ -4,16 +4,15 @@ Legend: N reviews, B reviews in a batch, T tokens of the longest review in a bat
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from nsmc.data.encoding import EncodedReviews
-from nsmc.data.tokenizer import PAD_ID
+from nsmc.data.tokenizer import PAD_ID, IntArray
 
 # Batches whose rows are sorted by length together: enough that padding is a few per cent, few
 # enough that who meets whom in a batch still changes from epoch to epoch.
@@ -27,10 +26,32 @@ class Batch(NamedTuple):
     lengths: Tensor  # [B] int64, at least 1
     labels: Tensor  # [B] int64, 0 or 1
     rows: Tensor  # [B] int64, the reviews' places in their split
+    targets: Tensor  # [B] float32, probabilities of the label 1: what training aims at
 
 
-class BucketSampler(Sampler[npt.NDArray[np.int64]]):
-    """Yields each batch as an array of rows, every row once an epoch.
+class Step(NamedTuple):
+    """Which reviews make a batch, and in which epoch."""
+
+    epoch: int
+    rows: IntArray  # [B]
+
+
+class ReviewSource(Protocol):
+    """Reviews as token ids, which may differ from epoch to epoch."""
+
+    def __len__(self) -> int: ...
+
+    def lengths(self, epoch: int) -> IntArray:
+        """The tokens of each review [N]."""
+        ...
+
+    def select(self, rows: IntArray, epoch: int) -> tuple[EncodedReviews, IntArray]:
+        """Reviews that hold those in `rows` as they are in an epoch, and their places in them."""
+        ...
+
+
+class BucketSampler(Sampler[Step]):
+    """Yields each batch as a `Step`, every row once an epoch.
 
     With `bucketing`, the reviews of a batch have similar lengths. With `shuffle`, the order depends
     on the seed and the epoch alone. Among `world_size` processes, each step's reviews are dealt out
@@ -42,7 +63,7 @@ class BucketSampler(Sampler[npt.NDArray[np.int64]]):
 
     def __init__(
         self,
-        lengths: npt.NDArray[np.int64],
+        reviews: ReviewSource,
         batch_size: int,
         *,
         shuffle: bool,
@@ -52,7 +73,7 @@ class BucketSampler(Sampler[npt.NDArray[np.int64]]):
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
-        self.lengths = lengths
+        self.reviews = reviews
         self.step_size = batch_size * world_size
         self.shuffle = shuffle
         self.bucketing = bucketing
@@ -68,12 +89,12 @@ class BucketSampler(Sampler[npt.NDArray[np.int64]]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        steps, rest = divmod(len(self.lengths), self.step_size)
+        steps, rest = divmod(len(self.reviews), self.step_size)
         return steps + (rest > self._last_rank)
 
-    def __iter__(self) -> Iterator[npt.NDArray[np.int64]]:
+    def __iter__(self) -> Iterator[Step]:
         generator = np.random.default_rng([self.seed, self.epoch])
-        rows = np.arange(len(self.lengths))
+        rows = np.arange(len(self.reviews))
         if self.shuffle:
             rows = generator.permutation(rows)
         if self.bucketing:
@@ -85,24 +106,25 @@ class BucketSampler(Sampler[npt.NDArray[np.int64]]):
         for start in starts:
             step = rows[start : start + self.step_size]
             if len(step) > self._last_rank:
-                yield step[self.rank :: self.world_size]
+                yield Step(self.epoch, step[self.rank :: self.world_size])
 
     @property
     def _last_rank(self) -> int:
         """The process that decides whether an incomplete step is taken: it needs a review in it."""
         return self.world_size - 1 if self.same_steps else self.rank
 
-    def _sorted_by_length(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    def _sorted_by_length(self, rows: IntArray) -> IntArray:
+        lengths = self.reviews.lengths(self.epoch)[rows]
         if not self.shuffle:
-            return rows[np.argsort(self.lengths[rows], kind="stable")]
+            return rows[np.argsort(lengths, kind="stable")]
         pool = np.arange(len(rows)) // (_POOL * self.step_size)
-        return rows[np.lexsort((self.lengths[rows], pool))]
+        return rows[np.lexsort((lengths, pool))]
 
 
 class BatchDataset(Dataset[Batch]):
-    """Indexed by an array of rows, gives their padded batch."""
+    """Indexed by a `Step`, gives its padded batch."""
 
-    def __init__(self, reviews: EncodedReviews, max_length: int, pad_to: int | None) -> None:
+    def __init__(self, reviews: ReviewSource, max_length: int, pad_to: int | None) -> None:
         self.reviews = reviews
         self.max_length = max_length
         self.pad_to = pad_to
@@ -110,12 +132,14 @@ class BatchDataset(Dataset[Batch]):
     def __len__(self) -> int:
         return len(self.reviews)
 
-    def __getitem__(self, rows: npt.NDArray[np.int64]) -> Batch:
-        return collate(self.reviews, rows, self.max_length, self.pad_to)
+    def __getitem__(self, step: Step) -> Batch:
+        reviews, places = self.reviews.select(step.rows, step.epoch)
+        batch = collate(reviews, places, self.max_length, self.pad_to)
+        return batch._replace(rows=torch.from_numpy(step.rows))
 
 
 def collate(
-    reviews: EncodedReviews, rows: npt.NDArray[np.int64], max_length: int, pad_to: int | None = None
+    reviews: EncodedReviews, rows: IntArray, max_length: int, pad_to: int | None = None
 ) -> Batch:
     """Cut reviews to `max_length` tokens and pad to `pad_to`, or to the longest of the batch.
 
@@ -128,9 +152,12 @@ def collate(
     is_token = positions < lengths[:, None]  # [B, T]
     token_ids = np.full(is_token.shape, PAD_ID, dtype=np.int64)
     token_ids[is_token] = reviews.token_ids[(starts[:, None] + positions)[is_token]]
+    labels = reviews.labels[rows].astype(np.int64)
+    targets = labels if reviews.targets is None else reviews.targets[rows]
     return Batch(
         torch.from_numpy(token_ids),
         torch.from_numpy(lengths),
-        torch.from_numpy(reviews.labels[rows].astype(np.int64)),
+        torch.from_numpy(labels),
         torch.from_numpy(rows),
+        torch.from_numpy(targets.astype(np.float32)),
     )

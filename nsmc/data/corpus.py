@@ -6,7 +6,7 @@ per line. Any line end and a byte order mark are accepted. It does not tokenize 
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -20,62 +20,70 @@ _LINE_END = re.compile(r"\r\n|\n|\r")
 # A CSV-quoted field: wrapped in double quotes, every double quote inside doubled.
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 
-# Fields with a double quote were CSV-quoted twice when the NSMC files were made.
-_QUOTING_LAYERS = 2
+# Fields with a double quote were CSV-quoted twice when the NSMC files were made; the rest of the
+# crawl, which has no labels, was quoted once.
+_QUOTING_LAYERS = {"labelled": 2, "unlabelled": 1}
 
 
 @dataclass(frozen=True)
 class Reviews:
-    """Reviews in file order: `texts` and `labels` [N] (0 negative, 1 positive).
+    """Reviews in file order: `texts`, `labels` [N] (0 negative, 1 positive) and `ids`.
 
-    `dropped` counts the rows that were left out because they have no text.
+    Unlabelled reviews have the label 0. `dropped` counts the rows that were left out because they
+    have no text.
     """
 
     texts: list[str]
     labels: npt.NDArray[np.int8]
     dropped: int = 0
+    ids: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.texts)
 
     def take(self, rows: npt.NDArray[np.int64]) -> "Reviews":
-        return Reviews([self.texts[row] for row in rows], self.labels[rows])
+        ids = [self.ids[row] for row in rows] if self.ids else []
+        return Reviews([self.texts[row] for row in rows], self.labels[rows], ids=ids)
 
 
-def read_reviews(path: Path) -> Reviews:
-    """Read one corpus file.
+def read_reviews(path: Path, *, labelled: bool = True) -> Reviews:
+    """Read one corpus file; where it is not `labelled`, it needs no column `label`.
 
     Raises FileNotFoundError for a missing file, and ValueError naming the file and the row (the
     header is row 1) for a missing column, a row with too few or too many fields, a label other
     than 0 or 1, or bytes that are not UTF-8.
     """
-    texts, labels, dropped = [], [], 0
-    for field, label in _rows(path):
-        text = _unquote(field)
+    texts, labels, ids, dropped = [], [], [], 0
+    for review_id, document, label in _rows(path, COLUMNS if labelled else COLUMNS[:2]):
+        text = _unquote(document, _QUOTING_LAYERS["labelled" if labelled else "unlabelled"])
         if text.strip():
             texts.append(text)
             labels.append(label == "1")
+            ids.append(review_id)
         else:
             dropped += 1
     if not texts:
         raise ValueError(f"{path}: no row has a text")
-    return Reviews(texts, np.array(labels, dtype=np.int8), dropped)
+    return Reviews(texts, np.array(labels, dtype=np.int8), dropped, ids)
 
 
-def _rows(path: Path) -> Iterator[tuple[str, str]]:
-    """Yield the document, its quotes untouched, and the label of each row that is not blank."""
+def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[str, str, str]]:
+    """Yield the id, the document, its quotes untouched, and the label of rows that are not blank.
+
+    Without the column `label` every label is 0.
+    """
     # Not the csv module: a lone double quote in a review must not swallow the rows that follow it.
     lines = _LINE_END.split(_decoded(path))
     header = lines[0].split("\t")
     if not any(header):
         raise ValueError(f"{path}, row 1: the file is empty; expected a header")
-    missing = [name for name in COLUMNS if name not in header]
+    missing = [name for name in columns if name not in header]
     if missing:
         raise ValueError(
             f"{path}, row 1: no column {missing[0]!r} in {str(header)[:80]}; "
-            f"expected a tab-separated file with the columns {', '.join(COLUMNS)}"
+            f"expected a tab-separated file with the columns {', '.join(columns)}"
         )
-    document, label = header.index("document"), header.index("label")
+    review_id, document, *label = map(header.index, columns)
     for row, line in enumerate(lines[1:], start=2):
         fields = line.split("\t")
         if not any(fields):
@@ -85,10 +93,11 @@ def _rows(path: Path) -> Iterator[tuple[str, str]]:
             raise ValueError(
                 f"{path}, row {row}: {len(fields)} fields where the header has {len(header)}{hint}"
             )
-        if fields[label] not in ("0", "1"):
-            problem = f"label {fields[label]!r} is not 0 or 1" if fields[label] else "no label"
+        value = fields[label[0]] if label else "0"
+        if value not in ("0", "1"):
+            problem = f"label {value!r} is not 0 or 1" if value else "no label"
             raise ValueError(f"{path}, row {row}: {problem}")
-        yield fields[document], fields[label]
+        yield fields[review_id], fields[document], value
 
 
 def _decoded(path: Path) -> str:
@@ -100,8 +109,13 @@ def _decoded(path: Path) -> str:
         raise ValueError(f"{path}, row {row}: not UTF-8 ({error.reason})") from None
 
 
-def _unquote(text: str) -> str:
-    for _ in range(_QUOTING_LAYERS):
+def without_spaces(text: str) -> str:
+    """The text as it is compared where white space makes no difference."""
+    return "".join(text.split())
+
+
+def _unquote(text: str, layers: int) -> str:
+    for _ in range(layers):
         if text[:1] != '"' or not _QUOTED.fullmatch(text):
             return text
         text = text[1:-1].replace('""', '"')

@@ -7,22 +7,24 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytorch_lightning as L
 from torch.utils.data import DataLoader
 
-from nsmc.data.batching import Batch, BatchDataset, BucketSampler
+from nsmc.data.batching import Batch, BatchDataset, BucketSampler, ReviewSource
 from nsmc.data.download import RemoteFile, fetch_missing
-from nsmc.data.encoding import EncodedCorpus, EncodingSettings, encode_corpus
+from nsmc.data.encoding import CorpusFiles, EncodedCorpus, EncodingSettings, encode_corpus
+from nsmc.data.training_set import TrainingSettings, training_reviews
+from nsmc.data.unlabelled import fetch_unlabelled
 
 
 class ReviewDataModule(L.LightningDataModule):
     """Serves the train, val and test parts of a corpus as `Batch`es.
 
-    `train_file` and `test_file` are in `root`; `remote_files` says where those that are not there
-    can be downloaded from. `batch_size` counts reviews for each process. `pad_to` is a fixed number
-    of tokens, or None to pad to the longest review of each batch; longer reviews are cut to
-    `max_length` tokens.
+    `train_file`, `test_file` and, if wanted, `unlabelled_file` are in `root`; `remote_files` and
+    `unlabelled_archive` say where those that are not there can be downloaded from. `tokenizer` is
+    the path of a `tokenizer.json` to use instead of training one. `batch_size` counts reviews for
+    each process. `pad_to` is a fixed number of tokens, or None to pad to the longest review of each
+    batch; longer reviews are cut to `max_length` tokens.
     """
 
     def __init__(
@@ -41,14 +43,24 @@ class ReviewDataModule(L.LightningDataModule):
         shuffle: bool,
         bucketing: bool,
         seed: int,
+        unlabelled_file: str | None = None,
+        unlabelled_archive: str | None = None,
+        tokenizer: str | None = None,
+        training: TrainingSettings | None = None,
     ) -> None:
         super().__init__()
         self.root = Path(root).expanduser()
-        self.train_file = train_file
-        self.test_file = test_file
+        self.files = CorpusFiles(
+            train=self.root / train_file,
+            test=self.root / test_file,
+            unlabelled=self.root / unlabelled_file if unlabelled_file else None,
+            tokenizer=Path(tokenizer) if tokenizer else None,
+        )
+        self.unlabelled_archive = unlabelled_archive
         self.remote_files = remote_files
         self.cache_dir = Path(cache_dir).expanduser()
         self.encoding = encoding
+        self.training = training or TrainingSettings()
         self.batch_size = batch_size
         self.eval_batch_size = eval_batch_size
         self.max_length = max_length
@@ -57,6 +69,7 @@ class ReviewDataModule(L.LightningDataModule):
         self.bucketing = bucketing
         self.seed = seed
         self._corpus: EncodedCorpus | None = None
+        self._training_reviews: ReviewSource | None = None
 
     def prepare_data(self) -> None:
         """Download what is missing and encode the corpus, unless that was done before.
@@ -64,14 +77,20 @@ class ReviewDataModule(L.LightningDataModule):
         Raises what `fetch_missing` and `encode_corpus` raise.
         """
         if self._corpus is None:
-            names = (self.train_file, self.test_file)
-            fetch_missing(self.root, {name: self.remote_files.get(name) for name in names})
-            self._corpus = encode_corpus(
-                self.root / self.train_file,
-                self.root / self.test_file,
-                self.encoding,
-                self.cache_dir,
+            self.fetch()
+            self._corpus = encode_corpus(self.files, self.encoding, self.cache_dir)
+        if self._training_reviews is None:
+            self._training_reviews = training_reviews(
+                self._corpus, self.files, self.encoding, self.training, self.seed, self.cache_dir
             )
+
+    def fetch(self) -> None:
+        """Download what is missing; raises what `fetch_missing` and `fetch_unlabelled` raise."""
+        files = self.files
+        names = [path.name for path in (files.train, files.test)]
+        fetch_missing(self.root, {name: self.remote_files.get(name) for name in names})
+        if files.unlabelled is not None:
+            fetch_unlabelled(files.unlabelled, self.unlabelled_archive, files.train, files.test)
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint's weights depend on; compared when a run goes on from it."""
@@ -89,21 +108,26 @@ class ReviewDataModule(L.LightningDataModule):
         assert self._corpus is not None
         return self._corpus
 
+    @property
+    def training_reviews(self) -> ReviewSource:
+        """What an epoch trains on."""
+        self.prepare_data()
+        assert self._training_reviews is not None
+        return self._training_reviews
+
     def train_dataloader(self) -> DataLoader[Batch]:
-        return self._dataloader("train")
+        return self._dataloader(self.training_reviews, is_training=True)
 
     def val_dataloader(self) -> DataLoader[Batch]:
-        return self._dataloader("val")
+        return self._dataloader(self.corpus.splits["val"], is_training=False)
 
     def test_dataloader(self) -> DataLoader[Batch]:
-        return self._dataloader("test")
+        return self._dataloader(self.corpus.splits["test"], is_training=False)
 
-    def _dataloader(self, split: str) -> DataLoader[Batch]:
-        reviews = self.corpus.splits[split]
-        is_training = split == "train"
+    def _dataloader(self, reviews: ReviewSource, is_training: bool) -> DataLoader[Batch]:
         trainer = self.trainer  # None where the data is used without one
         sampler = BucketSampler(
-            np.diff(reviews.offsets),
+            reviews,
             self.batch_size if is_training else self.eval_batch_size,
             shuffle=self.shuffle and is_training,
             bucketing=self.bucketing,

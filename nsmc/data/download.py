@@ -35,20 +35,25 @@ def fetch_missing(root: Path, files: dict[str, RemoteFile | None]) -> None:
             continue
         if remote is None:
             raise FileNotFoundError(f"{path} is not there; set data.root to the corpus's folder")
-        _download(path, remote)
+        download(path, remote.url, remote.sha256)
 
 
-def _download(path: Path, remote: RemoteFile) -> None:
+def download(path: Path, url: str, sha256: str | None) -> None:
+    """Download a file, whole or not at all; None where it is not known what it must contain.
+
+    Raises FileNotFoundError where it cannot be downloaded, and ValueError where what came is not
+    what was published.
+    """
     import pooch  # only those who download pay for its import
     import requests
 
     pooch.get_logger().setLevel(logging.WARNING)
-    log.info("downloading %s to %s", remote.url, path)
+    log.info("downloading %s to %s", url, path)
     fetcher = pooch.create(
         path=path.parent,
         base_url="",
-        registry={path.name: f"sha256:{remote.sha256}"},
-        urls={path.name: remote.url},
+        registry={path.name: None if sha256 is None else f"sha256:{sha256}"},
+        urls={path.name: url},
         retry_if_failed=1,
     )
     downloader = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=30)
@@ -56,12 +61,12 @@ def _download(path: Path, remote: RemoteFile) -> None:
         fetcher.fetch(path.name, downloader=downloader)
     except requests.exceptions.RequestException as error:
         raise FileNotFoundError(
-            f"{path} is not there and {remote.url} could not be downloaded "
+            f"{path} is not there and {url} could not be downloaded "
             f"({type(error).__name__}): put the file there, set data.root to a folder that has it, "
             "or use data=sample"
         ) from error
     except ValueError as error:
         raise ValueError(
-            f"{remote.url} gave a file whose SHA-256 is not {remote.sha256}: try again later, put "
+            f"{url} gave a file whose SHA-256 is not {sha256}: try again later, put "
             f"the file at {path}, set data.root to a folder that has it, or use data=sample"
         ) from error

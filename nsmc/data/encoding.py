@@ -6,8 +6,10 @@ a cached folder: `tokenizer.json` and three arrays for each of train, val and te
 
 import json
 import logging
+import shutil
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -18,16 +20,20 @@ import tokenizers
 from tokenizers import Tokenizer
 
 from nsmc.data.cache import cached_folder, digest_of, digest_of_file
-from nsmc.data.corpus import Reviews, read_reviews, split_validation
-from nsmc.data.tokenizer import encode, save_tokenizer, train_tokenizer
+from nsmc.data.corpus import Reviews, read_reviews, split_validation, without_spaces
+from nsmc.data.tokenizer import IntArray, encode, save_tokenizer, train_tokenizer
+from nsmc.runtime.loading import read_tokenizer
 
 log = logging.getLogger(__name__)
 
 SPLITS = ("train", "val", "test")
+UNLABELLED = "unlabelled"  # a fourth part, where there is one
 
 _SECONDS_BETWEEN_LINES = 20
 
-_FORMAT = 2  # raised when the cached files change their meaning
+_FIELDS = ("token_ids", "offsets", "labels")  # of EncodedReviews: the arrays that are kept
+
+_FORMAT = 3  # raised when the cached files change their meaning
 
 
 @dataclass(frozen=True)
@@ -35,15 +41,25 @@ class EncodedReviews:
     """N reviews as token ids, one after the other in a flat array.
 
     `token_ids` [total tokens]; review i is `token_ids[offsets[i]:offsets[i + 1]]`; `offsets`
-    [N + 1]; `labels` [N]. The arrays are memory-mapped and read-only.
+    [N + 1]; `labels` [N]; `targets` [N] are probabilities of the label 1 that training aims at
+    instead of the labels. The arrays may be memory-mapped and read-only.
     """
 
-    token_ids: npt.NDArray[np.unsignedinteger[Any]]
-    offsets: npt.NDArray[np.int64]
+    token_ids: npt.NDArray[np.integer[Any]]
+    offsets: IntArray
     labels: npt.NDArray[np.int8]
+    targets: npt.NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def lengths(self, epoch: int) -> IntArray:
+        """The tokens of each review [N]; the same in every epoch."""
+        return np.diff(self.offsets)
+
+    def select(self, rows: IntArray, epoch: int) -> tuple["EncodedReviews", IntArray]:
+        """Reviews that hold those in `rows` as they are in an epoch, and their places in them."""
+        return self, rows
 
     def review(self, row: int) -> npt.NDArray[np.int64]:
         """The token ids of one review [T]."""
@@ -52,18 +68,49 @@ class EncodedReviews:
 
 @dataclass(frozen=True)
 class EncodingSettings:
-    """What, besides the corpus itself, determines the tokenizer and the encoded corpus."""
+    """What, besides the corpus itself, determines the tokenizer and the encoded corpus.
+
+    `tokenizer` is the SHA-256 of a `tokenizer.json` that is used instead of training one.
+    """
 
     validation_fraction: float
     split_seed: int
     vocab_size: int
     min_frequency: int
     normalization: str
+    tokenizer: str | None = None
+
+
+@dataclass(frozen=True)
+class CorpusFiles:
+    """Where the corpus is; `unlabelled` is a file of reviews without labels, if wanted."""
+
+    train: Path
+    test: Path
+    unlabelled: Path | None = None
+    tokenizer: Path | None = None
+
+    def read_training(self, settings: EncodingSettings) -> tuple[Reviews, Reviews]:
+        """The training and the validation reviews; raises what `read_reviews` raises."""
+        reviews = read_reviews(self.train)
+        train, val = split_validation(reviews, settings.validation_fraction, settings.split_seed)
+        return replace(train, dropped=reviews.dropped), val
+
+    def read_unlabelled(self, val: Reviews) -> Reviews:
+        """The unlabelled reviews, but for those whose text, spaces aside, is in `val`."""
+        assert self.unlabelled is not None
+        reviews = read_reviews(self.unlabelled, labelled=False)
+        known = {without_spaces(text) for text in val.texts}
+        new = [row for row, text in enumerate(reviews.texts) if without_spaces(text) not in known]
+        return reviews.take(np.array(new, dtype=np.int64))
 
 
 @dataclass(frozen=True)
 class EncodedCorpus:
-    """The three encoded parts, the tokenizer, and the fingerprints of what they were made from."""
+    """The encoded parts, the tokenizer, and the fingerprints of what they were made from.
+
+    The parts are train, val and test and, where the corpus has unlabelled reviews, unlabelled.
+    """
 
     splits: dict[str, EncodedReviews]
     tokenizer_path: Path
@@ -75,26 +122,26 @@ class EncodedCorpus:
         return Tokenizer.from_file(str(self.tokenizer_path))
 
 
-def encode_corpus(
-    train_file: Path, test_file: Path, settings: EncodingSettings, cache_dir: Path
-) -> EncodedCorpus:
-    """Encode a corpus, or open what an earlier run encoded from the same content and settings.
+def encode_corpus(files: CorpusFiles, settings: EncodingSettings, cache_dir: Path) -> EncodedCorpus:
+    """Encode the corpus, unless a run did it before: the result is kept under `cache_dir`.
 
     Raises what `read_reviews` raises, and OSError where `cache_dir` cannot be written.
     """
-    corpus_fingerprint = digest_of([digest_of_file(train_file), digest_of_file(test_file)])
-    key = digest_of([_FORMAT, tokenizers.__version__, corpus_fingerprint, asdict(settings)])
-    folder = cache_dir / key
-    built = cached_folder(folder, lambda scratch: _build(scratch, train_file, test_file, settings))
+    corpus_fingerprint = digest_of([digest_of_file(files.train), digest_of_file(files.test)])
+    parts: list[Any] = [corpus_fingerprint, asdict(settings)]
+    if files.unlabelled is not None:
+        parts.append(digest_of_file(files.unlabelled))
+    folder = cache_dir / digest_of([_FORMAT, tokenizers.__version__, *parts])
+    built = cached_folder(folder, lambda scratch: _build(scratch, files, settings))
     info = json.loads((folder / "info.json").read_text())
-    counts = ", ".join(f"{name} {info['reviews'][name]:,}" for name in SPLITS)
+    counts = ", ".join(f"{name} {count:,}" for name, count in info["reviews"].items())
     log.info(
         "%s: %s reviews; %d rows without a text left out; %s",
-        *(train_file.parent, counts, info["dropped"]),
+        *(files.train.parent, counts, info["dropped"]),
         f"encoded into {folder}" if built else f"encoded earlier ({folder})",
     )
     return EncodedCorpus(
-        splits={name: _open(folder, name) for name in SPLITS},
+        splits={name: _open(folder, name) for name in info["reviews"]},
         tokenizer_path=folder / "tokenizer.json",
         corpus_fingerprint=corpus_fingerprint,
         tokenizer_fingerprint=digest_of_file(folder / "tokenizer.json")[:16],
@@ -102,25 +149,40 @@ def encode_corpus(
     )
 
 
-def _build(folder: Path, train_file: Path, test_file: Path, settings: EncodingSettings) -> None:
-    log.info("reading %s and %s", train_file, test_file)
-    labelled, test = read_reviews(train_file), read_reviews(test_file)
-    dropped = labelled.dropped + test.dropped
-    train, val = split_validation(labelled, settings.validation_fraction, settings.split_seed)
-    log.info("training the tokenizer on %s reviews", f"{len(train):,}")
+def _build(folder: Path, files: CorpusFiles, settings: EncodingSettings) -> None:
+    log.info("reading %s and %s", files.train, files.test)
+    train, val = files.read_training(settings)
+    parts = {"train": train, "val": val, "test": read_reviews(files.test)}
+    if files.unlabelled is not None:
+        log.info("reading %s", files.unlabelled)
+        parts[UNLABELLED] = files.read_unlabelled(val)
+    tokenizer = _tokenizer(folder / "tokenizer.json", files, parts, settings)
+    for name, reviews in parts.items():
+        log.info("encoding %s: %s reviews", name, f"{len(reviews):,}")
+        _save(folder, name, encode_reviews(tokenizer, reviews))
+    dropped = sum(part.dropped for part in parts.values())
+    info = {"reviews": {name: len(part) for name, part in parts.items()}, "dropped": dropped}
+    (folder / "info.json").write_text(json.dumps(info))
+
+
+def _tokenizer(
+    path: Path, files: CorpusFiles, parts: Mapping[str, Reviews], settings: EncodingSettings
+) -> Tokenizer:
+    """The tokenizer that is given, or one trained on the reviews that are trained on; at `path`."""
+    if files.tokenizer is not None:
+        tokenizer = read_tokenizer(files.tokenizer)
+        shutil.copyfile(files.tokenizer, path)
+        return tokenizer
+    texts = [text for name in ("train", UNLABELLED) if name in parts for text in parts[name].texts]
+    log.info("training the tokenizer on %s reviews", f"{len(texts):,}")
     tokenizer = train_tokenizer(
-        train.texts,
+        texts,
         vocab_size=settings.vocab_size,
         min_frequency=settings.min_frequency,
         normalization=settings.normalization,
     )
-    save_tokenizer(tokenizer, folder / "tokenizer.json")
-    parts = {"train": train, "val": val, "test": test}
-    for name, reviews in parts.items():
-        log.info("encoding %s: %s reviews", name, f"{len(reviews):,}")
-        _save(folder, name, encode_reviews(tokenizer, reviews))
-    info = {"reviews": {name: len(part) for name, part in parts.items()}, "dropped": dropped}
-    (folder / "info.json").write_text(json.dumps(info))
+    save_tokenizer(tokenizer, path)
+    return tokenizer
 
 
 def encode_reviews(tokenizer: Tokenizer, reviews: Reviews) -> EncodedReviews:
@@ -139,15 +201,24 @@ def encode_reviews(tokenizer: Tokenizer, reviews: Reviews) -> EncodedReviews:
     return EncodedReviews(np.concatenate(token_ids), offsets, reviews.labels)
 
 
+def concatenated(parts: Sequence[EncodedReviews]) -> EncodedReviews:
+    """Several parts as one, in memory, without targets."""
+    lengths = np.concatenate([part.lengths(0) for part in parts])
+    return EncodedReviews(
+        np.concatenate([part.token_ids for part in parts]),
+        np.concatenate([[0], np.cumsum(lengths)]),
+        np.concatenate([part.labels for part in parts]),
+    )
+
+
 def _save(folder: Path, name: str, encoded: EncodedReviews) -> None:
-    for field, array in vars(encoded).items():
-        np.save(folder / f"{name}.{field}.npy", array)
+    for field in _FIELDS:
+        np.save(folder / f"{name}.{field}.npy", getattr(encoded, field))
 
 
 def _open(folder: Path, name: str) -> EncodedReviews:
-    fields = ("token_ids", "offsets", "labels")
     arrays = {
         field: np.load(folder / f"{name}.{field}.npy", mmap_mode="r", allow_pickle=False)
-        for field in fields
+        for field in _FIELDS
     }
     return EncodedReviews(**arrays)

@@ -10,7 +10,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+
+IntArray = npt.NDArray[np.int64]
 
 PAD_TOKEN = "<pad>"
 PAD_ID = 0
@@ -64,6 +68,51 @@ def encode(tokenizer: Tokenizer, texts: Sequence[str]) -> Iterator[list[list[int
     for batch in _batches(texts):
         encodings = tokenizer.encode_batch_fast(batch, add_special_tokens=False)
         yield [encoding.ids for encoding in encodings]
+
+
+def split_words(tokenizer: Tokenizer, text: str) -> list[str]:
+    """The words of a text, in the letters that stand for bytes; tokens never cross words."""
+    normalizer = tokenizer.normalizer
+    normalized = text if normalizer is None else normalizer.normalize_str(text)
+    return [word for word, _ in tokenizer.pre_tokenizer.pre_tokenize_str(normalized)]
+
+
+class Merges:
+    """The pairs of tokens that a tokenizer merges, each with its rank and what it becomes."""
+
+    def __init__(self, left: IntArray, right: IntArray, merged: IntArray) -> None:
+        """The pairs [M] stand in order of rank, the first to be merged first."""
+        keys = left << 32 | right
+        order = np.argsort(keys)
+        self._keys = keys[order]
+        self._ranks = order
+        self._merged = merged[order]
+
+    def look_up(self, left: IntArray, right: IntArray) -> tuple[IntArray, IntArray]:
+        """The rank of each pair, the largest int64 for one that is not merged, and the result."""
+        keys = left << 32 | right
+        if not len(self._keys):
+            return np.full(keys.shape, np.iinfo(np.int64).max), keys
+        places = np.searchsorted(self._keys, keys).clip(max=len(self._keys) - 1)
+        is_pair = self._keys[places] == keys
+        ranks = np.where(is_pair, self._ranks[places], np.iinfo(np.int64).max)
+        return ranks, self._merged[places]
+
+
+def merges_of(tokenizer: Tokenizer) -> Merges:
+    """The merges of a tokenizer in the portable form."""
+    model = json.loads(_portable(tokenizer.to_str()))["model"]
+    vocabulary: dict[str, int] = model["vocab"]
+    pairs = [merge.split(" ") for merge in model["merges"]]
+    left, right, merged = (
+        np.array([vocabulary[part] for part in parts], dtype=np.int64)
+        for parts in (
+            [first for first, _ in pairs],
+            [second for _, second in pairs],
+            [first + second for first, second in pairs],
+        )
+    )
+    return Merges(left, right, merged)
 
 
 def _batches(texts: Sequence[str]) -> Iterator[Sequence[str]]:

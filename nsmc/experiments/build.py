@@ -7,10 +7,15 @@ import pytorch_lightning as L
 from pytorch_lightning.callbacks import EarlyStopping
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 
+from nsmc.data.cache import digest_of_file
 from nsmc.data.datamodule import ReviewDataModule
 from nsmc.data.download import RemoteFile
 from nsmc.data.encoding import EncodingSettings
-from nsmc.experiments.schema import DataConfig, LoggerConfig, RunConfig
+from nsmc.data.soft_labels import Distillation, bundle_folder
+from nsmc.data.training_set import TrainingSettings
+from nsmc.experiments.schema import LoggerConfig, RunConfig
+from nsmc.runtime.bundle import TOKENIZER_FILE
+from nsmc.training.averaging import WeightAverage
 from nsmc.training.charts import ValidationCharts
 from nsmc.training.checkpoints import LAST, AtomicCheckpointIO, BestCheckpoint
 from nsmc.training.interruption import LastCheckpoint
@@ -20,7 +25,12 @@ from nsmc.training.randomness import StepSeed
 CHECKPOINTS = "checkpoints"  # the folder in a run's folder
 
 
-def build_datamodule(config: DataConfig, seed: int) -> ReviewDataModule:
+def build_datamodule(run: RunConfig) -> ReviewDataModule:
+    config, distill = run.data, run.distill
+    tokenizer = tokenizer_file(run)
+    distillation = None
+    if distill.teachers:
+        distillation = Distillation(tuple(distill.teachers), distill.weight, distill.temperature)
     published = (config.remote_files or {}).items()
     remote = {name: RemoteFile(file.url, file.sha256) for name, file in published}
     return ReviewDataModule(
@@ -35,6 +45,7 @@ def build_datamodule(config: DataConfig, seed: int) -> ReviewDataModule:
             vocab_size=config.vocab_size,
             min_frequency=config.min_frequency,
             normalization=config.normalization,
+            tokenizer=digest_of_file(tokenizer) if tokenizer else None,
         ),
         batch_size=config.batch_size,
         eval_batch_size=config.eval_batch_size,
@@ -42,8 +53,36 @@ def build_datamodule(config: DataConfig, seed: int) -> ReviewDataModule:
         pad_to=config.max_length if config.padding == "fixed" else None,
         shuffle=config.shuffle,
         bucketing=config.bucketing,
-        seed=seed,
+        seed=run.seed,
+        unlabelled_file=config.unlabelled_file if config.unlabelled else None,
+        unlabelled_archive=config.unlabelled_archive,
+        tokenizer=str(tokenizer) if tokenizer else None,
+        training=TrainingSettings(
+            bpe_dropout=config.bpe_dropout, cuts=config.bpe_cuts, distillation=distillation
+        ),
     )
+
+
+def fetch_unlabelled_reviews(config: RunConfig) -> None:
+    """Make sure that the unlabelled reviews, where they are wanted, are there before a signature.
+
+    Raises what `ReviewDataModule.fetch` raises.
+    """
+    if config.data.unlabelled:
+        build_datamodule(config).fetch()
+
+
+def tokenizer_file(config: RunConfig) -> Path | None:
+    """The tokenizer that is used instead of training one; raises FileNotFoundError without it."""
+    place = config.data.tokenizer or config.init_from
+    if place is None:
+        return None
+    path = Path(place).expanduser()
+    if path.is_dir():
+        path = bundle_folder(path) / TOKENIZER_FILE
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such tokenizer")
+    return path
 
 
 def build_callbacks(config: RunConfig, folder: Path) -> list[L.Callback]:
@@ -64,6 +103,8 @@ def build_callbacks(config: RunConfig, folder: Path) -> list[L.Callback]:
         ),
         LastCheckpoint(str(folder / CHECKPOINTS / LAST), chosen.checkpoint.minutes),
     ]
+    if chosen.averaging.decay is not None:
+        callbacks.insert(0, WeightAverage(chosen.averaging.decay, chosen.averaging.every_n_steps))
     stopping = chosen.early_stopping
     if stopping.patience is not None:
         callbacks.append(
@@ -75,7 +116,7 @@ def build_callbacks(config: RunConfig, folder: Path) -> list[L.Callback]:
         callbacks += [TrainingProgress(seconds_between_lines=None), ProgressBar()]
     else:
         callbacks.append(TrainingProgress(chosen.seconds_between_lines))
-    if config.logger.tensorboard:
+    if config.logger.tensorboard and config.task == "classify":
         callbacks.append(ValidationCharts(tuple(config.data.labels)))
     return callbacks
 

@@ -4,6 +4,8 @@ _SECTIONS_WITHOUT_EFFECT = {"logger", "sweep", "search", "resume"}
 _KEYS_WITHOUT_EFFECT = {
     *("data.name", "data.root", "data.remote_files", "data.cache_dir"),
     *("data.train_file", "data.test_file"),  # their content counts, as the corpus's fingerprint
+    *("init_from", "data.tokenizer", "distill.teachers"),  # here, too, content counts
+    *("data.unlabelled_file", "data.unlabelled_archive"),
     *("trainer.log_every_n_steps", "trainer.threads"),
     *("callbacks.seconds_between_lines", "callbacks.checkpoint.minutes"),
 }

@@ -15,21 +15,34 @@ import torch
 from pytorch_lightning.utilities import rank_zero_only
 
 from nsmc.data.datamodule import ReviewDataModule
-from nsmc.experiments.build import CHECKPOINTS, build_callbacks, build_datamodule, build_trainer
+from nsmc.data.soft_labels import bundle_folder
+from nsmc.experiments.build import (
+    CHECKPOINTS,
+    build_callbacks,
+    build_datamodule,
+    build_trainer,
+    fetch_unlabelled_reviews,
+)
 from nsmc.experiments.continuing import Record, continuation, is_same, now, starting_checkpoint
 from nsmc.experiments.hardware import check_hardware
 from nsmc.experiments.hparams import log_hyperparameters
+from nsmc.experiments.linear import train_linear
 from nsmc.experiments.quiet import quieten
 from nsmc.experiments.record import occupied, read_record, recorded
 from nsmc.experiments.schema import RunConfig
 from nsmc.experiments.signature import corpus_fingerprint, signature
+from nsmc.runtime.loading import read_bundle
 from nsmc.training.checkpoints import adopt_best, check_checkpoint, load_checkpoint
 from nsmc.training.export import BundleExport, best_checkpoint
+from nsmc.training.initial import start_from
+from nsmc.training.language_model import LanguageModule, token_counts
 from nsmc.training.module import SentimentModule
 from nsmc.training.progress import TrainingProgress
 from nsmc.training.signals import Interrupted
 
 log = logging.getLogger(__name__)
+
+Module = SentimentModule | LanguageModule
 
 _THREADS = torch.get_num_threads()  # before a job sets its own
 
@@ -44,6 +57,7 @@ def run_job(config: RunConfig, folder: Path, command: str, overrides: Sequence[s
     quieten()
     if process_rank() != 0:  # the first process keeps the record, and has begun it
         return train(config, folder, read_record(folder) or {})
+    fetch_unlabelled_reviews(config)  # the signature is that of their content
     earlier = read_record(folder) or {}
     start = starting_checkpoint(config, folder, earlier)
     record = {
@@ -60,8 +74,14 @@ def run_job(config: RunConfig, folder: Path, command: str, overrides: Sequence[s
             log.info("%s: finished before", folder)
             return earlier
         with recorded(folder, {**record, **continuation(folder, earlier, record)}) as running:
-            running |= train(config, folder, running)
+            running |= _train(config, folder, running)
     return running
+
+
+def _train(config: RunConfig, folder: Path, record: Record) -> Record:
+    if config.task == "linear":
+        return train_linear(config, build_datamodule(config), folder)
+    return train(config, folder, record)
 
 
 def process_rank() -> int:
@@ -77,7 +97,7 @@ def train(config: RunConfig, folder: Path, record: Record) -> Record:
     torch.set_num_threads(record.get("threads") or config.trainer.threads or _THREADS)
     record["threads"] = torch.get_num_threads()
     L.seed_everything(config.seed, workers=True, verbose=False)
-    datamodule = build_datamodule(config.data, config.seed)
+    datamodule = build_datamodule(config)
     module = build_module(config, datamodule)
     checkpoint, step = _checkpoint(config, folder, record, module, datamodule)
     export = BundleExport(
@@ -111,19 +131,41 @@ def build_pruning(config: RunConfig, folder: Path) -> list[L.Callback]:
     return [pruning(config, folder)]
 
 
-def build_module(config: RunConfig, datamodule: ReviewDataModule) -> SentimentModule:
-    """The module for the corpus's vocabulary, which may be smaller than the one asked for."""
-    vocab_size, wanted = datamodule.corpus.tokenizer().get_vocab_size(), config.data.vocab_size
-    if vocab_size < wanted:
-        log.info("the corpus gives %d tokens of data.vocab_size=%d", vocab_size, wanted)
-    return SentimentModule(vocab_size=vocab_size, **config.model.model_dump())
+def build_module(config: RunConfig, datamodule: ReviewDataModule) -> Module:
+    """The module for the corpus's vocabulary, with the weights of `init_from` where that is set.
+
+    Raises what `read_bundle` raises, and ValueError where that bundle is of another shape.
+    """
+    model, vocab_size = config.model, datamodule.corpus.tokenizer().get_vocab_size()
+    if vocab_size < config.data.vocab_size and not datamodule.files.tokenizer:
+        log.info(
+            "the corpus gives %d tokens of data.vocab_size=%d", vocab_size, config.data.vocab_size
+        )
+    module: Module
+    if config.task == "pretrain":
+        module = LanguageModule(
+            encoder={"vocab_size": vocab_size, **model.encoder()},
+            optimization=model.optimization(),
+            negatives=model.negatives,
+            counts=token_counts(datamodule.training_reviews, vocab_size),
+        )
+    else:
+        module = SentimentModule(
+            classifier={"vocab_size": vocab_size, **model.classifier()},
+            optimization=model.optimization(),
+            regularization=model.regularization(),
+        )
+    if config.init_from is not None:
+        bundle = read_bundle(bundle_folder(Path(config.init_from).expanduser()))
+        start_from(module.network, bundle, config.init_from)
+    return module
 
 
 def _checkpoint(
     config: RunConfig,
     folder: Path,
     record: Record,
-    module: SentimentModule,
+    module: Module,
     datamodule: ReviewDataModule,
 ) -> tuple[str | None, int | None]:
     """The checkpoint to go on from, and its step where this folder's own run goes on."""
@@ -140,7 +182,7 @@ def _checkpoint(
 
 def fit(
     trainer: L.Trainer,
-    module: SentimentModule,
+    module: Module,
     datamodule: ReviewDataModule,
     checkpoint: str | None,
 ) -> None:
@@ -155,7 +197,7 @@ def fit(
 
 
 def measure(
-    trainer: L.Trainer, module: SentimentModule, datamodule: ReviewDataModule, test: bool
+    trainer: L.Trainer, module: Module, datamodule: ReviewDataModule, test: bool
 ) -> dict[str, float]:
     """Metrics of the best weights on the validation part and, if wanted, the test part."""
     best = best_checkpoint(trainer)
@@ -164,7 +206,7 @@ def measure(
     loggers, trainer.loggers = trainer.loggers, []
     trainer.validate(module, datamodule=datamodule, ckpt_path=best, verbose=False)
     measured |= trainer.callback_metrics
-    if test:
+    if test and isinstance(module, SentimentModule):  # a language model is a means, not an end
         trainer.test(module, datamodule=datamodule, ckpt_path=best, verbose=False)
         measured |= trainer.callback_metrics
     trainer.loggers = loggers
@@ -175,9 +217,7 @@ def measure(
     }
 
 
-def _training_results(
-    trainer: L.Trainer, module: SentimentModule, datamodule: ReviewDataModule
-) -> Record:
+def _training_results(trainer: L.Trainer, module: Module, datamodule: ReviewDataModule) -> Record:
     """What the training took and gave, of a resumed run's earlier parts too."""
     progress = _progress(trainer)
     return {

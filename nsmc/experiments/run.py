@@ -14,6 +14,7 @@ import torch
 from nsmc.experiments.continuing import Record
 from nsmc.experiments.job import process_rank, run_job
 from nsmc.experiments.overrides import pasteable, quoted
+from nsmc.experiments.recipe import run_recipe
 from nsmc.experiments.record import BusyError, read_record, write_record
 from nsmc.experiments.schema import RunConfig
 from nsmc.experiments.summary import next_commands, shortened, summary
@@ -30,7 +31,10 @@ def run_and_tell(
     Raises what `run_job` raises.
     """
     try:
-        if is_sweep and config.trainer.processes > 1:
+        if config.recipe:
+            record = run_recipe(config, folder, command, overrides, run_by_itself)
+            print(summary(record, folder / "bundle"), flush=True)
+        elif is_sweep and config.trainer.processes > 1:
             record = run_by_itself(folder, overrides)
         else:
             record = run_job(config, folder, command, overrides)
@@ -54,8 +58,7 @@ def run_and_tell(
         gc.collect()  # a failed job's tensors would be missing for the next one's
         torch.cuda.empty_cache()
     if not is_sweep and process_rank() == 0:
-        tensorboard = config.logger.tensorboard
-        print(next_commands(folder / "bundle", config.data.name, tensorboard), flush=True)
+        print(next_commands(config, folder), flush=True)
     metrics: dict[str, float] = record["metrics"]
     return metrics
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
+Share = Annotated[float, Field(ge=0, lt=1)]
 PositiveInt = Annotated[int, Field(ge=1, le=2**31 - 1)]
 S = TypeVar("S", bound="Section")
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
@@ -44,6 +45,12 @@ class DataConfig(Section):
     vocab_size: Annotated[int, Field(ge=257, le=1_000_000)]
     min_frequency: PositiveInt
     normalization: Literal["none", "nfc", "nfd", "nfkc", "nfkd"]
+    tokenizer: str | None
+    bpe_dropout: Share
+    bpe_cuts: PositiveInt
+    unlabelled: bool
+    unlabelled_file: str
+    unlabelled_archive: str | None
     max_length: PositiveInt
     padding: Literal["longest", "fixed"]
     batch_size: PositiveInt
@@ -52,20 +59,51 @@ class DataConfig(Section):
     bucketing: bool
 
 
+# The keys of ModelConfig that are settings of the encoder.
+_ENCODER = {
+    *("cell", "embedding_dim", "hidden_size", "num_layers", "bidirectional", "embedding_rank"),
+    *("dropout", "embedding_dropout", "recurrent_dropout", "word_dropout"),
+}
+
+
 class ModelConfig(Section):
     cell: Literal["gru", "lstm"]
     embedding_dim: Annotated[int, Field(ge=1, le=65_536)]
     hidden_size: Annotated[int, Field(ge=1, le=65_536)]
     num_layers: Annotated[int, Field(ge=1, le=64)]
     bidirectional: bool
-    pooling: Literal["last", "mean", "max", "attention"]
-    dropout: Annotated[float, Field(ge=0, lt=1)]
-    word_dropout: Annotated[float, Field(ge=0, lt=1)]
+    pooling: Literal["last", "mean", "max", "max_mean", "attention"]
+    embedding_rank: PositiveInt | None
+    dropout: Share
+    embedding_dropout: Share
+    output_dropout: Share
+    recurrent_dropout: Share
+    word_dropout: Share
     optimizer: Literal["adam", "adamw"]
     lr: Annotated[float, Field(gt=0)]
     weight_decay: Annotated[float, Field(ge=0)]
     schedule: Literal["constant", "one_cycle", "cosine"]
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)]
+    label_smoothing: Share
+    r_drop: Annotated[float, Field(ge=0)]
+    adversarial: Literal["none", "adversarial", "virtual"]
+    adversarial_size: Annotated[float, Field(gt=0)]
+    negatives: PositiveInt
+
+    def encoder(self) -> dict[str, Any]:
+        """The settings of `RecurrentEncoder`, but for the vocabulary."""
+        return self.model_dump(include=_ENCODER)
+
+    def classifier(self) -> dict[str, Any]:
+        """The settings of `RecurrentClassifier`, but for the vocabulary."""
+        return self.model_dump(include={*_ENCODER, "pooling", "output_dropout"})
+
+    def optimization(self) -> dict[str, Any]:
+        return self.model_dump(include={"optimizer", "lr", "weight_decay", "schedule"})
+
+    def regularization(self) -> dict[str, Any]:
+        return self.model_dump(
+            include={"label_smoothing", "r_drop", "adversarial", "adversarial_size"}
+        )
 
 
 class TrainerConfig(Section):
@@ -97,8 +135,14 @@ class EarlyStoppingConfig(Section):
     min_delta: Annotated[float, Field(ge=0)]
 
 
+class AveragingConfig(Section):
+    decay: Annotated[float, Field(gt=0, lt=1)] | None
+    every_n_steps: PositiveInt
+
+
 class CallbacksConfig(Section):
     checkpoint: CheckpointConfig
+    averaging: AveragingConfig
     early_stopping: EarlyStoppingConfig
     seconds_between_lines: Annotated[float, Field(gt=0)]
 
@@ -146,20 +190,60 @@ class SearchConfig(Section):
     trial: Annotated[int, Field(ge=0)] | None
 
 
+class LinearConfig(Section):
+    longest: PositiveInt
+    min_count: PositiveInt
+    strength: Annotated[float, Field(gt=0)]
+
+
+class DistillConfig(Section):
+    teachers: list[str]
+    weight: Annotated[float, Field(ge=0, le=1)]
+    temperature: Annotated[float, Field(gt=0)]
+
+
+class StepConfig(Section):
+    name: Annotated[str, AfterValidator(_as_folder_name)]
+    overrides: list[str]
+    pinned: list[str] = []
+
+
 class RunConfig(Section):
     """All of a run's configuration."""
 
+    task: Literal["classify", "pretrain", "linear"]
+    init_from: str | None
     data: DataConfig
     model: ModelConfig
     trainer: TrainerConfig
     callbacks: CallbacksConfig
     logger: LoggerConfig
+    distill: DistillConfig
+    linear: LinearConfig
     sweep: SweepConfig
     search: SearchConfig | None = None
+    recipe: Annotated[list[StepConfig], Field(min_length=1)] | None
     seed: Seed
     ckpt_path: str | None
     resume: str | None
     test: bool
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        monitor = self.callbacks.checkpoint.monitor
+        if self.task == "pretrain" and monitor != "val/loss":
+            raise PydanticCustomError(
+                "task",
+                "a language model has only a loss: with task=pretrain set "
+                "callbacks.checkpoint.monitor=val/loss",
+            )
+        if self.task == "classify" and self.data.unlabelled and not self.distill.teachers:
+            raise PydanticCustomError(
+                "unlabelled",
+                "unlabelled reviews need a target: with data.unlabelled=true set "
+                "distill.teachers, or task=pretrain",
+            )
+        return self
 
 
 def check_config(config: Mapping[str, Any]) -> RunConfig:

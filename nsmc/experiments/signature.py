@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from nsmc.data.cache import digest_of, digest_of_file
+from nsmc.data.soft_labels import teacher_digest
 from nsmc.experiments.effects import has_effect
 from nsmc.experiments.schema import DataConfig, RunConfig
 
 # Raised when the same configuration starts to give another result.
-RESULTS_FORMAT = 2
+RESULTS_FORMAT = 3
 
 
 def signature(
@@ -24,7 +25,22 @@ def signature(
     del content["ckpt_path"]  # what the file holds counts, not where it is
     if config.ckpt_path is not None:
         content["checkpoint"] = starting_checkpoint or _digest_of_checkpoint(config.ckpt_path)
-    return digest_of([RESULTS_FORMAT, corpus_fingerprint, content])
+    return digest_of([RESULTS_FORMAT, corpus_fingerprint, content, *_ingredients(config)])
+
+
+def _ingredients(config: RunConfig) -> list[Any]:
+    """Digests of the files and bundles that a run takes something from; empty without any."""
+    data, found = config.data, []
+    if config.init_from is not None:
+        found.append(["init_from", teacher_digest(config.init_from)])
+    if data.tokenizer is not None:
+        found.append(["tokenizer", teacher_digest(data.tokenizer)])
+    found += [["teacher", teacher_digest(teacher)] for teacher in config.distill.teachers]
+    if data.unlabelled:
+        path = Path(data.root).expanduser() / data.unlabelled_file
+        made = digest_of_file(path) if path.is_file() else f"made from {data.unlabelled_archive}"
+        found.append(["unlabelled", made])
+    return found
 
 
 def _effective(section: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -22,7 +22,7 @@ TOKENIZER_FILE = "tokenizer.json"
 CONFIG_FILE = "config.json"
 CARD_FILE = "README.md"
 
-POOLINGS = ("last", "mean", "max", "attention")
+POOLINGS = ("last", "mean", "max", "max_mean", "attention")
 
 FORMAT = "nsmc-bundle"
 FORMAT_VERSION = 1
@@ -38,10 +38,10 @@ class BundleConfig:
     hidden_size: int  # of one direction
     num_layers: int
     bidirectional: bool
-    pooling: str  # last, mean, max or attention
+    pooling: str  # one of POOLINGS
     pad_id: int
     max_length: int  # tokens; what follows them in a longer review is not read
-    labels: tuple[str, ...]
+    labels: tuple[str, ...]  # two, or none for a pretrained encoder, which classifies nothing yet
     metrics: dict[str, float] = field(default_factory=dict)
     signature: str = ""  # of the run that trained it
     # Of the weights and the tokenizer; filled in when a bundle is written.
@@ -54,6 +54,11 @@ def direction_suffixes(num_layers: int, bidirectional: bool) -> list[list[str]]:
     """PyTorch's parameter suffixes by layer: ["_l0"], or ["_l0", "_l0_reverse"], and so on."""
     ends = ("", "_reverse") if bidirectional else ("",)
     return [[f"_l{layer}{end}" for end in ends] for layer in range(num_layers)]
+
+
+def pooled_width(pooling: str, width: int) -> int:
+    """How many numbers pooling makes of states of `width` numbers."""
+    return 2 * width if pooling == "max_mean" else width
 
 
 def expected_shapes(config: BundleConfig) -> dict[str, tuple[int, ...]]:
@@ -70,9 +75,11 @@ def expected_shapes(config: BundleConfig) -> dict[str, tuple[int, ...]]:
             shapes[f"{config.cell}.weight_hh{suffix}"] = (gates, config.hidden_size)
             shapes[f"{config.cell}.bias_ih{suffix}"] = (gates,)
             shapes[f"{config.cell}.bias_hh{suffix}"] = (gates,)
+    if not config.labels:  # a pretrained encoder
+        return shapes
     if config.pooling == "attention":
         shapes["attention.weight"] = (1, width)
-    shapes["ln1.weight"] = (len(config.labels), width)
+    shapes["ln1.weight"] = (len(config.labels), pooled_width(config.pooling, width))
     shapes["ln1.bias"] = (len(config.labels),)
     return shapes
 
@@ -100,7 +107,7 @@ def write_bundle(
         scratch.mkdir()
         plain = {name: np.ascontiguousarray(t, dtype=np.float32) for name, t in tensors.items()}
         metadata = {"format": "pt", "model": f"{FORMAT} {FORMAT_VERSION}", "cell": config.cell}
-        (scratch / WEIGHTS_FILE).write_bytes(save(plain, metadata=metadata))
+        (scratch / WEIGHTS_FILE).write_bytes(_ordered(save(plain, metadata=metadata)))
         shutil.copyfile(tokenizer_file, scratch / TOKENIZER_FILE)
         complete = replace(config, sha256=digests(scratch))
         (scratch / CONFIG_FILE).write_text(_config_json(complete), encoding="utf-8")
@@ -116,6 +123,18 @@ def write_bundle(
             if replaced.exists():
                 replaced.rename(folder)
             raise
+
+
+def _ordered(content: bytes) -> bytes:
+    """A safetensors file whose header is the same for the same tensors.
+
+    The library writes metadata in an order that changes from call to call; the digest of a bundle
+    must not. The format: 8 bytes of the header's length, the header, padded with spaces, the data.
+    """
+    size = int.from_bytes(content[:8], "little")
+    header = json.dumps(json.loads(content[8 : 8 + size]), sort_keys=True, separators=(",", ":"))
+    padded = header.encode().ljust(-(-len(header.encode()) // 8) * 8)
+    return len(padded).to_bytes(8, "little") + padded + content[8 + size :]
 
 
 def rewrite_config(folder: Path, config: BundleConfig, card: str) -> None:

@@ -103,13 +103,12 @@ def _check_config(path: Path, values: dict[str, Any]) -> None:
     require("pad_id", type(values.get("pad_id")) is int and values["pad_id"] == 0, "0")
     require("signature", isinstance(values.get("signature", ""), str), "a text")
     labels = values.get("labels")
-    two_names = (
-        isinstance(labels, list) and len(labels) == 2 and all(isinstance(n, str) for n in labels)
-    )
-    require("labels", two_names, "two names")
+    are_names = isinstance(labels, list) and all(isinstance(name, str) for name in labels)
+    require("labels", are_names and len(labels) in (0, 2), "two names")  # type: ignore[arg-type]
     assert isinstance(labels, list)
-    readable = len(set(labels)) == 2 and all(name and name.isprintable() for name in labels)
-    require("labels", readable, "two different names that can be printed")
+    readable = all(name and name.isprintable() for name in labels)
+    different = len(set(labels)) == len(labels)
+    require("labels", readable and different, "two different names that can be printed")
     require("metrics", isinstance(values.get("metrics", {}), dict), "a table")
     require("sha256", isinstance(values.get("sha256"), dict), "a table")
 
@@ -139,7 +138,12 @@ def _read_weights(path: Path, config: BundleConfig) -> dict[str, Array]:
     return tensors
 
 
-def _read_tokenizer(path: Path, config: BundleConfig) -> Tokenizer:
+def read_tokenizer(path: Path) -> Tokenizer:
+    """Read and check a `tokenizer.json`.
+
+    Raises ValueError, in one line that names the file, for one that is damaged or is not of the
+    kind that bundles have.
+    """
     try:
         text = path.read_text(encoding="utf-8")
         _check_tokenizer(json.loads(text))
@@ -149,14 +153,19 @@ def _read_tokenizer(path: Path, config: BundleConfig) -> Tokenizer:
     except BaseException as error:  # a panic of the library's is no Exception
         details = " ".join(str(error).split())[:100]
         raise ValueError(f"{path}: not a tokenizer, or damaged ({details})") from None
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer
+
+
+def _read_tokenizer(path: Path, config: BundleConfig) -> Tokenizer:
+    tokenizer = read_tokenizer(path)
     ids = tokenizer.get_vocab(with_added_tokens=True).values()
     if len(ids) != config.vocab_size or max(ids) >= config.vocab_size:
         raise ValueError(
             f"{path}: {len(ids)} tokens with ids up to {max(ids, default=-1)}; "
             f"config.json calls for vocab_size {config.vocab_size}"
         )
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
     return tokenizer
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nsmc.runtime.bundle import direction_suffixes
+from nsmc.runtime.bundle import direction_suffixes, pooled_width
 from nsmc.runtime.loading import Bundle, read_bundle
 from nsmc.runtime.recurrence import CELLS, Array, Cell, DirectionWeights, project, run
 
@@ -29,10 +29,16 @@ class Prediction(NamedTuple):
 class Predictor:
     """Answers whether reviews are positive or negative.
 
-    Thread-safe: a call changes nothing in the object.
+    Thread-safe: a call changes nothing in the object. Raises ValueError for a bundle without a
+    classifier.
     """
 
     def __init__(self, bundle: Bundle) -> None:
+        if not bundle.config.labels:
+            raise ValueError(
+                "a pretrained encoder classifies nothing: train a classifier that starts from it "
+                "(init_from)"
+            )
         self.config = bundle.config
         self.tokenizer = bundle.tokenizer
         tensors, config = bundle.tensors, bundle.config
@@ -131,23 +137,37 @@ class Predictor:
         return pooled @ self._output_weight + self._output_bias
 
     def _pool(self, sequence: Array, is_token: npt.NDArray[np.bool_] | None) -> Array:
-        """One vector [(B,) W] for each review; zeros for a review without a token."""
+        """One vector for each review; zeros for a review without a token."""
+        pooling = self.config.pooling
         if not len(sequence):
-            return np.zeros(sequence.shape[1:], np.float32)
+            *reviews, width = sequence.shape[1:]
+            return np.zeros((*reviews, pooled_width(pooling, width)), np.float32)
         mask = np.ones(len(sequence), bool) if is_token is None else is_token  # [T, (B)]
-        has_token = np.expand_dims(mask.any(axis=0), -1)
-        if self.config.pooling == "max":
-            return np.where(has_token, np.where(mask[..., None], sequence, -2).max(axis=0), 0)
-        if self.config.pooling == "mean":
-            weights = mask.astype(np.float32)
-        else:
-            assert self._attention is not None
-            scores = np.where(mask, sequence @ self._attention[0], -np.inf)
-            highest = np.where(mask.any(axis=0), scores.max(axis=0), 0)
-            weights = np.exp(scores - highest)
-        total = np.maximum(weights.sum(axis=0), np.finfo(np.float32).tiny)
-        pooled: Array = np.einsum("t...,t...w->...w", weights / total, sequence)
-        return pooled
+        if pooling == "max":
+            return _max(sequence, mask)
+        if pooling == "mean":
+            return _mean(sequence, mask.astype(np.float32))
+        if pooling == "max_mean":
+            maxima, means = _max(sequence, mask), _mean(sequence, mask.astype(np.float32))
+            return np.concatenate([maxima, means], axis=-1)
+        assert self._attention is not None
+        scores = np.where(mask, sequence @ self._attention[0], -np.inf)
+        highest = np.where(mask.any(axis=0), scores.max(axis=0), 0)
+        return _mean(sequence, np.exp(scores - highest))
+
+
+def _max(sequence: Array, mask: npt.NDArray[np.bool_]) -> Array:
+    """The greatest of each feature [(B,) W] over the tokens [T, (B,) W]."""
+    has_token = np.expand_dims(mask.any(axis=0), -1)
+    maxima: Array = np.where(has_token, np.where(mask[..., None], sequence, -2).max(axis=0), 0)
+    return maxima
+
+
+def _mean(sequence: Array, weights: Array) -> Array:
+    """The mean [(B,) W] of the tokens' states [T, (B,) W], weighted by `weights` [T, (B)]."""
+    total = np.maximum(weights.sum(axis=0), np.finfo(np.float32).tiny)
+    mean: Array = np.einsum("t...,t...w->...w", weights / total, sequence)
+    return mean
 
 
 def softmax(logits: Array) -> Array:

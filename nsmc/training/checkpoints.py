@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from nsmc.data.datamodule import ReviewDataModule
-from nsmc.training.classifier import RecurrentClassifier
+from nsmc.training.classifier import RecurrentEncoder
+from nsmc.training.language_model import LanguageModule
 from nsmc.training.module import SentimentModule
 
 LAST = "last.ckpt"
@@ -99,15 +101,18 @@ def load_checkpoint(path: str) -> dict[str, Any]:
     return checkpoint
 
 
-def check_checkpoint(path: str, module: SentimentModule, datamodule: ReviewDataModule) -> None:
+def check_checkpoint(
+    path: str, module: SentimentModule | LanguageModule, datamodule: ReviewDataModule
+) -> None:
     """Check that a run with this module and this data can go on from a checkpoint.
 
     Raises what `load_checkpoint` raises, and ValueError where the checkpoint comes from another
     model, corpus, split or tokenizer: its weights would mean something else here.
     """
     checkpoint = load_checkpoint(path)
-    theirs = {**checkpoint["hyper_parameters"], **checkpoint.get(type(datamodule).__name__, {})}
-    for name, ours in {**module.hparams, **datamodule.state_dict()}.items():
+    settings = {**checkpoint["hyper_parameters"], **checkpoint.get(type(datamodule).__name__, {})}
+    theirs = _flat(settings)
+    for name, ours in _flat({**module.hparams, **datamodule.state_dict()}).items():
         if theirs.get(name) != ours:
             raise ValueError(
                 f"ckpt_path={path} has {name}={theirs.get(name)}, this run {name}={ours}: "
@@ -115,13 +120,23 @@ def check_checkpoint(path: str, module: SentimentModule, datamodule: ReviewDataM
             )
 
 
-def classifier_from_checkpoint(path: str) -> RecurrentClassifier:
-    """The classifier of a checkpoint, on the CPU, in evaluation mode."""
+def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings with those of each section in its place."""
+    flat: dict[str, Any] = {}
+    for name, value in settings.items():
+        flat |= value if isinstance(value, Mapping) else {name: value}
+    return flat
+
+
+def network_from_checkpoint(path: str) -> RecurrentEncoder:
+    """The network of a checkpoint, a classifier or an encoder, on the CPU, in evaluation mode."""
     checkpoint = load_checkpoint(path)
+    settings = checkpoint["hyper_parameters"]
+    kind = LanguageModule if "encoder" in settings else SentimentModule
     try:
-        module = SentimentModule(**checkpoint["hyper_parameters"])
+        module = kind(**settings)
         module.load_state_dict(checkpoint["state_dict"])
     except (RuntimeError, TypeError, KeyError, ValueError) as error:
         details = " ".join(str(error).split())[:80]
         raise ValueError(f"{path}: not a checkpoint of this program ({details})") from None
-    return module.classifier.eval()
+    return module.network.eval()

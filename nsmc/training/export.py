@@ -11,8 +11,9 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 
 from nsmc.data.datamodule import ReviewDataModule
 from nsmc.runtime.bundle import BundleConfig, rewrite_config, write_bundle
+from nsmc.runtime.loading import read_bundle
 from nsmc.runtime.predictor import Predictor
-from nsmc.training.checkpoints import classifier_from_checkpoint
+from nsmc.training.checkpoints import network_from_checkpoint
 from nsmc.training.classifier import RecurrentClassifier, pad
 from nsmc.training.model_card import model_card
 
@@ -59,27 +60,29 @@ class BundleExport(L.Callback):
 
     def _export(self, trainer: L.Trainer) -> None:
         datamodule: ReviewDataModule = trainer.datamodule  # type: ignore[attr-defined]
-        classifier = classifier_from_checkpoint(best_checkpoint(trainer))
+        network = network_from_checkpoint(best_checkpoint(trainer))
+        tensors = network.bundle_tensors()
+        classifier = network if isinstance(network, RecurrentClassifier) else None
         self.config = BundleConfig(
-            cell=classifier.cell,
-            vocab_size=classifier.embedding.num_embeddings,
-            embedding_dim=classifier.embedding.embedding_dim,
-            hidden_size=classifier.hidden_size,
-            num_layers=len(classifier.suffixes),
-            bidirectional=len(classifier.suffixes[0]) == 2,
-            pooling=classifier.pooling,
-            pad_id=classifier.pad_id,
+            cell=network.cell,
+            vocab_size=len(tensors["embedding.weight"]),
+            embedding_dim=tensors["embedding.weight"].shape[1],
+            hidden_size=network.hidden_size,
+            num_layers=len(network.suffixes),
+            bidirectional=len(network.suffixes[0]) == 2,
+            pooling=classifier.pooling if classifier else "last",
+            pad_id=network.pad_id,
             max_length=datamodule.max_length,
-            labels=self.labels,
+            labels=self.labels if classifier else (),
             signature=self.signature,
         )
         write_bundle(
             self.folder,
             self.config,
-            classifier.bundle_tensors(),
+            tensors,
             datamodule.corpus.tokenizer_path,
             model_card(self.config, self.command, self.corpus),
-            check=lambda folder: _check_logits(folder, classifier, datamodule),
+            check=lambda folder: _check(folder, classifier, datamodule),
         )
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -112,10 +115,13 @@ def best_checkpoint(trainer: L.Trainer) -> str:
     return callback.best_model_path or str(trainer.ckpt_path or "")
 
 
-def _check_logits(
-    folder: Path, classifier: RecurrentClassifier, datamodule: ReviewDataModule
+def _check(
+    folder: Path, classifier: RecurrentClassifier | None, datamodule: ReviewDataModule
 ) -> None:
-    """Compare the runtime on the bundle with the classifier, on validation reviews."""
+    """Read the bundle; compare the runtime on it with the classifier, on validation reviews."""
+    if classifier is None:
+        read_bundle(folder)
+        return
     reviews = datamodule.corpus.splits["val"]
     rows = range(min(_CHECKED_REVIEWS, len(reviews)))
     token_ids = [reviews.review(row).tolist()[: datamodule.max_length] for row in rows]

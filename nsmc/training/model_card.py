@@ -17,6 +17,8 @@ def model_card(config: BundleConfig, command: str, corpus: str) -> str:
     parameters = sum(math.prod(shape) for shape in expected_shapes(config).values())
     cell = config.cell.upper()
     directions = "both directions" if config.bidirectional else "one direction"
+    if not config.labels:
+        return _encoder_card(config, command, corpus, parameters)
     layers = f"{config.num_layers} layer(s) of {cell} {config.hidden_size}, {directions}"
     return f"""# A {cell} that tells negative from positive reviews
 
@@ -53,6 +55,29 @@ or from Python, which needs numpy, tokenizers and safetensors alone:
 `nsmc.safetensors` holds the weights under PyTorch's names, `tokenizer.json` is in the Hugging Face
 tokenizers format, `config.json` has the sizes. Token ids go through the embedding, the recurrence
 and `ln1`, without padding and without special tokens.
+"""
+
+
+def _encoder_card(config: BundleConfig, command: str, corpus: str, parameters: int) -> str:
+    loss = config.metrics.get("val/loss")
+    measured = (
+        "not measured yet" if loss is None else f"{loss:.4f}, perplexity {math.exp(loss):.1f}"
+    )
+    return f"""# A pretrained {config.cell.upper()} encoder for Korean reviews
+
+A language model's weights, trained with `nsmc` on the corpus `{corpus}` by
+
+    {command}
+
+It classifies nothing yet: `python train.py init_from=FOLDER` trains a classifier that starts from
+it and uses its tokenizer.
+
+| | |
+| --- | --- |
+| parameters | {parameters:,} |
+| vocabulary | {config.vocab_size:,} byte-level BPE tokens |
+| validation loss for each token | {measured} |
+| configuration signature | `{config.signature}` |
 """
 
 

@@ -3,133 +3,89 @@
 It takes plain values, so its checkpoints load with weights-only loading.
 """
 
+from typing import Any
+
 import pytorch_lightning as L
-import torch
-import torch.nn.functional as F
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor
-from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR
 from torchmetrics import MetricCollection
 from torchmetrics.classification import BinaryAccuracy, BinaryAUROC, BinaryF1Score
 
 from nsmc.data.batching import Batch
 from nsmc.training.classifier import RecurrentClassifier
-
-OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+from nsmc.training.losses import Regularization, cross_entropy, training_loss
+from nsmc.training.optimization import Optimization
 
 
 class SentimentModule(L.LightningModule):
     """Trains a RecurrentClassifier with cross-entropy.
 
-    `schedule` is constant, one_cycle (Smith and Topin 2018, https://arxiv.org/abs/1708.07120; `lr`
-    is its peak) or cosine (from `lr` down to 0). Steps return the loss and, for the callbacks, the
+    The three arguments hold the settings of `RecurrentClassifier`, `Optimization` and
+    `Regularization`. Validation and test steps return the loss and, for the callbacks, the
     probability [B] of the positive label.
     """
 
     def __init__(
         self,
         *,
-        vocab_size: int,
-        cell: str,
-        embedding_dim: int,
-        hidden_size: int,
-        num_layers: int,
-        bidirectional: bool,
-        pooling: str,
-        dropout: float,
-        optimizer: str,
-        lr: float,
-        weight_decay: float,
-        schedule: str,
-        label_smoothing: float,
-        word_dropout: float = 0.0,
+        classifier: dict[str, Any],
+        optimization: dict[str, Any],
+        regularization: dict[str, Any],
     ) -> None:
         super().__init__()
         self.save_hyperparameters(logger=False)  # the run logs them once, with its final metrics
-        self.optimizer = optimizer
-        self.lr = lr
-        self.weight_decay = weight_decay
-        self.schedule = schedule
-        self.label_smoothing = label_smoothing
-        self.classifier = RecurrentClassifier(
-            vocab_size=vocab_size,
-            cell=cell,
-            embedding_dim=embedding_dim,
-            hidden_size=hidden_size,
-            num_layers=num_layers,
-            bidirectional=bidirectional,
-            pooling=pooling,
-            dropout=dropout,
-            word_dropout=word_dropout,
-        )
+        self.classifier = RecurrentClassifier(**classifier)
+        self.optimization = Optimization(**optimization)
+        self.regularization = Regularization(**regularization)
         self.train_metrics = _metrics("train")
         self.val_metrics = _metrics("val")
         self.test_metrics = _metrics("test")
+
+    @property
+    def network(self) -> RecurrentClassifier:
+        """What is exported."""
+        return self.classifier
 
     def forward(self, batch: Batch) -> Tensor:
         return self.classifier(batch.token_ids, batch.lengths)
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
-        return self._step(batch, "train", self.train_metrics)
+        loss, logits = training_loss(self.classifier, batch, self.regularization)
+        self._measure(batch, "train", self.train_metrics, logits)
+        return {"loss": loss}
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
-        return self._step(batch, "val", self.val_metrics)
+        return self._measure(batch, "val", self.val_metrics, self(batch))
 
     def test_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
-        return self._step(batch, "test", self.test_metrics)
+        return self._measure(batch, "test", self.test_metrics, self(batch))
 
-    def _step(self, batch: Batch, stage: str, metrics: MetricCollection) -> dict[str, Tensor]:
-        logits = self(batch).float()  # mixed precision may give bfloat16
-        is_training = stage == "train"
-        # Smoothing changes what is minimised; the losses that are compared stay plain.
-        smoothing = self.label_smoothing if is_training else 0.0
-        loss = F.cross_entropy(logits, batch.labels, label_smoothing=smoothing)
-        probabilities = logits.detach().softmax(dim=-1)[:, 1]
+    def _measure(
+        self, batch: Batch, stage: str, metrics: MetricCollection, logits: Tensor
+    ) -> dict[str, Tensor]:
+        """Log the plain loss, whatever regularizers add to what is minimised, and the metrics."""
+        logits = logits.detach().float()  # mixed precision may give bfloat16
+        loss = cross_entropy(logits, batch.targets)
+        probabilities = logits.softmax(dim=-1)[:, 1]
         metrics.update(probabilities, batch.labels)
+        is_training = stage == "train"
         self.log(
             f"{stage}/loss",
             loss,
             on_step=is_training,
             on_epoch=True,
             prog_bar=is_training,
-            batch_size=len(batch.labels),
+            batch_size=len(batch.lengths),
             sync_dist=True,
         )
-        self.log_dict(metrics, on_step=False, on_epoch=True, batch_size=len(batch.labels))
+        self.log_dict(metrics, on_step=False, on_epoch=True, batch_size=len(batch.lengths))
         return {"loss": loss, "probabilities": probabilities}
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        # Fused steps are fastest, but Lightning cannot clip gradients under mixed precision then.
-        fused = True if self.trainer.precision == "32-true" else None
-        optimizer = OPTIMIZERS[self.optimizer](
-            self.parameters(), lr=self.lr, weight_decay=self.weight_decay, fused=fused
-        )
-        if self.schedule == "constant":
-            return optimizer
-        steps = int(self.trainer.estimated_stepping_batches)
-        scheduler: LRScheduler
-        if self.schedule == "one_cycle":
-            scheduler = OneCycleLR(optimizer, max_lr=self.lr, total_steps=steps)
-        else:
-            scheduler = CosineAnnealingLR(optimizer, T_max=steps)
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
-        }
+        return self.optimization.configure(self)
 
     def on_train_start(self) -> None:
-        """Raises ValueError where a resumed schedule was planned for another number of steps."""
-        scheduler = self.lr_schedulers()
-        if scheduler is None:
-            return
-        planned = getattr(scheduler, "total_steps", None) or getattr(scheduler, "T_max", None)
-        steps = int(self.trainer.estimated_stepping_batches)
-        if planned != steps:
-            raise ValueError(
-                f"the checkpoint's {self.schedule} schedule was planned for {planned} steps, this "
-                f"run has {steps}: keep trainer.max_epochs and the batches as they were, or start "
-                "with model.schedule=constant"
-            )
+        self.optimization.check_planned_steps(self)
 
     def parameter_count(self) -> int:
         return sum(parameter.numel() for parameter in self.parameters())

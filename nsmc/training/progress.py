@@ -77,7 +77,7 @@ class TrainingProgress(L.Callback):
     ) -> None:
         now = time.perf_counter()
         self.seconds += now - self._last_step_end
-        self.reviews += len(batch.labels) * trainer.world_size
+        self.reviews += len(batch.lengths) * trainer.world_size
         self._last_step_end = now
         if trainer.global_step % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
             self._log_rates(trainer)
@@ -100,7 +100,7 @@ class TrainingProgress(L.Callback):
         )
         losses = {split: metrics.get(f"{split}/loss") for split in ("train", "val")}
         shown = [
-            f"{split} loss {loss:.4f} accuracy {metrics[f'{split}/accuracy']:.4f}"
+            f"{split} loss {loss:.4f}{_accuracy(metrics.get(f'{split}/accuracy'))}"
             for split, loss in losses.items()
             if loss is not None
         ]
@@ -135,3 +135,7 @@ class TrainingProgress(L.Callback):
     def _rate_since(self, start: tuple[int, float]) -> float:
         """Reviews per second since `start`, which has the reviews and the seconds of then."""
         return (self.reviews - start[0]) / max(self.seconds - start[1], 1e-9)
+
+
+def _accuracy(value: float | None) -> str:
+    return "" if value is None else f" accuracy {value:.4f}"

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.benchmarks import runtime, scale, startup, sweeps, training
+from tests.benchmarks import growth, quality, runtime, scale, startup, sweeps, training
 
 KILL_TRIALS = 60
 
@@ -28,6 +28,8 @@ BENCHMARKS = {
     "scale": scale.main,
     "sweeps": sweeps.main,
     "kills": kills,
+    "growth": growth.main,
+    "quality": quality.main,
 }
 
 

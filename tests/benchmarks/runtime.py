@@ -37,7 +37,7 @@ def main(root: Path) -> None:
 
 def random_bundle(root: Path, cell: str, folder: Path) -> Path:
     each = config(root, f"model={cell}")
-    tokenizer_file = build_datamodule(each.data, seed=0).corpus.tokenizer_path
+    tokenizer_file = build_datamodule(each).corpus.tokenizer_path
     torch.manual_seed(0)
     classifier = RecurrentClassifier(
         vocab_size=each.data.vocab_size,
@@ -47,8 +47,6 @@ def random_bundle(root: Path, cell: str, folder: Path) -> Path:
         num_layers=1,
         bidirectional=False,
         pooling="last",
-        dropout=0.0,
-        word_dropout=0.0,
     )
     bundle_config = BundleConfig(
         cell=cell,

@@ -41,8 +41,8 @@ def write_copies(root: Path, folder: Path, copies: int) -> int:
 
 def encode_and_batch(folder: Path) -> None:
     """What is measured: everything before training, and an epoch's batches."""
-    each = config(folder).data.model_copy(update={"cache_dir": str(folder / "cache")})
-    for _ in build_datamodule(each, seed=0).train_dataloader():
+    each = config(folder, f"data.cache_dir={folder}/cache")
+    for _ in build_datamodule(each).train_dataloader():
         pass
 
 

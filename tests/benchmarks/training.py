@@ -37,7 +37,7 @@ def main(root: Path) -> None:
     warnings.filterwarnings("ignore", module="pytorch_lightning")
     on_cpu = "trainer.accelerator=cpu"  # as is the script
     configs = {cell: config(root, f"model={cell}", on_cpu) for cell in ("gru", "lstm")}
-    datamodule = build_datamodule(configs["gru"].data, seed=0)
+    datamodule = build_datamodule(configs["gru"])
     script = BlogScript(datamodule)
     peaks, blog = [], []
     ours: dict[str, list[tuple[float, float]]] = {cell: [] for cell in configs}
@@ -98,11 +98,15 @@ def train_default(each: RunConfig) -> tuple[float, float]:
     steps = {"limit_train_batches": WARM_UP + STEPS, "max_epochs": 1}
     each = each.model_copy(update={"trainer": each.trainer.model_copy(update=steps)})
     meter = Meter()
-    module = SentimentModule(vocab_size=each.data.vocab_size, **each.model.model_dump())
+    module = SentimentModule(
+        classifier={"vocab_size": each.data.vocab_size, **each.model.classifier()},
+        optimization=each.model.optimization(),
+        regularization=each.model.regularization(),
+    )
     with tempfile.TemporaryDirectory() as folder:
         callbacks = [*build_callbacks(each, Path(folder)), meter]
         trainer = build_trainer(each, Path(folder), callbacks)
-        loader = build_datamodule(each.data, seed=0).train_dataloader()
+        loader = build_datamodule(each).train_dataloader()
         trainer.fit(module, loader)
     weights = sum(
         parameter.numel()

@@ -11,7 +11,7 @@ import pytest
 
 import nsmc.data.encoding
 from nsmc.data.corpus import read_reviews, split_validation
-from nsmc.data.encoding import EncodingSettings, encode_corpus
+from nsmc.data.encoding import CorpusFiles, EncodingSettings, encode_corpus
 from nsmc.runtime.predictor import Predictor
 
 ROOT = Path(os.environ.get("NSMC_ROOT", "/nowhere")).resolve()
@@ -62,8 +62,8 @@ def test_no_validation_text_is_a_training_text() -> None:
 
 
 def test_a_second_run_encodes_nothing(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    files = ROOT / "ratings_train.txt", ROOT / "ratings_test.txt"
-    first = encode_corpus(*files, SETTINGS, cache)
+    files = CorpusFiles(ROOT / "ratings_train.txt", ROOT / "ratings_test.txt")
+    first = encode_corpus(files, SETTINGS, cache)
     lengths = np.diff(first.splits["train"].offsets)
     assert 16 < lengths.mean() < 17
     assert lengths.min() >= 1
@@ -73,7 +73,7 @@ def test_a_second_run_encodes_nothing(cache: Path, monkeypatch: pytest.MonkeyPat
         raise AssertionError("encoded again")
 
     monkeypatch.setattr(nsmc.data.encoding, "_build", refuse)
-    second = encode_corpus(*files, SETTINGS, cache)
+    second = encode_corpus(files, SETTINGS, cache)
     assert second.tokenizer_fingerprint == first.tokenizer_fingerprint
 
 

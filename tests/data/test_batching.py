@@ -1,5 +1,6 @@
 """Batches hold exactly the reviews they name, and an epoch deals out every review once."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -8,8 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nsmc.data.batching import Batch, BatchDataset, BucketSampler, collate
+from nsmc.data.batching import Batch, BatchDataset, BucketSampler, Step, collate
 from nsmc.data.encoding import EncodedReviews
+from nsmc.data.tokenizer import IntArray
 
 
 def reviews_of(token_ids: list[list[int]], labels: list[int] | None = None) -> EncodedReviews:
@@ -21,7 +23,9 @@ def reviews_of(token_ids: list[list[int]], labels: list[int] | None = None) -> E
 
 
 def as_lists(batch: Batch) -> tuple[list[list[int]], list[int], list[int], list[int]]:
-    token_ids, lengths, labels, rows = (tensor.tolist() for tensor in batch)
+    """All but the targets, which without soft ones are the labels."""
+    token_ids, lengths, labels, rows, targets = (tensor.tolist() for tensor in batch)
+    assert targets == labels
     return token_ids, lengths, labels, rows
 
 
@@ -49,9 +53,16 @@ def test_fixed_padding_is_the_same_for_every_batch() -> None:
     assert as_lists(batch) == ([[1, 2, 3, 0, 0]], [3], [1], [0])
 
 
-def test_all_tensors_are_int64() -> None:
+def test_all_tensors_but_the_targets_are_int64() -> None:
     batch = collate(THREE, np.array([0, 1]), max_length=3)
-    assert [tensor.dtype for tensor in batch] == [torch.int64] * 4
+    assert [tensor.dtype for tensor in batch] == [torch.int64] * 4 + [torch.float32]
+
+
+def test_soft_targets_stay_with_their_reviews_and_leave_the_labels_alone() -> None:
+    soft = replace(THREE, targets=np.array([0.75, 0.5, 0.25], np.float32))
+    batch = collate(soft, np.array([2, 0]), max_length=3)
+    assert batch.targets.tolist() == [0.25, 0.75]
+    assert batch.labels.tolist() == [1, 1]
 
 
 @st.composite
@@ -89,10 +100,34 @@ def test_the_dataset_gives_the_batch_of_the_rows_it_is_asked_for() -> None:
     dataset = BatchDataset(THREE, max_length=3, pad_to=4)
     assert len(dataset) == 3
     expected = collate(THREE, np.array([2, 0]), max_length=3, pad_to=4)
-    assert as_lists(dataset[np.array([2, 0])]) == as_lists(expected)
+    assert as_lists(dataset[Step(0, np.array([2, 0]))]) == as_lists(expected)
+
+
+def test_the_dataset_gives_reviews_as_they_are_in_the_step_s_epoch() -> None:
+    class Growing:
+        """In epoch e, review r is the token r + 1, e + 1 times."""
+
+        def __len__(self) -> int:
+            return 3
+
+        def lengths(self, epoch: int) -> IntArray:
+            return np.full(3, epoch + 1)
+
+        def select(self, rows: IntArray, epoch: int) -> tuple[EncodedReviews, IntArray]:
+            reviews = reviews_of([[row + 1] * (epoch + 1) for row in rows.tolist()])
+            return reviews, np.arange(len(rows))
+
+    dataset = BatchDataset(Growing(), max_length=9, pad_to=None)
+    batch = dataset[Step(1, np.array([2, 0]))]
+    assert as_lists(batch)[0] == [[3, 3], [1, 1]]
+    assert batch.rows.tolist() == [2, 0]  # the reviews' own rows, not their places in the selection
 
 
 # Sampling
+
+
+def of_lengths(lengths: list[int]) -> EncodedReviews:
+    return reviews_of([[1] * length for length in lengths])
 
 
 def sampler_of(
@@ -108,7 +143,7 @@ def sampler_of(
     world_size: int = 1,
 ) -> BucketSampler:
     sampler = BucketSampler(
-        np.array(lengths, np.int64),
+        of_lengths(lengths),
         batch_size,
         shuffle=shuffle,
         bucketing=bucketing,
@@ -122,7 +157,7 @@ def sampler_of(
 
 
 def batches_of(sampler: BucketSampler) -> list[list[int]]:
-    return [rows.tolist() for rows in sampler]
+    return [step.rows.tolist() for step in sampler]
 
 
 lengths_of_reviews = st.lists(st.integers(1, 100), min_size=1, max_size=80)
@@ -177,6 +212,22 @@ def test_shuffled_batches_depend_on_the_seed_and_the_epoch_alone(bucketing: bool
     assert all(orders[i] != orders[j] for i in range(9) for j in range(i))
 
 
+def test_a_step_says_its_epoch_and_buckets_go_by_the_lengths_of_that_epoch() -> None:
+    class Turning(EncodedReviews):
+        def lengths(self, epoch: int) -> IntArray:
+            return super().lengths(epoch)[:: -1 if epoch else 1]
+
+    plain = of_lengths([1, 2, 3, 4])
+    reviews = Turning(plain.token_ids, plain.offsets, plain.labels)
+    sampler = BucketSampler(
+        reviews, 2, shuffle=False, bucketing=True, seed=0, same_steps=False, rank=0, world_size=1
+    )
+    for epoch, expected in ((0, [[0, 1], [2, 3]]), (7, [[3, 2], [1, 0]])):
+        sampler.set_epoch(epoch)
+        assert [step.epoch for step in sampler] == [epoch, epoch]
+        assert batches_of(sampler) == expected
+
+
 def test_an_earlier_epoch_can_be_gone_back_to() -> None:
     sampler = sampler_of(list(range(1, 101)), 8, shuffle=True, bucketing=True)
     first = batches_of(sampler)
@@ -217,8 +268,8 @@ def test_shuffled_buckets_mix_other_reviews_in_each_epoch(
 
 def padding_of(sampler: BucketSampler) -> float:
     """Cells of the padded batches for each token in them, at least 1."""
-    lengths = sampler.lengths
-    cells = sum(len(rows) * int(lengths[rows].max()) for rows in sampler)
+    lengths = sampler.reviews.lengths(0)
+    cells = sum(len(rows) * int(lengths[rows].max()) for _, rows in sampler)
     return cells / int(lengths.sum())
 
 
@@ -333,7 +384,7 @@ def test_a_run_that_goes_on_gets_the_batches_that_were_still_to_come(
 ) -> None:
     def batches(skipped: int) -> list[list[int]]:
         sampler = BucketSampler(
-            np.array(lengths),
+            of_lengths(lengths),
             batch_size,
             shuffle=shuffle,
             bucketing=True,
@@ -342,7 +393,7 @@ def test_a_run_that_goes_on_gets_the_batches_that_were_still_to_come(
         )
         sampler.set_epoch(epoch)
         sampler.skip = skipped
-        rest = [batch.tolist() for batch in sampler]
+        rest = batches_of(sampler)
         assert len(list(sampler)) == len(sampler)  # the next epoch is whole
         return rest
 

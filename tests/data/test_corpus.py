@@ -38,6 +38,35 @@ def test_reviews_are_read_in_file_order(tmp_path: Path) -> None:
     assert len(reviews) == 3
 
 
+def test_ids_stay_with_their_reviews(tmp_path: Path) -> None:
+    reviews = read_reviews(written(tmp_path, HEADER + "7\ta\t1\n8\t\t0\nx9\tb\t0\n"))
+    assert reviews.ids == ["7", "x9"]
+    taken = reviews.take(np.array([1, 0]))
+    assert (taken.ids, taken.texts) == (["x9", "7"], ["b", "a"])
+
+
+@pytest.mark.parametrize("header", ["id\tdocument", "document\tid", "id\tstars\tdocument"])
+def test_unlabelled_reviews_need_no_labels(tmp_path: Path, header: str) -> None:
+    row = {"id": "7", "document": '"""좋다"""', "stars": "3"}
+    line = "\t".join(row[name] for name in header.split("\t"))
+    path = written(tmp_path, f"{header}\n{line}\n")
+    reviews = read_reviews(path, labelled=False)
+    assert (reviews.ids, reviews.labels.tolist()) == (["7"], [0])
+    with pytest.raises(ValueError, match="no column 'label'"):
+        read_reviews(path)
+
+
+def test_labels_that_are_there_are_not_read_where_none_are_wanted(tmp_path: Path) -> None:
+    path = written(tmp_path, HEADER + "7\ta\t1\n8\tb\tunknown\n")
+    assert read_reviews(path, labelled=False).labels.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("header", ["id\tlabel", "document\tlabel"])
+def test_unlabelled_reviews_need_the_other_columns(tmp_path: Path, header: str) -> None:
+    with pytest.raises(ValueError, match="expected a tab-separated file with the columns id, doc"):
+        read_reviews(written(tmp_path, f"{header}\n1\t2\n"), labelled=False)
+
+
 @pytest.mark.parametrize(
     "content",
     [

@@ -14,13 +14,16 @@ import nsmc.data.encoding
 from nsmc.data.corpus import Reviews, read_reviews, split_validation
 from nsmc.data.encoding import (
     SPLITS,
+    UNLABELLED,
+    CorpusFiles,
     EncodedCorpus,
     EncodedReviews,
     EncodingSettings,
+    concatenated,
     encode_corpus,
     encode_reviews,
 )
-from nsmc.data.tokenizer import train_tokenizer
+from nsmc.data.tokenizer import save_tokenizer, train_tokenizer
 
 SETTINGS = EncodingSettings(
     validation_fraction=0.2, split_seed=7, vocab_size=320, min_frequency=2, normalization="nfc"
@@ -40,13 +43,15 @@ def write_corpus(folder: Path) -> tuple[Path, Path]:
     return folder / "train.txt", folder / "test.txt"
 
 
+def files_in(folder: Path) -> CorpusFiles:
+    return CorpusFiles(folder / "train.txt", folder / "test.txt")
+
+
 def encoded(folder: Path, settings: EncodingSettings = SETTINGS) -> EncodedCorpus:
     """The corpus in `folder`, encoded into the cache beside it."""
     if not folder.exists():
         write_corpus(folder)
-    return encode_corpus(
-        folder / "train.txt", folder / "test.txt", settings, folder.parent / "cache"
-    )
+    return encode_corpus(files_in(folder), settings, folder.parent / "cache")
 
 
 def key_of(corpus: EncodedCorpus) -> str:
@@ -130,7 +135,8 @@ def test_the_path_of_the_corpus_does_not_matter(
     (tmp_path / "moved" / "train.txt").rename(tmp_path / "moved" / "other name")
     forbid_training(monkeypatch)
     moved = tmp_path / "moved"
-    second = encode_corpus(moved / "other name", moved / "test.txt", SETTINGS, tmp_path / "cache")
+    files = CorpusFiles(moved / "other name", moved / "test.txt")
+    second = encode_corpus(files, SETTINGS, tmp_path / "cache")
     assert key_of(second) == key_of(first)
     assert second.corpus_fingerprint == first.corpus_fingerprint
 
@@ -167,8 +173,8 @@ def test_each_content_has_an_encoding_of_its_own(tmp_path: Path, name: str) -> N
 def test_which_file_is_for_training_matters(tmp_path: Path) -> None:
     train_file, test_file = write_corpus(tmp_path / "corpus")
     settings = replace(SETTINGS, validation_fraction=0.5)
-    straight = encode_corpus(train_file, test_file, settings, tmp_path / "cache")
-    swapped = encode_corpus(test_file, train_file, settings, tmp_path / "cache")
+    straight = encode_corpus(CorpusFiles(train_file, test_file), settings, tmp_path / "cache")
+    swapped = encode_corpus(CorpusFiles(test_file, train_file), settings, tmp_path / "cache")
     assert key_of(straight) != key_of(swapped)
     assert len(swapped.splits["test"]) == 40
 
@@ -195,6 +201,70 @@ def test_the_tokenizers_fingerprint_is_its_files(tmp_path: Path) -> None:
     assert corpus.tokenizer_fingerprint == digest[:16]
 
 
+# Unlabelled reviews and tokenizers that are given
+
+
+def with_unlabelled(folder: Path, *texts: str) -> CorpusFiles:
+    write_corpus(folder)
+    lines = [f"u{number}\t{text}\n" for number, text in enumerate(texts)]
+    (folder / "more.txt").write_text("id\tdocument\n" + "".join(lines), encoding="utf-8")
+    return replace(files_in(folder), unlabelled=folder / "more.txt")
+
+
+def test_unlabelled_reviews_are_a_fourth_part_without_those_of_the_validation(
+    tmp_path: Path,
+) -> None:
+    _, val = encoded_parts(tmp_path / "first")
+    files = with_unlabelled(tmp_path / "corpus", "새 글", f" {val.texts[0].strip()}", "다른 글")
+    corpus = encode_corpus(files, SETTINGS, tmp_path / "cache")
+    assert tuple(corpus.splits) == (*SPLITS, UNLABELLED)
+    assert texts_of(corpus, UNLABELLED) == ["새 글", "다른 글"]
+
+
+def encoded_parts(folder: Path) -> tuple[Reviews, Reviews]:
+    write_corpus(folder)
+    return files_in(folder).read_training(SETTINGS)
+
+
+def test_the_tokenizer_learns_from_unlabelled_reviews_too(tmp_path: Path) -> None:
+    texts = ["나비야 나비야"] * 9
+    files = with_unlabelled(tmp_path / "corpus", *texts)
+    corpus = encode_corpus(files, SETTINGS, tmp_path / "cache")
+    train, _ = files.read_training(SETTINGS)
+    alone = train_tokenizer(
+        train.texts + texts, vocab_size=320, min_frequency=2, normalization="nfc"
+    )
+    assert corpus.tokenizer().get_vocab() == alone.get_vocab()
+
+
+def test_other_unlabelled_reviews_have_an_encoding_of_their_own(tmp_path: Path) -> None:
+    files = with_unlabelled(tmp_path / "corpus", "하나")
+    none = encode_corpus(replace(files, unlabelled=None), SETTINGS, tmp_path / "cache")
+    first = encode_corpus(files, SETTINGS, tmp_path / "cache")
+    assert files.unlabelled is not None
+    files.unlabelled.write_text("id\tdocument\n0\t둘\n", encoding="utf-8")
+    second = encode_corpus(files, SETTINGS, tmp_path / "cache")
+    assert len({key_of(corpus) for corpus in (none, first, second)}) == 3
+
+
+def test_a_tokenizer_that_is_given_is_used_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = train_tokenizer(["가나다"] * 3, vocab_size=300, min_frequency=2, normalization="nfc")
+    save_tokenizer(other, tmp_path / "given.json")
+    digest = hashlib.sha256((tmp_path / "given.json").read_bytes()).hexdigest()
+    write_corpus(tmp_path / "corpus")
+    forbid_training(monkeypatch)
+    corpus = encode_corpus(
+        replace(files_in(tmp_path / "corpus"), tokenizer=tmp_path / "given.json"),
+        replace(SETTINGS, tokenizer=digest),
+        tmp_path / "cache",
+    )
+    assert corpus.tokenizer_path.read_bytes() == (tmp_path / "given.json").read_bytes()
+    train, _ = files_in(tmp_path / "corpus").read_training(SETTINGS)
+    assert corpus.splits["train"].review(0).tolist() == other.encode(train.texts[0]).ids
+
+
 # Errors
 
 
@@ -217,10 +287,20 @@ def test_a_wrong_corpus_leaves_no_encoding_behind(tmp_path: Path) -> None:
 def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     train_file, test_file = write_corpus(tmp_path / "corpus")
     with pytest.raises(OSError, match=r"cache folder .*train\.txt"):
-        encode_corpus(train_file, test_file, SETTINGS, cache_dir=train_file)
+        encode_corpus(CorpusFiles(train_file, test_file), SETTINGS, cache_dir=train_file)
 
 
 # In memory
+
+
+def test_parts_are_concatenated_in_their_order() -> None:
+    tokenizer = train_tokenizer(["ab"] * 2, vocab_size=300, min_frequency=2, normalization="nfc")
+    first = encode_reviews(tokenizer, Reviews(["ab", "ba"], np.array([1, 0], dtype=np.int8)))
+    second = encode_reviews(tokenizer, Reviews(["b"], np.array([0], dtype=np.int8)))
+    both = concatenated([first, second])
+    assert [both.review(row).tolist() for row in range(3)] == [[257], [66, 65], [66]]
+    assert both.labels.tolist() == [1, 0, 0]
+    assert len(both) == 3
 
 
 def test_reviews_lie_one_after_the_other() -> None:

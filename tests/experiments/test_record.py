@@ -5,7 +5,9 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +20,7 @@ from nsmc.experiments.record import (
     state_of,
     write_record,
 )
+from nsmc.experiments.schema import check_config
 from nsmc.experiments.summary import next_commands, summary
 from nsmc.training.signals import Interrupted
 
@@ -64,7 +67,27 @@ def test_the_summary_shows_what_was_measured(
     assert ["parameters", "1,379,330"] in table
     assert "2.00 MB (weights 1.50 MB)" in summary(record, bundle)
     assert "run" in table[-1]
-    assert "predict run/bundle " in next_commands(bundle, "sample")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        ([], "predict run/bundle "),
+        (["experiment=pretrain"], "train.py init_from=run"),
+    ],
+)
+def test_what_comes_next_depends_on_what_was_trained(
+    composed: Callable[..., dict[str, Any]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    overrides: list[str],
+    expected: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = check_config(composed("data=sample", *overrides))
+    lines = next_commands(config, tmp_path / "run")
+    assert expected in lines
+    assert "tensorboard --logdir outputs" in lines
 
 
 def test_a_run_without_a_test_shows_validation_alone(tmp_path: Path) -> None:

@@ -21,7 +21,9 @@ def choices() -> list[str]:
 
 @pytest.mark.parametrize("choice", choices())
 def test_every_choice_composes_and_passes_the_checks(composed: Composed, choice: str) -> None:
-    check_config(composed(choice))
+    # A student without a teacher is refused.
+    needed = ["distill.teachers=[teacher]"] if choice == "experiment=distill" else []
+    check_config(composed(choice, *needed))
 
 
 def test_every_key_of_the_schema_is_in_the_yaml(composed: Composed) -> None:
@@ -60,8 +62,25 @@ def test_the_blog_experiment_has_the_blogs_numbers(composed: Composed) -> None:
         ("model.hidden_size=1.5", "model.hidden_size=1.5: must be a valid integer"),
         ("model.hidden_size=true", "model.hidden_size=True: must be a valid integer"),
         ("model.dropout=1", "model.dropout=1: must be less than 1"),
-        ("model.pooling=median", "model.pooling=median: must be 'last', 'mean', 'max' or"),
+        (
+            "model.pooling=median",
+            "model.pooling=median: must be 'last', 'mean', 'max', 'max_mean' or",
+        ),
         ("model.cell=rnn", "model.cell=rnn: must be 'gru' or 'lstm'"),
+        ("model.recurrent_dropout=1", "model.recurrent_dropout=1: must be less than 1"),
+        ("model.r_drop=-1", "model.r_drop=-1: must be greater than or equal to 0"),
+        ("model.adversarial=fgsm", "model.adversarial=fgsm: must be 'none', 'adversarial' or"),
+        ("model.adversarial_size=0", "model.adversarial_size=0: must be greater than 0"),
+        ("model.embedding_rank=0", "model.embedding_rank=0: must be greater than or equal to 1"),
+        ("model.negatives=0", "model.negatives=0: must be greater than or equal to 1"),
+        ("data.bpe_dropout=1", "data.bpe_dropout=1: must be less than 1"),
+        ("data.bpe_cuts=0", "data.bpe_cuts=0: must be greater than or equal to 1"),
+        ("distill.weight=1.5", "distill.weight=1.5: must be less than or equal to 1"),
+        ("distill.temperature=0", "distill.temperature=0: must be greater than 0"),
+        ("callbacks.averaging.decay=1", "callbacks.averaging.decay=1: must be less than 1"),
+        ("task=tag", "task=tag: must be 'classify', 'pretrain'"),
+        ("task=pretrain", "with task=pretrain set callbacks.checkpoint.monitor=val/loss"),
+        ("data.unlabelled=true", "with data.unlabelled=true set distill.teachers, or task="),
         ("data.vocab_size=256", "data.vocab_size=256: must be greater than or equal to 257"),
         ("data.validation_fraction=1", "data.validation_fraction=1: must be less than 1"),
         ("data.validation_fraction=0", "data.validation_fraction=0: must be greater than 0"),
@@ -91,6 +110,12 @@ def test_a_wrong_value_is_named_in_one_line(
 def test_all_wrong_values_are_named_at_once(composed: Composed) -> None:
     with pytest.raises(ValueError, match=r"model\.lr=abc.*; .*trainer\.max_epochs=0"):
         check_config(composed("model.lr=abc", "trainer.max_epochs=0"))
+
+
+def test_unlabelled_reviews_pass_with_a_teacher_or_for_a_language_model(composed: Composed) -> None:
+    check_config(composed("data.unlabelled=true", "distill.teachers=[teacher]"))
+    monitor = "callbacks.checkpoint.monitor=val/loss"
+    check_config(composed("data.unlabelled=true", "task=pretrain", monitor))
 
 
 def test_zero_is_a_seed_like_any_other(composed: Composed) -> None:

@@ -1,6 +1,7 @@
 """The signature changes with what can change a result, and with nothing else."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +24,8 @@ Composed = Callable[..., dict[str, Any]]
         "callbacks.checkpoint.minutes=1",
         "sweep.name=mine",
         "resume=auto",
+        "data.unlabelled_file=/elsewhere",
+        "data.unlabelled_archive=/elsewhere",
     ],
 )
 def test_paths_and_logging_do_not_change_it(composed: Composed, override: str) -> None:
@@ -45,11 +48,55 @@ def test_paths_and_logging_do_not_change_it(composed: Composed, override: str) -
         "trainer.precision=bf16-mixed",
         "callbacks.checkpoint.monitor=val/loss",
         "callbacks.early_stopping.patience=1",
+        "callbacks.averaging.decay=0.9",
+        "data.bpe_dropout=0.1",
+        "model.adversarial=virtual",
+        "distill.weight=0.5",
     ],
 )
 def test_what_changes_the_result_changes_it(composed: Composed, override: str) -> None:
     plain, other = check_config(composed()), check_config(composed(override))
     assert signature(plain, "corpus") != signature(other, "corpus")
+
+
+@pytest.mark.parametrize(
+    "setting", ["data.tokenizer={}", "distill.teachers=[{}]"], ids=["tokenizer", "teacher"]
+)
+def test_what_a_file_holds_changes_it_and_where_it_is_does_not(
+    composed: Composed, tmp_path: Path, setting: str
+) -> None:
+    for name, content in (("a", "one"), ("b", "one"), ("c", "two")):
+        (tmp_path / name).write_text(content)
+    first, moved, other = (
+        signature(check_config(composed(setting.format(tmp_path / name))), "corpus")
+        for name in "abc"
+    )
+    assert first == moved != other
+    assert first != signature(check_config(composed()), "corpus")
+
+
+@pytest.mark.parametrize("setting", ["init_from=gone", "data.tokenizer=gone"])
+def test_an_ingredient_that_is_not_there_is_named(composed: Composed, setting: str) -> None:
+    with pytest.raises(FileNotFoundError, match="gone"):
+        signature(check_config(composed(setting)), "corpus")
+
+
+def test_unlabelled_reviews_count_by_their_content(composed: Composed, tmp_path: Path) -> None:
+    settings = ("experiment=pretrain", f"data.root={tmp_path}")
+    found = set()
+    for content in ("one", "two"):
+        (tmp_path / "unlabeled.txt").write_text(content)
+        found.add(signature(check_config(composed(*settings)), "corpus"))
+    assert len(found) == 2
+
+
+def test_of_the_unlabelled_reviews_the_content_counts(composed: Composed, tmp_path: Path) -> None:
+    config = check_config(composed("experiment=pretrain", f"data.root={tmp_path}"))
+    found = []
+    for text in ("글", "글", "다른 글"):
+        (tmp_path / "unlabeled.txt").write_text(f"id\tdocument\n1\t{text}\n", encoding="utf-8")
+        found.append(signature(config, "corpus"))
+    assert found[0] == found[1] != found[2]
 
 
 def test_another_corpus_changes_it(composed: Composed) -> None:

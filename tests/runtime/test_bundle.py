@@ -140,6 +140,30 @@ def test_what_is_written_is_read(
     assert bundle.tokenizer.encode(text).ids == original.encode(text).ids
 
 
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("cell", sorted(CELLS))
+def test_an_encoder_s_bundle_has_no_labels_and_no_head(
+    tmp_path: Path, config: BundleConfig, tokenizer_file: Path, cell: str, bidirectional: bool
+) -> None:
+    classifier = replace(config, cell=cell, bidirectional=bidirectional, pooling="attention")
+    encoder = replace(classifier, labels=())
+    head = {"attention.weight", "ln1.weight", "ln1.bias"}
+    assert expected_shapes(classifier).keys() - expected_shapes(encoder).keys() == head
+    tensors = random_tensors(encoder)
+    write_bundle(tmp_path / "bundle", encoder, tensors, tokenizer_file, "")
+    bundle = read_bundle(tmp_path / "bundle")
+    assert bundle.config == encoder
+    for name, tensor in tensors.items():
+        np.testing.assert_array_equal(bundle.tensors[name], tensor)
+
+
+def test_labels_and_a_head_come_together(bundle: Path) -> None:
+    path = bundle / CONFIG_FILE
+    content = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**content, "labels": []}), encoding="utf-8")
+    assert "tensor 'ln1.bias' does not belong there" in refusal(bundle)
+
+
 def test_a_bundle_is_four_files_in_the_promised_forms(
     bundle: Path, config: BundleConfig, tokenizer_file: Path
 ) -> None:

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nsmc.data.tokenizer import save_tokenizer, train_tokenizer
-from nsmc.runtime.bundle import POOLINGS, BundleConfig, write_bundle
+from nsmc.runtime.bundle import POOLINGS, BundleConfig, expected_shapes, write_bundle
 from nsmc.runtime.loading import Bundle
 from nsmc.runtime.predictor import Predictor, softmax
 from nsmc.runtime.recurrence import CELLS, Array
@@ -64,7 +64,6 @@ def twins(scale: float = 0.6, **changes: object) -> tuple[Predictor, RecurrentCl
         num_layers=config.num_layers,
         bidirectional=config.bidirectional,
         pooling=config.pooling,
-        dropout=0.0,
     ).eval()
     with torch.no_grad():
         for parameter in classifier.parameters():
@@ -181,6 +180,17 @@ def test_probabilities_are_the_softmax_of_the_logits_and_the_label_is_the_likeli
 def test_softmax_of_a_hand_worked_case_and_of_numbers_that_would_overflow() -> None:
     close(softmax(np.array([[0.0, np.log(3)]], np.float32)), [[0.25, 0.75]])
     close(softmax(np.array([[1e4, -1e4], [-3e38, -3e38]], np.float32)), [[1, 0], [0.5, 0.5]])
+
+
+def test_an_encoder_s_bundle_is_refused_and_the_message_says_what_it_is_for() -> None:
+    config = config_of(labels=())
+    generator = np.random.default_rng(0)
+    tensors = {
+        name: generator.normal(0, 1, shape).astype(np.float32)
+        for name, shape in expected_shapes(config).items()
+    }
+    with pytest.raises(ValueError, match=r"classifies nothing: train a classifier .*init_from"):
+        Predictor(Bundle(config, tensors, TOKENIZER))
 
 
 # --- texts ---

@@ -15,6 +15,29 @@ _GOOD = ("정말 재밌는 영화", "최고의 연기", "또 보고 싶다", "�
 _BAD = ("너무 지루하다", "최악의 연출", "돈이 아깝다 정말", "다시는 안 본다 이런 영화")
 
 
+CLASSIFIER = {
+    "cell": "gru",
+    "embedding_dim": 6,
+    "hidden_size": 5,
+    "num_layers": 1,
+    "bidirectional": False,
+    "pooling": "last",
+    "embedding_rank": None,
+    "dropout": 0.0,
+    "embedding_dropout": 0.0,
+    "output_dropout": 0.0,
+    "recurrent_dropout": 0.0,
+    "word_dropout": 0.0,
+}
+OPTIMIZATION = {"optimizer": "adamw", "lr": 0.05, "weight_decay": 0.01, "schedule": "constant"}
+REGULARIZATION = {
+    "label_smoothing": 0.0,
+    "r_drop": 0.0,
+    "adversarial": "none",
+    "adversarial_size": 0.1,
+}
+
+
 @pytest.fixture(scope="session")
 def corpus_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with 56 reviews to train and validate on and 13 to test on."""
@@ -59,22 +82,18 @@ def new_module(datamodule: ReviewDataModule) -> Callable[..., SentimentModule]:
     """Makes a module for the corpus; keywords change its parameters."""
 
     def make(**changes: Any) -> SentimentModule:
-        values: dict[str, Any] = {
-            "vocab_size": datamodule.corpus.tokenizer().get_vocab_size(),
-            "cell": "gru",
-            "embedding_dim": 6,
-            "hidden_size": 5,
-            "num_layers": 1,
-            "bidirectional": False,
-            "pooling": "last",
-            "dropout": 0.0,
-            "optimizer": "adamw",
-            "lr": 0.05,
-            "weight_decay": 0.01,
-            "schedule": "constant",
-            "label_smoothing": 0.0,
+        vocab_size = datamodule.corpus.tokenizer().get_vocab_size()
+        sections = {
+            "classifier": {"vocab_size": vocab_size, **CLASSIFIER},
+            "optimization": OPTIMIZATION,
+            "regularization": REGULARIZATION,
         }
-        return SentimentModule(**{**values, **changes})
+        changed: dict[str, Any] = {}
+        for name, values in sections.items():
+            own = {key: changes.pop(key) for key in (*values,) if key in changes}
+            changed[name] = {**values, **own}
+        assert not changes
+        return SentimentModule(**changed)
 
     return make
 

@@ -4,6 +4,7 @@ Legend: B reviews, T tokens, E embedding, H hidden size of one direction, W laye
 """
 
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,9 +31,8 @@ def classifier_of(
     pooling: str = "last",
     bidirectional: bool = False,
     num_layers: int = 1,
-    dropout: float = 0.0,
-    word_dropout: float = 0.0,
     seed: int = 0,
+    **more: Any,
 ) -> RecurrentClassifier:
     """An untrained classifier in evaluation mode, its weights so large that all of them show."""
     torch.manual_seed(seed)
@@ -44,8 +44,7 @@ def classifier_of(
         num_layers=num_layers,
         bidirectional=bidirectional,
         pooling=pooling,
-        dropout=dropout,
-        word_dropout=word_dropout,
+        **more,
     )
     with torch.no_grad():
         for parameter in classifier.parameters():
@@ -160,6 +159,8 @@ def reference_logits(
             pooled.append(steps.mean(dim=0))
         elif classifier.pooling == "max":
             pooled.append(steps.max(dim=0).values)
+        elif classifier.pooling == "max_mean":
+            pooled.append(torch.cat([steps.max(dim=0).values, steps.mean(dim=0)]))
         else:
             shares = (steps @ tensors["attention.weight"][0]).softmax(dim=0)  # [T]
             pooled.append(shares @ steps)
@@ -267,10 +268,24 @@ def test_a_token_by_token_loop_as_in_the_blog_s_program_gives_the_logits(cell: s
 # --- dropout ---
 
 
+DROPOUTS = (
+    "dropout",
+    "embedding_dropout",
+    "output_dropout",
+    "recurrent_dropout",
+    "word_dropout",
+)
+
+
+def half(kind: str) -> dict[str, Any]:
+    return {kind: 0.5}
+
+
+@pytest.mark.parametrize("kind", DROPOUTS)
 @pytest.mark.parametrize("pooling", POOLINGS)
-def test_dropout_acts_in_training_alone(pooling: str) -> None:
+def test_dropout_acts_in_training_alone(pooling: str, kind: str) -> None:
     without = classifier_of(pooling=pooling, num_layers=2)
-    with_dropout = classifier_of(pooling=pooling, num_layers=2, dropout=0.5)
+    with_dropout = classifier_of(pooling=pooling, num_layers=2, **half(kind))
     batch = pad([[1, 2, 3], [4, 5]])
     with torch.inference_mode():
         assert torch.equal(with_dropout(*batch), without(*batch))
@@ -283,8 +298,9 @@ def test_dropout_acts_in_training_alone(pooling: str) -> None:
         assert torch.equal(without.train()(*batch), without.eval()(*batch))
 
 
-def test_dropout_acts_on_embeddings_between_layers_and_on_the_pooled_state() -> None:
-    classifier = classifier_of(num_layers=2, dropout=0.5).train()
+def seen_with(**dropout: Any) -> dict[str, Tensor]:
+    """What goes into and out of the parts of a classifier in training."""
+    classifier = classifier_of(num_layers=2, **dropout).train()
     seen: dict[str, Tensor] = {}
 
     def remember(name: str, module: nn.Module) -> None:
@@ -303,15 +319,53 @@ def test_dropout_acts_on_embeddings_between_layers_and_on_the_pooled_state() -> 
     torch.manual_seed(0)
     with torch.inference_mode():
         classifier(*pad([[1, 2, 3, 4]] * 50))
-    for before, after in (("out of embedding", "into _l0"), ("out of _l0", "into _l1")):
-        mask = (seen[after] / seen[before]).round()  # [B, T, features]
-        close(seen[after], seen[before] * mask)
-        assert set(mask.flatten().tolist()) == {0.0, 2.0}
-        # One mask for all tokens of a review, another for the next review.
-        assert torch.equal(mask, mask[:, :1].expand_as(mask))
-        assert not torch.equal(mask[0], mask[1])
-    mask = (seen["into ln1"] / seen["out of _l1"][:, -1]).round()
+    seen["out of _l1"] = seen["out of _l1"][:, -1]  # what is pooled
+    return seen
+
+
+BETWEEN = {
+    "embedding_dropout": ("out of embedding", "into _l0"),
+    "dropout": ("out of _l0", "into _l1"),
+    "output_dropout": ("out of _l1", "into ln1"),
+}
+
+
+@pytest.mark.parametrize("kind", BETWEEN)
+def test_each_dropout_acts_in_its_place_alone(kind: str) -> None:
+    seen = seen_with(**half(kind))
+    for other, (before, after) in BETWEEN.items():
+        if other != kind:
+            assert torch.equal(seen[after], seen[before])
+    before, after = BETWEEN[kind]
+    mask = (seen[after] / seen[before]).round()
+    close(seen[after], seen[before] * mask)
     assert set(mask.flatten().tolist()) == {0.0, 2.0}
+    assert not torch.equal(mask[0], mask[1])
+
+
+@pytest.mark.parametrize("kind", ["embedding_dropout", "dropout"])
+def test_a_review_s_tokens_share_one_mask(kind: str) -> None:
+    seen = seen_with(**half(kind))
+    before, after = BETWEEN[kind]
+    mask = (seen[after] / seen[before]).round()  # [B, T, features]
+    assert torch.equal(mask, mask[:, :1].expand_as(mask))
+
+
+@pytest.mark.parametrize("cell", sorted(CELLS))
+def test_recurrent_dropout_silences_the_same_weights_for_all_tokens_and_reviews(cell: str) -> None:
+    classifier = classifier_of(cell, recurrent_dropout=0.5).train()
+    weight = classifier.get_parameter("recurrence._l0.weight_hh_l0")
+    before = weight.detach().clone()
+    torch.manual_seed(0)
+    with torch.inference_mode():
+        found = classifier(*pad([[1, 2, 3, 4], [5, 6]]))
+    assert torch.equal(weight, before)  # what is kept is whole
+    torch.manual_seed(0)
+    kept = nn.functional.dropout(weight.detach(), 0.5)  # the same draw
+    assert 0.3 < (kept == 0).float().mean() < 0.7
+    with torch.no_grad():
+        weight.copy_(kept)
+    close(found, logits_of(classifier.eval(), [[1, 2, 3, 4], [5, 6]]))
 
 
 def test_word_dropout_silences_whole_tokens_in_training_alone() -> None:
@@ -334,6 +388,26 @@ def test_word_dropout_silences_whole_tokens_in_training_alone() -> None:
     assert set(mask.flatten().tolist()) == {0.0, 1.0}
     assert 0.6 < mask.mean() < 0.9
     assert not torch.equal(mask[0], mask[1])
+
+
+# --- factorised embeddings ---
+
+
+def test_a_factorised_embedding_has_few_parameters_and_the_bundle_its_product() -> None:
+    classifier = classifier_of(embedding_rank=2)
+    assert classifier.embedding.weight.shape == (V, 2)
+    assert classifier.embedding_factor is not None
+    product = classifier.embedding.weight @ classifier.embedding_factor.weight.T
+    exported = torch.from_numpy(classifier.bundle_tensors()["embedding.weight"])
+    assert exported.shape == (V, E)
+    close(exported, product.detach())
+
+
+@pytest.mark.parametrize("num_layers", [1, 2])
+def test_a_factorised_embedding_s_logits_are_those_of_its_product(num_layers: int) -> None:
+    classifier = classifier_of(embedding_rank=2, num_layers=num_layers)
+    reviews = [[1, 2, 3], [4]]
+    close(logits_of(classifier, reviews), reference_logits(classifier, num_layers, False, reviews))
 
 
 # --- pad ---

@@ -16,7 +16,7 @@ from nsmc.runtime.bundle import CARD_FILE, CONFIG_FILE, TOKENIZER_FILE
 from nsmc.runtime.loading import read_bundle
 from nsmc.runtime.predictor import Predictor
 from nsmc.runtime.recurrence import Array
-from nsmc.training.checkpoints import classifier_from_checkpoint
+from nsmc.training.checkpoints import network_from_checkpoint
 from nsmc.training.export import TOLERANCE, BundleExport, best_checkpoint
 from nsmc.training.module import SentimentModule
 
@@ -67,7 +67,7 @@ def test_the_bundle_holds_the_best_weights_and_not_the_last(
     module = new_module()
     trainer.fit(module, datamodule=datamodule)
     bundle = read_bundle(export.folder)
-    best = classifier_from_checkpoint(best_checkpoint(trainer)).bundle_tensors()
+    best = network_from_checkpoint(best_checkpoint(trainer)).bundle_tensors()
     last = module.classifier.bundle_tensors()
     for name, tensor in bundle.tensors.items():
         np.testing.assert_array_equal(tensor, best[name])
@@ -93,7 +93,8 @@ def test_the_bundle_says_what_was_trained_and_answers_as_the_classifier_does(
         pooling=pooling,
         bidirectional=bidirectional,
         num_layers=num_layers,
-        dropout=0.3,  # must not act in what is exported
+        embedding_dropout=0.3,  # must not act in what is exported
+        output_dropout=0.3,
     )
     trainer.fit(module, datamodule=datamodule)
     predictor = Predictor.load(export.folder)
@@ -105,7 +106,7 @@ def test_the_bundle_says_what_was_trained_and_answers_as_the_classifier_does(
     corpus = datamodule.corpus
     written = (export.folder / TOKENIZER_FILE).read_bytes()
     assert written == corpus.tokenizer_path.read_bytes()
-    classifier = classifier_from_checkpoint(best_checkpoint(trainer))
+    classifier = network_from_checkpoint(best_checkpoint(trainer))
     for batch in datamodule.test_dataloader():
         texts = [
             corpus.tokenizer().decode(corpus.splits["test"].review(row).tolist())
@@ -226,12 +227,12 @@ def test_weights_that_are_not_numbers_are_not_exported(
     datamodule: ReviewDataModule,
 ) -> None:
     def diverged(path: str) -> object:
-        classifier = classifier_from_checkpoint(path)
+        classifier = network_from_checkpoint(path)
         with torch.no_grad():
             classifier.embedding.weight[0, 0] = np.nan  # of the padding: no logit would show it
         return classifier
 
-    monkeypatch.setattr(nsmc.training.export, "classifier_from_checkpoint", diverged)
+    monkeypatch.setattr(nsmc.training.export, "network_from_checkpoint", diverged)
     with pytest.raises(ValueError, match=r"embedding\.weight.*not finite"):
         trainer.fit(new_module(), datamodule=datamodule)
     assert not (tmp_path / "bundle").exists()

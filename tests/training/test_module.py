@@ -18,8 +18,8 @@ from nsmc.data.datamodule import ReviewDataModule
 from nsmc.runtime.bundle import BundleConfig, expected_shapes
 from nsmc.training.checkpoints import (
     check_checkpoint,
-    classifier_from_checkpoint,
     load_checkpoint,
+    network_from_checkpoint,
 )
 from nsmc.training.module import SentimentModule
 
@@ -43,7 +43,13 @@ def batch_of(labels: list[int]) -> Batch:
     """Reviews of which only the labels matter."""
     count = len(labels)
     ones = torch.ones(count, dtype=torch.long)
-    return Batch(ones.unsqueeze(1), ones, torch.tensor(labels), torch.arange(count))
+    return Batch(
+        ones.unsqueeze(1),
+        ones,
+        torch.tensor(labels),
+        torch.arange(count),
+        torch.tensor(labels) * 1.0,
+    )
 
 
 @pytest.fixture
@@ -56,7 +62,9 @@ def answering(
         module = new_module(**changes)
         positive = torch.tensor(probabilities)
         logits = torch.stack([(1 - positive).log(), positive.log()], dim=1)
-        monkeypatch.setattr(module, "forward", lambda batch: logits[: len(batch.labels)])
+        monkeypatch.setattr(
+            module.classifier, "classify", lambda embeddings, lengths: logits[: len(lengths)]
+        )
         for name in ("log", "log_dict"):
             monkeypatch.setattr(module, name, lambda *_, **__: None)
         return module
@@ -74,14 +82,15 @@ def step(module: SentimentModule, stage: str, batch: Batch) -> dict[str, Tensor]
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_step_gives_the_mean_cross_entropy_and_the_positive_probabilities(
+def test_a_step_gives_the_mean_cross_entropy_and_an_evaluation_the_positive_probabilities(
     answering: Callable[..., SentimentModule], stage: str
 ) -> None:
     module = answering([0.9, 0.2, 0.6])
     found = step(module, stage, batch_of([1, 0, 0]))
     expected = -(math.log(0.9) + math.log(0.8) + math.log(0.4)) / 3
     assert found["loss"].item() == pytest.approx(expected, abs=1e-6)
-    assert found["probabilities"].tolist() == pytest.approx([0.9, 0.2, 0.6], abs=1e-6)
+    if stage != "train":  # nobody asks there
+        assert found["probabilities"].tolist() == pytest.approx([0.9, 0.2, 0.6], abs=1e-6)
 
 
 def test_label_smoothing_changes_the_training_loss_alone(
@@ -98,6 +107,20 @@ def test_label_smoothing_changes_the_training_loss_alone(
         assert loss.item() == pytest.approx(expected[stage], abs=1e-6)
 
 
+def test_what_is_logged_is_the_plain_loss_against_the_targets(
+    answering: Callable[..., SentimentModule], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = answering([0.9, 0.2], label_smoothing=0.2, r_drop=1.0)
+    logged: dict[str, float] = {}
+    monkeypatch.setattr(module, "log", lambda name, value, **_: logged.update({name: value.item()}))
+    batch = batch_of([1, 0])._replace(targets=torch.tensor([0.75, 0.0]))
+    minimised = step(module, "train", batch)["loss"].item()
+    expected = -(0.75 * math.log(0.9) + 0.25 * math.log(0.1) + math.log(0.8)) / 2
+    assert logged == {"train/loss": pytest.approx(expected, abs=1e-6)}
+    assert minimised > expected
+    assert module.train_metrics["accuracy"].compute() == 1  # against the labels
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_metrics_are_those_of_a_hand_worked_case_over_unequal_batches(
     answering: Callable[..., SentimentModule], monkeypatch: pytest.MonkeyPatch, stage: str
@@ -108,7 +131,7 @@ def test_metrics_are_those_of_a_hand_worked_case_over_unequal_batches(
     module = answering([0.9, 0.8, 0.3, 0.6])
     step(module, stage, batch_of([1, 0, 1, 0]))
     last = torch.tensor([[0.8, 0.2]]).log()
-    monkeypatch.setattr(module, "forward", lambda batch: last)
+    monkeypatch.setattr(module.classifier, "classify", lambda embeddings, lengths: last)
     step(module, stage, batch_of([0]))
     metrics = {s: getattr(module, f"{s}_metrics") for s in STAGES}
     found = {name: value.item() for name, value in metrics[stage].compute().items()}
@@ -272,7 +295,14 @@ def weights_after_training(
 ) -> dict[str, Tensor]:
     L.seed_everything(seed, workers=True, verbose=False)
     datamodule.seed = seed
-    module = new_module(dropout=0.3, schedule="one_cycle", pooling="attention", bidirectional=True)
+    module = new_module(
+        embedding_dropout=0.3,
+        output_dropout=0.3,
+        recurrent_dropout=0.3,
+        schedule="one_cycle",
+        pooling="attention",
+        bidirectional=True,
+    )
     new_trainer(max_epochs=2, gradient_clip_val=1.0).fit(module, datamodule=datamodule)
     return module.classifier.state_dict()
 
@@ -295,7 +325,7 @@ def trained(
     tmp_path: Path, new_module: NewModule, new_trainer: NewTrainer, datamodule: ReviewDataModule
 ) -> tuple[SentimentModule, str]:
     """A module after an epoch, and its checkpoint."""
-    module = new_module(dropout=0.3, schedule="one_cycle", cell="lstm")
+    module = new_module(embedding_dropout=0.3, schedule="one_cycle", cell="lstm")
     keeper = ModelCheckpoint(dirpath=tmp_path / "checkpoints")
     new_trainer(keeper).fit(module, datamodule=datamodule)
     return module, keeper.best_model_path
@@ -307,13 +337,11 @@ def test_a_checkpoint_holds_plain_values_and_gives_the_same_logits(
     module, path = trained
     content = torch.load(path, weights_only=True)
     assert content["hyper_parameters"] == dict(module.hparams)
-    assert {type(value) for value in content["hyper_parameters"].values()} == {
-        str,
-        int,
-        float,
-        bool,
-    }
-    classifier = classifier_from_checkpoint(path)
+    sections = content["hyper_parameters"].values()
+    assert {type(section) for section in sections} == {dict}
+    values = [value for section in sections for value in section.values()]
+    assert {type(value) for value in values} == {str, int, float, bool, type(None)}
+    classifier = network_from_checkpoint(path)
     assert not classifier.training
     module.eval()
     with torch.inference_mode():
@@ -326,7 +354,7 @@ def test_a_checkpoint_of_the_same_model_passes_the_check_and_others_are_refused_
 ) -> None:
     module, path = trained
     check_checkpoint(path, module, datamodule)
-    other = new_module(dropout=0.3, schedule="one_cycle", cell="gru")
+    other = new_module(embedding_dropout=0.3, schedule="one_cycle", cell="gru")
     with pytest.raises(ValueError, match="cell=lstm, this run cell=gru") as caught:
         check_checkpoint(path, other, datamodule)
     assert path in str(caught.value)

@@ -1,0 +1,158 @@
+"""Soft labels: what teachers say of reviews, as probabilities that a student is trained towards.
+
+A teacher is a bundle, a run's folder, or a file with what any other program said: tab separated,
+with the columns `id` and `probability` (of the label 1). A bundle is asked once for the same
+reviews; its answers are kept.
+
+Legend: N reviews.
+"""
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from nsmc.data.cache import cached_folder, digest_of, digest_of_file
+from nsmc.data.corpus import Reviews
+from nsmc.runtime.bundle import CONFIG_FILE, digests
+from nsmc.runtime.predictor import Predictor, softmax
+
+log = logging.getLogger(__name__)
+
+FloatArray = npt.NDArray[np.floating]
+
+SOFT_LABELS_FILE = "soft_labels.tsv"  # in the folder of a run that leaves some
+_HEADER = "id\tprobability"
+
+_FORMAT = 1  # raised when the cached files change their meaning
+
+_CHUNK = 4096  # reviews between looks at the clock
+_SECONDS_BETWEEN_LINES = 20
+
+# Further from certain than any float32 logit: keeps the logarithms finite.
+_LEAST = 1e-6
+
+
+@dataclass(frozen=True)
+class Distillation:
+    """Whose soft labels a student learns, and how.
+
+    Of several teachers the mean counts, its logit divided by `temperature`. `weight` is the soft
+    label's share in the target of a labelled review; an unlabelled one has nothing else.
+    """
+
+    teachers: tuple[str, ...]
+    weight: float
+    temperature: float
+
+    def targets(self, labelled: Reviews, unlabelled: Reviews | None, cache_dir: Path) -> FloatArray:
+        """The targets of labelled reviews, then of unlabelled ones [N]; raises as `soft_labels`."""
+        softened = self._softened(labelled, cache_dir)
+        targets = self.weight * softened + (1 - self.weight) * labelled.labels
+        if unlabelled is not None:
+            targets = np.concatenate([targets, self._softened(unlabelled, cache_dir)])
+        return targets.astype(np.float32)
+
+    def _softened(self, reviews: Reviews, cache_dir: Path) -> FloatArray:
+        of_all = [soft_labels(teacher, reviews, cache_dir) for teacher in self.teachers]
+        mean = np.mean(of_all, axis=0, dtype=np.float64).clip(_LEAST, 1 - _LEAST)
+        logit = np.log(mean / (1 - mean)) / self.temperature
+        return (1 / (1 + np.exp(-logit))).astype(np.float32)
+
+
+def soft_labels(teacher: str, reviews: Reviews, cache_dir: Path) -> FloatArray:
+    """The probabilities of the label 1 [N] that a teacher gives.
+
+    Raises FileNotFoundError where there is no such teacher, ValueError for one that is damaged or,
+    being a file, leaves out a review, and OSError where `cache_dir` cannot be written.
+    """
+    path = _place(teacher)
+    if not path.is_dir():
+        return _from_file(path, reviews)
+    key = digest_of([_FORMAT, teacher_digest(teacher), digest_of(reviews.texts)])
+    folder = cache_dir / f"soft-labels-{key}"
+    cached_folder(folder, lambda scratch: _ask(scratch, bundle_folder(path), reviews.texts))
+    answers: FloatArray = np.load(folder / "probabilities.npy", allow_pickle=False)
+    return answers
+
+
+def teacher_digest(teacher: str) -> str:
+    """The digest of a bundle's weights and tokenizer, or of a file.
+
+    Raises FileNotFoundError where there is neither.
+    """
+    path = _place(teacher)
+    if path.is_dir():
+        return digest_of(digests(bundle_folder(path)))
+    if not path.is_file():
+        raise FileNotFoundError(f"{teacher}: no such file or folder")
+    return digest_of_file(path)
+
+
+def _place(teacher: str) -> Path:
+    path = Path(teacher).expanduser()
+    soft_labels = path / SOFT_LABELS_FILE
+    return soft_labels if soft_labels.is_file() else path
+
+
+def bundle_folder(path: Path) -> Path:
+    """The bundle at `path`, which may be a run's folder; raises FileNotFoundError without one."""
+    for folder in (path, path / "bundle"):
+        if (folder / CONFIG_FILE).is_file():
+            return folder
+    raise FileNotFoundError(f"{path}: neither a bundle nor a run with one (no {CONFIG_FILE})")
+
+
+def _ask(folder: Path, bundle: Path, texts: Sequence[str]) -> None:
+    log.info("asking the teacher %s about %s reviews", bundle, f"{len(texts):,}")
+    predictor, last_line = Predictor.load(bundle), time.monotonic()
+    answers = np.empty(len(texts), np.float32)
+    for start in range(0, len(texts), _CHUNK):
+        ids = predictor.encode(texts[start : start + _CHUNK])
+        answers[start : start + _CHUNK] = softmax(predictor.logits(ids))[:, 1]
+        if time.monotonic() - last_line > _SECONDS_BETWEEN_LINES:
+            last_line = time.monotonic()
+            log.info("asked about %s of %s reviews", f"{start:,}", f"{len(texts):,}")
+    np.save(folder / "probabilities.npy", answers)
+
+
+def write_soft_labels(path: Path, ids: Sequence[str], probabilities: FloatArray) -> None:
+    """Write a file of soft labels, whole or not at all."""
+    rows = [f"{name}\t{value:.6f}" for name, value in zip(ids, probabilities, strict=True)]
+    scratch = path.with_name(f".{path.name}.tmp")
+    scratch.write_text("\n".join([_HEADER, *rows]) + "\n", encoding="utf-8")
+    scratch.replace(path)
+
+
+def _from_file(path: Path, reviews: Reviews) -> FloatArray:
+    known = _read(path)
+    try:
+        return np.array([known[review_id] for review_id in reviews.ids], np.float32)
+    except KeyError as error:
+        raise ValueError(f"{path}: no probability for the review with id {error}") from None
+
+
+def _read(path: Path) -> dict[str, float]:
+    if not path.is_file():
+        raise FileNotFoundError(f"distill.teachers: {path}: no such file or folder")
+    known = {}
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not UTF-8 ({error.reason})") from None
+    if not lines or lines[0] != _HEADER:
+        raise ValueError(f"{path}, row 1: expected the tab-separated columns id and probability")
+    for row, line in enumerate(lines[1:], start=2):
+        review_id, _, value = line.partition("\t")
+        try:
+            probability = float(value)
+        except ValueError:
+            probability = -1.0
+        if not 0 <= probability <= 1:
+            raise ValueError(f"{path}, row {row}: probability {value!r} is not between 0 and 1")
+        known[review_id] = probability
+    return known

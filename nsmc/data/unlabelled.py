@@ -1,0 +1,97 @@
+"""Makes the file of unlabelled reviews from the archive of the repository that publishes NSMC.
+
+The repository's folder `raw/` has all reviews that were crawled, by film, with their stars. What is
+kept of them is the id and the text, less the reviews of the official files and every text that is,
+spaces aside, in the official test file: nothing of the test may be learnt by way of a twin.
+"""
+
+import csv
+import gzip
+import io
+import json
+import logging
+import tarfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from nsmc.data.corpus import read_reviews, without_spaces
+from nsmc.data.download import download
+
+log = logging.getLogger(__name__)
+
+_DAMAGE = (
+    *(tarfile.TarError, zlib.error, EOFError),
+    *(ValueError, LookupError, TypeError, AttributeError),  # JSON of another kind
+)
+
+# Far beyond any film's reviews; what is larger is no such file.
+_LARGEST_MEMBER = 64 << 20
+
+_CHUNK = 1 << 20  # bytes read at once
+
+
+def fetch_unlabelled(path: Path, archive_url: str | None, train: Path, test: Path) -> None:
+    """Make sure that the file of unlabelled reviews is there.
+
+    Raises FileNotFoundError, naming the ways out, where it is neither there nor can be fetched, and
+    ValueError where what came is no such archive.
+    """
+    if path.is_file():
+        return
+    if archive_url is None:
+        raise FileNotFoundError(f"{path} is not there; set data.unlabelled_file")
+    archive = path.with_name(f".{path.name}.tar.gz")
+    try:
+        download(archive, archive_url, sha256=None)
+        write_unlabelled(path, archive, train, test)
+    finally:
+        archive.unlink(missing_ok=True)
+
+
+def write_unlabelled(path: Path, archive: Path, train: Path, test: Path) -> None:
+    """Write the unlabelled reviews of an archive (`.tar.gz`) to `path`, whole or not at all."""
+    official = read_reviews(train), read_reviews(test)
+    ids = {review_id for reviews in official for review_id in reviews.ids}
+    test_texts = {without_spaces(text) for text in official[1].texts}
+    content = io.StringIO()
+    writer = csv.writer(content, delimiter="\t", lineterminator="\n")
+    writer.writerow(["id", "document"])
+    count = 0
+    for review_id, text in _crawled(archive):
+        if review_id not in ids and text and without_spaces(text) not in test_texts:
+            ids.add(review_id)
+            writer.writerow([review_id, text])
+            count += 1
+    if not count:
+        raise ValueError(f"{archive}: no reviews in its folder raw/")
+    scratch = path.with_name(f".{path.name}.tmp")
+    scratch.write_text(content.getvalue(), encoding="utf-8")
+    scratch.replace(path)
+    log.info("%s: %s unlabelled reviews", path, f"{count:,}")
+
+
+def _crawled(archive: Path) -> Iterator[tuple[str, str]]:
+    """The id and the text, on one line, of every review in the archive's folder raw/."""
+    try:
+        _check_complete(archive)
+        with tarfile.open(archive, "r|gz") as files:
+            for member in files:
+                _, _, place = member.name.partition("/")
+                if not member.isfile() or not place.startswith("raw/"):
+                    continue
+                file = files.extractfile(member)
+                if not place.endswith(".json") or file is None or member.size > _LARGEST_MEMBER:
+                    continue
+                for review in json.load(file):
+                    yield str(review["review_id"]), " ".join((review["review"] or "").split())
+    except (*_DAMAGE, OSError) as error:
+        details = " ".join(str(error).split())[:80]
+        raise ValueError(f"{archive}: not the archive of NSMC's repository ({details})") from None
+
+
+def _check_complete(archive: Path) -> None:
+    """Raises EOFError for an archive that was cut short; tarfile may not notice."""
+    with gzip.open(archive) as file:
+        while file.read(_CHUNK):
+            pass

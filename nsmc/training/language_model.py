@@ -1,0 +1,170 @@
+"""Pretraining: an encoder learns to foretell a review's tokens, which needs no labels.
+
+Each direction reads a review and foretells the token that comes next, and the end of the review by
+`<pad>`. The output layer is tied to the embedding (Press and Wolf 2017,
+https://arxiv.org/abs/1608.05859). Of all tokens a training step scores some that are drawn at
+random, corrected for how likely they are to be drawn (Bengio and Senecal 2008,
+https://doi.org/10.1109/TNN.2007.912312); validation scores all of them.
+
+Legend: V vocabulary, B reviews, T tokens, P tokens of all reviews in a batch, S drawn tokens,
+E embedding, H hidden size.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytorch_lightning as L
+import torch
+import torch.nn.functional as F
+from pytorch_lightning.utilities.types import OptimizerLRScheduler
+from torch import Tensor, nn
+
+from nsmc.data.batching import Batch, ReviewSource
+from nsmc.data.tokenizer import PAD_ID
+from nsmc.training.classifier import RecurrentEncoder, is_token, turn
+from nsmc.training.optimization import Optimization
+
+# Frequent tokens are drawn less often than they occur (Mikolov et al. 2013,
+# https://arxiv.org/abs/1310.4546).
+_FLATTENING = 0.75
+
+_SCORED_AT_ONCE = 4096  # tokens whose scores for the whole vocabulary are held at the same time
+
+
+class LanguageModel(nn.Module):
+    """Foretells tokens from an encoder's states; each direction by itself.
+
+    `counts` [V] says how often each token occurs in training. Raises ValueError for several layers
+    in both directions: there, a direction sees what it is to foretell.
+    """
+
+    noise: Tensor  # [V]: how likely each token is to be drawn
+    log_expected: Tensor  # [V]: the logarithm of how often each is drawn in a step
+
+    def __init__(
+        self, encoder: RecurrentEncoder, negatives: int, counts: npt.NDArray[np.int64] | None
+    ) -> None:
+        super().__init__()
+        if len(encoder.suffixes) > 1 and len(encoder.suffixes[0]) > 1:
+            raise ValueError(
+                "task=pretrain: model.bidirectional=true with model.num_layers above 1 would show "
+                "each direction what it is to foretell; pretrain one layer, or one direction"
+            )
+        self.encoder = encoder
+        self.negatives = negatives
+        vocab_size = encoder.embedding.num_embeddings
+        if encoder.embedding_factor is not None:
+            raise ValueError("task=pretrain: model.embedding_rank cannot be pretrained; set null")
+        embedding_dim = encoder.embedding.embedding_dim
+        directions = encoder.suffixes[-1]
+        self.projections = nn.ModuleList(
+            nn.Linear(encoder.hidden_size, embedding_dim) for _ in directions
+        )
+        self.bias = nn.Parameter(torch.zeros(vocab_size))
+        occurrences = np.ones(vocab_size) if counts is None else np.maximum(counts, 0.5)
+        noise = torch.from_numpy(occurrences**_FLATTENING)
+        noise = (noise / noise.sum()).float()
+        self.register_buffer("noise", noise)
+        self.register_buffer("log_expected", (noise * negatives).log())
+
+    def training_loss(self, batch: Batch) -> Tensor:
+        """The mean over tokens and directions, against tokens drawn at random."""
+        drawn = torch.multinomial(self.noise, self.negatives, replacement=True)
+        drawn = torch.unique(drawn)  # [S]
+        weights, corrections = self.encoder.embedding.weight, self.log_expected
+        losses = []
+        for queries, targets in self._queries(batch):
+            own = (queries * F.embedding(targets, weights)).sum(dim=-1)
+            own = own + self.bias[targets] - corrections[targets]  # [P]
+            others = torch.addmm(self.bias[drawn] - corrections[drawn], queries, weights[drawn].t())
+            others = others.masked_fill(targets[:, None] == drawn, float("-inf"))  # [P, S]
+            scores = torch.cat([own[:, None], others], dim=1).float()
+            losses.append((scores.logsumexp(dim=1) - scores[:, 0]).mean())
+        return torch.stack(losses).mean()
+
+    def loss(self, batch: Batch) -> tuple[Tensor, int]:
+        """The exact mean over tokens and directions, and the number of tokens."""
+        weights = self.encoder.embedding.weight
+        total, count = torch.zeros((), device=weights.device), 0
+        for queries, targets in self._queries(batch):
+            for start in range(0, len(queries), _SCORED_AT_ONCE):
+                part = slice(start, start + _SCORED_AT_ONCE)
+                scores = F.linear(queries[part], weights, self.bias).float()
+                total += F.cross_entropy(scores, targets[part], reduction="sum")
+            count += len(targets)
+        return total / count, count
+
+    def _queries(self, batch: Batch) -> list[tuple[Tensor, Tensor]]:
+        """For each direction: what is compared with embeddings [P, E], and the next tokens [P]."""
+        embeddings, lengths = self.encoder.embed(batch.token_ids), batch.lengths
+        found = []
+        for reverse, projection in enumerate(self.projections):
+            ids, inputs = batch.token_ids, embeddings
+            if reverse:
+                ids, inputs = turn(ids.unsqueeze(-1), lengths).squeeze(-1), turn(inputs, lengths)
+                states = self.encoder.run(self.encoder.suffixes[0][1], inputs)
+            elif len(self.projections) > 1:
+                states = self.encoder.run(self.encoder.suffixes[0][0], inputs)
+            else:
+                states = self.encoder.states(inputs, lengths)
+            following = F.pad(ids[:, 1:], (0, 1), value=PAD_ID)
+            mask = is_token(ids, lengths)  # [B, T]
+            found.append((projection(states[:, : ids.shape[1]][mask]), following[mask]))
+        return found
+
+
+def token_counts(reviews: ReviewSource, vocab_size: int) -> npt.NDArray[np.int64]:
+    """How often each token is to be foretold [V]; `<pad>` once for each review."""
+    selected, rows = reviews.select(np.arange(len(reviews)), epoch=0)
+    counts = np.bincount(selected.token_ids, minlength=vocab_size)
+    counts[PAD_ID] = len(rows)
+    return counts
+
+
+class LanguageModule(L.LightningModule):
+    """Trains a LanguageModel; `encoder` and `optimization` hold settings, as in SentimentModule."""
+
+    def __init__(
+        self,
+        *,
+        encoder: dict[str, Any],
+        optimization: dict[str, Any],
+        negatives: int,
+        counts: npt.NDArray[np.int64] | None = None,
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters(ignore=["counts"], logger=False)
+        self.optimization = Optimization(**optimization)
+        self.language_model = LanguageModel(RecurrentEncoder(**encoder), negatives, counts)
+
+    @property
+    def network(self) -> RecurrentEncoder:
+        """What is exported."""
+        return self.language_model.encoder
+
+    def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
+        loss = self.language_model.training_loss(batch)
+        self.log(
+            "train/loss",
+            loss,
+            on_step=True,
+            on_epoch=True,
+            prog_bar=True,
+            batch_size=len(batch.lengths),
+            sync_dist=True,
+        )
+        return {"loss": loss}
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        loss, tokens = self.language_model.loss(batch)
+        self.log("val/loss", loss, batch_size=tokens, sync_dist=True)
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        return self.optimization.configure(self)
+
+    def on_train_start(self) -> None:
+        self.optimization.check_planned_steps(self)
+
+    def parameter_count(self) -> int:
+        return sum(parameter.numel() for parameter in self.parameters())

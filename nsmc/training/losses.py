@@ -1,0 +1,95 @@
+"""What a training step minimises: cross-entropy with soft targets, and regularizers around it.
+
+Legend: B reviews, T tokens, E embedding.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from nsmc.data.batching import Batch
+from nsmc.training.classifier import RecurrentClassifier
+
+# Length of the step along which virtual adversarial training looks for the worst direction: long
+# enough for float32, short enough that the divergence is still a parabola.
+_PROBE = 1e-1
+
+
+@dataclass(frozen=True)
+class Regularization:
+    """How the loss is kept from rewarding what only fits the training reviews.
+
+    `label_smoothing` moves targets towards one half. `r_drop` weighs the divergence between two
+    passes with different dropout (Liang et al. 2021, https://arxiv.org/abs/2106.14448).
+    `adversarial` adds the loss at the worst embeddings within `adversarial_size`, a share of each
+    review's length of embeddings: "adversarial" against the targets (Miyato et al. 2017,
+    https://arxiv.org/abs/1605.07725), "virtual" against the classifier's own answer (Miyato et al.
+    2018, https://arxiv.org/abs/1704.03976), which needs no targets.
+    """
+
+    label_smoothing: float = 0.0
+    r_drop: float = 0.0
+    adversarial: str = "none"
+    adversarial_size: float = 0.0
+
+
+def cross_entropy(logits: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> Tensor:
+    """The mean over reviews; logits [B, 2], targets [B]: the probability of the label 1."""
+    both = torch.stack([1 - targets, targets], dim=-1)
+    return F.cross_entropy(logits.float(), both, label_smoothing=label_smoothing)
+
+
+def training_loss(
+    classifier: RecurrentClassifier, batch: Batch, regularization: Regularization
+) -> tuple[Tensor, Tensor]:
+    """The loss to minimise and the logits [B, 2] of the undisturbed pass."""
+    smoothing = regularization.label_smoothing
+    embeddings = classifier.embed(batch.token_ids)
+    logits = classifier.classify(embeddings, batch.lengths)
+    loss = cross_entropy(logits, batch.targets, smoothing)
+    if regularization.r_drop:
+        again = classifier(batch.token_ids, batch.lengths)
+        loss = (loss + cross_entropy(again, batch.targets, smoothing)) / 2
+        divergence = (_divergence(logits, again) + _divergence(again, logits)) / 2
+        loss = loss + regularization.r_drop * divergence
+    if regularization.adversarial == "adversarial":
+        gradient = _gradient(loss, embeddings, keep=True)
+        worst = _scaled(gradient, embeddings, regularization.adversarial_size)
+        disturbed = classifier.classify(embeddings + worst, batch.lengths)
+        loss = loss + cross_entropy(disturbed, batch.targets, smoothing)
+    elif regularization.adversarial == "virtual":
+        worst = _worst_direction(classifier, embeddings, logits, batch.lengths)
+        worst = _scaled(worst, embeddings, regularization.adversarial_size)
+        disturbed = classifier.classify(embeddings + worst, batch.lengths)
+        loss = loss + _divergence(logits.detach(), disturbed)
+    return loss, logits
+
+
+def _worst_direction(
+    classifier: RecurrentClassifier, embeddings: Tensor, logits: Tensor, lengths: Tensor
+) -> Tensor:
+    """Where the answer changes most, found by one step of power iteration: [B, T, E]."""
+    start = embeddings.detach()
+    probe = _scaled(torch.randn_like(start), start, _PROBE).requires_grad_()
+    divergence = _divergence(logits.detach(), classifier.classify(start + probe, lengths))
+    return _gradient(divergence, probe, keep=False)
+
+
+def _gradient(loss: Tensor, inputs: Tensor, keep: bool) -> Tensor:
+    (gradient,) = torch.autograd.grad(loss, inputs, retain_graph=keep)
+    return gradient.detach()
+
+
+def _scaled(direction: Tensor, embeddings: Tensor, size: float) -> Tensor:
+    """The direction with `size` times the length of each review's embeddings: [B, T, E]."""
+    norms = direction.flatten(1).norm(dim=1).clamp(min=1e-12)  # [B]
+    wanted = size * embeddings.detach().flatten(1).norm(dim=1)
+    return direction * (wanted / norms)[:, None, None]
+
+
+def _divergence(logits: Tensor, others: Tensor) -> Tensor:
+    """The Kullback-Leibler divergence of the answers `others` from `logits`: a mean."""
+    ours, theirs = (each.float().log_softmax(dim=-1) for each in (logits, others))
+    return F.kl_div(theirs, ours, log_target=True, reduction="batchmean")

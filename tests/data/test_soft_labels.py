@@ -1,0 +1,216 @@
+"""Soft labels: read from files, asked of bundles once, and mixed with the true labels."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import nsmc.data.soft_labels
+from nsmc.data.corpus import Reviews
+from nsmc.data.soft_labels import Distillation, bundle_folder, soft_labels, teacher_digest
+from nsmc.data.tokenizer import save_tokenizer, train_tokenizer
+from nsmc.runtime.bundle import BundleConfig, expected_shapes, write_bundle
+from nsmc.runtime.predictor import Predictor
+
+TEXTS = ["정말 재밌는 영화", "너무 지루하다", "최고 👍 ㅋㅋㅋ", "돈이 아깝다"]
+REVIEWS = Reviews(TEXTS, np.array([1, 0, 1, 0], np.int8), ids=["7", "8", "9", "10"])
+HEADER = "id\tprobability\n"
+
+
+def written(folder: Path, content: str, name: str = "soft.tsv") -> str:
+    path = folder / name
+    path.write_text(content, encoding="utf-8")
+    return str(path)
+
+
+def file_of(folder: Path, probabilities: list[float], name: str = "soft.tsv") -> str:
+    rows = zip(REVIEWS.ids, probabilities, strict=True)
+    return written(folder, HEADER + "".join(f"{i}\t{p!r}\n" for i, p in rows), name)
+
+
+# Files
+
+
+def test_a_file_s_probabilities_are_found_by_id_in_any_order(tmp_path: Path) -> None:
+    teacher = written(tmp_path, HEADER + "10\t0.25\n99\t0.5\n9\t1\n8\t0\n7\t1e-1\n")
+    found = soft_labels(teacher, REVIEWS, tmp_path / "cache")
+    assert found.dtype == np.float32
+    assert found.tolist() == pytest.approx([0.1, 0, 1, 0.25])
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_a_file_may_come_from_any_system(tmp_path: Path, end: str, mark: str) -> None:
+    rows = ["id\tprobability", "7\t0.5", "8\t0.5", "9\t0.5", "10\t0.5"]
+    (tmp_path / "soft.tsv").write_bytes((mark + end.join(rows) + end).encode())
+    found = soft_labels(str(tmp_path / "soft.tsv"), REVIEWS, tmp_path / "cache")
+    assert found.tolist() == [0.5] * 4
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (HEADER + "7\t0.5\n8\t0.5\n10\t0.5\n", "no probability for the review with id '9'"),
+        (HEADER + "7\t0.5\n8\thalf\n", "row 3: probability 'half' is not between 0 and 1"),
+        (HEADER + "7\t1.5\n", "row 2: probability '1.5' is not between 0 and 1"),
+        (HEADER + "7\t-0.1\n", "row 2: probability '-0.1' is not between 0 and 1"),
+        (HEADER + "7\tnan\n", "row 2: probability 'nan' is not between 0 and 1"),
+        (HEADER + "7\n", "row 2: probability '' is not between 0 and 1"),
+        ("id\tlabel\n7\t0.5\n", "row 1: expected the tab-separated columns id and probability"),
+        ("id,probability\n7,0.5\n", "row 1: expected the tab-separated columns"),
+        ("", "row 1: expected the tab-separated columns"),
+    ],
+)
+def test_a_wrong_file_is_named_in_one_line(tmp_path: Path, content: str, message: str) -> None:
+    teacher = written(tmp_path, content)
+    with pytest.raises(ValueError) as caught:
+        soft_labels(teacher, REVIEWS, tmp_path / "cache")
+    assert message in str(caught.value) and teacher in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
+    (tmp_path / "soft.tsv").write_bytes(HEADER.encode() + "7\t0.5 재밌다".encode("cp949"))
+    with pytest.raises(ValueError, match=r"soft\.tsv"):
+        soft_labels(str(tmp_path / "soft.tsv"), REVIEWS, tmp_path / "cache")
+
+
+def test_a_missing_teacher_is_named(tmp_path: Path) -> None:
+    for ask in (lambda t: soft_labels(t, REVIEWS, tmp_path / "cache"), teacher_digest):
+        with pytest.raises(FileNotFoundError, match="nowhere"):
+            ask(str(tmp_path / "nowhere"))
+
+
+def test_a_folder_that_is_no_bundle_is_named(tmp_path: Path) -> None:
+    for ask in (lambda t: soft_labels(t, REVIEWS, tmp_path / "cache"), teacher_digest):
+        with pytest.raises(FileNotFoundError, match="neither a bundle nor a run with one"):
+            ask(str(tmp_path))
+
+
+# Bundles
+
+
+def bundle(folder: Path, seed: int = 0) -> Path:
+    tokenizer = train_tokenizer(TEXTS * 3, vocab_size=280, min_frequency=2, normalization="nfc")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    tokenizer_file = folder.parent / "trained.json"
+    save_tokenizer(tokenizer, tokenizer_file)
+    config = BundleConfig(
+        cell="gru",
+        vocab_size=tokenizer.get_vocab_size(),
+        embedding_dim=3,
+        hidden_size=4,
+        num_layers=1,
+        bidirectional=True,
+        pooling="max_mean",
+        pad_id=0,
+        max_length=64,
+        labels=("negative", "positive"),
+    )
+    generator = np.random.default_rng(seed)
+    tensors = {
+        name: generator.normal(0, 1, shape).astype(np.float32)
+        for name, shape in expected_shapes(config).items()
+    }
+    write_bundle(folder, config, tensors, tokenizer_file, "# A card\n")
+    return folder
+
+
+def predicted(folder: Path) -> list[float]:
+    """The probabilities of the positive label."""
+    answers = Predictor.load(folder)(TEXTS)
+    return [a.probability if a.label == "positive" else 1 - a.probability for a in answers]
+
+
+def test_a_bundle_s_answers_are_the_predictor_s(tmp_path: Path) -> None:
+    teacher = bundle(tmp_path / "teacher")
+    found = soft_labels(str(teacher), REVIEWS, tmp_path / "cache")
+    assert found.dtype == np.float32
+    assert found.tolist() == pytest.approx(predicted(teacher), abs=1e-6)
+    assert np.ptp(found) > 0.01  # the reviews do differ
+
+
+def test_more_reviews_than_are_asked_about_at_once_keep_their_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    teacher = bundle(tmp_path / "teacher")
+    monkeypatch.setattr(nsmc.data.soft_labels, "_CHUNK", 3)
+    found = soft_labels(str(teacher), REVIEWS, tmp_path / "cache")
+    assert found.tolist() == pytest.approx(predicted(teacher), abs=1e-6)
+
+
+def test_a_run_s_folder_stands_for_its_bundle(tmp_path: Path) -> None:
+    teacher = bundle(tmp_path / "run" / "bundle")
+    assert bundle_folder(tmp_path / "run") == bundle_folder(teacher) == teacher
+    direct, by_run = (
+        soft_labels(str(each), REVIEWS, tmp_path / "cache") for each in (teacher, tmp_path / "run")
+    )
+    assert direct.tolist() == by_run.tolist()
+    assert teacher_digest(str(teacher)) == teacher_digest(str(tmp_path / "run"))
+
+
+def test_a_bundle_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    teacher = str(bundle(tmp_path / "teacher"))
+    first = soft_labels(teacher, REVIEWS, tmp_path / "cache")
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("asked again")
+
+    monkeypatch.setattr(Predictor, "logits", refuse)
+    assert soft_labels(teacher, REVIEWS, tmp_path / "cache").tolist() == first.tolist()
+    with pytest.raises(AssertionError, match="asked again"):  # about others it is
+        soft_labels(teacher, REVIEWS.take(np.array([1, 0])), tmp_path / "cache")
+
+
+def test_another_bundle_in_the_same_place_is_asked_anew(tmp_path: Path) -> None:
+    first = soft_labels(str(bundle(tmp_path / "teacher")), REVIEWS, tmp_path / "cache")
+    second = soft_labels(str(bundle(tmp_path / "teacher", seed=1)), REVIEWS, tmp_path / "cache")
+    assert first.tolist() != second.tolist()
+
+
+def test_a_teacher_s_digest_is_that_of_what_it_holds(tmp_path: Path) -> None:
+    one, same, other = (bundle(tmp_path / f"{n}", seed) for n, seed in enumerate((0, 0, 1)))
+    assert teacher_digest(str(one)) == teacher_digest(str(same)) != teacher_digest(str(other))
+
+
+# Targets
+
+
+def targets(folder: Path, *teachers: str, weight: float = 1.0, temperature: float = 1.0) -> object:
+    distillation = Distillation(teachers, weight, temperature)
+    return distillation.targets(REVIEWS, None, folder / "cache").tolist()
+
+
+def test_of_several_teachers_the_mean_counts(tmp_path: Path) -> None:
+    first = file_of(tmp_path, [0.9, 0.2, 0.5, 0.4])
+    second = file_of(tmp_path, [0.7, 0.4, 0.5, 0.0], "second.tsv")
+    assert targets(tmp_path, first, second) == pytest.approx([0.8, 0.3, 0.5, 0.2], abs=1e-6)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 2.0])
+def test_the_temperature_divides_the_logit(tmp_path: Path, temperature: float) -> None:
+    teacher = file_of(tmp_path, [0.9, 0.2, 0.5, 0.4])
+    odds = (np.array([9, 0.25, 1, 2 / 3])) ** (1 / temperature)
+    found = targets(tmp_path, teacher, temperature=temperature)
+    assert found == pytest.approx((odds / (1 + odds)).tolist(), abs=1e-6)
+
+
+def test_a_teacher_that_is_certain_gives_numbers(tmp_path: Path) -> None:
+    found = targets(tmp_path, file_of(tmp_path, [1, 0, 1, 0]), temperature=0.1)
+    assert found == pytest.approx([1, 0, 1, 0], abs=1e-5)
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.25, 1.0])
+def test_the_weight_is_the_soft_label_s_share(tmp_path: Path, weight: float) -> None:
+    soft = np.array([0.9, 0.2, 0.5, 0.4])
+    found = targets(tmp_path, file_of(tmp_path, soft.tolist()), weight=weight)
+    expected = weight * soft + (1 - weight) * REVIEWS.labels
+    assert found == pytest.approx(expected.tolist(), abs=1e-6)
+
+
+def test_unlabelled_reviews_follow_and_have_the_soft_label_alone(tmp_path: Path) -> None:
+    teacher = file_of(tmp_path, [0.9, 0.2, 0.5, 0.4])
+    labelled, unlabelled = REVIEWS.take(np.array([0, 1])), REVIEWS.take(np.array([3, 2]))
+    found = Distillation((teacher,), 0.5, 1.0).targets(labelled, unlabelled, tmp_path / "cache")
+    assert found.dtype == np.float32
+    assert found.tolist() == pytest.approx([0.95, 0.1, 0.4, 0.5], abs=1e-6)

@@ -1,0 +1,154 @@
+"""A recipe runs its steps in order, each once, and refuses what would make it another recipe."""
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nsmc.experiments import recipe
+from nsmc.experiments.recipe import free_overrides, run_recipe, step_overrides
+from nsmc.experiments.record import read_record, write_record
+from nsmc.experiments.schema import RunConfig, StepConfig, check_config
+from tests.commands import PROJECT, run, write_corpus
+
+Composed = Callable[..., dict[str, Any]]
+Steps = Callable[..., dict[str, Any]]
+
+PRETRAIN = ["task=pretrain", "callbacks.checkpoint.monitor=val/loss"]
+STEPS: list[dict[str, Any]] = [
+    {"name": "first", "overrides": PRETRAIN, "pinned": ["seed=1"]},
+    {"name": "second", "overrides": ["init_from={first}"]},
+]
+
+
+class Launcher:
+    """Stands for the processes that train: notes what it is asked for, and leaves a result."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Path, list[str]]] = []
+        self.broken = ""
+
+    def __call__(self, folder: Path, overrides: Sequence[str]) -> dict[str, Any]:
+        self.asked.append((folder, list(overrides)))
+        if folder.name.startswith(f"{self.broken}-"):
+            raise ValueError("broken")
+        (folder / "bundle").mkdir(parents=True)
+        for name in ("config.json", "nsmc.safetensors", "tokenizer.json"):
+            (folder / "bundle" / name).write_text(folder.name)
+        record = {"status": "finished", "seconds": 2.0, "metrics": {"val/accuracy": 0.5}}
+        write_record(folder, record)
+        return record
+
+    @property
+    def names(self) -> list[str]:
+        return [folder.name.rpartition("-")[0] for folder, _ in self.asked]
+
+
+@pytest.fixture
+def launch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Launcher:
+    monkeypatch.setattr(recipe, "RESULTS", tmp_path / "recipes")
+    return Launcher()
+
+
+@pytest.fixture
+def run_steps(
+    composed: Composed, launch: Launcher, tmp_path: Path
+) -> Callable[..., dict[str, Any]]:
+    def run_steps(
+        folder: str, *overrides: str, steps: list[dict[str, Any]] = STEPS
+    ) -> dict[str, Any]:
+        config = check_config({**composed("data=sample", *overrides), "recipe": steps})
+
+        def compose_step(of_step: Sequence[str]) -> RunConfig:
+            return check_config(composed("data=sample", *of_step))
+
+        return run_recipe(config, tmp_path / folder, "command", overrides, launch, compose_step)
+
+    return run_steps
+
+
+def test_the_steps_run_in_order_and_the_last_ones_bundle_is_the_result(
+    run_steps: Steps, launch: Launcher, tmp_path: Path
+) -> None:
+    record = run_steps("run", "experiment=blog")
+    assert launch.names == ["first", "second"]
+    (first, _), (second, overrides) = launch.asked
+    assert overrides == [f"init_from='{first}'"]
+    assert (tmp_path / "run" / "bundle" / "config.json").read_text() == second.name
+    assert record["metrics"] == {"val/accuracy": 0.5}
+    assert record["seconds"] == 4
+    assert read_record(tmp_path / "run") == json.loads(json.dumps(record))
+
+
+def test_what_is_done_is_skipped_and_what_failed_is_run_again(
+    run_steps: Steps, launch: Launcher, tmp_path: Path
+) -> None:
+    launch.broken = "second"
+    with pytest.raises(ValueError, match="broken"):
+        run_steps("run")
+    assert (read_record(tmp_path / "run") or {})["status"] == "failed"
+    launch.broken = ""
+    run_steps("again")
+    run_steps("once more")
+    assert launch.names == ["first", "second", "second"]
+
+
+def test_another_setting_makes_other_steps_but_not_where_it_is_pinned(
+    run_steps: Steps, launch: Launcher
+) -> None:
+    run_steps("a", "seed=7")
+    run_steps("b", "seed=8")
+    assert launch.names == ["first", "second", "second"]
+    assert [overrides[-1] for _, overrides in launch.asked] == ["seed=1", "seed=7", "seed=8"]
+
+
+def test_what_changes_no_result_runs_nothing_again(run_steps: Steps, launch: Launcher) -> None:
+    run_steps("a")
+    run_steps("b", "trainer.threads=1", "logger=none")
+    assert launch.names == ["first", "second"]
+
+
+def test_a_step_that_is_changed_is_run_again_with_all_that_build_on_it(
+    run_steps: Steps, launch: Launcher
+) -> None:
+    run_steps("a")
+    changed = {**STEPS[0], "overrides": [*PRETRAIN, "model.lr=0.5"]}
+    run_steps("b", steps=[changed, STEPS[1]])
+    assert launch.names == ["first", "second", "first", "second"]
+
+
+def test_a_users_overrides_come_after_the_steps_and_before_the_pinned_ones() -> None:
+    step = StepConfig(name="a", overrides=["x={earlier}"], pinned=["seed=1"])
+    found = step_overrides(step, ["trainer.max_epochs=1"], {"earlier": Path("/a b")})
+    assert found == ["x='/a b'", "trainer.max_epochs=1", "seed=1"]
+
+
+@pytest.mark.parametrize(
+    "override", ["model.hidden_size=3", "model=lstm", "distill.weight=1", "task=linear"]
+)
+def test_what_a_recipe_is_about_cannot_be_overridden(override: str) -> None:
+    with pytest.raises(ValueError, match=override.split("=")[0]):
+        free_overrides(["experiment=best", override])
+
+
+def test_a_real_recipe_of_all_kinds_of_steps_ends_with_a_bundle(tmp_path: Path) -> None:
+    write_corpus(tmp_path)
+    (tmp_path / "unlabeled.txt").write_text("id\tdocument\nu1\t정말 재밌다\nu2\t별로\n", "utf-8")
+    command = [
+        *(sys.executable, str(PROJECT / "train.py"), "experiment=best"),
+        *(f"data.root={tmp_path}", f"data.cache_dir={tmp_path}/cache", "data.vocab_size=300"),
+        *("data.validation_fraction=0.25", "trainer.max_epochs=1", "trainer.accelerator=cpu"),
+        *("trainer.limit_train_batches=2", f"hydra.run.dir={tmp_path}/run"),
+    ]
+    first = run(command, cwd=tmp_path)
+    assert "step 1 of 4" in first.stderr
+    record = read_record(tmp_path / "run")
+    assert record is not None and record["status"] == "finished"
+    assert set(record["recipe"]) == {"encoder", "teacher-gru", "teacher-linear", "student"}
+    again = run(command, cwd=tmp_path)
+    assert again.stderr.count("done before") == 4
+    answer = run([sys.executable, "-m", "nsmc.cli", "predict", f"{tmp_path}/run/bundle", "좋다"])
+    assert "tive" in answer.stdout

@@ -1,0 +1,153 @@
+"""Runs that build on each other: a pretrained encoder, a teacher that starts from it, a student."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from nsmc.runtime.loading import read_bundle
+from nsmc.runtime.predictor import Predictor
+from tests.commands import PROJECT, run
+
+SMALL = (
+    *("data=sample", "data.vocab_size=300", "data.batch_size=16", "trainer.accelerator=cpu"),
+    *("model.hidden_size=8", "model.embedding_dim=6", "trainer.max_epochs=1", "logger=none"),
+    *("trainer.limit_train_batches=4", "data.split_seed=0", "callbacks.checkpoint.minutes=null"),
+)
+PRETRAINED = ("experiment=pretrain", "data.unlabelled=false", "model.bidirectional=true")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("runs")
+
+
+def train(folder: Path, name: str, *overrides: str, expect: int = 0) -> Any:
+    """The record of a run; of one that must fail, what it said on standard error."""
+    place = (f"data.cache_dir={folder}/cache", f"hydra.run.dir={folder}/{name}")
+    experiments = [override for override in overrides if override.startswith("experiment=")]
+    rest = [override for override in overrides if override not in experiments]
+    command = [sys.executable, "train.py", *experiments, *SMALL, *rest, *place]
+    finished = run(command, expect)
+    assert "Traceback" not in finished.stderr and "Warning" not in finished.stderr
+    if expect:
+        return finished.stderr
+    return json.loads((folder / name / "run.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def encoder(folder: Path) -> Path:
+    train(folder, "encoder", *PRETRAINED)
+    return folder / "encoder"
+
+
+@pytest.fixture(scope="module")
+def teacher(folder: Path, encoder: Path) -> Path:
+    settings = ("model.pooling=max_mean", "model.bidirectional=true", "data.bpe_dropout=0.1")
+    train(folder, "teacher", f"init_from={encoder}", *settings)
+    return folder / "teacher"
+
+
+def test_an_encoder_is_measured_by_its_loss_and_says_what_it_is_for(encoder: Path) -> None:
+    record = json.loads((encoder / "run.json").read_text(encoding="utf-8"))
+    assert set(record["metrics"]) == {"val/loss"}
+    bundle = read_bundle(encoder / "bundle")
+    assert bundle.config.labels == () and bundle.config.bidirectional
+    assert bundle.config.metrics == record["metrics"]
+    assert "init_from=" in (encoder / "bundle" / "README.md").read_text(encoding="utf-8")
+
+
+def test_nsmc_predict_says_that_an_encoder_classifies_nothing(encoder: Path) -> None:
+    command = [sys.executable, "-m", "nsmc.cli", "predict", str(encoder / "bundle"), "최고"]
+    finished = run(command, expect=1)
+    assert len(finished.stderr.splitlines()) == 1
+    assert "classifies nothing" in finished.stderr and "init_from" in finished.stderr
+
+
+def test_a_classifier_starts_from_the_encoder_s_weights_and_has_its_tokenizer(
+    folder: Path, encoder: Path
+) -> None:
+    # A learning rate that moves nothing shows what it started from.
+    settings = ("model.lr=1e-30", "model.weight_decay=0", "model.bidirectional=true")
+    train(folder, "unmoved", f"init_from={encoder}", *settings)
+    start, found = (
+        load_file(f / "bundle" / "nsmc.safetensors") for f in (encoder, folder / "unmoved")
+    )
+    for name, tensor in start.items():
+        np.testing.assert_array_equal(found[name], tensor, err_msg=name)
+    tokenizers = [
+        (f / "bundle" / "tokenizer.json").read_bytes() for f in (encoder, folder / "unmoved")
+    ]
+    assert tokenizers[0] == tokenizers[1]
+
+
+def test_a_student_learns_from_teachers_and_is_of_the_simplest_form(
+    folder: Path, teacher: Path
+) -> None:
+    soft = folder / "soft.tsv"
+    rows = [line.split("\t") for line in _sample_lines()]
+    lines = [f"{number}\t{0.9 if label == '1' else 0.1}" for number, _, label in rows]
+    soft.write_text("\n".join(["id\tprobability", *lines]) + "\n", encoding="utf-8")
+    settings = ("experiment=distill", "data.unlabelled=false")
+    record = train(folder, "student", *settings, f"distill.teachers=[{teacher},{soft}]")
+    assert set(record["metrics"]) == {
+        f"{split}/{name}"
+        for split in ("val", "test")
+        for name in ("loss", "accuracy", "f1", "auroc")
+    }
+    predictor = Predictor.load(folder / "student" / "bundle")
+    config = predictor.config
+    assert (config.num_layers, config.bidirectional, config.pooling) == (1, False, "last")
+    assert predictor(["최고의 영화"])[0].probability >= 0.5
+
+
+def _sample_lines() -> list[str]:
+    path = PROJECT / "nsmc" / "data" / "sample" / "ratings_train.txt"
+    return path.read_text(encoding="utf-8").splitlines()[1:]
+
+
+def test_every_setting_that_keeps_a_classifier_honest_trains_together(folder: Path) -> None:
+    settings = (
+        *("model.r_drop=1", "model.adversarial=virtual", "model.label_smoothing=0.1"),
+        *("model.recurrent_dropout=0.1", "model.embedding_rank=4", "model.num_layers=2"),
+        *("callbacks.averaging.decay=0.9", "data.bpe_dropout=0.1", "data.bpe_cuts=2"),
+    )
+    first, second = (train(folder, f"honest-{number}", *settings) for number in (1, 2))
+    assert first["metrics"] == second["metrics"]
+    ours, theirs = (
+        load_file(folder / f"honest-{n}" / "bundle" / "nsmc.safetensors") for n in (1, 2)
+    )
+    assert all(np.array_equal(ours[name], theirs[name]) for name in theirs)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (("data.unlabelled=true",), "with data.unlabelled=true set distill.teachers, or task="),
+        (("task=pretrain",), "with task=pretrain set callbacks.checkpoint.monitor=val/loss"),
+        (("init_from=nowhere",), "nowhere"),
+        (("distill.teachers=[nowhere]",), "nowhere: no such file or folder"),
+        (
+            (*PRETRAINED, "model.num_layers=2"),
+            "pretrain one layer, or one direction",
+        ),
+    ],
+)
+def test_what_does_not_go_together_ends_in_one_line(
+    tmp_path: Path, overrides: tuple[str, ...], message: str
+) -> None:
+    said = train(tmp_path, "refused", *overrides, expect=1)
+    lines = [line for line in said.splitlines() if "error" in line]
+    assert len(lines) == 1 and message in lines[0]
+    assert not (tmp_path / "refused" / "bundle").exists()
+
+
+def test_a_bundle_of_another_shape_names_the_overrides_that_are_needed(
+    folder: Path, encoder: Path
+) -> None:
+    said = train(folder, "other", f"init_from={encoder}", "model.hidden_size=9", expect=1)
+    assert f"init_from={encoder}: that bundle needs model.hidden_size=8" in said
