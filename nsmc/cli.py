@@ -7,6 +7,7 @@ for a report, and never torch.
 import argparse
 import contextlib
 import io
+import json
 import os
 import sys
 import unicodedata
@@ -176,19 +177,32 @@ def split_words(words: Sequence[str]) -> tuple[Path | None, Sequence[str]]:
 
 
 def newest_bundle(outputs: Path) -> Path:
-    """The bundle that was written last. Raises FileNotFoundError where there is none."""
+    """The bundle that was written last, pretrained encoders aside.
+
+    Raises FileNotFoundError where there is none.
+    """
     configs = [
         path
         for path in outputs.glob("**/bundle/config.json")
         # An export's scratch folder begins with a dot.
         if not any(part.startswith(".") for part in path.relative_to(outputs).parts)
     ]
-    if not configs:
-        raise FileNotFoundError(
-            f"there is no bundle under {outputs.absolute()}: name one, or train one with "
-            "python train.py"
-        )
-    return max(configs, key=lambda path: path.stat().st_mtime).parent
+    configs.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in configs:
+        if _classifies(path):
+            return path.parent
+    raise FileNotFoundError(
+        f"there is no bundle under {outputs.absolute()}: name one, or train one with "
+        "python train.py"
+    )
+
+
+def _classifies(config: Path) -> bool:
+    """Whether a bundle's configuration has labels; a damaged one is for the reader to refuse."""
+    try:
+        return json.loads(config.read_text(encoding="utf-8")).get("labels") != []
+    except (OSError, ValueError, AttributeError):
+        return True
 
 
 def answer_lines(predictor: "Predictor", texts: Iterable[str]) -> None:

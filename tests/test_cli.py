@@ -1,6 +1,7 @@
 """The `nsmc` command as a user meets it: arguments, a pipe, a terminal, and every way out."""
 
 import io
+import json
 import os
 import pty
 import select
@@ -490,3 +491,12 @@ def test_a_bundle_with_labels_of_its_own_answers_with_those(tmp_path: Path) -> N
     code, shown = session(folder, f"{GOOD}\n".encode(), b"q\n")
     assert "추천 (" in shown[0]
     assert code == 0
+
+
+def test_a_pretrained_encoder_is_not_taken_for_the_newest_bundle(tmp_path: Path) -> None:
+    write_small_bundle(tmp_path / "classifier" / "bundle")
+    encoder = write_small_bundle(tmp_path / "encoder" / "bundle") / "config.json"
+    encoder.write_text(encoder.read_text().replace('"negative",\n    "positive"\n  ', ""))
+    assert json.loads(encoder.read_text())["labels"] == []
+    os.utime(encoder, (time.time() + 9, time.time() + 9))
+    assert newest_bundle(tmp_path) == tmp_path / "classifier" / "bundle"

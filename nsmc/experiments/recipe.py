@@ -36,7 +36,7 @@ _OF_THE_COMMAND = ("experiment", "sweep", "hydra", "resume", "search")
 # What a recipe's record has of its last step's.
 _RESULTS_KEPT = (
     *("metrics", "parameters", "bundle_bytes", "train_seconds", "reviews_per_second", "epochs"),
-    *("steps", "history", "corpus_fingerprint", "tokenizer_fingerprint"),
+    *("steps", "history", "corpus_fingerprint", "tokenizer_fingerprint", "finished"),
 )
 
 
@@ -61,9 +61,12 @@ def run_recipe(
     `launch` raises.
     """
     assert config.recipe
+    key, earlier = signature(config, corpus_fingerprint(config.data)), read_record(folder) or {}
+    if earlier.get("signature") == key:  # resume=FOLDER: what was typed then counts
+        command, overrides = earlier["command"], earlier["overrides"]
     own = free_overrides(overrides)
     record = {
-        "signature": signature(config, corpus_fingerprint(config.data)),
+        "signature": key,
         "command": command,
         "overrides": list(overrides),
         "config": config.model_dump(),
@@ -71,29 +74,50 @@ def run_recipe(
     }
     folder.mkdir(parents=True, exist_ok=True)
     with occupied(folder), recorded(folder, record) as running:
-        done: dict[str, Path] = {}
-        for number, step in enumerate(config.recipe, start=1):
-            of_step = step_overrides(step, own, done)
-            step_config = compose_step(of_step)
-            fetch_unlabelled_reviews(step_config)
-            key = signature(step_config, corpus_fingerprint(step_config.data))
-            place = (RESULTS / f"{step.name}-{key[:8]}").absolute()
-            title = f"step {number} of {len(config.recipe)}, {step.name}"
-            last = _run_step(title, place, of_step, launch)
-            done[step.name] = place
-        bundle = folder / "bundle"
-        shutil.rmtree(bundle, ignore_errors=True)
-        if (place / "bundle").is_dir():
-            shutil.copytree(place / "bundle", bundle)
-        records = {name: read_record(each) or {} for name, each in done.items()}
-        seconds = sum(each.get("seconds", 0.0) for each in records.values())
-        running |= {key: last[key] for key in _RESULTS_KEPT if key in last}
-        running |= {"seconds": round(seconds, 3), "finished": last.get("finished")}
-        running["recipe"] = {
-            name: {"folder": str(shortened(each)), "seconds": records[name].get("seconds")}
-            for name, each in done.items()
-        }
+        running |= _results(folder, _run_steps(config.recipe, own, launch, compose_step))
     return running
+
+
+def _run_steps(
+    steps: Sequence[StepConfig], own: Sequence[str], launch: Launch, compose_step: Compose
+) -> dict[str, Path]:
+    """Run what is not done yet; the folder of each step, by its name."""
+    done: dict[str, Path] = {}
+    for number, step in enumerate(steps, start=1):
+        overrides = step_overrides(step, own, done)
+        config = compose_step(overrides)
+        fetch_unlabelled_reviews(config)  # the signature is that of their content
+        place = _place(step.name, config)
+        title = f"step {number} of {len(steps)}, {step.name}"
+        if state_of(place) == "finished":
+            log.info("%s: done before, %s", title, shortened(place))
+        else:
+            log.info("%s: %s", title, shortened(place))
+            launch(place, overrides)
+        done[step.name] = place
+    return done
+
+
+def _results(folder: Path, done: Mapping[str, Path]) -> Record:
+    """What a recipe's record has of its steps'; the last one's bundle is copied into `folder`."""
+    records = {name: read_record(place) or {} for name, place in done.items()}
+    last = records[list(done)[-1]]
+    bundle, made = folder / "bundle", done[list(done)[-1]] / "bundle"
+    shutil.rmtree(bundle, ignore_errors=True)
+    if made.is_dir():
+        shutil.copytree(made, bundle)
+    steps = {
+        name: {"folder": str(shortened(place)), "seconds": records[name].get("seconds")}
+        for name, place in done.items()
+    }
+    seconds = sum(record.get("seconds", 0.0) for record in records.values())
+    kept = {key: last[key] for key in _RESULTS_KEPT if key in last}
+    return {**kept, "seconds": round(seconds, 3), "recipe": steps}
+
+
+def _place(name: str, config: RunConfig) -> Path:
+    key = signature(config, corpus_fingerprint(config.data))
+    return (RESULTS / f"{name}-{key[:8]}").absolute()
 
 
 def free_overrides(overrides: Sequence[str]) -> list[str]:
@@ -131,11 +155,3 @@ def step_overrides(step: StepConfig, own: Sequence[str], done: Mapping[str, Path
         *own,
         *(filled(override) for override in step.pinned),
     ]
-
-
-def _run_step(title: str, place: Path, overrides: Sequence[str], launch: Launch) -> Record:
-    if state_of(place) == "finished":
-        log.info("%s: done before, %s", title, shortened(place))
-        return read_record(place) or {}
-    log.info("%s: %s", title, shortened(place))
-    return launch(place, overrides)

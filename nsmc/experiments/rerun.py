@@ -13,6 +13,7 @@ import numpy as np
 from safetensors.numpy import load_file
 
 from nsmc.experiments.job import run_job
+from nsmc.experiments.recipe import RESULTS
 from nsmc.experiments.record import environment, read_record
 from nsmc.experiments.schema import RunConfig, check_config
 from nsmc.experiments.signature import corpus_fingerprint, signature
@@ -49,6 +50,8 @@ def _config(folder: Path, record: Mapping[str, Any], root: str | None) -> RunCon
         raise ValueError(
             f"{folder}: recorded by another version of this program ({error})"
         ) from None
+    if config.recipe:
+        raise ValueError(f"{folder} is of a recipe: run the steps again, {RESULTS}/… each")
     if config.trainer.processes > 1:
         raise ValueError(
             f"{folder} trained in {config.trainer.processes} processes: run its command instead: "
