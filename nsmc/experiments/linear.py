@@ -35,7 +35,9 @@ def train_linear(config: RunConfig, datamodule: ReviewDataModule, folder: Path) 
     datamodule.fetch()
     files = datamodule.files
     train, val = files.read_training(datamodule.encoding)
-    classifier = LinearClassifier(**config.linear.model_dump(), seed=config.seed)
+    classifier = LinearClassifier(
+        **config.linear.model_dump(), normalization=config.data.normalization, seed=config.seed
+    )
     log.info("fitting %s reviews", f"{len(train):,}")
     classifier.fit(train.texts, train.labels)
     train_seconds = time.perf_counter() - started

@@ -191,9 +191,16 @@ class SearchConfig(Section):
 
 
 class LinearConfig(Section):
+    shortest: PositiveInt
     longest: PositiveInt
     min_count: PositiveInt
     strength: Annotated[float, Field(gt=0)]
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> Self:
+        if self.shortest > self.longest:
+            raise PydanticCustomError("longest", "linear.longest must be linear.shortest at least")
+        return self
 
 
 class DistillConfig(Section):

@@ -6,7 +6,10 @@ how words stand together, and spellings that a tokenizer's vocabulary takes apar
 Legend: N reviews.
 """
 
+import unicodedata
 from collections.abc import Sequence
+from functools import partial
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -15,20 +18,37 @@ from sklearn.linear_model import LogisticRegression
 
 FloatArray = npt.NDArray[np.float64]
 
+_FORMS: dict[str, Literal["NFC", "NFD", "NFKC", "NFKD"]] = {
+    "nfc": "NFC",
+    "nfd": "NFD",
+    "nfkc": "NFKC",
+    "nfkd": "NFKD",
+}
+
 _CHUNK = 50_000  # texts whose n-grams are in memory at the same time
 
 
 class LinearClassifier:
-    """`longest` is that of the n-grams in characters; `min_count` the reviews one must occur in.
-
-    `strength` is the inverse of the regularization's: the greater, the closer to the training
-    labels.
+    """`shortest` and `longest` are those of the n-grams, in characters of the Unicode form
+    `normalization` (none, nfc, nfd, nfkc or nfkd; decomposed, Hangul is read letter by letter).
+    `min_count` are the reviews that an n-gram must occur in. `strength` is the inverse of the
+    regularization's: the greater, the closer to the training labels.
     """
 
-    def __init__(self, *, longest: int, min_count: int, strength: float, seed: int) -> None:
+    def __init__(
+        self,
+        *,
+        shortest: int,
+        longest: int,
+        min_count: int,
+        strength: float,
+        normalization: str,
+        seed: int,
+    ) -> None:
         self.vectorizer = TfidfVectorizer(
             analyzer="char",
-            ngram_range=(1, longest),
+            preprocessor=partial(_prepared, normalization=normalization),
+            ngram_range=(shortest, longest),
             min_df=min_count,
             sublinear_tf=True,
             dtype=np.float32,
@@ -51,3 +71,10 @@ class LinearClassifier:
     @property
     def parameter_count(self) -> int:
         return int(self.regression.coef_.size + self.regression.intercept_.size)
+
+
+def _prepared(text: str, normalization: str) -> str:
+    text = text.lower()
+    if normalization == "none":
+        return text
+    return unicodedata.normalize(_FORMS[normalization], text)

@@ -11,8 +11,10 @@ TEXTS = [*GOOD, *BAD] * 4
 LABELS = np.tile(np.array([1] * len(GOOD) + [0] * len(BAD), np.int8), 4)
 
 
-def fitted(seed: int = 0) -> LinearClassifier:
-    classifier = LinearClassifier(longest=4, min_count=2, strength=8.0, seed=seed)
+def fitted(seed: int = 0, normalization: str = "nfc") -> LinearClassifier:
+    classifier = LinearClassifier(
+        shortest=1, longest=4, min_count=2, strength=8.0, normalization=normalization, seed=seed
+    )
     classifier.fit(TEXTS, LABELS)
     return classifier
 
@@ -36,3 +38,11 @@ def test_a_seed_gives_the_same_classifier() -> None:
 def test_n_grams_go_across_spaces() -> None:
     names = fitted().vectorizer.get_feature_names_out()
     assert any(" " in name.strip() for name in names)
+
+
+def test_decomposed_text_is_read_letter_by_letter() -> None:
+    names = "".join(fitted(normalization="nfd").vectorizer.get_feature_names_out())
+    assert "\N{HANGUL CHOSEONG CIEUC}" in names
+    assert "재" not in names
+    composed, decomposed = (fitted(normalization=form) for form in ("nfc", "nfd"))
+    assert decomposed.parameter_count > composed.parameter_count
