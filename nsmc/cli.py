@@ -1,4 +1,4 @@
-"""The `nsmc` command: a thin face over the runtime and the reports.
+"""The `nsmc` command: a thin face over the runtime, the conversions and the reports.
 
 It imports numpy and tokenizers only once it is known that they are needed, what draws reports only
 for a report, and never torch.
@@ -10,44 +10,28 @@ import io
 import json
 import os
 import sys
-import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import nsmc
 
-if TYPE_CHECKING:
-    from nsmc.runtime.predictor import Predictor
-
-PROMPT = "영화 리뷰를 입력하세요: "
-QUIT_WORDS = ("q", "exit", "quit")
-
-# The blog post's words for its two answers; a bundle with other labels answers with those.
-_SENTENCES = {"positive": "긍정적인 리뷰", "negative": "부정적인 리뷰"}
-
-# Classes of characters that make a terminal show what follows in another order.
-_TURNING = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
-
-_LONGEST_ECHO = 200  # characters of a review that are repeated beside its answer
+OUTPUTS = Path("outputs")  # where bundles that were trained here are
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    if words[:1] == ["predict"] and words[1:2] not in (["-h"], ["--help"]) and "--" not in words:
+    if words[:1] == ["predict"] and not _has_options(words[1:]):
         words.insert(1, "--")  # a review such as "-_-" is no option
     options = _parser().parse_args(words)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # for a terminal without Hangul
+    # Reviews are classified in threads of our own: those of a matrix library would be too many.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
-        if options.command == "report":
-            report(options.folders, options.output)
-        elif options.command == "rerun":
-            return int(not rerun(options.folder, options.root))
-        else:
-            predict(options.words)
+        code: int = options.run(options)
         if sys.stdout is not None:
             sys.stdout.flush()
     except BrokenPipeError:  # whoever read our output has seen enough
@@ -61,7 +45,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         line = " ".join(str(error).split()) or "not enough memory"
         print(f"nsmc: error: {line}", file=sys.stderr)
         return 1
+    else:
+        return code
     return 0
+
+
+def _has_options(words: Sequence[str]) -> bool:
+    """Whether `nsmc predict` is given options; a review may begin with a dash, too."""
+    asks_for_help = words[:1] in (["-h"], ["--help"])
+    return asks_for_help or "--" in words or any(w.partition("=")[0] == "--input" for w in words)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -71,17 +63,100 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"nsmc {nsmc.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_predict(commands)
+    _add_evaluate(commands)
+    _add_bundle_commands(commands)
+    _add_run_commands(commands)
+    return parser
+
+
+def _add_predict(commands: Any) -> None:
     command = commands.add_parser(
         "predict",
         help="say whether reviews are positive or negative",
-        usage="nsmc predict [BUNDLE] [TEXT ...]",
+        usage="nsmc predict [BUNDLE] [TEXT ...]\n       nsmc predict [BUNDLE] --input FILE [...]",
         description=(
             "Prints label, probability and text of each TEXT, separated by tabs. Without a TEXT, "
             "asks for reviews on a terminal (q, exit or quit ends it), and reads a pipe line by "
-            "line. Without a BUNDLE, takes the newest under outputs/."
+            "line. With --input, classifies a file of any size. Without a BUNDLE, takes the newest "
+            "under outputs/, else the one that comes with the package."
         ),
     )
     command.add_argument("words", nargs="*", metavar="BUNDLE TEXT", help="a folder, then reviews")
+    _add_file_options(command, required=False)
+    command.add_argument(
+        "--output", default="-", metavar="FILE", help="appears when it is complete; - (default)"
+    )
+    command.set_defaults(run=predict)
+
+
+def _add_file_options(command: argparse.ArgumentParser, required: bool) -> None:
+    command.add_argument(
+        "--input",
+        required=required,
+        metavar="FILE",
+        help="TSV, CSV, JSON Lines or text; - is a pipe",
+    )
+    command.add_argument(
+        "--column", default="document", metavar="NAME", help="of the reviews (default: document)"
+    )
+    command.add_argument(
+        "--format",
+        choices=("tsv", "csv", "jsonl", "text"),
+        help="of the file, where its extension does not say it",
+    )
+
+
+def _add_evaluate(commands: Any) -> None:
+    command = commands.add_parser(
+        "evaluate",
+        help="measure a bundle on labelled reviews",
+        description=(
+            "Accuracy, F1, area under the ROC curve, cross-entropy, calibration error, confusion "
+            "matrix and the most confident mistakes."
+        ),
+    )
+    _add_bundle(command)
+    _add_file_options(command, required=True)
+    command.add_argument(
+        "--label", default="label", metavar="NAME", help="column of 0 and 1 (default: label)"
+    )
+    command.add_argument("--json", action="store_true", help="for programs")
+    command.set_defaults(run=evaluate)
+
+
+def _add_bundle(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "bundle",
+        nargs="?",
+        type=Path,
+        metavar="BUNDLE",
+        help="by default the newest under outputs/, else the one that comes with the package",
+    )
+
+
+def _add_bundle_commands(commands: Any) -> None:
+    command = commands.add_parser("info", help="say what is in a bundle")
+    _add_bundle(command)
+    command.add_argument("--json", action="store_true", help="for programs")
+    command.set_defaults(run=info)
+    command = commands.add_parser(
+        "convert",
+        help="write a bundle in another form",
+        description=(
+            "float16 halves the file, float32 undoes that; onnx is for programs that read it. Says "
+            "the size and the largest difference of a probability."
+        ),
+    )
+    _add_bundle(command)
+    command.add_argument("--to", required=True, choices=("float16", "float32", "onnx"))
+    command.add_argument(
+        "--output", type=Path, metavar="FOLDER", help="by default beside the bundle: BUNDLE-float16"
+    )
+    command.set_defaults(run=convert)
+
+
+def _add_run_commands(commands: Any) -> None:
     command = commands.add_parser(
         "report",
         help="compare the runs of one or more folders",
@@ -97,6 +172,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FOLDER",
         help="where to write; by default the one FOLDER, or outputs/report for several",
     )
+    command.set_defaults(run=report)
     command = commands.add_parser(
         "rerun",
         help="run a recorded job once more and compare",
@@ -107,45 +183,117 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("folder", type=Path, metavar="RUN_FOLDER", help="has the run.json")
     command.add_argument("--root", metavar="FOLDER", help="where the corpus is now")
-    return parser
+    command.set_defaults(run=rerun)
 
 
-def predict(words: Sequence[str]) -> None:
-    """Answer for the texts, the terminal or the pipe. Raises what `Predictor.load` raises."""
+def predict(options: argparse.Namespace) -> int:
+    """Answer for a file, the texts, the terminal or the pipe."""
+    from nsmc.runtime.choosing import split_words
     from nsmc.runtime.predictor import Predictor
 
-    folder, texts = split_words(words)
-    if folder is None:
-        folder = newest_bundle(Path("outputs"))
-        print(f"using {folder}", file=sys.stderr)
-    predictor = Predictor.load(folder)
+    named, texts = split_words(options.words)
+    if options.input is not None and texts:
+        raise ValueError(f"{texts[0]!r}: --input takes the reviews from the file alone")
+    predictor = Predictor.load(_chosen(named))
+    if options.input is not None:
+        return _predict_file(predictor, options)
+    from nsmc.runtime.conversation import answer_lines, converse, piped_lines
+
     if texts:
         answer_lines(predictor, texts)
     elif sys.stdin is not None and sys.stdin.isatty():
         converse(predictor)
     elif sys.stdin is not None:
         answer_lines(predictor, piped_lines())
+    return 0
 
 
-def report(folders: Sequence[Path], output: Path | None) -> None:
+def _predict_file(predictor: "nsmc.Predictor", options: argparse.Namespace) -> int:
+    """Exit code 0 also where rows are damaged: the output says so, too."""
+    from nsmc.runtime.files import predict_file
+
+    count, damaged = predict_file(
+        predictor, options.input, options.output, options.column, options.format
+    )
+    for row in damaged:
+        print(f"nsmc: line {row.line}: {row.error}", file=sys.stderr)
+    if options.output != "-":
+        print(f"{count:,} reviews -> {options.output}", file=sys.stderr)
+    return 0
+
+
+def evaluate(options: argparse.Namespace) -> int:
+    """Measure on a file."""
+    from nsmc.runtime.evaluation import evaluate
+    from nsmc.runtime.predictor import Predictor
+    from nsmc.runtime.tables import Columns, format_of, opened, read_rows
+
+    predictor = Predictor.load(_chosen(options.bundle))
+    columns = Columns(options.column, options.label)
+    kind = options.format or format_of(options.input, columns)
+    if kind == "text":
+        raise ValueError(f"{options.input}: a text file has no labels; see --format")
+    with opened(options.input) as stream:
+        found = evaluate(predictor, read_rows(stream, kind, columns, options.input))
+    for row in found.skipped[:10]:
+        print(f"nsmc: line {row.line} left out: {row.error}", file=sys.stderr)
+    print(_as_json(found.as_json()) if options.json else found.as_text())
+    return 0
+
+
+def info(options: argparse.Namespace) -> int:
+    """Say what is in a bundle."""
+    from nsmc.runtime.info import as_text, info
+
+    content = info(_chosen(options.bundle))
+    print(_as_json(content) if options.json else as_text(content))
+    return 0
+
+
+def convert(options: argparse.Namespace) -> int:
+    """Write a bundle in another form."""
+    from nsmc.conversion.convert import convert
+
+    print(convert(_chosen(options.bundle), options.to, options.output))
+    return 0
+
+
+def report(options: argparse.Namespace) -> int:
     """Report over folders of runs. Raises what `write_report` raises."""
     with needs_training_libraries():
         from nsmc.experiments.reports.report import write_report
 
     is_terminal = sys.stdout is not None and sys.stdout.isatty()
-    print(write_report(folders, output, ansi=is_terminal and "NO_COLOR" not in os.environ))
+    ansi = is_terminal and "NO_COLOR" not in os.environ
+    print(write_report(options.folders, options.output, ansi=ansi))
+    return 0
 
 
-def rerun(folder: Path, root: str | None) -> bool:
-    """Run a recorded job again; whether the result is the same. Raises what `rerun` raises."""
+def rerun(options: argparse.Namespace) -> int:
+    """Run a recorded job again; 0 where the result is the same. Raises what `rerun` raises."""
     with needs_training_libraries():
         from nsmc.experiments.rerun import rerun
         from nsmc.training.signals import Interrupted
 
     try:
-        return rerun(folder, root)
+        return int(not rerun(options.folder, options.root))
     except Interrupted:
         raise KeyboardInterrupt from None
+
+
+def _chosen(named: Path | None) -> Path:
+    """The bundle that is named, or the one that is taken instead, which is said."""
+    from nsmc.runtime.choosing import bundle_folder, chosen_bundle
+
+    if named is not None:
+        return bundle_folder(named)
+    folder = chosen_bundle(OUTPUTS)
+    print(f"using {folder}", file=sys.stderr)
+    return folder
+
+
+def _as_json(content: object) -> str:
+    return json.dumps(content, indent=2, ensure_ascii=False)
 
 
 @contextlib.contextmanager
@@ -156,98 +304,6 @@ def needs_training_libraries() -> Iterator[None]:
         raise ValueError(
             f"{error}: this needs the training libraries, pip install 'nsmc[train]'"
         ) from error
-
-
-def split_words(words: Sequence[str]) -> tuple[Path | None, Sequence[str]]:
-    """The bundle's folder, where the first word names one, and the texts.
-
-    A first word with a slash and no space is taken for a path, so that a mistyped one is refused
-    rather than classified.
-    """
-    if not words or not words[0].strip():
-        return None, words
-    looks_like_path = "/" in words[0] and not any(c.isspace() for c in words[0])
-    try:
-        path = Path(words[0]).expanduser()
-        if looks_like_path or path.exists():
-            return path, words[1:]
-    except (OSError, ValueError, RuntimeError):  # too long for a path, a NUL, "~" and no such user
-        pass
-    return None, words
-
-
-def newest_bundle(outputs: Path) -> Path:
-    """The bundle that was written last, pretrained encoders aside.
-
-    Raises FileNotFoundError where there is none.
-    """
-    configs = [
-        path
-        for path in outputs.glob("**/bundle/config.json")
-        # An export's scratch folder begins with a dot.
-        if not any(part.startswith(".") for part in path.relative_to(outputs).parts)
-    ]
-    configs.sort(key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in configs:
-        if _classifies(path):
-            return path.parent
-    raise FileNotFoundError(
-        f"there is no bundle under {outputs.absolute()}: name one, or train one with "
-        "python train.py"
-    )
-
-
-def _classifies(config: Path) -> bool:
-    """Whether a bundle's configuration has labels; a damaged one is for the reader to refuse."""
-    try:
-        return json.loads(config.read_text(encoding="utf-8")).get("labels") != []
-    except (OSError, ValueError, AttributeError):
-        return True
-
-
-def answer_lines(predictor: "Predictor", texts: Iterable[str]) -> None:
-    """Print a line for each text as soon as it is known: label, probability, text."""
-    for text in texts:
-        if text.strip():
-            answer = predictor([text])[0]
-            print(answer.label, f"{answer.probability:.4f}", _echo(text), sep="\t", flush=True)
-        else:
-            print("empty", "", "", sep="\t", flush=True)
-
-
-def piped_lines() -> Iterator[str]:
-    for line in sys.stdin.buffer:
-        yield line.decode("utf-8", "replace").rstrip("\r\n")
-
-
-def converse(predictor: "Predictor") -> None:
-    """Ask for reviews and answer, as the blog post's program does, until the user has enough."""
-    sys.stdin.reconfigure(errors="replace")  # type: ignore[union-attr]
-    with contextlib.suppress(ImportError):
-        import readline  # noqa: F401 - gives input() line editing, where the platform has it
-    while True:
-        try:
-            text = input(PROMPT).strip()
-        except (EOFError, KeyboardInterrupt):
-            print()
-            return
-        if text.lower() in QUIT_WORDS:
-            return
-        if text:
-            answer = predictor([text])[0]
-            sentence = _SENTENCES.get(answer.label, answer.label)
-            print(f"{sentence} ({answer.probability:.1%})")
-
-
-def _echo(text: str) -> str:
-    """The text in one line that does the terminal no harm."""
-    shown = text[:_LONGEST_ECHO] + ("…" if len(text) > _LONGEST_ECHO else "")
-    return "".join("\N{REPLACEMENT CHARACTER}" if _is_harmful(c) else c for c in shown)
-
-
-def _is_harmful(char: str) -> bool:
-    harmful = ("Cc", "Cs", "Zl", "Zp")  # controls, surrogates, separators of lines and paragraphs
-    return unicodedata.category(char) in harmful or unicodedata.bidirectional(char) in _TURNING
 
 
 if __name__ == "__main__":

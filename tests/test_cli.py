@@ -17,9 +17,11 @@ import numpy as np
 import pytest
 
 import nsmc
-from nsmc.cli import PROMPT, main, newest_bundle, split_words
+from nsmc.cli import main
 from nsmc.data.tokenizer import save_tokenizer, train_tokenizer
 from nsmc.runtime.bundle import BundleConfig, expected_shapes, write_bundle
+from nsmc.runtime.choosing import newest_bundle, split_words
+from nsmc.runtime.conversation import PROMPT
 from nsmc.runtime.loading import Bundle
 from nsmc.runtime.predictor import Predictor
 

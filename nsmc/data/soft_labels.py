@@ -18,7 +18,8 @@ import numpy.typing as npt
 
 from nsmc.data.cache import cached_folder, digest_of, digest_of_file
 from nsmc.data.corpus import Reviews
-from nsmc.runtime.bundle import CONFIG_FILE, digests
+from nsmc.runtime.bundle import digests
+from nsmc.runtime.choosing import bundle_folder
 from nsmc.runtime.predictor import Predictor, softmax
 
 log = logging.getLogger(__name__)
@@ -97,14 +98,6 @@ def _place(teacher: str) -> Path:
     path = Path(teacher).expanduser()
     soft_labels = path / SOFT_LABELS_FILE
     return soft_labels if soft_labels.is_file() else path
-
-
-def bundle_folder(path: Path) -> Path:
-    """The bundle at `path`, which may be a run's folder; raises FileNotFoundError without one."""
-    for folder in (path, path / "bundle"):
-        if (folder / CONFIG_FILE).is_file():
-            return folder
-    raise FileNotFoundError(f"{path}: neither a bundle nor a run with one (no {CONFIG_FILE})")
 
 
 def _ask(folder: Path, bundle: Path, texts: Sequence[str]) -> None:

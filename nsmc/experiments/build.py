@@ -11,10 +11,11 @@ from nsmc.data.cache import digest_of_file
 from nsmc.data.datamodule import ReviewDataModule
 from nsmc.data.download import RemoteFile
 from nsmc.data.encoding import EncodingSettings
-from nsmc.data.soft_labels import Distillation, bundle_folder
+from nsmc.data.soft_labels import Distillation
 from nsmc.data.training_set import TrainingSettings
 from nsmc.experiments.schema import LoggerConfig, RunConfig
 from nsmc.runtime.bundle import TOKENIZER_FILE
+from nsmc.runtime.choosing import bundle_folder
 from nsmc.training.averaging import WeightAverage
 from nsmc.training.charts import ValidationCharts
 from nsmc.training.checkpoints import LAST, AtomicCheckpointIO, BestCheckpoint

@@ -15,7 +15,6 @@ import torch
 from pytorch_lightning.utilities import rank_zero_only
 
 from nsmc.data.datamodule import ReviewDataModule
-from nsmc.data.soft_labels import bundle_folder
 from nsmc.experiments.build import (
     CHECKPOINTS,
     build_callbacks,
@@ -31,6 +30,7 @@ from nsmc.experiments.quiet import quieten
 from nsmc.experiments.record import occupied, read_record, recorded
 from nsmc.experiments.schema import RunConfig
 from nsmc.experiments.signature import corpus_fingerprint, signature
+from nsmc.runtime.choosing import bundle_folder
 from nsmc.runtime.loading import read_bundle
 from nsmc.training.checkpoints import adopt_best, check_checkpoint, load_checkpoint
 from nsmc.training.export import BundleExport, best_checkpoint

@@ -1,6 +1,7 @@
 """The bundle: the folder that a trained classifier is shipped as; its contract and its writing.
 
-`nsmc.safetensors` (float32 weights), `tokenizer.json`, `config.json` and a model card, `README.md`.
+`nsmc.safetensors` (float32 or float16 weights), `tokenizer.json`, `config.json` and a model card,
+`README.md`.
 Writing is atomic. Reading, which trusts nothing, is in `loading`.
 """
 
@@ -24,6 +25,8 @@ CARD_FILE = "README.md"
 
 POOLINGS = ("last", "mean", "max", "max_mean", "attention")
 
+DTYPES = {"float32": "F32", "float16": "F16"}  # their names in a safetensors file
+
 FORMAT = "nsmc-bundle"
 FORMAT_VERSION = 1
 
@@ -42,6 +45,7 @@ class BundleConfig:
     pad_id: int
     max_length: int  # tokens; what follows them in a longer review is not read
     labels: tuple[str, ...]  # two, or none for a pretrained encoder, which classifies nothing yet
+    dtype: str = "float32"  # of the weights in the file, one of DTYPES; computed in float32
     metrics: dict[str, float] = field(default_factory=dict)
     signature: str = ""  # of the run that trained it
     # Of the weights and the tokenizer; filled in when a bundle is written.
@@ -105,7 +109,7 @@ def write_bundle(
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as parent:
         scratch = Path(parent) / folder.name
         scratch.mkdir()
-        plain = {name: np.ascontiguousarray(t, dtype=np.float32) for name, t in tensors.items()}
+        plain = {name: np.ascontiguousarray(t, dtype=config.dtype) for name, t in tensors.items()}
         metadata = {"format": "pt", "model": f"{FORMAT} {FORMAT_VERSION}", "cell": config.cell}
         (scratch / WEIGHTS_FILE).write_bytes(_ordered(save(plain, metadata=metadata)))
         shutil.copyfile(tokenizer_file, scratch / TOKENIZER_FILE)

@@ -15,6 +15,7 @@ from tokenizers import Tokenizer
 
 from nsmc.runtime.bundle import (
     CONFIG_FILE,
+    DTYPES,
     FORMAT,
     FORMAT_VERSION,
     POOLINGS,
@@ -108,13 +109,14 @@ def _check_config(path: Path, values: dict[str, Any]) -> None:
     assert isinstance(labels, list)
     readable = all(name and name.isprintable() for name in labels)
     different = len(set(labels)) == len(labels)
+    require("dtype", values.get("dtype", "float32") in tuple(DTYPES), " or ".join(DTYPES))
     require("labels", readable and different, "two different names that can be printed")
     require("metrics", isinstance(values.get("metrics", {}), dict), "a table")
     require("sha256", isinstance(values.get("sha256"), dict), "a table")
 
 
 def _read_weights(path: Path, config: BundleConfig) -> dict[str, Array]:
-    expected = expected_shapes(config)
+    expected, wanted = expected_shapes(config), DTYPES[config.dtype]
     try:
         with safe_open(path, framework="numpy") as file:
             found = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - no mapping
@@ -123,12 +125,14 @@ def _read_weights(path: Path, config: BundleConfig) -> dict[str, Array]:
                 raise ValueError(f"{path}: tensor {name!r} {problem}")
             for name, shape in expected.items():
                 kind, actual = found[name].get_dtype(), tuple(found[name].get_shape())
-                if (kind, actual) != ("F32", shape):
+                if (kind, actual) != (wanted, shape):
                     raise ValueError(
                         f"{path}: tensor {name!r} is {kind} {list(actual)}; "
-                        f"config.json calls for F32 {list(shape)}"
+                        f"config.json calls for {wanted} {list(shape)}"
                     )
-            tensors: dict[str, Array] = {name: file.get_tensor(name) for name in expected}
+            tensors: dict[str, Array] = {
+                name: file.get_tensor(name).astype(np.float32, copy=False) for name in expected
+            }
     except SafetensorError as error:
         details = " ".join(str(error).split())[:100]
         raise ValueError(f"{path}: not a safetensors file, or damaged ({details})") from None

@@ -12,11 +12,15 @@ import numpy as np
 import numpy.typing as npt
 
 from nsmc.runtime.bundle import direction_suffixes, pooled_width
+from nsmc.runtime.choosing import BOXED
 from nsmc.runtime.loading import Bundle, read_bundle
 from nsmc.runtime.recurrence import CELLS, Array, Cell, DirectionWeights, project, run
 
 # Reviews computed together: enough for the matrix product to run well, few enough for the cache.
 _BATCH = 128
+
+
+_WORTH_A_TABLE = 2_000  # tokens
 
 
 class Prediction(NamedTuple):
@@ -26,11 +30,36 @@ class Prediction(NamedTuple):
     probability: float
 
 
+class FirstLayer:
+    """Token ids to what they contribute to the first layer's gates, for each direction.
+
+    That is the same for a token wherever it stands, so it is worth a table of all tokens [V, G],
+    but not for a program that asks about a review or two: the table takes longer to make, and more
+    memory, than such a program's whole answer. It is made when many tokens were asked for.
+    """
+
+    def __init__(self, cells: Sequence[Cell], embedding: Array) -> None:
+        self.cells = cells
+        self.embedding = embedding
+        self._tables: list[Array] | None = None
+        self._seen = 0
+
+    def __call__(self, ids: npt.NDArray[np.int64]) -> list[Array]:
+        """The contributions [..., G] of ids [...]."""
+        if self._tables is None:
+            self._seen += ids.size
+            if self._seen <= _WORTH_A_TABLE:
+                embedded = self.embedding[ids]
+                return [project(cell, embedded) for cell in self.cells]
+            self._tables = [project(cell, self.embedding) for cell in self.cells]
+        return [table[ids] for table in self._tables]
+
+
 class Predictor:
     """Answers whether reviews are positive or negative.
 
-    Thread-safe: a call changes nothing in the object. Raises ValueError for a bundle without a
-    classifier.
+    Thread-safe: a call changes nothing that another one could notice. Raises ValueError for a
+    bundle without a classifier.
     """
 
     def __init__(self, bundle: Bundle) -> None:
@@ -46,16 +75,18 @@ class Predictor:
             [CELLS[config.cell](_direction(tensors, config.cell, suffix)) for suffix in suffixes]
             for suffixes in direction_suffixes(config.num_layers, config.bidirectional)
         ]
-        # The embedding folded with the first layer's input projection: [V, G] for each direction.
-        self._tables = [project(cell, tensors["embedding.weight"]) for cell in self._layers[0]]
+        self._first_layer = FirstLayer(self._layers[0], tensors["embedding.weight"])
         self._attention = tensors.get("attention.weight")  # [1, W]
         self._output_weight = np.ascontiguousarray(tensors["ln1.weight"].T)  # [W, 2]
         self._output_bias = tensors["ln1.bias"]
 
     @classmethod
-    def load(cls, folder: str | Path) -> "Predictor":
-        """Read a bundle. Raises FileNotFoundError or ValueError, as `read_bundle` does."""
-        return cls(read_bundle(Path(folder)))
+    def load(cls, folder: str | Path | None = None) -> "Predictor":
+        """Read a bundle; without a folder, the one that comes with the package.
+
+        Raises FileNotFoundError or ValueError, as `read_bundle` does.
+        """
+        return cls(read_bundle(BOXED if folder is None else Path(folder)))
 
     def __call__(self, texts: Sequence[str]) -> list[Prediction]:
         """Classify texts, in order. A text without a token gets what the bias alone says."""
@@ -93,7 +124,7 @@ class Predictor:
             return logits
 
     def _logits_of_one(self, ids: npt.NDArray[np.int64]) -> Array:
-        projected = [table[ids] for table in self._tables]  # [T, G]
+        projected = self._first_layer(ids)  # [T, G] each
         backward = np.arange(len(ids))[::-1]
         return self._classify(projected, backward, active=None, is_token=None)
 
@@ -108,7 +139,7 @@ class Predictor:
         # Each review's tokens from its last to its first; the padding stays where it is.
         backward = np.where(is_token, lengths - 1 - steps, steps)  # [T, B]
         active = is_token.sum(axis=1).tolist()
-        return self._classify([table[ids] for table in self._tables], backward, active, is_token)
+        return self._classify(self._first_layer(ids), backward, active, is_token)
 
     def _classify(
         self,

@@ -13,6 +13,7 @@ from nsmc.data.datamodule import ReviewDataModule
 from nsmc.runtime.bundle import BundleConfig, rewrite_config, write_bundle
 from nsmc.runtime.loading import read_bundle
 from nsmc.runtime.predictor import Predictor
+from nsmc.runtime.vectors import write_vectors
 from nsmc.training.checkpoints import network_from_checkpoint
 from nsmc.training.classifier import RecurrentClassifier, pad
 from nsmc.training.model_card import model_card
@@ -118,7 +119,10 @@ def best_checkpoint(trainer: L.Trainer) -> str:
 def _check(
     folder: Path, classifier: RecurrentClassifier | None, datamodule: ReviewDataModule
 ) -> None:
-    """Read the bundle; compare the runtime on it with the classifier, on validation reviews."""
+    """Read the bundle; compare the runtime on it with the classifier, on validation reviews.
+
+    Where it has a classifier, it also gets its test vectors.
+    """
     if classifier is None:
         read_bundle(folder)
         return
@@ -133,4 +137,5 @@ def _check(
             f"export failed: the runtime's logits differ from the classifier's by "
             f"{difference:.2g}; at most {TOLERANCE} is allowed"
         )
+    write_vectors(folder)
     log.info("bundle checked on %d validation reviews: logits within %.1g", len(rows), difference)

@@ -1,0 +1,1 @@
+"""Bundles in other forms: half the size, or for programs that read ONNX."""

@@ -1,0 +1,77 @@
+"""Which bundle is meant: a named one, the newest that was trained here, or the one in the box."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+BOXED = Path(__file__).parents[1] / "pretrained"  # the bundle that comes with the package
+
+
+def bundle_folder(path: Path) -> Path:
+    """The bundle at `path`, which may be a run's folder; raises FileNotFoundError without one."""
+    for folder in (path, path / "bundle"):
+        if (folder / "config.json").is_file():
+            return folder
+    if not path.is_dir():
+        raise FileNotFoundError(f"{path}: no such folder; a bundle is a folder")
+    raise FileNotFoundError(f"{path}: not a bundle, config.json is missing")
+
+
+def chosen_bundle(outputs: Path) -> Path:
+    """The newest bundle under `outputs`, else the one that comes with the package.
+
+    Raises FileNotFoundError where there is neither.
+    """
+    try:
+        return newest_bundle(outputs)
+    except FileNotFoundError:
+        if (BOXED / "config.json").is_file():
+            return BOXED
+        raise
+
+
+def split_words(words: Sequence[str]) -> tuple[Path | None, Sequence[str]]:
+    """The bundle's folder, where the first word names one, and the texts.
+
+    A first word with a slash and no space is taken for a path, so that a mistyped one is refused
+    rather than classified.
+    """
+    if not words or not words[0].strip():
+        return None, words
+    looks_like_path = "/" in words[0] and not any(c.isspace() for c in words[0])
+    try:
+        path = Path(words[0]).expanduser()
+        if looks_like_path or path.exists():
+            return path, words[1:]
+    except (OSError, ValueError, RuntimeError):  # too long for a path, a NUL, "~" and no such user
+        pass
+    return None, words
+
+
+def newest_bundle(outputs: Path) -> Path:
+    """The bundle that was written last, pretrained encoders aside.
+
+    Raises FileNotFoundError where there is none.
+    """
+    configs = [
+        path
+        for path in outputs.glob("**/bundle/config.json")
+        # An export's scratch folder begins with a dot.
+        if not any(part.startswith(".") for part in path.relative_to(outputs).parts)
+    ]
+    configs.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in configs:
+        if _classifies(path):
+            return path.parent
+    raise FileNotFoundError(
+        f"there is no bundle under {outputs.absolute()}: name one, or train one with "
+        "python train.py"
+    )
+
+
+def _classifies(config: Path) -> bool:
+    """Whether a bundle's configuration has labels; a damaged one is for the reader to refuse."""
+    try:
+        return json.loads(config.read_text(encoding="utf-8")).get("labels") != []
+    except (OSError, ValueError, AttributeError):
+        return True

@@ -1,0 +1,64 @@
+"""Answers texts one by one: from the command line, from a pipe, or from a person at a terminal."""
+
+import contextlib
+import sys
+import unicodedata
+from collections.abc import Iterable, Iterator
+
+from nsmc.runtime.predictor import Predictor
+
+PROMPT = "영화 리뷰를 입력하세요: "
+QUIT_WORDS = ("q", "exit", "quit")
+
+# The blog post's words for its two answers; a bundle with other labels answers with those.
+_SENTENCES = {"positive": "긍정적인 리뷰", "negative": "부정적인 리뷰"}
+
+# Classes of characters that make a terminal show what follows in another order.
+_TURNING = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
+
+_LONGEST_ECHO = 200  # characters of a review that are repeated beside its answer
+
+
+def answer_lines(predictor: Predictor, texts: Iterable[str]) -> None:
+    """Print a line for each text as soon as it is known: label, probability, text."""
+    for text in texts:
+        if text.strip():
+            answer = predictor([text])[0]
+            print(answer.label, f"{answer.probability:.4f}", _echo(text), sep="\t", flush=True)
+        else:
+            print("empty", "", "", sep="\t", flush=True)
+
+
+def piped_lines() -> Iterator[str]:
+    for line in sys.stdin.buffer:
+        yield line.decode("utf-8", "replace").rstrip("\r\n")
+
+
+def converse(predictor: Predictor) -> None:
+    """Ask for reviews and answer, as the blog post's program does, until the user has enough."""
+    sys.stdin.reconfigure(errors="replace")  # type: ignore[union-attr]
+    with contextlib.suppress(ImportError):
+        import readline  # noqa: F401 - gives input() line editing, where the platform has it
+    while True:
+        try:
+            text = input(PROMPT).strip()
+        except (EOFError, KeyboardInterrupt):
+            print()
+            return
+        if text.lower() in QUIT_WORDS:
+            return
+        if text:
+            answer = predictor([text])[0]
+            sentence = _SENTENCES.get(answer.label, answer.label)
+            print(f"{sentence} ({answer.probability:.1%})")
+
+
+def _echo(text: str) -> str:
+    """The text in one line that does the terminal no harm."""
+    shown = text[:_LONGEST_ECHO] + ("…" if len(text) > _LONGEST_ECHO else "")
+    return "".join("\N{REPLACEMENT CHARACTER}" if _is_harmful(c) else c for c in shown)
+
+
+def _is_harmful(char: str) -> bool:
+    harmful = ("Cc", "Cs", "Zl", "Zp")  # controls, surrogates, separators of lines and paragraphs
+    return unicodedata.category(char) in harmful or unicodedata.bidirectional(char) in _TURNING

@@ -1,0 +1,142 @@
+"""Classifies files of any size: in bounded memory, in order, on all cores, whole or not at all."""
+
+import contextlib
+import itertools
+import os
+import sys
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TextIO
+
+from nsmc.runtime.predictor import Predictor
+from nsmc.runtime.tables import (
+    BY_EXTENSION,
+    Answer,
+    Columns,
+    Row,
+    format_of,
+    opened,
+    read_rows,
+    writer_of,
+)
+
+_CHUNK = 2048  # rows that are classified together
+_SECONDS_BETWEEN_LINES = 20  # where the progress goes into a log
+
+
+def predict_file(
+    predictor: Predictor, source: str, output: str, column: str, kind: str | None
+) -> tuple[int, list[Row]]:
+    """Classify a file's rows into another file; returns their number and the first damaged ones.
+
+    `-` stands for standard input and output. Raises FileNotFoundError without the file, ValueError
+    for a header that lacks the column, OSError where the output cannot be written.
+    """
+    columns = Columns(column)
+    kind = kind or format_of(source, columns)
+    count, damaged = 0, list[Row]()
+    with opened(source) as stream, _appearing(output) as file:
+        size = None if source == "-" else Path(source).stat().st_size
+        write = writer_of(file, _kind_of_output(output, kind))
+        progress = Progress(size)
+        for answer in classified(predictor, read_rows(stream, kind, columns, source)):
+            write(answer)
+            count += 1
+            if answer.row.error and len(damaged) < 10:
+                damaged.append(answer.row)
+            if count % _CHUNK == 0:
+                progress.show(count, stream.tell() if size else 0)
+        progress.end(count)
+    return count, damaged
+
+
+def classified(predictor: Predictor, rows: Iterable[Row]) -> Iterator[Answer]:
+    """The rows with their answers, in order; a few chunks at a time are in memory."""
+    workers = available_cores()
+    remaining = iter(rows)
+    with ThreadPoolExecutor(workers) as pool:
+        running: deque[Future[list[Answer]]] = deque()
+        while chunk := list(itertools.islice(remaining, _CHUNK)):
+            running.append(pool.submit(_answers, predictor, chunk))
+            if len(running) > 2 * workers:
+                yield from running.popleft().result()
+        while running:
+            yield from running.popleft().result()
+
+
+def _answers(predictor: Predictor, rows: list[Row]) -> list[Answer]:
+    predictions = iter(predictor([row.text for row in rows if not row.error]))
+    return [Answer(row, "", None) if row.error else Answer(row, *next(predictions)) for row in rows]
+
+
+def available_cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class Progress:
+    """Says on standard error how far it is: a bar on a terminal, else a line now and then."""
+
+    def __init__(self, size: int | None) -> None:
+        self.size = size
+        self.start = self.last = time.monotonic()
+        self.is_terminal = sys.stderr is not None and sys.stderr.isatty()
+
+    def show(self, count: int, place: int) -> None:
+        """`count` rows are done; the file is read up to `place`."""
+        now = time.monotonic()
+        if now - self.last < (0.2 if self.is_terminal else _SECONDS_BETWEEN_LINES):
+            return
+        self.last = now
+        share = f"{min(place / self.size, 1):4.0%} " if self.size else ""
+        bar = ""
+        if self.size and self.is_terminal:
+            done = round(30 * min(place / self.size, 1))
+            bar = f"|{'█' * done}{' ' * (30 - done)}| "
+        self._say(f"{share}{bar}{count:,} reviews, {self._rate(count):,.0f}/s")
+
+    def end(self, count: int) -> None:
+        if self.is_terminal:
+            self._say(f"{count:,} reviews, {self._rate(count):,.0f}/s")
+            print(file=sys.stderr)
+
+    def _rate(self, count: int) -> float:
+        return count / max(time.monotonic() - self.start, 1e-9)
+
+    def _say(self, text: str) -> None:
+        if self.is_terminal:
+            print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+        else:
+            print(text, file=sys.stderr, flush=True)
+
+
+def _kind_of_output(output: str, kind: str) -> str:
+    """By the output's extension; where that says nothing, as the input is."""
+    return BY_EXTENSION.get(Path(output).suffix.lower(), kind)
+
+
+@contextlib.contextmanager
+def _appearing(output: str) -> Iterator[TextIO]:
+    """A file that appears when all is written; standard output for `-`."""
+    if output == "-":
+        yield sys.stdout
+        return
+    path = Path(output)
+    scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with scratch.open("w", encoding="utf-8", newline="") as file:
+            yield file
+        scratch.replace(path)
+    except OSError as error:
+        if error.filename in (None, str(scratch)):
+            reason = error.strerror or error
+            raise OSError(f"cannot write {output}: {reason}; choose another --output") from None
+        raise
+    finally:
+        with contextlib.suppress(OSError):
+            scratch.unlink(missing_ok=True)

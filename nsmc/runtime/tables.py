@@ -1,0 +1,246 @@
+"""Reads reviews from files of any size, row by row, and writes rows of answers.
+
+Formats: tsv (with a header; NSMC's own files are of this kind), csv, jsonl (an object on each line)
+and text (a review on each line). A damaged row is no end: it comes with what is wrong with it.
+"""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO, NamedTuple, TextIO
+
+FORMATS = ("tsv", "csv", "jsonl", "text")
+BY_EXTENSION = {".tsv": "tsv", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+
+LONGEST_LINE = 1 << 20  # bytes: far beyond any review; what is longer is damage
+
+# A CSV-quoted field: wrapped in double quotes, every double quote inside doubled.
+_QUOTED = re.compile(r'"(?:[^"]|"")*"')
+
+_COLUMNS = ("line", "id", "label", "probability", "document", "error")
+
+
+class Row(NamedTuple):
+    """One row of a file, which begins at `line`, from 1. With an `error` it has no text."""
+
+    line: int
+    text: str = ""
+    label: str | None = None
+    id: str = ""
+    error: str = ""
+
+
+class Columns(NamedTuple):
+    """The names of the columns that are read; `label` is None where no labels are wanted."""
+
+    text: str
+    label: str | None = None
+
+
+class Answer(NamedTuple):
+    """What is said of a row: a label and its probability, or, for a damaged row, nothing."""
+
+    row: Row
+    label: str
+    probability: float | None
+
+
+def format_of(path: str, columns: Columns) -> str:
+    """A file's format by its extension; other extensions by its first line: NSMC's are TSV."""
+    extension = Path(path).suffix.lower()
+    if extension in BY_EXTENSION:
+        return BY_EXTENSION[extension]
+    if path == "-" or not Path(path).is_file():
+        return "text"
+    with Path(path).open("rb") as file:
+        header = file.readline(LONGEST_LINE).decode("utf-8-sig", "replace").rstrip("\r\n")
+    return "tsv" if "\t" in header and columns.text in header.split("\t") else "text"
+
+
+def read_rows(stream: BinaryIO, kind: str, columns: Columns, name: str) -> Iterator[Row]:
+    """The rows of a file of that format. `name` is what the user calls it.
+
+    Raises ValueError for a header that lacks a column.
+    """
+    lines = _lines(stream)
+    if kind == "text":
+        return _read_text(lines)
+    if kind == "jsonl":
+        return _read_json(lines, columns)
+    return (_read_csv if kind == "csv" else _read_tsv)(lines, columns, name)
+
+
+def unquoted(text: str, layers: int) -> str:
+    """The text without so many layers of CSV quoting, where it has them."""
+    for _ in range(layers):
+        if text[:1] != '"' or not _QUOTED.fullmatch(text):
+            return text
+        text = text[1:-1].replace('""', '"')
+    return text
+
+
+def writer_of(stream: TextIO, kind: str) -> Callable[[Answer], None]:
+    """What writes an answer in that format; a header, where there is one, is written at once."""
+    if kind == "jsonl":
+        return lambda answer: print(json.dumps(_fields(answer), ensure_ascii=False), file=stream)
+    if kind == "csv":
+        rows = csv.writer(stream, lineterminator="\n")
+        rows.writerow(_COLUMNS)
+        return lambda answer: rows.writerow(_fields(answer).get(name, "") for name in _COLUMNS)
+    columns = _COLUMNS if kind == "tsv" else ("label", "probability", "document")
+    if kind == "tsv":
+        print(*columns, sep="\t", file=stream)
+
+    def write(answer: Answer) -> None:
+        fields = _fields(answer)
+        if kind == "text" and answer.row.error:
+            fields |= {"label": "error", "document": f"line {answer.row.line}: {answer.row.error}"}
+        shown = (str(fields.get(name, "")) for name in columns)
+        print(*(" ".join(each.split()) for each in shown), sep="\t", file=stream)
+
+    return write
+
+
+def _fields(answer: Answer) -> dict[str, object]:
+    row = answer.row
+    if row.error:
+        return {"line": row.line, "id": row.id, "error": row.error}
+    return {
+        "line": row.line,
+        "id": row.id,
+        "label": answer.label,
+        "probability": None if answer.probability is None else round(answer.probability, 6),
+        "document": row.text,
+    }
+
+
+def _lines(stream: BinaryIO) -> Iterator[tuple[int, str, str]]:
+    """Number, content and what is wrong with each line; no line takes more memory than allowed."""
+    number = 0
+    while line := stream.readline(LONGEST_LINE):
+        number += 1
+        too_long = len(line) == LONGEST_LINE and not line.endswith(b"\n")
+        rest = line
+        while too_long and rest and not rest.endswith(b"\n"):
+            rest = stream.readline(LONGEST_LINE)
+        error = f"longer than {LONGEST_LINE:,} bytes" if too_long else ""
+        content = line[:200] if too_long else line
+        try:
+            text = content.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError:
+            text, error = content.decode("utf-8", "replace"), error or "not UTF-8"
+        yield number, text.rstrip("\r\n"), error
+
+
+def _read_text(lines: Iterable[tuple[int, str, str]]) -> Iterator[Row]:
+    for number, line, error in lines:
+        yield _checked(Row(number, line, error=error))
+
+
+def _read_tsv(lines: Iterator[tuple[int, str, str]], columns: Columns, name: str) -> Iterator[Row]:
+    _, line, _ = next(lines, (1, "", ""))
+    header = line.split("\t")
+    places = _places(header, columns, name)
+    for number, line, error in lines:
+        fields = line.split("\t")
+        if not any(fields) and not error:
+            continue
+        if len(fields) != len(header) and not error:
+            error = f"{len(fields)} fields where the header has {len(header)}"
+        yield _row(number, fields, places, error, layers=2)
+
+
+def _read_csv(lines: Iterator[tuple[int, str, str]], columns: Columns, name: str) -> Iterator[Row]:
+    seen, wrong = 0, ""
+
+    def contents() -> Iterator[str]:
+        nonlocal seen, wrong
+        for number, line, error in lines:
+            seen, wrong = number, wrong or error
+            yield line + "\n"
+
+    records = csv.reader(contents())
+    header = next(records, [])
+    places = _places(header, columns, name)
+    while True:
+        start, wrong = seen + 1, ""
+        try:
+            fields = next(records)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            fields, wrong = [], wrong or str(error)
+        if not fields and not wrong:
+            continue
+        if len(fields) != len(header) and not wrong:
+            wrong = f"{len(fields)} fields where the header has {len(header)}"
+        yield _row(start, fields, places, wrong, layers=0)
+
+
+def _read_json(lines: Iterable[tuple[int, str, str]], columns: Columns) -> Iterator[Row]:
+    for number, line, error in lines:
+        if not line.strip() and not error:
+            continue
+        row = Row(number, error=error)
+        if not error:
+            row = _from_json(number, line, columns)
+        yield _checked(row)
+
+
+def _from_json(number: int, line: str, columns: Columns) -> Row:
+    try:
+        content = json.loads(line)
+    except (ValueError, RecursionError):
+        return Row(number, error="not JSON")
+    if not isinstance(content, dict) or not isinstance(content.get(columns.text), str):
+        return Row(number, error=f"no text {columns.text!r}")
+    review_id = str(content.get("id", ""))
+    if columns.label is None:
+        return Row(number, content[columns.text], id=review_id)
+    if columns.label not in content:
+        return Row(number, id=review_id, error=f"no {columns.label!r}")
+    return Row(number, content[columns.text], str(content[columns.label]), review_id)
+
+
+def _places(header: list[str], columns: Columns, name: str) -> dict[str, int]:
+    wanted = [each for each in columns if each is not None]
+    for column in wanted:
+        if column not in header:
+            raise ValueError(
+                f"{name}, line 1: no column {column!r} in {', '.join(header)[:80]!r}; "
+                "name it with --column, or the file's kind with --format"
+            )
+    places = {"text": header.index(columns.text)}
+    if columns.label is not None:
+        places["label"] = header.index(columns.label)
+    if "id" in header:
+        places["id"] = header.index("id")
+    return places
+
+
+def _row(line: int, fields: list[str], places: dict[str, int], error: str, layers: int) -> Row:
+    if error:
+        return Row(line, error=error)
+    values = {name: fields[place] for name, place in places.items()}
+    text = unquoted(values["text"], layers)
+    return _checked(Row(line, text, values.get("label"), values.get("id", "")))
+
+
+def _checked(row: Row) -> Row:
+    if not row.error and not row.text.strip():
+        return row._replace(text="", error="no text")
+    return row
+
+
+def opened(path: str) -> BinaryIO:
+    """A file to read, or standard input for `-`. Raises FileNotFoundError without it."""
+    if path == "-":
+        import sys
+
+        return sys.stdin.buffer
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path}: no such file")
+    return io.BufferedReader(Path(path).open("rb", buffering=0), 1 << 20)

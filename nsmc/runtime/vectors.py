@@ -1,0 +1,41 @@
+"""Test vectors: texts with their ids and logits, in a bundle, for programs in other languages.
+
+Who writes a client checks it against them; the texts are ordinary and as hard as any.
+"""
+
+import json
+from pathlib import Path
+
+from nsmc.runtime.predictor import Predictor
+
+VECTORS_FILE = "test_vectors.json"
+
+PROBES = (
+    "정말 재미있게 봤습니다. 배우들 연기가 훌륭해요!",
+    "시간이 아까운 영화였다...",
+    "ㅋㅋㅋㅋㅋㅋ 이게 뭐야 ㅠㅠ",
+    "  앞뒤에 빈칸이 있는 리뷰  \n",
+    "줄이\n바뀌고\t탭도 있는 리뷰",
+    '"따옴표"로 시작하는 리뷰',
+    "<pad> 는 토큰이 아니라 글자입니다",
+    "e\u0301 와 \u1100\u1161: 풀어 쓴 글자",
+    "Great movie!! 10/10 😍👍🏽",
+    "映画は最高でした。",
+    "ﾊﾝｶｸ １２３ ⅷ ㈜ ™",
+    "0",
+    "!?!?!?!?",
+    "가" * 200,
+)
+
+
+def write_vectors(folder: Path) -> None:
+    """Write the vectors of the bundle in `folder`; raises what `Predictor.load` raises."""
+    predictor = Predictor.load(folder)
+    ids = predictor.encode(PROBES)
+    logits = [[round(float(value), 6) for value in predictor.logits([each])[0]] for each in ids]
+    vectors = [
+        {"text": text, "ids": each, "logits": values}
+        for text, each, values in zip(PROBES, ids, logits, strict=True)
+    ]
+    content = json.dumps({"vectors": vectors}, ensure_ascii=False, indent=1) + "\n"
+    (folder / VECTORS_FILE).write_text(content, encoding="utf-8")
