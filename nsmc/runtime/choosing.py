@@ -8,7 +8,12 @@ BOXED = Path(__file__).parents[1] / "pretrained"  # the bundle that comes with t
 
 
 def bundle_folder(path: Path) -> Path:
-    """The bundle at `path`, which may be a run's folder; raises FileNotFoundError without one."""
+    """The bundle at `path`, which may be a run's folder; raises FileNotFoundError without one.
+
+    `pretrained`, where there is no such folder, is the bundle that comes with the package.
+    """
+    if path == Path("pretrained") and not path.exists():
+        path = BOXED
     for folder in (path, path / "bundle"):
         if (folder / "config.json").is_file():
             return folder

@@ -48,7 +48,7 @@ mislead it; its probabilities are not calibrated.
 
 or from Python, which needs numpy, tokenizers and safetensors alone:
 
-    from nsmc.runtime.predictor import Predictor
+    from nsmc import Predictor
     predictor = Predictor.load("FOLDER")
     predictor(["와 진짜 재밌는 영화임미다!!"])
 
