@@ -20,6 +20,7 @@ from nsmc.data.cache import cached_folder, digest_of, digest_of_file
 from nsmc.data.corpus import Reviews
 from nsmc.runtime.bundle import digests
 from nsmc.runtime.choosing import bundle_folder
+from nsmc.runtime.parallel import mapped
 from nsmc.runtime.predictor import Predictor, softmax
 
 log = logging.getLogger(__name__)
@@ -103,14 +104,20 @@ def _place(teacher: str) -> Path:
 def _ask(folder: Path, bundle: Path, texts: Sequence[str]) -> None:
     log.info("asking the teacher %s about %s reviews", bundle, f"{len(texts):,}")
     predictor, last_line = Predictor.load(bundle), time.monotonic()
-    answers = np.empty(len(texts), np.float32)
-    for start in range(0, len(texts), _CHUNK):
-        ids = predictor.encode(texts[start : start + _CHUNK])
-        answers[start : start + _CHUNK] = softmax(predictor.logits(ids))[:, 1]
+
+    def ask(chunk: Sequence[str]) -> FloatArray:
+        probabilities: FloatArray = softmax(predictor.logits(predictor.encode(chunk)))[:, 1]
+        return probabilities
+
+    answers, done = [], 0
+    chunks = (texts[start : start + _CHUNK] for start in range(0, len(texts), _CHUNK))
+    for answer in mapped(ask, chunks):
+        answers.append(answer)
+        done += len(answer)
         if time.monotonic() - last_line > _SECONDS_BETWEEN_LINES:
             last_line = time.monotonic()
-            log.info("asked about %s of %s reviews", f"{start:,}", f"{len(texts):,}")
-    np.save(folder / "probabilities.npy", answers)
+            log.info("asked about %s of %s reviews", f"{done:,}", f"{len(texts):,}")
+    np.save(folder / "probabilities.npy", np.concatenate(answers))
 
 
 def write_soft_labels(path: Path, ids: Sequence[str], probabilities: FloatArray) -> None:

@@ -5,12 +5,12 @@ import itertools
 import os
 import sys
 import time
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
+from nsmc.runtime.parallel import mapped
 from nsmc.runtime.predictor import Predictor
 from nsmc.runtime.tables import (
     BY_EXTENSION,
@@ -55,28 +55,15 @@ def predict_file(
 
 def classified(predictor: Predictor, rows: Iterable[Row]) -> Iterator[Answer]:
     """The rows with their answers, in order; a few chunks at a time are in memory."""
-    workers = available_cores()
     remaining = iter(rows)
-    with ThreadPoolExecutor(workers) as pool:
-        running: deque[Future[list[Answer]]] = deque()
-        while chunk := list(itertools.islice(remaining, _CHUNK)):
-            running.append(pool.submit(_answers, predictor, chunk))
-            if len(running) > 2 * workers:
-                yield from running.popleft().result()
-        while running:
-            yield from running.popleft().result()
+    chunks = iter(lambda: list(itertools.islice(remaining, _CHUNK)), [])
+    for answers in mapped(partial(_answers, predictor), chunks):
+        yield from answers
 
 
 def _answers(predictor: Predictor, rows: list[Row]) -> list[Answer]:
     predictions = iter(predictor([row.text for row in rows if not row.error]))
     return [Answer(row, "", None) if row.error else Answer(row, *next(predictions)) for row in rows]
-
-
-def available_cores() -> int:
-    """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 class Progress:
