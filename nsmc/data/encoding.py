@@ -33,7 +33,7 @@ _SECONDS_BETWEEN_LINES = 20
 
 _FIELDS = ("token_ids", "offsets", "labels")  # of EncodedReviews: the arrays that are kept
 
-_FORMAT = 3  # raised when the cached files change their meaning
+_FORMAT = 4  # raised when the cached files change their meaning
 
 
 @dataclass(frozen=True)
