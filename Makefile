@@ -5,7 +5,7 @@ BIN := .venv/bin
 NSMC_ROOT ?= ../shared/nsmc
 
 .DEFAULT_GOAL := help
-.PHONY: help install train sweep tensorboard test corpus-test lint format bench clean
+.PHONY: help install train sweep tensorboard test corpus-test clients-test lint format bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -32,6 +32,14 @@ test: install ## run the test suite
 corpus-test: install ## check reading, caching and training on the real corpus at NSMC_ROOT
 	NSMC_ROOT=$(NSMC_ROOT) $(BIN)/python -m pytest -m corpus
 
+clients-test: install .venv-clients/installed ## check that other programs, candle among them, read bundles
+	NSMC_CLIENTS=.venv-clients $(BIN)/python -m pytest -m clients
+
+.venv-clients/installed: tests/clients/requirements.txt
+	$(PYTHON) -m venv .venv-clients
+	.venv-clients/bin/pip install --quiet --disable-pip-version-check -r tests/clients/requirements.txt
+	@touch $@
+
 lint: install ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -46,5 +54,5 @@ bench: install ## measure speed against the blog post's script; NSMC_ROOT names 
 	NSMC_ROOT=$(NSMC_ROOT) $(BIN)/python -m tests.benchmarks $(BENCH)
 
 clean: ## remove .venv, caches and built files; outputs/ stays
-	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-clients build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,116 @@
+"""Bundles in the hands of other programs: candle and an old release of tokenizers.
+
+They run in an environment of their own, which NSMC_CLIENTS names; `make clients-test` makes it.
+"""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nsmc.data.corpus import read_reviews
+from nsmc.data.tokenizer import save_tokenizer, train_tokenizer
+from nsmc.runtime.bundle import BundleConfig, expected_shapes, write_bundle
+from nsmc.runtime.predictor import Predictor
+from nsmc.runtime.vectors import PROBES
+
+HERE = Path(__file__).parent
+SAMPLE = HERE.parents[1] / "nsmc" / "data" / "sample" / "ratings_train.txt"
+PYTHON = Path(os.environ.get("NSMC_CLIENTS", "/nowhere")).absolute() / "bin" / "python"
+
+pytestmark = [
+    pytest.mark.clients,
+    pytest.mark.skipif(not PYTHON.exists(), reason="NSMC_CLIENTS names no environment"),
+]
+
+
+def ask(program: str, request: dict[str, Any]) -> Any:
+    finished = subprocess.run(
+        [str(PYTHON), str(HERE / program)],
+        input=json.dumps(request),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
+    )
+    return json.loads(finished.stdout)
+
+
+@pytest.fixture(scope="module")
+def texts() -> list[str]:
+    """Thousands of reviews, alone and with the end of a line as a line-reading program has it."""
+    reviews = read_reviews(SAMPLE).texts
+    hard = [
+        *PROBES,
+        "",
+        " ",
+        "\n",
+        "\u3000",
+        "<pad>",
+        "\ufeff",
+        "ㅋ" * 300,
+        "\U0001f468\u200d\U0001f469",
+    ]
+    return [
+        *reviews,
+        *(f"{text}\n" for text in reviews),
+        *(f"  {text}\r\n" for text in hard),
+        *hard,
+    ]
+
+
+@pytest.fixture(scope="module", params=["nfc", "nfd"])
+def tokenizer_file(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    path = tmp_path_factory.mktemp("tokenizer") / "tokenizer.json"
+    reviews = read_reviews(SAMPLE).texts
+    tokenizer = train_tokenizer(
+        reviews, vocab_size=3000, min_frequency=2, normalization=request.param
+    )
+    save_tokenizer(tokenizer, path)
+    return path
+
+
+def bundle_of(folder: Path, cell: str, tokenizer_file: Path) -> Path:
+    config = BundleConfig(
+        cell=cell,
+        vocab_size=len(json.loads(tokenizer_file.read_text())["model"]["vocab"]),
+        embedding_dim=24,
+        hidden_size=32,
+        num_layers=1,
+        bidirectional=False,
+        pooling="last",
+        pad_id=0,
+        max_length=128,
+        labels=("negative", "positive"),
+    )
+    generator = np.random.default_rng(3)
+    tensors = {
+        name: generator.normal(0, 0.3, shape).astype(np.float32)
+        for name, shape in expected_shapes(config).items()
+    }
+    write_bundle(folder, config, tensors, tokenizer_file, "")
+    return folder
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_candle_computes_the_same_logits(
+    cell: str, tokenizer_file: Path, texts: list[str], tmp_path: Path
+) -> None:
+    predictor = Predictor.load(bundle_of(tmp_path / "bundle", cell, tokenizer_file))
+    ids = predictor.encode(texts[:200] + texts[-8:])
+    found = ask("candle_client.py", {"bundle": str(tmp_path / "bundle"), "ids": ids})
+    np.testing.assert_allclose(found, predictor.logits(ids), rtol=0, atol=1e-5)
+
+
+def test_the_old_tokenizers_give_the_same_ids(
+    tokenizer_file: Path, texts: list[str], tmp_path: Path
+) -> None:
+    predictor = Predictor.load(bundle_of(tmp_path / "bundle", "gru", tokenizer_file))
+    found = ask("tokenizers_client.py", {"tokenizer": str(tokenizer_file), "texts": texts})
+    assert [ids[:128] for ids in found] == predictor.encode(texts)
