@@ -5,6 +5,7 @@ step whose result is there is skipped, one that was interrupted goes on, and rec
 in common share their results. What the last step gives is the recipe's result.
 """
 
+import dataclasses
 import logging
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +21,9 @@ from nsmc.experiments.record import environment, occupied, read_record, recorded
 from nsmc.experiments.schema import RunConfig, StepConfig, check_config
 from nsmc.experiments.signature import corpus_fingerprint, signature
 from nsmc.experiments.summary import shortened
+from nsmc.runtime.bundle import rewrite_config
+from nsmc.runtime.loading import read_bundle
+from nsmc.training.model_card import model_card
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +78,11 @@ def run_recipe(
     }
     folder.mkdir(parents=True, exist_ok=True)
     with occupied(folder), recorded(folder, record) as running:
-        running |= _results(folder, _run_steps(config.recipe, own, launch, compose_step))
+        done = _run_steps(config.recipe, own, launch, compose_step)
+        made = list(done.values())[-1] / "bundle"
+        if made.is_dir():
+            adopt_bundle(made, folder / "bundle", command, key, config.data.name)
+        running |= _results(done)
     return running
 
 
@@ -98,14 +106,18 @@ def _run_steps(
     return done
 
 
-def _results(folder: Path, done: Mapping[str, Path]) -> Record:
-    """What a recipe's record has of its steps'; the last one's bundle is copied into `folder`."""
+def adopt_bundle(made: Path, folder: Path, command: str, key: str, corpus: str) -> None:
+    """Copy the last step's bundle; its card and its signature become the recipe's."""
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(made, folder)
+    config = dataclasses.replace(read_bundle(folder).config, signature=key)
+    rewrite_config(folder, config, model_card(config, command, corpus))
+
+
+def _results(done: Mapping[str, Path]) -> Record:
+    """What a recipe's record has of its steps'."""
     records = {name: read_record(place) or {} for name, place in done.items()}
     last = records[list(done)[-1]]
-    bundle, made = folder / "bundle", done[list(done)[-1]] / "bundle"
-    shutil.rmtree(bundle, ignore_errors=True)
-    if made.is_dir():
-        shutil.copytree(made, bundle)
     steps = {
         name: {"folder": str(shortened(place)), "seconds": records[name].get("seconds")}
         for name, place in done.items()

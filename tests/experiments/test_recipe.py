@@ -53,6 +53,15 @@ def launch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Launcher:
     return Launcher()
 
 
+@pytest.fixture(autouse=True)
+def adopted(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The bundles that became a recipe's; the launcher's are none that can be read."""
+    found: list[Path] = []
+    if "launch" in request.fixturenames:
+        monkeypatch.setattr(recipe, "adopt_bundle", lambda made, *rest: found.append(made))
+    return found
+
+
 @pytest.fixture
 def run_steps(
     composed: Composed, launch: Launcher, tmp_path: Path
@@ -71,13 +80,13 @@ def run_steps(
 
 
 def test_the_steps_run_in_order_and_the_last_ones_bundle_is_the_result(
-    run_steps: Steps, launch: Launcher, tmp_path: Path
+    run_steps: Steps, launch: Launcher, tmp_path: Path, adopted: list[Path]
 ) -> None:
     record = run_steps("run", "experiment=blog")
     assert launch.names == ["first", "second"]
     (first, _), (second, overrides) = launch.asked
     assert overrides == [f"init_from='{first}'"]
-    assert (tmp_path / "run" / "bundle" / "config.json").read_text() == second.name
+    assert adopted == [second / "bundle"]
     assert record["metrics"] == {"val/accuracy": 0.5}
     assert record["seconds"] == 4
     assert read_record(tmp_path / "run") == json.loads(json.dumps(record))
@@ -156,5 +165,9 @@ def test_a_real_recipe_of_all_kinds_of_steps_ends_with_a_bundle(tmp_path: Path) 
     }
     again = run(command, cwd=tmp_path)
     assert again.stderr.count("done before") == 5
+    config = json.loads((tmp_path / "run" / "bundle" / "config.json").read_text())
+    assert config["signature"] == record["signature"]
+    card = (tmp_path / "run" / "bundle" / "README.md").read_text()
+    assert "train.py experiment=best" in card
     answer = run([sys.executable, "-m", "nsmc.cli", "predict", f"{tmp_path}/run/bundle", "좋다"])
     assert "tive" in answer.stdout
