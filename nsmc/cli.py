@@ -16,6 +16,8 @@ from typing import Any
 
 import nsmc
 
+_FILE_OPTIONS = ("--input", "--output", "--column", "--format")
+
 OUTPUTS = Path("outputs")  # where bundles that were trained here are
 
 
@@ -52,8 +54,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _has_options(words: Sequence[str]) -> bool:
     """Whether `nsmc predict` is given options; a review may begin with a dash, too."""
-    asks_for_help = words[:1] in (["-h"], ["--help"])
-    return asks_for_help or "--" in words or any(w.partition("=")[0] == "--input" for w in words)
+    names = [word.partition("=")[0] for word in words]
+    of_files = (
+        len(name) > 3 and any(option.startswith(name) for option in _FILE_OPTIONS) for name in names
+    )
+    return words[:1] in (["-h"], ["--help"]) or "--" in words or any(of_files)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -85,7 +90,7 @@ def _add_predict(commands: Any) -> None:
     command.add_argument("words", nargs="*", metavar="BUNDLE TEXT", help="a folder, then reviews")
     _add_file_options(command, required=False)
     command.add_argument(
-        "--output", default="-", metavar="FILE", help="appears when it is complete; - (default)"
+        "--output", metavar="FILE", help="appears when it is complete; by default what is printed"
     )
     command.set_defaults(run=predict)
 
@@ -97,9 +102,7 @@ def _add_file_options(command: argparse.ArgumentParser, required: bool) -> None:
         metavar="FILE",
         help="TSV, CSV, JSON Lines or text; - is a pipe",
     )
-    command.add_argument(
-        "--column", default="document", metavar="NAME", help="of the reviews (default: document)"
-    )
+    command.add_argument("--column", metavar="NAME", help="of the reviews (default: document)")
     command.add_argument(
         "--format",
         choices=("tsv", "csv", "jsonl", "text"),
@@ -192,6 +195,9 @@ def predict(options: argparse.Namespace) -> int:
     from nsmc.runtime.predictor import Predictor
 
     named, texts = split_words(options.words)
+    for name in ("output", "column", "format"):
+        if options.input is None and getattr(options, name) is not None:
+            raise ValueError(f"--{name} is for files: name one with --input")
     if options.input is not None and texts:
         raise ValueError(f"{texts[0]!r}: --input takes the reviews from the file alone")
     predictor = Predictor.load(_chosen(named))
@@ -213,11 +219,15 @@ def _predict_file(predictor: "nsmc.Predictor", options: argparse.Namespace) -> i
     from nsmc.runtime.files import predict_file
 
     count, damaged = predict_file(
-        predictor, options.input, options.output, options.column, options.format
+        predictor,
+        options.input,
+        options.output or "-",
+        options.column or "document",
+        options.format,
     )
     for row in damaged:
         print(f"nsmc: line {row.line}: {row.error}", file=sys.stderr)
-    if options.output != "-":
+    if options.output not in (None, "-"):
         print(f"{count:,} reviews -> {options.output}", file=sys.stderr)
     return 0
 
@@ -229,8 +239,8 @@ def evaluate(options: argparse.Namespace) -> int:
     from nsmc.runtime.tables import Columns, format_of, opened, read_rows
 
     predictor = Predictor.load(_chosen(options.bundle))
-    columns = Columns(options.column, options.label)
-    kind = options.format or format_of(options.input, columns)
+    columns = Columns(options.column or "document", options.label)
+    kind = options.format or format_of(options.input)
     if kind == "text":
         raise ValueError(f"{options.input}: a text file has no labels; see --format")
     with opened(options.input) as stream:

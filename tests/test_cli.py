@@ -22,7 +22,7 @@ from nsmc.data.tokenizer import save_tokenizer, train_tokenizer
 from nsmc.runtime.bundle import BundleConfig, expected_shapes, write_bundle
 from nsmc.runtime.choosing import newest_bundle, split_words
 from nsmc.runtime.conversation import PROMPT
-from nsmc.runtime.loading import Bundle
+from nsmc.runtime.loading import Bundle, read_bundle
 from nsmc.runtime.predictor import Predictor
 
 PROJECT = Path(__file__).parents[1]
@@ -502,3 +502,305 @@ def test_a_pretrained_encoder_is_not_taken_for_the_newest_bundle(tmp_path: Path)
     assert json.loads(encoder.read_text())["labels"] == []
     os.utime(encoder, (time.time() + 9, time.time() + 9))
     assert newest_bundle(tmp_path) == tmp_path / "classifier" / "bundle"
+
+
+# --- files ---
+
+HEADER = ["line", "id", "label", "probability", "document", "error"]
+
+
+@pytest.fixture
+def reviews(tmp_path: Path) -> Path:
+    path = tmp_path / "reviews.tsv"
+    path.write_text(f"id\tdocument\tlabel\n7\t{GOOD}\t1\n8\t{BAD}\t1\n9\tcut\n", encoding="utf-8")
+    return path
+
+
+def table(output: str) -> list[dict[str, str]]:
+    header, *lines = (line.split("\t") for line in rows(output))
+    assert header == HEADER
+    return [dict(zip(header, line, strict=True)) for line in lines]
+
+
+def test_a_file_is_answered_row_by_row_and_damage_is_said_with_its_line(
+    bundle: Path, reviews: Path, predictor: Predictor, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["predict", str(bundle), "--input", str(reviews)]) == 0
+    captured = capsys.readouterr()
+    found = table(captured.out)
+    assert [row["id"] for row in found] == ["7", "8", ""]
+    assert [row["label"] for row in found] == ["positive", "negative", ""]
+    assert [row["document"] for row in found] == [GOOD, BAD, ""]
+    error = "2 fields where the header has 3"
+    assert [row["error"] for row in found] == ["", "", error]
+    for row, answer in zip(found, predictor([GOOD, BAD]), strict=False):
+        assert float(row["probability"]) == pytest.approx(answer.probability, abs=2e-6)
+    assert one_line(captured.err) == f"nsmc: line 4: {error}"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["BUNDLE", "--input", "reviews.tsv", "--output", "out.jsonl"],
+        ["--input", "reviews.tsv", "--output", "out.jsonl", "BUNDLE"],
+        ["BUNDLE", "--output=out.jsonl", "--input=reviews.tsv", "--format", "tsv"],
+        ["--column", "document", "BUNDLE", "--input=reviews.tsv", "--output", "out.jsonl"],
+    ],
+)
+def test_options_stand_in_any_order(
+    bundle: Path,
+    reviews: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+) -> None:
+    words = [str(bundle) if word == "BUNDLE" else word for word in options]
+    assert main(["predict", *words]) == 0
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.splitlines()[-1] == "3 reviews -> out.jsonl"
+    found = [json.loads(line) for line in rows((tmp_path / "out.jsonl").read_text("utf-8"))]
+    assert [row.get("document") for row in found] == [GOOD, BAD, None]
+
+
+def test_a_run_s_folder_stands_for_its_bundle(
+    bundle: Path, reviews: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for command in (
+        ["predict", "RUN", GOOD],
+        ["predict", "RUN", "--input", str(reviews)],
+        ["evaluate", "RUN", "--input", str(reviews)],
+    ):
+        shown = []
+        for folder in (bundle, bundle.parent):
+            assert main([str(folder) if word == "RUN" else word for word in command]) == 0
+            shown.append(capsys.readouterr().out)
+        assert shown[0] == shown[1] != ""
+
+
+def test_the_column_of_the_reviews_can_be_named(
+    bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("reviews.csv").write_text(f'평,별점\n"{GOOD}",5\n', encoding="utf-8")
+    assert main(["predict", str(bundle), "--input", "reviews.csv", "--column", "평"]) == 0
+    assert GOOD in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["predict", "evaluate"])
+@pytest.mark.parametrize("output", [[], ["--output", "out.tsv"]])
+def test_a_column_that_is_not_there_is_refused_with_those_that_are(
+    bundle: Path,
+    reviews: Path,
+    command: str,
+    output: list[str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = [command, str(bundle), "--input", str(reviews), "--column", "review"]
+    line = refused([*words, *(output if command == "predict" else [])], capsys)
+    assert "no column 'review'" in line
+    assert "id, document, label" in line
+    assert not Path("out.tsv").exists()
+
+
+@pytest.mark.parametrize("command", ["predict", "evaluate"])
+def test_a_column_that_an_nsmc_file_has_not_is_refused_though_it_is_called_txt(
+    bundle: Path, reviews: Path, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reviews.rename("ratings.txt")
+    words = [command, str(bundle), "--input", "ratings.txt", "--column", "review"]
+    assert "no column 'review'" in refused(words, capsys)
+
+
+@pytest.mark.parametrize("command", ["predict", "evaluate"])
+@pytest.mark.parametrize("name", ["nowhere.tsv", "nowhere.txt", "nowhere", "folder"])
+def test_a_file_that_is_not_there_is_refused_by_its_name(
+    bundle: Path, command: str, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("folder").mkdir()
+    line = refused([command, str(bundle), "--input", name], capsys)
+    assert f"{name}: no such file" in line
+
+
+def test_texts_together_with_a_file_are_refused(
+    bundle: Path, reviews: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = refused(["predict", str(bundle), GOOD, "--input", str(reviews)], capsys)
+    assert "--input takes the reviews from the file alone" in line
+    assert GOOD in line
+
+
+def test_a_format_that_does_not_exist_ends_in_usage(
+    bundle: Path, reviews: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["predict", str(bundle), "--input", str(reviews), "--format", "xlsx"])
+    assert caught.value.code == 2
+    assert "jsonl" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--output", "--format", "--column"])
+def test_an_option_for_files_is_not_classified_where_the_file_was_forgotten(
+    bundle: Path, option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        code = main(["predict", str(bundle), option, "tsv"])
+    except SystemExit as error:
+        code = int(error.code or 0)
+    assert code != 0
+    assert capsys.readouterr().out == ""
+
+
+def test_an_output_that_cannot_be_written_is_refused_in_one_line(
+    bundle: Path, reviews: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["predict", str(bundle), "--input", str(reviews), "--output", "nowhere/out.tsv"]
+    assert "cannot write nowhere/out.tsv" in refused(words, capsys)
+
+
+def test_a_real_process_reads_a_pipe_and_writes_a_file_of_many_rows(bundle: Path) -> None:
+    lines = [json.dumps({"id": i, "document": f"{GOOD} {i}"}) for i in range(5_000)]
+    words = ["--input", "-", "--format", "jsonl", "--output", "out.csv"]
+    done = run("predict", str(bundle), *words, stdin="\n".join(lines).encode())
+    assert (done.returncode, done.stdout) == (0, b"")
+    assert one_line(done.stderr.decode()) == "5,000 reviews -> out.csv"
+    found = rows(Path("out.csv").read_text("utf-8"))
+    assert [line.split(",")[1] for line in found] == ["id", *map(str, range(5_000))]
+
+
+def test_a_reader_that_leaves_a_file_s_answers_early_ends_the_command_quietly(
+    bundle: Path, many_lines: io.BufferedReader
+) -> None:
+    with subprocess.Popen(
+        [*COMMAND, "predict", str(bundle), "--input", "-"],
+        stdin=many_lines,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(),
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline().startswith(b"positive\t")
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(PATIENCE) == 0
+
+
+def test_a_named_pipe_can_be_read_as_a_shell_s_substitution_makes_one(bundle: Path) -> None:
+    done = subprocess.run(
+        ["bash", "-c", f'exec "$@" --input <(echo "{GOOD}")', "-", *COMMAND, "predict", bundle],
+        capture_output=True,
+        timeout=PATIENCE,
+        env=environment(),
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.startswith(b"positive\t")
+
+
+# --- evaluate, info, convert ---
+
+
+def test_evaluate_shows_its_measures_and_says_what_was_left_out(
+    bundle: Path, reviews: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", str(bundle), "--input", str(reviews)]) == 0
+    captured = capsys.readouterr()
+    assert "accuracy                        0.5000" in captured.out
+    assert BAD in captured.out.split("most confident mistakes")[1]
+    assert one_line(captured.err) == ("nsmc: line 4 left out: 2 fields where the header has 3")
+
+
+def test_evaluate_as_json_is_one_object(
+    bundle: Path, reviews: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", "--json", "--input", str(reviews), str(bundle)]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert (content["reviews"], content["accuracy"]) == (2, 0.5)
+    assert content["confusion"] == [[0, 0], [1, 1]]
+    assert [each["line"] for each in content["skipped"]] == [4]
+
+
+def test_evaluate_takes_labels_of_another_name_and_the_bundle_s_own(
+    bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("a.csv").write_text(f"document,truth\n{GOOD},positive\n{BAD},negative\n", "utf-8")
+    words = ["evaluate", str(bundle), "--input", "a.csv", "--json", "--label", "truth"]
+    assert main(words) == 0
+    assert json.loads(capsys.readouterr().out)["accuracy"] == 1
+    assert "no column 'label'" in refused(words[:-2], capsys)
+
+
+def test_evaluate_refuses_files_without_labels(
+    bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("plain.txt").write_text(GOOD, "utf-8")
+    assert "has no labels" in refused(["evaluate", str(bundle), "--input", "plain.txt"], capsys)
+    Path("a.csv").write_text(f"document,label\n{GOOD},5\n", "utf-8")
+    assert "label '5'" in refused(["evaluate", str(bundle), "--input", "a.csv"], capsys)
+
+
+def test_info_says_the_same_of_a_bundle_and_of_its_run_with_json_and_without(
+    bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["info", str(bundle.parent)]) == 0
+    assert "GRU 4, 1 layer(s), one direction" in capsys.readouterr().out
+    assert main(["info", str(bundle), "--json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert content["folder"] == str(bundle)
+    assert content["labels"] == ["negative", "positive"]
+    assert "no such folder" in refused(["info", "nowhere"], capsys)
+
+
+@pytest.mark.parametrize("form", ["float16", "float32", "onnx"])
+def test_convert_writes_beside_the_bundle_or_where_it_is_told(
+    tmp_path: Path, form: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_small_bundle(tmp_path / "run" / "bundle")
+    assert main(["convert", "run", "--to", form]) == 0
+    line = one_line(capsys.readouterr().out)
+    assert line.startswith(f"run/bundle-{form}: ")
+    assert main(["convert", "run/bundle", "--to", form, "--output", "other"]) == 0
+    names = {path.name for path in Path("other").iterdir()}
+    assert names == {path.name for path in Path(f"run/bundle-{form}").iterdir()}
+    assert ("nsmc.onnx" if form == "onnx" else "nsmc.safetensors") in names
+
+
+def test_a_converted_bundle_answers(
+    bundle: Path, predictor: Predictor, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["convert", str(bundle), "--to", "float16", "--output", "half"]) == 0
+    capsys.readouterr()
+    assert main(["predict", "half", GOOD, BAD]) == 0
+    found = [line.split("\t") for line in rows(capsys.readouterr().out)]
+    assert [line[0] for line in found] == ["positive", "negative"]
+    for line, answer in zip(found, predictor([GOOD, BAD]), strict=True):
+        assert float(line[1]) == pytest.approx(answer.probability, abs=0.02)
+
+
+def test_convert_refuses_in_one_line(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["convert", str(bundle), "--to", "float16", "--output", str(bundle)]
+    assert "the bundle itself is there" in refused(words, capsys)
+    with pytest.raises(SystemExit) as caught:
+        main(["convert", str(bundle)])
+    assert caught.value.code == 2
+
+
+def test_weights_too_large_for_float16_are_refused_in_one_line_of_a_real_process(
+    bundle: Path,
+) -> None:
+    folder = Path("large").absolute()
+    read = read_bundle(bundle)
+    tensors = {name: tensor.copy() for name, tensor in read.tensors.items()}
+    tensors["ln1.bias"][1] = 1e5
+    write_bundle(folder, read.config, tensors, bundle / "tokenizer.json", "")
+    command = [sys.executable, "-m", "nsmc.cli", "convert", str(folder), "--to", "float16"]
+    done = subprocess.run(command, capture_output=True, timeout=PATIENCE, env=environment())
+    assert done.returncode == 1
+    assert one_line(done.stderr.decode()).startswith("nsmc: error: ")
+    assert [path.name for path in Path().iterdir()] == ["large"]
+
+
+def test_a_csv_of_an_old_macintosh_is_refused_in_one_line(
+    bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("mac.csv").write_bytes(b"id,document\r1,good\r2,bad\r")
+    assert "mac.csv" in refused(["predict", str(bundle), "--input", "mac.csv"], capsys)

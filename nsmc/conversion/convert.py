@@ -18,6 +18,10 @@ from nsmc.runtime.recurrence import Array
 from nsmc.runtime.tables import Columns, read_rows
 from nsmc.runtime.vectors import PROBES, write_vectors
 
+ONNX_FILE = "nsmc.onnx"
+
+_LARGEST_FLOAT16 = float(np.finfo(np.float16).max)
+
 SAMPLE = Path(nsmc.__file__).parent / "data" / "sample" / "ratings_test.txt"
 
 # Float16 has 11 bits: further apart than this, something else is wrong.
@@ -52,14 +56,17 @@ def convert(folder: Path, form: str, output: Path | None = None) -> Conversion:
     `read_bundle` raises, ValueError where the answers would differ too much or a library is
     missing, and OSError where the output cannot be written.
     """
+    folder = folder if folder.name else folder.resolve()  # "." has no name of its own
     bundle = read_bundle(folder)
     before = Predictor(bundle)
     texts = [*PROBES, *sample_texts()]
     ids = before.encode(texts)
     expected = softmax(before.logits(ids))
     output = output or folder.with_name(f"{folder.name}-{form}")
-    if output.resolve() == folder.resolve():
-        raise ValueError(f"{output} is the bundle itself; choose another --output")
+    _check_place(output.resolve(), folder.resolve())
+    largest = max(float(np.abs(tensor).max()) for tensor in bundle.tensors.values())
+    if form == "float16" and largest > _LARGEST_FLOAT16:
+        raise ValueError(f"{folder}: weights up to {largest:.3g} do not fit into float16")
 
     def compared(answers: Array) -> float:
         difference = float(np.abs(answers - expected).max())
@@ -74,8 +81,17 @@ def convert(folder: Path, form: str, output: Path | None = None) -> Conversion:
     else:
         difference = _rewrite(bundle, folder, form, output, ids, compared)
     before_bytes = (folder / WEIGHTS_FILE).stat().st_size
-    after = next(output / name for name in (WEIGHTS_FILE, "nsmc.onnx") if (output / name).is_file())
+    after = next(output / name for name in (WEIGHTS_FILE, ONNX_FILE) if (output / name).is_file())
     return Conversion(output, before_bytes, after.stat().st_size, difference, len(texts))
+
+
+def _check_place(output: Path, folder: Path) -> None:
+    """Raises ValueError where writing to `output` would remove what is no earlier conversion."""
+    if output == folder or output in folder.parents or folder in output.parents:
+        raise ValueError(f"{output}: the bundle itself is there; choose another --output")
+    known = {WEIGHTS_FILE, ONNX_FILE}
+    if output.exists() and not (output.is_dir() and known & {p.name for p in output.iterdir()}):
+        raise ValueError(f"{output} is there and is no bundle; choose another --output")
 
 
 def sample_texts() -> list[str]:

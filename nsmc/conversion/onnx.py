@@ -62,7 +62,7 @@ def write_onnx(
         )
         difference = compared(_answers(session, token_ids))
         if output.exists():
-            shutil.rmtree(output)
+            output.rename(Path(parent) / "replaced")
         scratch.rename(output)
     return difference
 

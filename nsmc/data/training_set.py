@@ -7,6 +7,8 @@ training part as it is.
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from nsmc.data.batching import ReviewSource
 from nsmc.data.corpus import Reviews
 from nsmc.data.encoding import (
@@ -46,7 +48,9 @@ def training_reviews(
     labelled, unlabelled = _read(files, encoding)
     if distillation is not None:
         targets = distillation.targets(labelled, unlabelled, cache_dir)
-        reviews = replace(reviews, targets=targets)
+        # Training accuracy is then agreement with the targets: unlabelled reviews have no labels.
+        labels = (targets > 0.5).astype(np.int8)
+        reviews = replace(reviews, labels=labels, targets=targets)
     if not bpe_dropout:
         return reviews
     texts = labelled.texts + (unlabelled.texts if unlabelled is not None else [])

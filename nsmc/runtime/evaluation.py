@@ -19,6 +19,7 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 _BINS = 15  # of the calibration error, as Guo et al. 2017 have them, arxiv.org/abs/1706.04599
+_ABOVE_HALF = float(np.nextafter(0.5, 1))
 _LEAST = 1e-12  # keeps the logarithm of a probability finite
 
 
@@ -105,7 +106,9 @@ def evaluate(predictor: Predictor, rows: Iterable[Row], mistakes: int = 10) -> E
         assert answer.probability is not None
         is_positive = answer.label == names[1]
         truth.append(label)
-        found.append(answer.probability if is_positive else 1 - answer.probability)
+        # Just above one half where the answer is positive, for rounding may have made it a half.
+        of_positive = answer.probability if is_positive else 1 - answer.probability
+        found.append(max(of_positive, _ABOVE_HALF) if is_positive else min(of_positive, 0.5))
         if is_positive != bool(label):
             mistake = Mistake(row.line, names[label], answer.label, answer.probability, row.text)
             heapq.heappush(worst, (answer.probability, -row.line, mistake))

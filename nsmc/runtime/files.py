@@ -35,21 +35,25 @@ def predict_file(
     `-` stands for standard input and output. Raises FileNotFoundError without the file, ValueError
     for a header that lacks the column, OSError where the output cannot be written.
     """
-    columns = Columns(column)
-    kind = kind or format_of(source, columns)
+    kind = kind or format_of(source)
+    if "-" not in (source, output) and _is_same(Path(source), Path(output)):
+        raise ValueError(f"--output {output} is the input; choose another")
     count, damaged = 0, list[Row]()
-    with opened(source) as stream, _appearing(output) as file:
-        size = None if source == "-" else Path(source).stat().st_size
-        write = writer_of(file, _kind_of_output(output, kind))
-        progress = Progress(size)
-        for answer in classified(predictor, read_rows(stream, kind, columns, source)):
-            write(answer)
-            count += 1
-            if answer.row.error and len(damaged) < 10:
-                damaged.append(answer.row)
-            if count % _CHUNK == 0:
-                progress.show(count, stream.tell() if size else 0)
-        progress.end(count)
+    size = Path(source).stat().st_size if Path(source).is_file() else None
+    with opened(source) as stream:
+        rows = _readable(read_rows(stream, kind, Columns(column), source), source)
+        first = list(itertools.islice(rows, 1))  # a wrong column is refused before any output
+        with _appearing(output, source) as file:
+            write = writer_of(file, _kind_of_output(output, kind))
+            progress = Progress(size)
+            for answer in classified(predictor, itertools.chain(first, rows)):
+                write(answer)
+                count += 1
+                if answer.row.error and len(damaged) < 10:
+                    damaged.append(answer.row)
+                if count % _CHUNK == 0:
+                    progress.show(count, stream.tell() if size else 0)
+            progress.end(count)
     return count, damaged
 
 
@@ -107,23 +111,48 @@ def _kind_of_output(output: str, kind: str) -> str:
     return BY_EXTENSION.get(Path(output).suffix.lower(), kind)
 
 
+def _readable(rows: Iterator[Row], source: str) -> Iterator[Row]:
+    """The rows; what goes wrong with reading them names their file."""
+    try:
+        yield from rows
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, source) from None
+
+
 @contextlib.contextmanager
-def _appearing(output: str) -> Iterator[TextIO]:
+def _appearing(output: str, source: str) -> Iterator[TextIO]:
     """A file that appears when all is written; standard output for `-`."""
     if output == "-":
         yield sys.stdout
         return
-    path = Path(output)
+    try:
+        with _whole_file(Path(output).resolve()) as file:  # a link stays one
+            yield file
+    except OSError as error:
+        if error.filename == source:
+            raise
+        reason = error.strerror or error
+        raise OSError(f"cannot write {output}: {reason}; choose another --output") from None
+
+
+@contextlib.contextmanager
+def _whole_file(path: Path) -> Iterator[TextIO]:
+    if path.exists() and not path.is_file():  # a pipe or a device is written as it is
+        with path.open("w", encoding="utf-8", errors="replace", newline="") as file:
+            yield file
+        return
     scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with scratch.open("w", encoding="utf-8", newline="") as file:
+        with scratch.open("w", encoding="utf-8", errors="replace", newline="") as file:
             yield file
         scratch.replace(path)
-    except OSError as error:
-        if error.filename in (None, str(scratch)):
-            reason = error.strerror or error
-            raise OSError(f"cannot write {output}: {reason}; choose another --output") from None
-        raise
     finally:
         with contextlib.suppress(OSError):
             scratch.unlink(missing_ok=True)
+
+
+def _is_same(source: Path, output: Path) -> bool:
+    try:
+        return source.samefile(output)
+    except OSError:
+        return False

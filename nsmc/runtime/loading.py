@@ -111,7 +111,11 @@ def _check_config(path: Path, values: dict[str, Any]) -> None:
     different = len(set(labels)) == len(labels)
     require("dtype", values.get("dtype", "float32") in tuple(DTYPES), " or ".join(DTYPES))
     require("labels", readable and different, "two different names that can be printed")
-    require("metrics", isinstance(values.get("metrics", {}), dict), "a table")
+    metrics = values.get("metrics", {})
+    are_numbers = isinstance(metrics, dict) and all(
+        type(value) in (int, float) for value in metrics.values()
+    )
+    require("metrics", are_numbers, "a table of numbers")
     require("sha256", isinstance(values.get("sha256"), dict), "a table")
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nsmc.runtime.bundle import direction_suffixes, pooled_width
-from nsmc.runtime.choosing import BOXED
+from nsmc.runtime.choosing import BOXED, bundle_folder
 from nsmc.runtime.loading import Bundle, read_bundle
 from nsmc.runtime.recurrence import CELLS, Array, Cell, DirectionWeights, project, run
 
@@ -86,10 +86,16 @@ class Predictor:
 
         Raises FileNotFoundError or ValueError, as `read_bundle` does.
         """
-        return cls(read_bundle(BOXED if folder is None else Path(folder)))
+        place = BOXED if folder is None else bundle_folder(Path(folder).expanduser())
+        return cls(read_bundle(place))
 
     def __call__(self, texts: Sequence[str]) -> list[Prediction]:
-        """Classify texts, in order. A text without a token gets what the bias alone says."""
+        """Classify texts, in order. A text without a token gets what the bias alone says.
+
+        Raises TypeError for one text alone, which would be taken for a list of letters.
+        """
+        if isinstance(texts, str):
+            raise TypeError("a list of texts is needed: predictor([text])")
         probabilities = softmax(self.logits(self.encode(texts)))
         likelier = probabilities.argmax(axis=1)
         return [

@@ -48,16 +48,19 @@ class Answer(NamedTuple):
     probability: float | None
 
 
-def format_of(path: str, columns: Columns) -> str:
-    """A file's format by its extension; other extensions by its first line: NSMC's are TSV."""
+def format_of(path: str) -> str:
+    """A file's format by its extension; other extensions by its first line: NSMC's are TSV.
+
+    Raises FileNotFoundError without the file.
+    """
     extension = Path(path).suffix.lower()
     if extension in BY_EXTENSION:
         return BY_EXTENSION[extension]
-    if path == "-" or not Path(path).is_file():
+    is_pipe = path == "-" or Path(path).is_fifo() or Path(path).is_char_device()
+    if is_pipe:  # which can be read once only
         return "text"
-    with Path(path).open("rb") as file:
-        header = file.readline(LONGEST_LINE).decode("utf-8-sig", "replace").rstrip("\r\n")
-    return "tsv" if "\t" in header and columns.text in header.split("\t") else "text"
+    with opened(path) as file:
+        return "tsv" if b"\t" in file.readline(LONGEST_LINE) else "text"
 
 
 def read_rows(stream: BinaryIO, kind: str, columns: Columns, name: str) -> Iterator[Row]:
@@ -87,7 +90,7 @@ def writer_of(stream: TextIO, kind: str) -> Callable[[Answer], None]:
     if kind == "jsonl":
         return lambda answer: print(json.dumps(_fields(answer), ensure_ascii=False), file=stream)
     if kind == "csv":
-        rows = csv.writer(stream, lineterminator="\n")
+        rows = csv.writer(stream)  # RFC 4180's line ends: others leave a lone CR unquoted
         rows.writerow(_COLUMNS)
         return lambda answer: rows.writerow(_fields(answer).get(name, "") for name in _COLUMNS)
     columns = _COLUMNS if kind == "tsv" else ("label", "probability", "document")
@@ -127,7 +130,7 @@ def _lines(stream: BinaryIO) -> Iterator[tuple[int, str, str]]:
         while too_long and rest and not rest.endswith(b"\n"):
             rest = stream.readline(LONGEST_LINE)
         error = f"longer than {LONGEST_LINE:,} bytes" if too_long else ""
-        content = line[:200] if too_long else line
+        content = b"" if too_long else line
         try:
             text = content.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError:
@@ -137,7 +140,7 @@ def _lines(stream: BinaryIO) -> Iterator[tuple[int, str, str]]:
 
 def _read_text(lines: Iterable[tuple[int, str, str]]) -> Iterator[Row]:
     for number, line, error in lines:
-        yield _checked(Row(number, line, error=error))
+        yield _checked(Row(number, "" if error else line, error=error))
 
 
 def _read_tsv(lines: Iterator[tuple[int, str, str]], columns: Columns, name: str) -> Iterator[Row]:
@@ -162,8 +165,12 @@ def _read_csv(lines: Iterator[tuple[int, str, str]], columns: Columns, name: str
             seen, wrong = number, wrong or error
             yield line + "\n"
 
-    records = csv.reader(contents())
-    header = next(records, [])
+    csv.field_size_limit(LONGEST_LINE)
+    records = csv.reader(contents(), strict=True)
+    try:
+        header = next(records, [])
+    except csv.Error as error:
+        raise ValueError(f"{name}, line 1: not CSV ({error})") from None
     places = _places(header, columns, name)
     while True:
         start, wrong = seen + 1, ""
@@ -206,12 +213,11 @@ def _from_json(number: int, line: str, columns: Columns) -> Row:
 
 
 def _places(header: list[str], columns: Columns, name: str) -> dict[str, int]:
-    wanted = [each for each in columns if each is not None]
-    for column in wanted:
-        if column not in header:
+    for column, option in ((columns.text, "--column"), (columns.label, "--label")):
+        if column is not None and column not in header:
             raise ValueError(
                 f"{name}, line 1: no column {column!r} in {', '.join(header)[:80]!r}; "
-                "name it with --column, or the file's kind with --format"
+                f"name it with {option}, or the file's kind with --format"
             )
     places = {"text": header.index(columns.text)}
     if columns.label is not None:
@@ -241,6 +247,6 @@ def opened(path: str) -> BinaryIO:
         import sys
 
         return sys.stdin.buffer
-    if not Path(path).is_file():
+    if not Path(path).exists() or Path(path).is_dir():
         raise FileNotFoundError(f"{path}: no such file")
     return io.BufferedReader(Path(path).open("rb", buffering=0), 1 << 20)

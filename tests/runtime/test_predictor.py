@@ -310,3 +310,100 @@ def test_classifying_loads_no_training_framework(tmp_path: Path) -> None:
 
 def test_the_command_loads_numpy_only_when_it_classifies() -> None:
     assert modules_after("import nsmc.cli").isdisjoint({"numpy", "tokenizers", "safetensors"})
+
+
+# --- the table of the first layer ---
+
+
+@every_form
+def test_answers_before_and_after_the_table_is_made_are_the_same(
+    cell: str, pooling: str, bidirectional: bool
+) -> None:
+    predictor = predictor_of(cell=cell, pooling=pooling, bidirectional=bidirectional)
+    reviews = [[], [5], *random_reviews(10, longest=20)]
+    before = predictor.logits(reviews)
+    alone = predictor.logits([reviews[-1]])
+    assert predictor._first_layer._tables is None
+    predictor.logits(random_reviews(300, longest=30))
+    assert predictor._first_layer._tables is not None
+    np.testing.assert_allclose(predictor.logits(reviews), before, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(predictor.logits([reviews[-1]]), alone, rtol=0, atol=1e-6)
+
+
+def test_a_few_reviews_make_no_table_and_many_one_by_one_do() -> None:
+    predictor = predictor_of()
+    for _ in range(20):
+        predictor.logits([[5] * 64])
+    assert predictor._first_layer._tables is None
+    for _ in range(20):
+        predictor.logits([[5] * 64])
+    assert predictor._first_layer._tables is not None
+
+
+def test_threads_that_make_the_table_at_once_get_the_right_answers() -> None:
+    reviews = random_reviews(40, longest=20)
+    expected = predictor_of(bidirectional=True).logits(reviews)
+    for _ in range(10):
+        predictor, start = predictor_of(bidirectional=True), Barrier(8)
+
+        def answer_often(
+            worker: int, predictor: Predictor = predictor, start: Barrier = start
+        ) -> list[Array]:
+            start.wait(timeout=30)
+            return [predictor.logits(reviews) for _ in range(12)]
+
+        with ThreadPoolExecutor(8) as pool:
+            for found in pool.map(answer_often, range(8)):
+                for logits in found:
+                    np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-6)
+        assert predictor._first_layer._tables is not None
+
+
+# --- float16 ---
+
+
+@every_network
+def test_a_float16_bundle_answers_as_its_rounded_weights_do(
+    tmp_path: Path, cell: str, pooling: str, bidirectional: bool, num_layers: int
+) -> None:
+    changes = {
+        "cell": cell,
+        "pooling": pooling,
+        "bidirectional": bidirectional,
+        "num_layers": num_layers,
+    }
+    _, classifier = twins(**changes)  # type: ignore[arg-type]
+    tokenizer_file = tmp_path / "tokenizer.json"
+    save_tokenizer(TOKENIZER, tokenizer_file)
+    config = config_of(**changes, dtype="float16")
+    write_bundle(tmp_path / "half", config, classifier.bundle_tensors(), tokenizer_file, card="")
+    half = Predictor.load(tmp_path / "half")
+    with torch.no_grad():
+        for parameter in classifier.parameters():
+            parameter.copy_(parameter.half().float())
+    reviews = [[], [5], *random_reviews(12, longest=30)]
+    logits = half.logits(reviews)
+    assert logits.dtype == np.float32
+    close(logits, torch_logits(classifier, reviews))
+
+
+# --- the package ---
+
+
+def test_the_package_alone_imports_no_numpy_and_the_predictor_comes_when_asked_for() -> None:
+    heavy = {"numpy", "tokenizers", "safetensors", "torch"}
+    assert modules_after("import nsmc; assert nsmc.__version__").isdisjoint(heavy)
+    code = (
+        "from nsmc import Prediction, Predictor\n"
+        "import nsmc.runtime.predictor as place\n"
+        "assert (Prediction, Predictor) == (place.Prediction, place.Predictor)"
+    )
+    assert {"numpy", "tokenizers"} <= modules_after(code)
+    assert "torch" not in modules_after(code)
+
+
+def test_the_package_has_nothing_that_it_does_not_say() -> None:
+    import nsmc
+
+    with pytest.raises(AttributeError, match="no attribute 'Predictr'"):
+        nsmc.Predictr  # noqa: B018

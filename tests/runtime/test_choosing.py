@@ -1,0 +1,122 @@
+"""Which bundle answers: the named one, a run's, the newest, or the one in the box."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from nsmc.runtime import choosing, predictor
+from nsmc.runtime.choosing import bundle_folder, chosen_bundle, newest_bundle
+from nsmc.runtime.predictor import Predictor
+from tests.bundles import random_bundle
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return random_bundle(tmp_path_factory.mktemp("choosing") / "bundle")
+
+
+@pytest.fixture(autouse=True)
+def _no_box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choosing, "BOXED", tmp_path / "no box")
+    monkeypatch.setattr(predictor, "BOXED", tmp_path / "no box")
+    monkeypatch.chdir(tmp_path)
+
+
+def put(bundle: Path, place: Path, age: float) -> Path:
+    shutil.copytree(bundle, place)
+    stamp = 1e9 - age
+    os.utime(place / "config.json", (stamp, stamp))
+    return place
+
+
+def test_a_bundle_is_found_by_its_folder_and_by_its_run_s(bundle: Path, tmp_path: Path) -> None:
+    assert bundle_folder(bundle) == bundle
+    assert bundle_folder(bundle.parent) == bundle
+    inner = put(bundle, tmp_path / "outer" / "bundle", 0)
+    put(bundle, tmp_path / "outer" / "bundle" / "bundle", 0)
+    assert bundle_folder(inner) == inner  # not the one inside
+
+
+@pytest.mark.parametrize("name", ["nowhere", "file", "empty"])
+def test_what_is_no_bundle_is_said_with_its_path(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FileNotFoundError, match=name):
+        bundle_folder(tmp_path / name)
+
+
+def test_the_newest_is_that_whose_configuration_was_written_last(
+    bundle: Path, tmp_path: Path
+) -> None:
+    for name, age in (("a", 30), ("b/c/d", 10), ("e", 20)):
+        put(bundle, tmp_path / "outputs" / name / "bundle", age)
+    assert newest_bundle(Path("outputs")) == Path("outputs/b/c/d/bundle")
+
+
+def test_folders_that_are_hidden_or_not_called_bundle_are_left_aside(
+    bundle: Path, tmp_path: Path
+) -> None:
+    put(bundle, tmp_path / "outputs" / "run" / "bundle", 10)
+    put(bundle, tmp_path / "outputs" / "run" / "bundle-float16", 5)
+    put(bundle, tmp_path / "outputs" / "run" / ".bundle-x" / "bundle", 0)
+    assert newest_bundle(Path("outputs")) == Path("outputs/run/bundle")
+
+
+def test_hidden_folders_above_outputs_do_not_matter(bundle: Path, tmp_path: Path) -> None:
+    place = put(bundle, tmp_path / ".hidden" / "outputs" / "run" / "bundle", 0)
+    assert newest_bundle(tmp_path / ".hidden" / "outputs") == place
+
+
+def test_the_box_answers_only_where_nothing_was_trained_here(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choosing, "BOXED", bundle)
+    assert chosen_bundle(Path("outputs")) == bundle
+    (tmp_path / "outputs").mkdir()
+    assert chosen_bundle(Path("outputs")) == bundle
+    place = put(bundle, tmp_path / "outputs" / "run" / "bundle", 1e8)
+    assert chosen_bundle(tmp_path / "outputs") == place
+
+
+def test_a_pretrained_encoder_alone_leaves_the_box_to_answer(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random_bundle(tmp_path / "outputs" / "run" / "bundle", labels=())
+    monkeypatch.setattr(choosing, "BOXED", bundle)
+    assert chosen_bundle(Path("outputs")) == bundle
+
+
+def test_without_any_bundle_it_is_said_where_one_was_looked_for(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="train one") as caught:
+        chosen_bundle(Path("outputs"))
+    assert str(tmp_path / "outputs") in str(caught.value)
+
+
+def test_a_damaged_newest_bundle_is_chosen_to_be_refused_rather_than_passed_over(
+    bundle: Path, tmp_path: Path
+) -> None:
+    put(bundle, tmp_path / "outputs" / "old" / "bundle", 10)
+    place = put(bundle, tmp_path / "outputs" / "new" / "bundle", 0)
+    for content in ("", "[]", "{", '{"labels": ["a", "b"]}'):
+        (place / "config.json").write_text(content)
+        assert newest_bundle(tmp_path / "outputs") == place
+
+
+def test_pretrained_means_the_box_unless_there_is_such_a_folder(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choosing, "BOXED", bundle)
+    assert bundle_folder(Path("pretrained")) == bundle
+    put(bundle, tmp_path / "pretrained", 0)
+    assert bundle_folder(Path("pretrained")) == Path("pretrained")
+
+
+def test_the_library_loads_the_box_by_default(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(FileNotFoundError):
+        Predictor.load()
+    monkeypatch.setattr(predictor, "BOXED", bundle)
+    assert Predictor.load()(["최고"]) == Predictor.load(str(bundle))(["최고"])

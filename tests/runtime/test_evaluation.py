@@ -1,0 +1,295 @@
+"""The measures against scikit-learn, torchmetrics and slow loops, and what is said of mistakes."""
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import accuracy_score, f1_score, log_loss, roc_auc_score
+from torchmetrics.functional.classification import binary_auroc, binary_calibration_error
+
+from nsmc.runtime.evaluation import (
+    Evaluation,
+    area_under_roc,
+    calibration_error,
+    evaluate,
+    metrics,
+)
+from nsmc.runtime.predictor import Prediction, Predictor, softmax
+from nsmc.runtime.tables import Row
+from tests.bundles import config_of, random_bundle
+
+# Few distinct values, so that there are many ties; 0, 0.5 and 1 among them.
+scores = st.one_of(st.sampled_from([0, 0.25, 0.5, 0.75, 1]), st.floats(0, 1))
+samples = st.lists(st.tuples(st.integers(0, 1), scores), min_size=1, max_size=40)
+both_labels = samples.filter(lambda sample: len({label for label, _ in sample}) == 2)
+
+
+def arrays(sample: list[tuple[int, float]]) -> tuple[np.ndarray, np.ndarray]:
+    labels, probabilities = zip(*sample, strict=True)
+    return np.array(labels), np.array(probabilities, dtype=np.float64)
+
+
+@given(sample=samples)
+def test_accuracy_and_f1_are_scikit_learn_s(sample: list[tuple[int, float]]) -> None:
+    labels, probabilities = arrays(sample)
+    found, answers = metrics(labels, probabilities), probabilities > 0.5
+    assert found["accuracy"] == pytest.approx(accuracy_score(labels, answers))
+    assert found["f1"] == pytest.approx(f1_score(labels, answers, zero_division=0))
+
+
+@given(sample=both_labels)
+def test_the_area_under_the_curve_is_scikit_learn_s_ties_included(
+    sample: list[tuple[int, float]],
+) -> None:
+    labels, probabilities = arrays(sample)
+    assert area_under_roc(labels, probabilities) == pytest.approx(
+        roc_auc_score(labels, probabilities)
+    )
+
+
+@given(sample=both_labels)
+def test_the_area_under_the_curve_counts_pairs(sample: list[tuple[int, float]]) -> None:
+    pairs = [
+        1.0 if good > bad else 0.5 if good == bad else 0.0
+        for is_good, good in sample
+        for is_bad, bad in sample
+        if is_good and not is_bad
+    ]
+    assert area_under_roc(*arrays(sample)) == pytest.approx(sum(pairs) / len(pairs))
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_without_both_labels_the_area_is_0_as_torchmetrics_has_it(label: int) -> None:
+    labels, probabilities = np.array([label] * 3), np.array([0.1, 0.5, 0.9])
+    with pytest.warns(UserWarning):
+        expected = binary_auroc(torch.tensor(probabilities), torch.tensor(labels))
+    assert area_under_roc(labels, probabilities) == float(expected) == 0
+
+
+@given(sample=samples)
+def test_the_loss_is_scikit_learn_s_where_no_probability_is_0(
+    sample: list[tuple[int, float]],
+) -> None:
+    labels, probabilities = arrays(sample)
+    probabilities = np.clip(probabilities, 1e-9, 1 - 1e-9)
+    expected = log_loss(labels, np.stack([1 - probabilities, probabilities], 1), labels=[0, 1])
+    assert metrics(labels, probabilities)["loss"] == pytest.approx(expected, abs=1e-9)
+
+
+def test_the_loss_of_a_certain_mistake_is_finite() -> None:
+    assert math.isfinite(metrics(np.array([0, 1]), np.array([1.0, 0.0]))["loss"])
+
+
+def slow_calibration_error(sample: list[tuple[int, float]], bins: int = 15) -> float:
+    error = 0.0
+    for place in range(bins):
+        confidences, hits = [], []
+        for label, probability in sample:
+            confidence = max(probability, 1 - probability)
+            last = place == bins - 1 and confidence == 1
+            if last or int(confidence * bins) == place:
+                confidences.append(confidence)
+                hits.append(int(probability > 0.5) == label)
+        if hits:
+            gap = abs(sum(hits) / len(hits) - sum(confidences) / len(confidences))
+            error += gap * len(hits) / len(sample)
+    return error
+
+
+@given(sample=samples)
+def test_the_calibration_error_is_that_of_a_slow_loop(sample: list[tuple[int, float]]) -> None:
+    assert calibration_error(*arrays(sample)) == pytest.approx(
+        slow_calibration_error(sample), abs=1e-9
+    )
+
+
+def test_the_calibration_error_is_torchmetrics_of_the_same_bins() -> None:
+    generator = np.random.default_rng(0)
+    probabilities = generator.random(5_000)
+    labels = (generator.random(5_000) < probabilities**2).astype(np.int64)
+    # torchmetrics takes the probability of the label 1 for the confidence: so give it confidences.
+    confidence = np.maximum(probabilities, 1 - probabilities)
+    is_right = (probabilities > 0.5) == labels
+    expected = binary_calibration_error(
+        torch.tensor(confidence), torch.tensor(is_right.astype(np.int64)), n_bins=15
+    )
+    assert calibration_error(labels, probabilities) == pytest.approx(float(expected), abs=1e-6)
+
+
+# --- whole evaluations ---
+
+
+class Told:
+    """Stands for a predictor: a text is the probability that it is positive."""
+
+    def __init__(self, labels: tuple[str, str] = ("negative", "positive")) -> None:
+        self.config = config_of(labels=labels)
+
+    def __call__(self, texts: Sequence[str]) -> list[Prediction]:
+        names = self.config.labels
+        found = [float(text) for text in texts]
+        return [Prediction(names[p > 0.5], max(p, 1 - p)) for p in found]
+
+
+def told(
+    *rows: tuple[float, object],
+    mistakes: int = 10,
+    labels: tuple[str, str] = ("negative", "positive"),
+) -> Evaluation:
+    found = [
+        Row(line, str(probability), str(label))
+        for line, (probability, label) in enumerate(rows, start=2)
+    ]
+    return evaluate(Told(labels), found, mistakes)  # type: ignore[arg-type]
+
+
+def test_a_hand_worked_case() -> None:
+    found = told((0.9, 1), (0.8, 0), (0.2, 0), (0.4, 1), (0.6, 1), (0.7, 1))
+    assert found.count == 6
+    assert found.confusion.tolist() == [[1, 1], [1, 3]]  # by true label, then by answer
+    assert found.metrics["accuracy"] == pytest.approx(4 / 6)
+    assert found.metrics["f1"] == pytest.approx(2 * 3 / (4 + 4))
+    assert found.metrics["auroc"] == pytest.approx(5 / 8)
+    assert [(each.line, each.label, each.answer) for each in found.mistakes] == [
+        (3, "negative", "positive"),
+        (5, "positive", "negative"),
+    ]
+    assert [each.probability for each in found.mistakes] == pytest.approx([0.8, 0.6])
+
+
+@settings(deadline=None)
+@given(sample=samples, mistakes=st.integers(0, 5))
+def test_mistakes_are_the_most_confident_ones_the_worst_and_earliest_first(
+    sample: list[tuple[int, float]], mistakes: int
+) -> None:
+    found = told(*((score, label) for label, score in sample), mistakes=mistakes)
+    wrong = [
+        (-max(score, 1 - score), line)
+        for line, (label, score) in enumerate(sample, start=2)
+        if (score > 0.5) != bool(label)
+    ]
+    expected = sorted(wrong)[:mistakes]
+    assert [(-each.probability, each.line) for each in found.mistakes] == expected
+    assert found.confusion[0, 1] + found.confusion[1, 0] == len(wrong)
+    assert found.confusion.sum() == found.count == len(sample)
+
+
+def test_labels_may_be_0_and_1_or_the_bundle_s_names() -> None:
+    rows = ((0.9, "추천"), (0.9, 1), (0.1, "별로"), (0.1, 0), (0.9, "별로"))
+    found = told(*rows, labels=("별로", "추천"))
+    assert found.labels == ("별로", "추천")
+    assert found.confusion.tolist() == [[2, 1], [0, 2]]
+    assert found.skipped == []
+
+
+def test_rows_that_cannot_be_used_are_skipped_with_their_reason() -> None:
+    rows = [
+        Row(2, "0.9", "1"),
+        Row(3, "0.9", ""),
+        Row(4, "0.9", "2"),
+        Row(5, "0.9", "x" * 100),
+        Row(6, error="not UTF-8"),
+        Row(7, "0.9"),
+    ]
+    found = evaluate(Told(), rows)  # type: ignore[arg-type]
+    assert found.count == 1
+    assert [(row.line, row.error) for row in found.skipped] == [
+        (3, "label ''"),
+        (4, "label '2'"),
+        (5, f"label '{'x' * 40}'"),
+        (6, "not UTF-8"),
+        (7, "label ''"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rows", "reason"),
+    [
+        ([], r"label 0 or 1$"),
+        ([Row(2, "0.9", "good")], r"line 2: label 'good'"),
+        ([Row(2, error="not UTF-8"), Row(3, error="no text")], r"line 2: not UTF-8"),
+    ],
+)
+def test_without_a_usable_row_there_is_no_evaluation(rows: list[Row], reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        evaluate(Told(), rows)  # type: ignore[arg-type]
+
+
+def test_as_json_is_plain_and_holds_everything() -> None:
+    found = told((0.9, 0), (0.8, 1), (0.3, "?"))
+    content = json.loads(json.dumps(found.as_json(), allow_nan=False))
+    assert content == found.as_json()
+    assert content["reviews"] == 2
+    assert content["labels"] == ["negative", "positive"]
+    assert content["confusion"] == [[0, 1], [0, 1]]
+    assert content["mistakes"][0] | {"probability": 0.9} == {
+        "line": 2,
+        "label": "negative",
+        "answer": "positive",
+        "probability": 0.9,
+        "text": "0.9",
+    }
+    assert content["skipped"] == [{"line": 4, "error": "label '?'"}]
+    assert {"accuracy", "f1", "auroc", "loss", "calibration_error"} <= content.keys()
+
+
+@pytest.mark.parametrize("labels", [("negative", "positive"), ("별로", "추천"), ("a" * 30, "b")])
+def test_as_text_shows_every_measure_and_a_table_in_columns(labels: tuple[str, str]) -> None:
+    found = told((0.9, 0), (0.8, 1), (0.1, 0), labels=labels)
+    text = found.as_text()
+    for name, value in found.metrics.items():
+        assert f"{value:.4f}" in text, name
+    lines = text.split("\n")
+    start = next(place for place, line in enumerate(lines) if line.startswith("true label"))
+    header, first, second = lines[start : start + 3]
+    assert len({len(header), len(first), len(second)}) == 1  # columns end at the same place
+    assert first.split() == [labels[0], "1", "1"]
+    assert second.split() == [labels[1], "0", "1"]
+
+
+def test_a_mistake_takes_one_line_however_its_text_is_broken(tmp_path: Path) -> None:
+    predictor = Predictor.load(random_bundle(tmp_path / "bundle"))
+    texts = ["줄\n바꿈\t탭", "x" * 500]
+    wrong = {"negative": "1", "positive": "0"}
+    rows = [
+        Row(place, text, wrong[answer.label])
+        for place, (text, answer) in enumerate(zip(texts, predictor(texts), strict=True))
+    ]
+    lines = evaluate(predictor, rows).as_text().split("\n")
+    shown = lines[next(i for i, line in enumerate(lines) if "mistakes" in line) + 1 :]
+    assert len(shown) == 2
+    assert any(line.endswith("줄 바꿈 탭") for line in shown)
+    assert max(len(line) for line in shown) < 120
+
+
+def test_an_answer_at_the_very_middle_is_counted_as_what_it_says() -> None:
+    # In float32 the likelier of two labels may have a probability of 0.5, not a bit more.
+    likelier = softmax(np.array([[0, 6e-8]], np.float32))[0]
+    assert likelier.argmax() == 1
+    assert likelier[1] == 0.5
+
+    class Undecided(Told):
+        def __call__(self, texts: Sequence[str]) -> list[Prediction]:
+            return [Prediction("positive", 0.5)] * len(texts)
+
+    found = evaluate(Undecided(), [Row(2, "a", "1"), Row(3, "b", "0")])  # type: ignore[arg-type]
+    assert found.confusion.tolist() == [[0, 1], [0, 1]]
+    assert [each.line for each in found.mistakes] == [3]
+
+
+def test_an_evaluation_of_a_bundle_is_that_of_its_predictor_s_answers(tmp_path: Path) -> None:
+    predictor = Predictor.load(random_bundle(tmp_path / "bundle", scale=2.0))
+    texts = [f"{'영화 최고 ' * (i % 5)}{i}" for i in range(300)]
+    labels = np.arange(300) % 2
+    rows = [Row(i, text, str(i % 2)) for i, text in enumerate(texts)]
+    found = evaluate(predictor, rows)
+    answers = np.array([answer.label == "positive" for answer in predictor(texts)])
+    assert found.metrics["accuracy"] == pytest.approx(float((answers == labels).mean()))
+    probabilities = softmax(predictor.logits(predictor.encode(texts)))[:, 1]
+    assert found.metrics["auroc"] == pytest.approx(roc_auc_score(labels, probabilities), abs=1e-3)
