@@ -19,6 +19,7 @@ import pytest
 import nsmc
 from nsmc.cli import main
 from nsmc.data.tokenizer import save_tokenizer, train_tokenizer
+from nsmc.runtime import choosing
 from nsmc.runtime.bundle import BundleConfig, expected_shapes, write_bundle
 from nsmc.runtime.choosing import newest_bundle, split_words
 from nsmc.runtime.conversation import PROMPT
@@ -231,7 +232,19 @@ def test_a_folder_that_is_no_bundle_is_refused(capsys: pytest.CaptureFixture[str
     assert "config.json is missing" in refused(["predict", "folder", GOOD], capsys)
 
 
-def test_no_bundle_at_all_is_said_with_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_bundle_of_ones_own_the_package_s_answers_and_is_named(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["predict", "정말 재미있어요"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.startswith("positive\t")
+    assert one_line(captured.err) == f"using {choosing.BOXED}"
+
+
+def test_no_bundle_at_all_is_said_with_what_to_do(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choosing, "BOXED", Path("nowhere"))
     for _ in range(2):
         line = refused(["predict", GOOD], capsys)
         assert "outputs" in line

@@ -89,7 +89,7 @@ def teacher_digest(teacher: str) -> str:
     """
     path = _place(teacher)
     if path.is_dir():
-        return digest_of(digests(bundle_folder(path)))
+        return digest_of(digests(bundle_folder(path)))  # refuses a folder without a bundle
     if not path.is_file():
         raise FileNotFoundError(f"{teacher}: no such file or folder")
     return digest_of_file(path)
@@ -98,7 +98,12 @@ def teacher_digest(teacher: str) -> str:
 def _place(teacher: str) -> Path:
     path = Path(teacher).expanduser()
     soft_labels = path / SOFT_LABELS_FILE
-    return soft_labels if soft_labels.is_file() else path
+    if soft_labels.is_file():
+        return soft_labels
+    try:
+        return path if path.is_file() else bundle_folder(path)
+    except FileNotFoundError:
+        return path
 
 
 def _ask(folder: Path, bundle: Path, texts: Sequence[str]) -> None:

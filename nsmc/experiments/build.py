@@ -74,16 +74,12 @@ def fetch_unlabelled_reviews(config: RunConfig) -> None:
 
 
 def tokenizer_file(config: RunConfig) -> Path | None:
-    """The tokenizer that is used instead of training one; raises FileNotFoundError without it."""
+    """The tokenizer that is used instead of training one; raises FileNotFoundError without one."""
     place = config.data.tokenizer or config.init_from
     if place is None:
         return None
     path = Path(place).expanduser()
-    if path.is_dir():
-        path = bundle_folder(path) / TOKENIZER_FILE
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such tokenizer")
-    return path
+    return path if path.is_file() else bundle_folder(path) / TOKENIZER_FILE
 
 
 def build_callbacks(config: RunConfig, folder: Path) -> list[L.Callback]:

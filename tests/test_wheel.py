@@ -1,0 +1,86 @@
+"""The wheel in a bare environment: without torch it classifies at once, with the bundle in it."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from nsmc.runtime.choosing import BOXED
+
+PROJECT = Path(__file__).parents[1]
+
+# It downloads packages: it runs with the checks that need other programs.
+pytestmark = [
+    pytest.mark.clients,
+    pytest.mark.skipif("NSMC_CLIENTS" not in os.environ, reason="NSMC_CLIENTS is not set"),
+]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built from a copy, so that nothing is left in the project."""
+    source = tmp_path_factory.mktemp("source")
+    files = subprocess.run(
+        [
+            "git",
+            "ls-files",
+            "-co",
+            "--exclude-standard",
+            "nsmc",
+            "pyproject.toml",
+            "README.md",
+            "LICENSE",
+        ],
+        cwd=PROJECT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.splitlines()
+    for name in files:
+        place = source / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes((PROJECT / name).read_bytes())
+    target = tmp_path_factory.mktemp("wheel")
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--disable-pip-version-check",
+    ]
+    subprocess.run([*command, "--wheel-dir", str(target), str(source)], check=True)
+    return next(target.glob("*.whl"))
+
+
+def test_the_wheel_carries_a_small_bundle(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as files:
+        sizes = {info.filename: info.file_size for info in files.infolist()}
+    bundled = {name: size for name, size in sizes.items() if name.startswith("nsmc/pretrained/")}
+    assert {Path(name).name for name in bundled} == {path.name for path in BOXED.iterdir()}
+    assert sum(bundled.values()) < 4_000_000
+
+
+def test_a_bare_environment_answers_at_once(wheel: Path, tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "bare")], check=True)
+    python = tmp_path / "bare" / "bin" / "python"
+    constraints = {**os.environ, "PIP_CONSTRAINT": str(PROJECT / "constraints.txt")}
+    install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*install, str(wheel)], check=True, env=constraints)
+    installed = subprocess.run(
+        [str(python), "-m", "pip", "list"], check=True, capture_output=True, text=True
+    ).stdout
+    assert "torch" not in installed and "pandas" not in installed
+    command = [str(tmp_path / "bare" / "bin" / "nsmc"), "predict", "재미있는 영화군요", "시간 낭비"]
+    answer = subprocess.run(command, check=True, capture_output=True, text=True, cwd=tmp_path)
+    assert [line.split("\t")[0] for line in answer.stdout.splitlines()] == ["positive", "negative"]
+    assert "using" in answer.stderr
+    code = "from nsmc import Predictor; print(Predictor.load()(['정말 최고예요'])[0].label)"
+    answer = subprocess.run(
+        [str(python), "-c", code], check=True, capture_output=True, text=True, cwd=tmp_path
+    )
+    assert answer.stdout.strip() == "positive"
