@@ -17,8 +17,9 @@ install: .venv/installed ## make .venv with the pinned dependencies
 	PIP_CONSTRAINT=constraints.txt $(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
-train: install ## train a GRU on the sample corpus, on the CPU, within a minute
+train: install ## train a GRU on the sample corpus, on the CPU, from nothing and from the package's bundle
 	$(BIN)/python train.py data=sample model=gru trainer.accelerator=cpu trainer.max_epochs=8
+	$(BIN)/python train.py data=sample init_from=pretrained trainer.accelerator=cpu trainer.max_epochs=3 model.lr=0.001
 
 sweep: install ## compare four models on the sample corpus; again, it runs what is missing
 	$(BIN)/python train.py -m sweep=sample data=sample trainer.accelerator=cpu model=gru,lstm model.hidden_size=64,128
