@@ -59,6 +59,18 @@ class Distillation:
             targets = np.concatenate([targets, self._softened(unlabelled, cache_dir)])
         return targets.astype(np.float32)
 
+    def log_accuracy(self, val: Reviews, cache_dir: Path) -> None:
+        """Say how good the teachers are together, unless a file leaves out the validation part."""
+        try:
+            answers = self._softened(val, cache_dir)
+        except ValueError:
+            return
+        of_truth = np.where(val.labels == 1, answers, 1 - answers)
+        log.info(
+            "%d teachers together: validation accuracy %.4f, loss %.4f",
+            *(len(self.teachers), (of_truth > 0.5).mean(), -np.log(of_truth).mean()),
+        )
+
     def _softened(self, reviews: Reviews, cache_dir: Path) -> FloatArray:
         of_all = [soft_labels(teacher, reviews, cache_dir) for teacher in self.teachers]
         mean = np.mean(of_all, axis=0, dtype=np.float64).clip(_LEAST, 1 - _LEAST)

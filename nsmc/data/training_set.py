@@ -45,8 +45,9 @@ def training_reviews(
     distillation, bpe_dropout = settings.distillation, settings.bpe_dropout
     if distillation is None and not bpe_dropout:
         return reviews
-    labelled, unlabelled = _read(files, encoding)
+    labelled, unlabelled, val = _read(files, encoding)
     if distillation is not None:
+        distillation.log_accuracy(val, cache_dir)
         targets = distillation.targets(labelled, unlabelled, cache_dir)
         # Training accuracy is then agreement with the targets: unlabelled reviews have no labels.
         labels = (targets > 0.5).astype(np.int8)
@@ -65,7 +66,10 @@ def training_reviews(
     )
 
 
-def _read(files: CorpusFiles, encoding: EncodingSettings) -> tuple[Reviews, Reviews | None]:
-    """The texts again, which the encoded corpus does not keep."""
+def _read(
+    files: CorpusFiles, encoding: EncodingSettings
+) -> tuple[Reviews, Reviews | None, Reviews]:
+    """The texts again, which the encoded corpus does not keep: labelled, unlabelled, validation."""
     labelled, val = files.read_training(encoding)
-    return labelled, files.read_unlabelled(val) if files.unlabelled is not None else None
+    unlabelled = files.read_unlabelled(val) if files.unlabelled is not None else None
+    return labelled, unlabelled, val
