@@ -50,7 +50,7 @@ format: install ## let ruff rewrite the code in the project's form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# BENCH picks some of training, startup, runtime, scale, growth, quality, sweeps and kills.
+# BENCH picks some of training, profile, startup, runtime, scale, growth, quality, sweeps and kills.
 bench: install ## measure speed against the blog post's script; NSMC_ROOT names the corpus
 	NSMC_ROOT=$(NSMC_ROOT) $(BIN)/python -m tests.benchmarks $(BENCH)
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.benchmarks import growth, quality, runtime, scale, startup, sweeps, training
+from tests.benchmarks import growth, profile, quality, runtime, scale, startup, sweeps, training
 
 KILL_TRIALS = 60
 
@@ -23,6 +23,7 @@ def kills(root: Path) -> None:
 
 BENCHMARKS = {
     "training": training.main,
+    "profile": profile.main,
     "startup": startup.main,
     "runtime": runtime.main,
     "scale": scale.main,
