@@ -78,8 +78,10 @@ def direct_and_impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.setenv(name, "127.0.0.1")
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    gc.freeze()  # what was there before, or to look through it takes most of a second
     yield
     gc.collect()  # here, where the warning is ignored, and not in a later test
+    gc.unfreeze()
 
 
 def files_in(folder: Path) -> list[str]:

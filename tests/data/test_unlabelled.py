@@ -49,13 +49,23 @@ def as_published(*films: Sequence[dict[str, Any]]) -> bytes:
     return archived({**others, **raw})
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
+def write_official(root: Path) -> Path:
     for name, rows in (("train.txt", TRAIN), ("test.txt", TEST)):
         lines = ["\t".join(map(str, row)) for row in rows]
         text = "\n".join(["id\tdocument\tlabel", *lines]) + "\n"
-        (tmp_path / name).write_text(text, encoding="utf-8")
-    return tmp_path
+        (root / name).write_text(text, encoding="utf-8")
+    return root
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return write_official(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def corpus_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """For hypothesis, whose examples write their archives over each other's."""
+    return write_official(tmp_path_factory.mktemp("corpus"))
 
 
 def made(root: Path, *films: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
@@ -104,15 +114,11 @@ texts = st.lists(letters, max_size=12).map("".join) | st.text(max_size=12)
 @example(['""""좋다""""'])
 @example(['그는 "좋다"'])
 def test_whatever_a_review_holds_is_read_as_it_was_but_for_white_space(
-    tmp_path_factory: pytest.TempPathFactory, texts: list[str]
+    corpus_root: Path, texts: list[str]
 ) -> None:
-    root = tmp_path_factory.mktemp("corpus")
-    for name, rows in (("train.txt", TRAIN), ("test.txt", TEST)):
-        body = "".join("\t".join(map(str, row)) + "\n" for row in rows)
-        (root / name).write_text("id\tdocument\tlabel\n" + body, encoding="utf-8")
     films = [review(10 + row, text) for row, text in enumerate([*texts, "last"])]
     expected = [(each["review_id"], " ".join(each["review"].split())) for each in films]
-    assert made(root, films) == [(number, text) for number, text in expected if text]
+    assert made(corpus_root, films) == [(number, text) for number, text in expected if text]
 
 
 # Archives that are none

@@ -1,5 +1,7 @@
 """Composed configurations for the tests of the experiments wing."""
 
+import copy
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from nsmc.experiments.resolvers import register_resolvers
 CONFIGS = Path(__file__).parents[2] / "configs"
 
 
+@functools.cache  # the same few are asked for again and again, a good tenth of a second each
 def _composed(*overrides: str) -> dict[str, Any]:
     register_resolvers()
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
@@ -24,4 +27,4 @@ def _composed(*overrides: str) -> dict[str, Any]:
 @pytest.fixture
 def composed() -> Callable[..., dict[str, Any]]:
     """What `python train.py OVERRIDES` composes, as plain values."""
-    return _composed
+    return lambda *overrides: copy.deepcopy(_composed(*overrides))
