@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
-from tests.commands import ENVIRONMENT, PROJECT, run, started, train, train_command
+from tests.commands import ENVIRONMENT, PROJECT, run, started, train, train_command, wait_for
 
 
 def record(folder: Path) -> dict[str, Any]:
@@ -29,14 +29,11 @@ def assert_same_weights(first: Path, second: Path) -> None:
 
 def stop(command: list[str], signum: int, said: str = "epoch 2/") -> tuple[int, str]:
     """Start the command, send the signal once it has said something; exit code and the rest."""
-    with started(command) as process:
-        assert process.stderr is not None
-        for line in process.stderr:
-            if said in line:
-                break
+    with started(command) as (process, output):
+        wait_for(said, output)
         process.send_signal(signum)
-        rest = process.stderr.read()
-        return process.wait(timeout=60), rest
+        rest = output.read()
+        return process.wait(), rest
 
 
 def test_killed_runs_end_as_if_they_had_been_left_alone() -> None:

@@ -14,7 +14,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from nsmc.runtime.predictor import Predictor
-from tests.commands import PROJECT, run, started, train, train_command
+from tests.commands import PROJECT, run, run_anew, started, train, train_command, wait_for
 
 
 def place(folder: Path) -> str:
@@ -40,7 +40,7 @@ def test_a_sweep_leaves_a_folder_for_each_job_and_a_report(corpus: Path, tmp_pat
 
 def test_a_finished_job_is_not_run_again(corpus: Path, tmp_path: Path) -> None:
     settings = ("trainer.max_epochs=1", place(tmp_path))
-    train(corpus, "-m", "seed=1,2", *settings)
+    run_anew(train_command(corpus, "-m", "seed=1,2", *settings))
     before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/run.json")}
     finished = train(corpus, "-m", "seed=1,2,3", *settings)
     assert "3 jobs: 1 new, 2 finished" in finished.stderr
@@ -97,14 +97,11 @@ def test_a_mistake_in_all_jobs_is_said_once(corpus: Path, tmp_path: Path) -> Non
 def test_a_sweep_that_is_stopped_goes_on(corpus: Path, tmp_path: Path, signum: int) -> None:
     jobs = ("-m", "seed=1,2", "trainer.max_epochs=40", place(tmp_path / "stopped"))
     command = train_command(corpus, *jobs)
-    with started(command) as process:
-        assert process.stderr is not None
-        for line in process.stderr:
-            if "epoch 3/" in line:
-                break
+    with started(command) as (process, said):
+        wait_for("epoch 3/", said)
         process.send_signal(signum)
-        rest = process.stderr.read()
-        assert process.wait(timeout=60) == 128 + signum
+        rest = said.read()
+        assert process.wait() == 128 + signum
     assert "goes on with what is missing" in rest and "Traceback" not in rest
     assert len(records(tmp_path / "stopped")) == 1
     finished = train(corpus, *jobs)
@@ -214,11 +211,8 @@ def test_a_search_survives_failures_and_being_killed(corpus: Path, tmp_path: Pat
     values = search(tmp_path, 8, "model.lr: [0.01, 1.0e+30]")
     settings = ("model.schedule=constant", "trainer.log_every_n_steps=1", "trainer.max_epochs=30")
     command = train_command(corpus, *values, *settings)
-    with started(command) as process:
-        assert process.stderr is not None
-        for line in process.stderr:
-            if "epoch 3/" in line:
-                break
+    with started(command) as (process, said):
+        wait_for("epoch 3/", said)
         process.kill()
     finished = train(corpus, *values, *settings, expect=1)
     assert "going on from step" in finished.stderr
@@ -231,9 +225,9 @@ def test_a_search_survives_failures_and_being_killed(corpus: Path, tmp_path: Pat
 def test_two_processes_share_a_search(corpus: Path, tmp_path: Path) -> None:
     values = search(tmp_path, 6, "model.lr: {low: 0.001, high: 0.1}")
     command = train_command(corpus, *values, "trainer.max_epochs=1")
-    processes = [started(command) for _ in "ab"]
-    said = [process.communicate(timeout=200)[1] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], said
+    with started(command) as first, started(command) as second:
+        said = [output.read() for _, output in (first, second)]
+        assert [process.wait() for process, _ in (first, second)] == [0, 0], said
     trials = [
         line.split("trial ")[1][0]
         for text in said
@@ -266,14 +260,13 @@ def test_jobs_in_parallel_stop_with_their_checkpoints(corpus: Path, tmp_path: Pa
     )
     values = ("-m", *launcher, "seed=1,2,3", "trainer.max_epochs=999", place(tmp_path))
     command = train_command(corpus, *values, "model.schedule=constant")
-    with started(command) as process:
-        assert process.stderr is not None
-        for line in process.stderr:
+    with started(command) as (process, said):
+        for line in said:
             if "epoch 5/" in line and len(list(tmp_path.glob("*/checkpoints/last.ckpt"))) == 2:
                 break
         process.send_signal(signal.SIGTERM)
-        rest = process.stderr.read()
-        assert process.wait(timeout=60) == 143
+        rest = said.read()
+        assert process.wait() == 143
     assert "goes on with what is missing" in rest and "Traceback" not in rest
     statuses = [record["status"] for record in records(tmp_path).values()]
     assert statuses == ["interrupted", "interrupted"]  # the third one did not begin
@@ -302,11 +295,8 @@ def test_names_of_sweeps_are_text(corpus: Path, name: str) -> None:
 
 def test_a_job_of_a_named_sweep_goes_on_by_its_folder(corpus: Path, tmp_path: Path) -> None:
     jobs = ("-m", "seed=1", "sweep=named", "trainer.max_epochs=40", place(tmp_path))
-    with started(train_command(corpus, *jobs)) as process:
-        assert process.stderr is not None
-        for line in process.stderr:
-            if "epoch 2/" in line:
-                break
+    with started(train_command(corpus, *jobs)) as (process, said):
+        wait_for("epoch 2/", said)
         process.kill()
     (folder,) = (path.parent for path in tmp_path.glob("*/run.json"))
     finished = run([sys.executable, "train.py", f"resume={folder}"])
@@ -329,15 +319,12 @@ def test_a_refused_job_that_was_mended_is_forgotten(corpus: Path, tmp_path: Path
 def test_a_worker_that_is_killed_takes_no_job_with_it(corpus: Path, tmp_path: Path) -> None:
     launcher = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
     values = ("-m", *launcher, "seed=1,2,3", "trainer.max_epochs=60", place(tmp_path))
-    with started(train_command(corpus, *values)) as process:
-        assert process.stderr is not None
-        for line in process.stderr:
-            if "epoch 3/" in line:
-                break
+    with started(train_command(corpus, *values)) as (process, said):
+        wait_for("epoch 3/", said)
         running = [record for record in records(tmp_path).values() if record["status"] == "running"]
         os.kill(running[0]["pid"], signal.SIGKILL)
-        rest = process.stderr.read()
-        assert process.wait(timeout=120) == 0, rest
+        rest = said.read()
+        assert process.wait() == 0, rest
     assert "a job's process died" in rest
     assert [record["status"] for record in records(tmp_path).values()] == ["finished"] * 3
 
@@ -346,13 +333,13 @@ def test_a_worker_that_is_killed_takes_no_job_with_it(corpus: Path, tmp_path: Pa
 def test_a_preempted_job_goes_on(corpus: Path, tmp_path: Path) -> None:
     launcher = ("hydra/launcher=submitit_local", f"hydra.launcher.submitit_folder={tmp_path}/logs")
     values = ("-m", *launcher, "seed=1", "trainer.max_epochs=120", place(tmp_path / "sweep"))
-    with started(train_command(corpus, *values)) as process:
+    with started(train_command(corpus, *values)) as (process, _):
         found: dict[str, Any] = {}
         while not found.get("pid") or not list(tmp_path.glob("sweep/*/checkpoints/last.ckpt")):
             found = next(iter(records(tmp_path / "sweep").values()), {})
             assert process.poll() is None
             time.sleep(0.05)
         os.kill(found["pid"], signal.SIGUSR2)  # as a cluster that wants the machine back
-        assert process.wait(timeout=120) == 0
+        assert process.wait() == 0
     (record,) = records(tmp_path / "sweep").values()
     assert record["status"] == "finished" and record["resumed"] == 1

@@ -10,12 +10,13 @@ import torch
 from safetensors.numpy import load_file
 
 from nsmc.runtime.predictor import Predictor
-from tests.commands import run, train
+from tests.commands import run, run_anew, train, train_command
 
 
 def test_a_run_leaves_all_that_it_promises(corpus: Path, tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
-    finished = train(corpus, "model.dropout=0.1", f"hydra.run.dir={first}")
+    command = train_command(corpus, "model.dropout=0.1", f"hydra.run.dir={first}")
+    finished = run_anew(command)
     assert "validation" in finished.stdout and "nsmc predict" in finished.stdout
     assert "epoch 2/2: train loss" in finished.stderr
     assert "Traceback" not in finished.stderr and "Warning" not in finished.stderr
@@ -43,7 +44,7 @@ def test_a_run_leaves_all_that_it_promises(corpus: Path, tmp_path: Path) -> None
     state = torch.load(checkpoint, weights_only=True)["state_dict"]
     assert "classifier.embedding.weight" in state
 
-    # One seed, one result on one machine.
+    # One seed, one result on one machine, in a process of another hash seed, too.
     train(corpus, "model.dropout=0.1", f"hydra.run.dir={second}", "logger=none")
     weights = [load_file(folder / "bundle" / "nsmc.safetensors") for folder in (first, second)]
     for name, tensor in weights[0].items():

@@ -12,7 +12,7 @@ from nsmc.experiments import recipe
 from nsmc.experiments.recipe import free_overrides, run_recipe, step_overrides
 from nsmc.experiments.record import read_record, write_record
 from nsmc.experiments.schema import RunConfig, StepConfig, check_config
-from tests.commands import PROJECT, run, write_corpus
+from tests.commands import PROJECT, run, run_anew, write_corpus
 
 Composed = Callable[..., dict[str, Any]]
 Steps = Callable[..., dict[str, Any]]
@@ -169,5 +169,7 @@ def test_a_real_recipe_of_all_kinds_of_steps_ends_with_a_bundle(tmp_path: Path) 
     assert config["signature"] == record["signature"]
     card = (tmp_path / "run" / "bundle" / "README.md").read_text()
     assert "train.py experiment=best" in card
-    answer = run([sys.executable, "-m", "nsmc.cli", "predict", f"{tmp_path}/run/bundle", "좋다"])
+    answer = run_anew(
+        [sys.executable, "-m", "nsmc.cli", "predict", f"{tmp_path}/run/bundle", "좋다"]
+    )
     assert "tive" in answer.stdout
