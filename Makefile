@@ -12,7 +12,7 @@ help: ## list the targets
 
 install: .venv/installed ## make .venv with the pinned dependencies
 
-.venv/installed: pyproject.toml constraints.txt
+.venv/installed: pyproject.toml constraints.txt nsmc/runtime/_kernel.c nsmc/runtime/_recurrence.h
 	$(PYTHON) -m venv .venv
 	PIP_CONSTRAINT=constraints.txt $(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
@@ -56,4 +56,5 @@ bench: install ## measure speed against the blog post's script; NSMC_ROOT names 
 
 clean: ## remove .venv, caches and built files; outputs/ stays
 	rm -rf .venv .venv-clients build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -f nsmc/runtime/_kernel*.so
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,9 +1,11 @@
 """Classifies reviews with a bundle: numpy, tokenizers and safetensors, no torch.
 
-Legend: V vocabulary, T tokens, B reviews, G gates x hidden size, H hidden size of one direction,
-W width of a layer's output (H, or 2H with both directions).
+Legend: V vocabulary, T tokens of the longest review, B reviews, N tokens of all of them, packed as
+`packing` has them, G gates x hidden size, W width of a layer's output (the hidden size, or twice
+that with both directions).
 """
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +16,7 @@ import numpy.typing as npt
 from nsmc.runtime.bundle import direction_suffixes, pooled_width
 from nsmc.runtime.choosing import BOXED, bundle_folder
 from nsmc.runtime.loading import Bundle, read_bundle
+from nsmc.runtime.packing import IntArray, Packed, pack
 from nsmc.runtime.recurrence import CELLS, Array, Cell, DirectionWeights, project, run
 
 # Reviews computed together: enough for the matrix product to run well, few enough for the cache.
@@ -44,15 +47,15 @@ class FirstLayer:
         self._tables: list[Array] | None = None
         self._seen = 0
 
-    def __call__(self, ids: npt.NDArray[np.int64]) -> list[Array]:
-        """The contributions [..., G] of ids [...]."""
+    def __call__(self, packed: Packed) -> tuple[list[Array], IntArray]:
+        """Contributions [R, G] for each direction, and which row of them each token [N] has."""
         if self._tables is None:
-            self._seen += ids.size
+            self._seen += packed.ids.size
             if self._seen <= _WORTH_A_TABLE:
-                embedded = self.embedding[ids]
-                return [project(cell, embedded) for cell in self.cells]
+                embedded = self.embedding[packed.ids]
+                return [project(cell, embedded) for cell in self.cells], packed.forward()
             self._tables = [project(cell, self.embedding) for cell in self.cells]
-        return [table[ids] for table in self._tables]
+        return self._tables, packed.ids
 
 
 class Predictor:
@@ -96,11 +99,11 @@ class Predictor:
         """
         if isinstance(texts, str):
             raise TypeError("a list of texts is needed: predictor([text])")
-        probabilities = softmax(self.logits(self.encode(texts)))
-        likelier = probabilities.argmax(axis=1)
+        logits = self.logits(self.encode(texts))
+        negative, positive = self.config.labels
         return [
-            Prediction(self.config.labels[label], float(row[label]))
-            for label, row in zip(likelier.tolist(), probabilities, strict=True)
+            Prediction(positive if margin > 0 else negative, 1 / (1 + math.exp(-abs(margin))))
+            for margin in (logits[:, 1] - logits[:, 0]).tolist()
         ]
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
@@ -113,97 +116,83 @@ class Predictor:
         return [encoding.ids[: self.config.max_length] for encoding in encodings]
 
     def logits(self, token_ids: Sequence[Sequence[int]]) -> Array:
-        """Logits [N, 2] of N reviews given as token ids, none of them longer than `max_length`."""
-        with np.errstate(
-            over="ignore"
-        ):  # exp may reach infinity: that sigmoid is 0, as it should be
-            if len(token_ids) == 1:
-                return self._logits_of_one(np.array(token_ids[0], dtype=np.int64))[None]
-            lengths = np.array([len(ids) for ids in token_ids], dtype=np.int64)
-            order = np.argsort(-lengths, kind="stable")
-            logits = np.empty((len(token_ids), len(self.config.labels)), dtype=np.float32)
-            for start in range(0, len(order), _BATCH):
-                rows = order[start : start + _BATCH]
-                logits[rows] = self._logits_of_batch(
-                    [token_ids[row] for row in rows], lengths[rows]
-                )
-            return logits
+        """Logits [N, 2] of N reviews given as token ids, none of them longer than `max_length`.
 
-    def _logits_of_one(self, ids: npt.NDArray[np.int64]) -> Array:
-        projected = self._first_layer(ids)  # [T, G] each
-        backward = np.arange(len(ids))[::-1]
-        return self._classify(projected, backward, active=None, is_token=None)
+        Raises ValueError for an id that is not in the vocabulary.
+        """
+        if len(token_ids) == 1:
+            return self._logits(pack(token_ids))
+        lengths = np.array([len(ids) for ids in token_ids], dtype=np.int64)
+        order = np.argsort(-lengths, kind="stable")
+        logits = np.empty((len(token_ids), len(self.config.labels)), dtype=np.float32)
+        for start in range(0, len(order), _BATCH):
+            rows = order[start : start + _BATCH]
+            logits[rows] = self._logits(pack([token_ids[row] for row in rows.tolist()]))
+        return logits
 
-    def _logits_of_batch(
-        self, token_ids: Sequence[Sequence[int]], lengths: npt.NDArray[np.int64]
-    ) -> Array:
-        """Logits [B, 2] of reviews that stand in order of length, the longest first."""
-        steps = np.arange(lengths[0])[:, None]  # [T, 1]
-        is_token = steps < lengths  # [T, B]
-        ids = np.full(is_token.shape, self.config.pad_id, dtype=np.int64)
-        ids.T[is_token.T] = np.concatenate([np.asarray(row, dtype=np.int64) for row in token_ids])
-        # Each review's tokens from its last to its first; the padding stays where it is.
-        backward = np.where(is_token, lengths - 1 - steps, steps)  # [T, B]
-        active = is_token.sum(axis=1).tolist()
-        return self._classify(self._first_layer(ids), backward, active, is_token)
-
-    def _classify(
-        self,
-        projected: list[Array],
-        backward: npt.NDArray[np.int64],
-        active: list[int] | None,
-        is_token: npt.NDArray[np.bool_] | None,
-    ) -> Array:
-        """From the first layer's projected inputs, [T, (B,) G] for each direction, to logits."""
+    def _logits(self, packed: Packed) -> Array:
+        """Logits [B, 2] of packed reviews."""
+        if packed.ids.view(np.uint64).max(initial=0) >= self.config.vocab_size:  # or negative
+            raise ValueError(f"token ids are from 0 to {self.config.vocab_size - 1}")
+        orders = [packed.forward()]
+        if self.config.bidirectional:
+            orders.append(packed.backward())
+        inputs, rows = self._first_layer(packed)
         sequence: Array | None = None
         for depth, cells in enumerate(self._layers):
             if sequence is not None:
-                projected = [project(cell, sequence) for cell in cells]
+                inputs, rows = [project(cell, sequence) for cell in cells], orders[0]
             wants_sequence = depth < len(self._layers) - 1 or self.config.pooling != "last"
-            states, outputs = [], []
-            for cell, inputs, reverse in zip(cells, projected, (False, True), strict=False):
-                output = np.zeros((*inputs.shape[:-1], cell.hidden_size), np.float32)
-                turned = _turn(inputs, backward) if reverse else inputs
-                states.append(run(cell, turned, active, output if wants_sequence else None))
-                if wants_sequence:
-                    outputs.append(_turn(output, backward) if reverse else output)
-            sequence = np.concatenate(outputs, axis=-1) if wants_sequence else None  # [T, (B,) W]
-        pooled = np.concatenate(states, axis=-1)  # [(B,) W]
-        if sequence is not None:
-            pooled = self._pool(sequence, is_token)
+            found = [
+                run(
+                    cell,
+                    each,
+                    rows[order],
+                    packed.active,
+                    len(packed.lengths),
+                    target=order if wants_sequence else None,
+                )
+                for cell, each, order in zip(cells, inputs, orders, strict=True)
+            ]
+            pooled = np.concatenate([state for state, _ in found], axis=-1)  # [B, W]
+            if wants_sequence:
+                sequence = np.concatenate([states for _, states in found if states is not None], -1)
+        if self.config.pooling != "last":
+            assert sequence is not None
+            pooled = self._pool(sequence, packed.is_token())
         return pooled @ self._output_weight + self._output_bias
 
-    def _pool(self, sequence: Array, is_token: npt.NDArray[np.bool_] | None) -> Array:
-        """One vector for each review; zeros for a review without a token."""
-        pooling = self.config.pooling
-        if not len(sequence):
-            *reviews, width = sequence.shape[1:]
-            return np.zeros((*reviews, pooled_width(pooling, width)), np.float32)
-        mask = np.ones(len(sequence), bool) if is_token is None else is_token  # [T, (B)]
+    def _pool(self, states: Array, is_token: npt.NDArray[np.bool_]) -> Array:
+        """One vector for each review of states [N, W]; zeros for a review without a token."""
+        pooling, width = self.config.pooling, states.shape[-1]
+        if not len(states):
+            return np.zeros((is_token.shape[1], pooled_width(pooling, width)), np.float32)
+        sequence = np.zeros((*is_token.shape, width), np.float32)  # [T, B, W]
+        sequence[is_token] = states
         if pooling == "max":
-            return _max(sequence, mask)
+            return _max(sequence, is_token)
         if pooling == "mean":
-            return _mean(sequence, mask.astype(np.float32))
+            return _mean(sequence, is_token.astype(np.float32))
         if pooling == "max_mean":
-            maxima, means = _max(sequence, mask), _mean(sequence, mask.astype(np.float32))
+            maxima, means = _max(sequence, is_token), _mean(sequence, is_token.astype(np.float32))
             return np.concatenate([maxima, means], axis=-1)
         assert self._attention is not None
-        scores = np.where(mask, sequence @ self._attention[0], -np.inf)
-        highest = np.where(mask.any(axis=0), scores.max(axis=0), 0)
+        scores = np.where(is_token, sequence @ self._attention[0], -np.inf)
+        highest = np.where(is_token.any(axis=0), scores.max(axis=0), 0)
         return _mean(sequence, np.exp(scores - highest))
 
 
-def _max(sequence: Array, mask: npt.NDArray[np.bool_]) -> Array:
-    """The greatest of each feature [(B,) W] over the tokens [T, (B,) W]."""
-    has_token = np.expand_dims(mask.any(axis=0), -1)
-    maxima: Array = np.where(has_token, np.where(mask[..., None], sequence, -2).max(axis=0), 0)
+def _max(sequence: Array, is_token: npt.NDArray[np.bool_]) -> Array:
+    """The greatest of each feature [B, W] over the tokens [T, B, W]."""
+    has_token = np.expand_dims(is_token.any(axis=0), -1)
+    maxima: Array = np.where(has_token, np.where(is_token[..., None], sequence, -2).max(axis=0), 0)
     return maxima
 
 
 def _mean(sequence: Array, weights: Array) -> Array:
-    """The mean [(B,) W] of the tokens' states [T, (B,) W], weighted by `weights` [T, (B)]."""
+    """The mean [B, W] of the tokens' states [T, B, W], weighted by `weights` [T, B]."""
     total = np.maximum(weights.sum(axis=0), np.finfo(np.float32).tiny)
-    mean: Array = np.einsum("t...,t...w->...w", weights / total, sequence)
+    mean: Array = np.einsum("tb,tbw->bw", weights / total, sequence)
     return mean
 
 
@@ -217,10 +206,3 @@ def _direction(tensors: dict[str, Array], cell: str, suffix: str) -> DirectionWe
     return DirectionWeights(
         *(tensors[f"{cell}.{name}{suffix}"] for name in DirectionWeights._fields)
     )
-
-
-def _turn(sequence: Array, backward: npt.NDArray[np.int64]) -> Array:
-    """Each review's steps in reverse order; turning twice gives the sequence again."""
-    if backward.ndim == 1:
-        return sequence[backward]
-    return np.take_along_axis(sequence, backward[..., None], axis=0)

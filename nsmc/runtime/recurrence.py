@@ -1,19 +1,37 @@
-"""The recurrence of a GRU and an LSTM layer in numpy, for one review or for many at once.
+"""The recurrence of a GRU and an LSTM layer, for one review or for many at once.
 
 Weights come in PyTorch's layout and are rearranged once, at load, so that a step is one matrix
-product and a few element-wise operations on preallocated arrays. The equations are those of
+product and a few element-wise operations. The equations are those of
 `torch.nn.GRU` and `torch.nn.LSTM` (https://docs.pytorch.org/docs/stable/generated/torch.nn.GRU.html);
 a sigmoid 1 / (1 + exp(-a)) enters as a division by 1 + exp(a), its weights being negated.
 
-Legend: T tokens, B reviews (absent for a single review), D input width, H hidden size, G gates x H.
+A step is written here in numpy. Where the package was built with a C compiler, `_kernel` does the
+same, several times as fast: numpy's calls take longer than their arithmetic.
+
+Legend: N tokens of all reviews, packed as `packing` has them, T steps, B reviews, D input width,
+H hidden size, G gates x H.
 """
 
+import os
 from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from nsmc.runtime.packing import IntArray
+
+try:
+    from nsmc.runtime import _kernel
+except ImportError:  # built without a compiler
+    HAS_KERNEL = False
+else:
+    HAS_KERNEL = os.environ.get("NSMC_KERNEL") != "numpy"
+
 Array = npt.NDArray[np.float32]
+
+# The hidden size is filled up with zeros to a multiple of this: the kernel computes in vectors.
+# What is added stays zero in every step, and no real number depends on it.
+_LANES = 16
 
 
 class DirectionWeights(NamedTuple):
@@ -29,16 +47,18 @@ class Cell(Protocol):
     """What differs between a GRU and an LSTM: the arrangement of the gates and the step."""
 
     gates: int
-    hidden_size: int
+    hidden_size: int  # that of the weights; H is it, filled up
     input_weight: Array  # [D, G]
     input_bias: Array  # [G]
+    hidden_weight: Array  # [H, G]
+    hidden_bias: Array | None  # [H], of a GRU
 
     def views(self, gates: Array, state: Array, scratch: Array) -> tuple[Array, ...]:
         """The parts of the working arrays that `step` uses, cut once for many steps."""
         ...
 
     def step(self, x: Array, *views: Array) -> None:
-        """Read one projected token x [(B,) G] into the state."""
+        """Read one projected token of each review, x [B, G], into the state."""
         ...
 
 
@@ -53,7 +73,8 @@ class GRU:
 
     def __init__(self, weights: DirectionWeights) -> None:
         self.hidden_size = weights.weight_hh.shape[1]
-        self.sigmoids = 2 * self.hidden_size
+        weights = _filled(weights, self.gates)
+        self.sigmoids = 2 * weights.weight_hh.shape[1]
         sign = np.ones(len(weights.bias_hh), dtype=np.float32)
         sign[: self.sigmoids] = -1
         bias = weights.bias_ih.copy()
@@ -61,7 +82,7 @@ class GRU:
         self.input_weight = np.ascontiguousarray((weights.weight_ih * sign[:, None]).T)
         self.input_bias = bias * sign
         self.hidden_weight = np.ascontiguousarray((weights.weight_hh * sign[:, None]).T)
-        self.hidden_bias = weights.bias_hh[self.sigmoids :].copy()  # b_n, which r multiplies
+        self.hidden_bias: Array | None = weights.bias_hh[self.sigmoids :].copy()  # b_n
         self.one = np.ones(self.sigmoids, dtype=np.float32)  # adds faster than the scalar 1
 
     def views(self, gates: Array, state: Array, scratch: Array) -> tuple[Array, ...]:
@@ -74,7 +95,7 @@ class GRU:
         np.add(sigmoids, x[..., : self.sigmoids], out=sigmoids)
         np.exp(sigmoids, out=sigmoids)
         np.add(sigmoids, self.one, out=sigmoids)  # now r and z hold 1 / r and 1 / z
-        np.add(n, self.hidden_bias, out=n)
+        np.add(n, self.hidden_bias, out=n)  # type: ignore[arg-type]
         np.divide(n, r, out=n)
         np.add(n, x[..., self.sigmoids :], out=n)
         np.tanh(n, out=new)
@@ -93,14 +114,16 @@ class LSTM:
 
     def __init__(self, weights: DirectionWeights) -> None:
         self.hidden_size = weights.weight_hh.shape[1]
-        self.sigmoids = 3 * self.hidden_size
-        i, f, g, o = np.arange(len(weights.bias_hh)).reshape(4, self.hidden_size)
+        weights = _filled(weights, self.gates)
+        self.sigmoids = 3 * weights.weight_hh.shape[1]
+        i, f, g, o = np.arange(len(weights.bias_hh)).reshape(4, -1)
         order = np.concatenate([i, f, o, g])
         sign = np.ones(len(order), dtype=np.float32)
         sign[: self.sigmoids] = -1
         self.input_weight = np.ascontiguousarray((weights.weight_ih[order] * sign[:, None]).T)
         self.input_bias = (weights.bias_ih + weights.bias_hh)[order] * sign
         self.hidden_weight = np.ascontiguousarray((weights.weight_hh[order] * sign[:, None]).T)
+        self.hidden_bias: Array | None = None
         self.one = np.ones(self.sigmoids, dtype=np.float32)
 
     def views(self, gates: Array, state: Array, scratch: Array) -> tuple[Array, ...]:
@@ -124,34 +147,77 @@ class LSTM:
 CELLS: dict[str, type[GRU] | type[LSTM]] = {"gru": GRU, "lstm": LSTM}
 
 
+def _filled(weights: DirectionWeights, gates: int) -> DirectionWeights:
+    """The weights with the hidden size filled up to a multiple of `_LANES`."""
+    hidden_size = weights.weight_hh.shape[1]
+    missing = -hidden_size % _LANES
+
+    def fill(weight: Array, *more: tuple[int, int]) -> Array:
+        of_gates = weight.reshape(gates, hidden_size, *weight.shape[1:])
+        filled = np.pad(of_gates, ((0, 0), (0, missing), *more))
+        return filled.reshape(-1, *filled.shape[2:])
+
+    return DirectionWeights(
+        fill(weights.weight_ih, (0, 0)),
+        fill(weights.weight_hh, (0, missing)),
+        fill(weights.bias_ih),
+        fill(weights.bias_hh),
+    )
+
+
 def project(cell: Cell, inputs: Array) -> Array:
     """What the inputs [..., D] contribute to the gates: [..., G]."""
-    return inputs @ cell.input_weight + cell.input_bias
+    projected = inputs @ cell.input_weight
+    projected += cell.input_bias
+    return projected
 
 
 def run(
-    cell: Cell, inputs: Array, active: list[int] | None = None, outputs: Array | None = None
-) -> Array:
-    """Read projected inputs [T, (B,) G]; return the states [(B,) H] after each last token.
+    cell: Cell,
+    inputs: Array,
+    source: IntArray,
+    active: IntArray,
+    count: int,
+    target: IntArray | None = None,
+) -> tuple[Array, Array | None]:
+    """Read the tokens of `count` reviews; return their states [B, hidden size] after the last.
 
-    `active[t]` says how many of B reviews have a token t: they stand in order of length, the
-    longest first. Where `outputs` [T, (B,) H] is given, the states after every token go there.
+    The token in place n is row `source[n]` of the projected `inputs` [R, G]. Where `target` [N] is
+    given, the states after every token [N, hidden size] are returned, too: that after the token in
+    place n is row `target[n]`. `active` [T] says how many reviews have a token at each step.
     """
-    shape = inputs.shape[1:-1]
-    gates = np.empty((*shape, cell.gates * cell.hidden_size), dtype=np.float32)
-    state = np.zeros((*shape, cell.hidden_size), dtype=np.float32)
-    scratch = np.zeros_like(state)  # the LSTM's memory, the GRU's new gate
-    views = cell.views(gates, state, scratch)
-    count = shape[0] if shape else 0
-    for t, x in enumerate(inputs):
-        if active is not None:
-            if active[t] != count:
-                count = active[t]
+    width = cell.hidden_weight.shape[0]
+    state = np.zeros((count, width), dtype=np.float32)
+    memory = None if cell.hidden_bias is not None else np.zeros_like(state)
+    outputs = None if target is None else np.empty((len(source), width), dtype=np.float32)
+    if HAS_KERNEL:
+        weights = cell.hidden_weight, cell.hidden_bias
+        _kernel.run(inputs, source, active, *weights, state, memory, outputs, target)
+    else:
+        _run_in_numpy(cell, inputs[source], active, state, memory, outputs, target)
+    outputs = None if outputs is None else outputs[:, : cell.hidden_size]
+    return state[:, : cell.hidden_size], outputs
+
+
+def _run_in_numpy(
+    cell: Cell,
+    inputs: Array,
+    active: IntArray,
+    state: Array,
+    memory: Array | None,
+    outputs: Array | None,
+    target: IntArray | None,
+) -> None:
+    """The steps of `inputs` [N, G], in place: into the state, the memory and the outputs."""
+    gates = np.empty((len(state), inputs.shape[1]), dtype=np.float32)
+    scratch = np.empty_like(state) if memory is None else memory
+    start, running = 0, -1
+    with np.errstate(over="ignore"):  # exp may reach infinity: that sigmoid is 0, as it should be
+        for count in active.tolist():
+            if count != running:
+                running = count
                 views = cell.views(gates[:count], state[:count], scratch[:count])
-            x = x[:count]
-        cell.step(x, *views)
-        if outputs is not None and active is None:
-            outputs[t] = state
-        elif outputs is not None:
-            outputs[t, :count] = state[:count]
-    return state
+            cell.step(inputs[start : start + count], *views)
+            if outputs is not None and target is not None:
+                outputs[target[start : start + count]] = state[:count]
+            start += count

@@ -22,6 +22,8 @@ from nsmc.runtime.predictor import Predictor, softmax
 from nsmc.runtime.recurrence import CELLS, Array
 from nsmc.training.classifier import RecurrentClassifier, pad
 
+pytestmark = pytest.mark.usefixtures("each_kernel")
+
 TEXTS = ["이 영화 정말 최고예요", "정말 별로 재미없는 영화", "good movie, 10 points!"]
 TOKENIZER = train_tokenizer(TEXTS * 3, vocab_size=280, min_frequency=2, normalization="nfc")
 V = TOKENIZER.get_vocab_size()

@@ -1,0 +1,54 @@
+"""Reviews of different lengths as one row of tokens without padding, in the order they are read.
+
+All first tokens come first, then all second ones, and so on, as in PyTorch's PackedSequence. The
+reviews stand in order of length, the longest first, so that those which still have a token at a
+step are always the first ones.
+
+Legend: N tokens of all reviews together, T tokens of the longest one, B reviews.
+"""
+
+from collections.abc import Sequence
+from itertools import chain
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+IntArray = npt.NDArray[np.int64]
+
+
+class Packed(NamedTuple):
+    """Some reviews, packed."""
+
+    ids: IntArray  # [N]
+    active: IntArray  # [T] how many reviews have a token at each step
+    lengths: IntArray  # [B] descending
+
+    def is_token(self) -> npt.NDArray[np.bool_]:
+        """Which of [T, B] places hold a token; its true places, row by row, are the N tokens."""
+        is_token: npt.NDArray[np.bool_] = np.arange(len(self.active))[:, None] < self.lengths
+        return is_token
+
+    def forward(self) -> IntArray:
+        """Where the tokens are [N], in the order in which a review is read from its first."""
+        return np.arange(len(self.ids))
+
+    def backward(self) -> IntArray:
+        """Where the tokens are [N], in the order in which a review is read from its last."""
+        if len(self.lengths) == 1:
+            return np.arange(len(self.ids) - 1, -1, -1)
+        starts = np.cumsum(self.active) - self.active  # [T]
+        steps, reviews = np.nonzero(self.is_token())
+        return starts[self.lengths[reviews] - 1 - steps] + reviews
+
+
+def pack(token_ids: Sequence[Sequence[int]]) -> Packed:
+    """Pack reviews that stand in order of length, the longest first."""
+    lengths = np.array([len(ids) for ids in token_ids], dtype=np.int64)
+    if len(token_ids) == 1:
+        active = np.ones(lengths[0], dtype=np.int64)
+        return Packed(np.array(token_ids[0], dtype=np.int64), active, lengths)
+    is_token = np.arange(lengths.max(initial=0))[:, None] < lengths  # [T, B]
+    padded = np.empty(is_token.shape, dtype=np.int64)
+    padded.T[is_token.T] = np.fromiter(chain.from_iterable(token_ids), np.int64)
+    return Packed(padded[is_token], is_token.sum(axis=1), lengths)
