@@ -1,6 +1,7 @@
 """The wheel in a bare environment: without torch it classifies at once, with the bundle in it."""
 
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -20,41 +21,44 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from a copy, so that nothing is left in the project."""
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of what is built, so that nothing is left in the project."""
     source = tmp_path_factory.mktemp("source")
-    files = subprocess.run(
-        [
-            "git",
-            "ls-files",
-            "-co",
-            "--exclude-standard",
-            "nsmc",
-            "pyproject.toml",
-            "README.md",
-            "LICENSE",
-        ],
+    files = ["nsmc", "pyproject.toml", "README.md", "LICENSE"]
+    names = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", *files],
         cwd=PROJECT,
         check=True,
         capture_output=True,
         text=True,
     ).stdout.splitlines()
-    for name in files:
+    for name in names:
         place = source / name
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes((PROJECT / name).read_bytes())
-    target = tmp_path_factory.mktemp("wheel")
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "wheel",
-        "--quiet",
-        "--no-deps",
-        "--disable-pip-version-check",
-    ]
-    subprocess.run([*command, "--wheel-dir", str(target), str(source)], check=True)
+    return source
+
+
+@pytest.fixture(scope="module")
+def wheel(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return built(source, tmp_path_factory.mktemp("wheel"))
+
+
+def built(source: Path, target: Path, **environment: str) -> Path:
+    """The wheel of a folder or an archive of sources."""
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check"]
+    subprocess.run(
+        [*pip, "--no-deps", "--wheel-dir", str(target), str(source)],
+        check=True,
+        env={**os.environ, **environment},
+    )
     return next(target.glob("*.whl"))
+
+
+def kernels(wheel: Path) -> list[str]:
+    """The compiled recurrence in a wheel."""
+    with zipfile.ZipFile(wheel) as files:
+        return [name for name in files.namelist() if name.startswith("nsmc/runtime/_kernel.abi3")]
 
 
 def test_the_wheel_carries_a_small_bundle(wheel: Path) -> None:
@@ -63,6 +67,23 @@ def test_the_wheel_carries_a_small_bundle(wheel: Path) -> None:
     bundled = {name: size for name, size in sizes.items() if name.startswith("nsmc/pretrained/")}
     assert {Path(name).name for name in bundled} == {path.name for path in BOXED.iterdir()}
     assert sum(bundled.values()) < 4_000_000
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="there is no compiler")
+def test_the_recurrence_is_compiled_from_the_source_distribution(
+    source: Path, tmp_path: Path
+) -> None:
+    code = "import sys; from setuptools import build_meta; build_meta.build_sdist(sys.argv[1])"
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    subprocess.run(command, cwd=source, check=True, capture_output=True)
+    assert kernels(built(next(tmp_path.glob("*.tar.gz")), tmp_path))
+
+
+def test_without_a_compiler_there_is_a_wheel_all_the_same(source: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(  # without what another build compiled
+        source, tmp_path / "source", ignore=shutil.ignore_patterns("build", "*.so")
+    )
+    assert not kernels(built(copy, tmp_path, CC=str(shutil.which("false"))))
 
 
 def test_a_bare_environment_answers_at_once(wheel: Path, tmp_path: Path) -> None:

@@ -314,6 +314,39 @@ def test_the_command_loads_numpy_only_when_it_classifies() -> None:
     assert modules_after("import nsmc.cli").isdisjoint({"numpy", "tokenizers", "safetensors"})
 
 
+def test_without_the_compiled_recurrence_the_package_answers_the_same() -> None:
+    code = (
+        "import sys\n{}sys.modules['nsmc.runtime._kernel'] = None\n"
+        "from nsmc import Predictor; from nsmc.runtime.recurrence import HAS_KERNEL\n"
+        "print(HAS_KERNEL, *Predictor.load().logits([[5, 6, 7], [], [8]]).ravel())"
+    )
+    found = []
+    for comment in ("", "#"):
+        done = subprocess.run(
+            [sys.executable, "-c", code.format(comment)],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        )
+        found.append(done.stdout.split())
+    assert found[0][0] == "False"
+    logits = [[float(value) for value in values] for _, *values in found]
+    np.testing.assert_allclose(logits[0], logits[1], rtol=0, atol=1e-5)
+
+
+@every_form
+def test_ids_that_are_not_in_the_vocabulary_are_refused(
+    cell: str, pooling: str, bidirectional: bool
+) -> None:
+    predictor = predictor_of(cell=cell, pooling=pooling, bidirectional=bidirectional)
+    size = predictor.config.vocab_size
+    for wrong in (-1, size, 2**40, -(2**63)):
+        for reviews in ([[wrong]], [[5], [], [5, wrong, 5]]):
+            with pytest.raises(ValueError, match=f"from 0 to {size - 1}"):
+                predictor.logits(reviews)
+
+
 # --- the table of the first layer ---
 
 
