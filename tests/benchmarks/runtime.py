@@ -1,46 +1,80 @@
-"""The runtime: one review's latency, many reviews' throughput, and `nsmc predict` as a process.
+"""The runtime beside its peers: one review, many reviews, and `nsmc predict` as a process.
 
-The bundle has the blog's shape and random weights: what they are makes no difference to the time.
+Each peer is a process of its own (`peers`), held to one core or two, and all of them are measured
+in turn. The bundle has the blog's shape and random weights: what they are makes no difference to
+the time.
 """
 
+import contextlib
+import json
+import os
 import statistics
+import subprocess
 import sys
 import tempfile
-import time
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from nsmc.data.corpus import read_reviews
-from nsmc.experiments.build import build_datamodule
-from nsmc.runtime.bundle import BundleConfig, write_bundle
-from nsmc.runtime.predictor import Predictor
+from nsmc.runtime.bundle import TOKENIZER_FILE, write_bundle
+from nsmc.runtime.choosing import BOXED
+from nsmc.runtime.loading import read_bundle
+from nsmc.runtime.recurrence import HAS_KERNEL
 from nsmc.training.classifier import RecurrentClassifier
-from tests.benchmarks.common import config, row, timed_process
+from tests.benchmarks.common import PROJECT, row, timed_process
 
-SINGLE_REVIEWS = 2_000
-MANY_REVIEWS = 20_000
+SINGLE_REVIEWS = 1_000
+MANY_REVIEWS = 10_000
 ROUNDS = 5
-PROCESSES = 9
+PROCESSES = 7
+
+NETWORKS = (
+    ("compiled", "numpy", "torch", "onnxruntime")
+    if HAS_KERNEL
+    else ("numpy", "torch", "onnxruntime")
+)
 
 
 def main(root: Path) -> None:
-    texts = read_reviews(root / "ratings_test.txt").texts
-    for cell in ("gru", "lstm"):
-        with tempfile.TemporaryDirectory() as parent:
-            bundle = random_bundle(root, cell, Path(parent) / "bundle")
-            measure_single(Predictor.load(bundle), cell, texts[:SINGLE_REVIEWS])
-            measure_many(Predictor.load(bundle), cell, texts[:MANY_REVIEWS])
-            if cell == "gru":
-                measure_process(bundle)
+    drop_library_settings()
+    texts = read_reviews(root / "ratings_test.txt").texts[:MANY_REVIEWS]
+    with tempfile.TemporaryDirectory() as parent:
+        folder = Path(parent)
+        reviews = folder / "reviews.txt"
+        reviews.write_text("\n".join(" ".join(text.split()) for text in texts), encoding="utf-8")
+        for cell in ("gru", "lstm"):
+            random_bundle(cell, folder / cell)
+            measure(cell, [(kind, folder / cell) for kind in NETWORKS], reviews)
+        measure("fastText", [("fasttext", fasttext_model(root, folder))], reviews)
+        measure_process(folder / "gru")
 
 
-def random_bundle(root: Path, cell: str, folder: Path) -> Path:
-    each = config(root, f"model={cell}")
-    tokenizer_file = build_datamodule(each).corpus.tokenizer_path
+def drop_library_settings() -> None:
+    """Settings of numpy's matrix library, such as another processor's kernels, would slow it."""
+    for name in list(os.environ):
+        if name.startswith("OPENBLAS_"):
+            del os.environ[name]
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # as the command `nsmc` has it
+
+
+def random_bundle(cell: str, folder: Path) -> None:
+    """The blog's shape, with the tokenizer that comes with the package."""
     torch.manual_seed(0)
+    bundle_config = replace(
+        read_bundle(BOXED).config,
+        cell=cell,
+        embedding_dim=128,
+        hidden_size=128,
+        num_layers=1,
+        bidirectional=False,
+        pooling="last",
+        dtype="float32",
+    )
     classifier = RecurrentClassifier(
-        vocab_size=each.data.vocab_size,
+        vocab_size=bundle_config.vocab_size,
         cell=cell,
         embedding_dim=128,
         hidden_size=128,
@@ -48,43 +82,78 @@ def random_bundle(root: Path, cell: str, folder: Path) -> Path:
         bidirectional=False,
         pooling="last",
     )
-    bundle_config = BundleConfig(
-        cell=cell,
-        vocab_size=each.data.vocab_size,
-        embedding_dim=128,
-        hidden_size=128,
-        num_layers=1,
-        bidirectional=False,
-        pooling="last",
-        pad_id=0,
-        max_length=128,
-        labels=("negative", "positive"),
+    tensors = classifier.bundle_tensors()
+    write_bundle(folder, bundle_config, tensors, BOXED / TOKENIZER_FILE, "")
+
+
+def fasttext_model(root: Path, folder: Path) -> Path:
+    """fastText with the parameters of `rivals`, but fewer epochs: here only its speed counts."""
+    code = (
+        "import fasttext, sys; fasttext.train_supervised(sys.argv[1], dim=50, epoch=1, lr=0.3, "
+        "wordNgrams=2, minn=1, maxn=4, thread=2, verbose=0).save_model(sys.argv[2])"
     )
-    write_bundle(folder, bundle_config, classifier.bundle_tensors(), tokenizer_file, "")
-    return folder
+    train = read_reviews(root / "ratings_train.txt")
+    lines = [
+        f"__label__{label} {' '.join(text.split())}"
+        for text, label in zip(train.texts, train.labels, strict=True)
+    ]
+    text, model = folder / "train.txt", folder / "model.bin"
+    text.write_text("\n".join(lines), encoding="utf-8")
+    subprocess.run([sys.executable, "-c", code, text, model], check=True, capture_output=True)
+    return model
 
 
-def measure_single(predictor: Predictor, cell: str, texts: list[str]) -> None:
-    medians, slowest = [], []
-    for _ in range(ROUNDS):
-        seconds = []
-        for text in texts:
-            start = time.perf_counter()
-            predictor([text])
-            seconds.append(time.perf_counter() - start)
-        medians.append(statistics.median(seconds) * 1e6)
-        slowest.append(statistics.quantiles(seconds, n=100)[98] * 1e6)
-    row(f"{cell}, one review with tokenization: median µs", medians, "{:.0f}")
-    row(f"{cell}, one review with tokenization: 99th percentile µs", slowest, "{:.0f}")
+@contextlib.contextmanager
+def peer(kind: str, cores: int, folder: Path, reviews: Path) -> Iterator["subprocess.Popen[str]"]:
+    """A process of `peers` that is ready."""
+    module = [sys.executable, "-m", "tests.benchmarks.peers"]
+    command = [*module, kind, str(cores), str(folder), str(reviews)]
+    kernel = "numpy" if kind == "numpy" else ""
+    process = subprocess.Popen(
+        command,
+        cwd=PROJECT,
+        env={**os.environ, "NSMC_KERNEL": kernel},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        assert process.stdout and process.stdout.readline() == "ready\n", kind
+        yield process
 
 
-def measure_many(predictor: Predictor, cell: str, texts: list[str]) -> None:
-    rates = []
-    for _ in range(ROUNDS):
-        start = time.perf_counter()
-        predictor(texts)
-        rates.append(len(texts) / (time.perf_counter() - start))
-    row(f"{cell}, many reviews with tokenization: reviews/s", rates, "{:,.0f}")
+def asked(process: "subprocess.Popen[str]", what: str, count: int) -> list[float]:
+    """Seconds that the process took."""
+    assert process.stdin and process.stdout
+    process.stdin.write(f"{what} {count}\n")
+    process.stdin.flush()
+    return [float(value) for value in json.loads(process.stdout.readline())]
+
+
+def measure(title: str, kinds: list[tuple[str, Path]], reviews: Path) -> None:
+    """One review on one core, many on one and on two, by all in turn."""
+    with contextlib.ExitStack() as stack:
+        peers = {
+            (kind, cores): stack.enter_context(peer(kind, cores, folder, reviews))
+            for kind, folder in kinds
+            for cores in (1, 2)
+        }
+        found: dict[str, list[float]] = {}
+        for _ in range(ROUNDS):
+            for (kind, cores), process in peers.items():
+                name = f"{title}, {kind}"
+                if cores == 1:
+                    seconds = asked(process, "one", SINGLE_REVIEWS)
+                    one = f"{name}: one review, median µs"
+                    found.setdefault(one, []).append(statistics.median(seconds) * 1e6)
+                    percentile = statistics.quantiles(seconds, n=100)[98]
+                    slow = f"{name}: one review, 99th percentile µs"
+                    found.setdefault(slow, []).append(percentile * 1e6)
+                rate = MANY_REVIEWS / asked(process, "many", MANY_REVIEWS)[0]
+                many = f"{name}: reviews/s, cores: {cores}"
+                found.setdefault(many, []).append(rate)
+    for name, values in sorted(found.items(), key=lambda each: each[0].partition(": ")[2]):
+        row(name, values, "{:,.0f}")
 
 
 def measure_process(bundle: Path) -> None:
