@@ -1,9 +1,7 @@
-"""A program that classifies reviews, a process for `runtime`: `peers KIND CORES FOLDER REVIEWS`.
+"""The runtime beside its peers, from texts to answers: `peers BUNDLE FASTTEXT_MODEL TEXTS CORES`.
 
-FOLDER holds a bundle, REVIEWS a review a line. For each line `one COUNT` or `many COUNT` on
-standard input it classifies so many reviews one by one, or all together, and prints the seconds
-that this took, each review's or all of them, as JSON. Each peer has its own way to the end: ids by
-the same tokenizer, batches in order of length, the number of threads it is told.
+A process of its own, which holds itself and so all its peers' threads to so many cores. Prints, as
+JSON, the seconds of each peer by kind of work and round; within a round the peers take turns.
 """
 
 import json
@@ -14,134 +12,130 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-Answer = Callable[[Sequence[str]], object]
+import numpy as np
+import torch
 
-_BATCH = 256  # reviews that torch and onnxruntime are given together
+from nsmc.conversion.onnx import onnx_model
+from nsmc.runtime.loading import Bundle, read_bundle
+from nsmc.runtime.parallel import mapped
+from nsmc.runtime.predictor import Predictor
+from nsmc.training.classifier import RecurrentClassifier, pad
+
+SINGLE_REVIEWS = 1_000
+BATCH = 128
+CHUNK = 2_048  # as `nsmc predict --input` has it
+ROUNDS = 5
+
+Answer = Callable[[Sequence[str]], Any]
 
 
 def main() -> None:
-    kind, cores, folder = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
-    # Before any library counts the cores: the only bound that holds for all of their threads.
+    bundle_folder, fasttext_model, texts_file = map(Path, sys.argv[1:4])
+    cores = int(sys.argv[4])
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
-    texts = Path(sys.argv[4]).read_text(encoding="utf-8").split("\n")
-    one, many = {"compiled": ours, "numpy": ours, "torch": by_torch, "onnxruntime": by_onnx}.get(
-        kind, by_fasttext
-    )(folder, cores)
-    one(texts[:1])
-    many(texts[:_BATCH])
-    print("ready", flush=True)
-    for line in sys.stdin:
-        what, count = line.split()
-        print(json.dumps(seconds(what, texts[: int(count)], one, many)), flush=True)
+    texts = json.loads(texts_file.read_text(encoding="utf-8"))
+    bundle = read_bundle(bundle_folder)
+    peers: dict[str, Answer] = {
+        "nsmc": ours(bundle),
+        "onnxruntime": through_onnxruntime(bundle, cores),
+        "torch": through_torch(bundle, cores),
+        "fastText": through_fasttext(fasttext_model),
+    }
+    for answer in peers.values():  # tables are made, memory is had
+        answer(texts[:CHUNK])
+        answer(texts[:1])
+    found: dict[str, dict[str, list[Any]]] = {name: {"one": [], "many": []} for name in peers}
+    for _ in range(ROUNDS):
+        for name, answer in peers.items():
+            if cores == 1:
+                found[name]["one"].append(
+                    [timed(answer, [text]) for text in texts[:SINGLE_REVIEWS]]
+                )
+            found[name]["many"].append(timed(answer, texts))
+    print(json.dumps(found))
 
 
-def seconds(what: str, texts: list[str], one: Answer, many: Answer) -> list[float]:
-    if what == "many":
-        start = time.perf_counter()
-        many(texts)
-        return [time.perf_counter() - start]
-    found = []
-    for text in texts:
-        start = time.perf_counter()
-        one([text])
-        found.append(time.perf_counter() - start)
-    return found
+def timed(answer: Answer, texts: Sequence[str]) -> float:
+    start = time.perf_counter()
+    answer(texts)
+    return time.perf_counter() - start
 
 
-def ours(folder: Path, cores: int) -> tuple[Answer, Answer]:
-    """As `nsmc predict` does: many reviews in chunks, a thread for each core."""
-    from nsmc.runtime.files import classified
-    from nsmc.runtime.predictor import Predictor
-    from nsmc.runtime.tables import Row
+def ours(bundle: Bundle) -> Answer:
+    predictor = Predictor(bundle)
 
-    predictor = Predictor.load(folder)
+    def answer(texts: Sequence[str]) -> Any:
+        if len(texts) == 1:
+            return predictor(texts)
+        chunks = (texts[start : start + CHUNK] for start in range(0, len(texts), CHUNK))
+        return list(mapped(predictor, chunks))
 
-    def many(texts: Sequence[str]) -> object:
-        return list(classified(predictor, (Row(0, text) for text in texts)))
-
-    return predictor, many
+    return answer
 
 
-def by_torch(folder: Path, cores: int) -> tuple[Answer, Answer]:
-    import numpy as np
-    import torch
+def in_batches(bundle: Bundle, logits: Callable[[list[list[int]]], Any]) -> Answer:
+    """Tokenizes as we do, and gives reviews of about the same length together."""
+    longest = bundle.config.max_length
 
-    from nsmc.runtime.loading import read_bundle
-    from nsmc.training.classifier import RecurrentClassifier
+    def answer(texts: Sequence[str]) -> Any:
+        if len(texts) == 1:
+            return logits([bundle.tokenizer.encode(texts[0]).ids[:longest]])
+        encodings = bundle.tokenizer.encode_batch_fast(list(texts))
+        ids = sorted((each.ids[:longest] for each in encodings), key=len)
+        return [logits(ids[start : start + BATCH]) for start in range(0, len(ids), BATCH)]
 
-    torch.set_num_threads(cores)
-    bundle = read_bundle(folder)
-    each = bundle.config
-    classifier = RecurrentClassifier(
-        vocab_size=each.vocab_size,
-        cell=each.cell,
-        embedding_dim=each.embedding_dim,
-        hidden_size=each.hidden_size,
-        num_layers=each.num_layers,
-        bidirectional=each.bidirectional,
-        pooling=each.pooling,
-    ).eval()
-
-    def answer(ids: Any, lengths: Any) -> object:
-        with torch.inference_mode():
-            lengths = torch.from_numpy(lengths.astype(np.int64))
-            return classifier(torch.from_numpy(ids), lengths).softmax(dim=-1)
-
-    return batched(bundle, answer)
+    return answer
 
 
-def by_onnx(folder: Path, cores: int) -> tuple[Answer, Answer]:
+def through_onnxruntime(bundle: Bundle, cores: int) -> Answer:
     import onnxruntime
 
-    from nsmc.conversion.onnx import onnx_model
-    from nsmc.runtime.loading import read_bundle
-
-    bundle = read_bundle(folder)
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = cores, 1
+    options.intra_op_num_threads = cores
     session = onnxruntime.InferenceSession(
         onnx_model(bundle).SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
-    return batched(
-        bundle, lambda ids, lengths: session.run(None, {"token_ids": ids, "lengths": lengths})
-    )
 
-
-def batched(bundle: Any, answer: Callable[[Any, Any], object]) -> tuple[Answer, Answer]:
-    """One review and many, for what is given ids [B, T], padded with 0, and lengths [B]."""
-    import numpy as np
-
-    limit = bundle.config.max_length
-
-    def padded(rows: Sequence[Any]) -> object:
-        lengths = np.array([len(row) for row in rows], dtype=np.int32)
-        ids = np.zeros((len(rows), max(1, int(lengths.max()))), dtype=np.int64)
-        for place, row in enumerate(rows):
+    def logits(token_ids: list[list[int]]) -> Any:
+        lengths = np.array([len(row) for row in token_ids], dtype=np.int32)
+        ids = np.zeros((len(token_ids), max(1, int(lengths.max()))), dtype=np.int64)
+        for place, row in enumerate(token_ids):
             ids[place, : len(row)] = row
-        return answer(ids, lengths)
+        return session.run(None, {"token_ids": ids, "lengths": lengths})
 
-    def one(texts: Sequence[str]) -> object:
-        return padded([bundle.tokenizer.encode(texts[0], add_special_tokens=False).ids[:limit]])
-
-    def many(texts: Sequence[str]) -> object:
-        encodings = bundle.tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
-        ids = sorted((encoding.ids[:limit] for encoding in encodings), key=len)
-        return [padded(ids[start : start + _BATCH]) for start in range(0, len(ids), _BATCH)]
-
-    return one, many
+    return in_batches(bundle, logits)
 
 
-def by_fasttext(folder: Path, cores: int) -> tuple[Answer, Answer]:
-    """Its prediction has one thread."""
+def through_torch(bundle: Bundle, cores: int) -> Answer:
+    torch.set_num_threads(cores)
+    config = bundle.config
+    classifier = RecurrentClassifier(
+        vocab_size=config.vocab_size,
+        cell=config.cell,
+        embedding_dim=config.embedding_dim,
+        hidden_size=config.hidden_size,
+        num_layers=config.num_layers,
+        bidirectional=config.bidirectional,
+        pooling=config.pooling,
+    ).eval()  # the weights make no difference to the time
+
+    def logits(token_ids: list[list[int]]) -> Any:
+        with torch.inference_mode():
+            return classifier(*pad(token_ids))
+
+    return in_batches(bundle, logits)
+
+
+def through_fasttext(model_file: Path) -> Answer:
     import fasttext
 
-    fasttext.FastText.eprint = lambda *_: None  # a warning about its own interface
-    model = fasttext.load_model(str(folder))
+    model = fasttext.load_model(str(model_file))
 
-    def answer(texts: Sequence[str]) -> object:
-        return model.predict([" ".join(text.split()) for text in texts])
+    def answer(texts: Sequence[str]) -> Any:
+        lines = [" ".join(text.split()) for text in texts]
+        return model.predict(lines[0] if len(lines) == 1 else lines)
 
-    return answer, answer
+    return answer
 
 
 if __name__ == "__main__":

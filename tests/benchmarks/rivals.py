@@ -6,6 +6,7 @@ Each reads the raw files, trains, and leaves FOLDER/run/run.json with its valida
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,6 +34,13 @@ def main() -> None:
 
 
 def fasttext_accuracy(train: Reviews, val: Reviews, seed: int, folder: Path) -> float:
+    model = train_fasttext(train, seed, folder)
+    answers, _ = model.predict([" ".join(text.split()) for text in val.texts])
+    found = np.array([label == "__label__1" for (label,) in answers])
+    return float((found == val.labels).mean())
+
+
+def train_fasttext(train: Reviews, seed: int, folder: Path, epochs: int = 5) -> Any:
     """fastText's supervised classifier with words, pairs of words and character n-grams."""
     import fasttext
 
@@ -42,10 +50,10 @@ def fasttext_accuracy(train: Reviews, val: Reviews, seed: int, folder: Path) -> 
     ]
     path = folder / "train.txt"
     path.write_text("\n".join(lines), encoding="utf-8")
-    model = fasttext.train_supervised(
+    return fasttext.train_supervised(
         str(path),
         dim=50,
-        epoch=5,
+        epoch=epochs,
         lr=0.3,
         wordNgrams=2,
         minn=1,
@@ -54,9 +62,6 @@ def fasttext_accuracy(train: Reviews, val: Reviews, seed: int, folder: Path) -> 
         seed=seed,
         verbose=0,
     )
-    answers, _ = model.predict([" ".join(text.split()) for text in val.texts])
-    found = np.array([label == "__label__1" for (label,) in answers])
-    return float((found == val.labels).mean())
 
 
 def blog_accuracy(train: Reviews, val: Reviews, seed: int, folder: Path) -> float:
