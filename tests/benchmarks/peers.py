@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from nsmc.conversion.onnx import onnx_model
+from nsmc.runtime import recurrence
 from nsmc.runtime.loading import Bundle, read_bundle
 from nsmc.runtime.parallel import mapped
 from nsmc.runtime.predictor import Predictor
@@ -37,6 +38,7 @@ def main() -> None:
     bundle = read_bundle(bundle_folder)
     peers: dict[str, Answer] = {
         "nsmc": ours(bundle),
+        "nsmc without its kernel": in_numpy(ours(bundle)),
         "onnxruntime": through_onnxruntime(bundle, cores),
         "torch": through_torch(bundle, cores),
         "fastText": through_fasttext(fasttext_model),
@@ -71,6 +73,19 @@ def ours(bundle: Bundle) -> Answer:
         return list(mapped(predictor, chunks))
 
     return answer
+
+
+def in_numpy(answer: Answer) -> Answer:
+    """As where the package was built without a compiler."""
+
+    def answer_in_numpy(texts: Sequence[str]) -> Any:
+        has_kernel, recurrence.HAS_KERNEL = recurrence.HAS_KERNEL, False
+        try:
+            return answer(texts)
+        finally:
+            recurrence.HAS_KERNEL = has_kernel
+
+    return answer_in_numpy
 
 
 def in_batches(bundle: Bundle, logits: Callable[[list[list[int]]], Any]) -> Answer:

@@ -1,18 +1,15 @@
 """The runtime beside its peers: one review, many reviews, and `nsmc predict` as a process.
 
-Each peer is a process of its own (`peers`), held to one core or two, and all of them are measured
-in turn. The bundle has the blog's shape and random weights: what they are makes no difference to
-the time.
+The peers take turns in a process (`peers`) that is held to one core, then in one with two. The
+bundle has the blog's shape and random weights: what they are makes no difference to the time.
 """
 
-import contextlib
 import json
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,20 +19,11 @@ from nsmc.data.corpus import read_reviews
 from nsmc.runtime.bundle import TOKENIZER_FILE, write_bundle
 from nsmc.runtime.choosing import BOXED
 from nsmc.runtime.loading import read_bundle
-from nsmc.runtime.recurrence import HAS_KERNEL
 from nsmc.training.classifier import RecurrentClassifier
 from tests.benchmarks.common import PROJECT, row, timed_process
 
-SINGLE_REVIEWS = 1_000
-MANY_REVIEWS = 10_000
-ROUNDS = 5
+MANY_REVIEWS = 20_000
 PROCESSES = 7
-
-NETWORKS = (
-    ("compiled", "numpy", "torch", "onnxruntime")
-    if HAS_KERNEL
-    else ("numpy", "torch", "onnxruntime")
-)
 
 
 def main(root: Path) -> None:
@@ -43,12 +31,12 @@ def main(root: Path) -> None:
     texts = read_reviews(root / "ratings_test.txt").texts[:MANY_REVIEWS]
     with tempfile.TemporaryDirectory() as parent:
         folder = Path(parent)
-        reviews = folder / "reviews.txt"
-        reviews.write_text("\n".join(" ".join(text.split()) for text in texts), encoding="utf-8")
+        file = folder / "texts.json"
+        file.write_text(json.dumps(texts), encoding="utf-8")
+        fasttext = fasttext_model(root, folder)
         for cell in ("gru", "lstm"):
             random_bundle(cell, folder / cell)
-            measure(cell, [(kind, folder / cell) for kind in NETWORKS], reviews)
-        measure("fastText", [("fasttext", fasttext_model(root, folder))], reviews)
+            measure(cell, folder / cell, fasttext, file)
         measure_process(folder / "gru")
 
 
@@ -103,57 +91,23 @@ def fasttext_model(root: Path, folder: Path) -> Path:
     return model
 
 
-@contextlib.contextmanager
-def peer(kind: str, cores: int, folder: Path, reviews: Path) -> Iterator["subprocess.Popen[str]"]:
-    """A process of `peers` that is ready."""
-    module = [sys.executable, "-m", "tests.benchmarks.peers"]
-    command = [*module, kind, str(cores), str(folder), str(reviews)]
-    kernel = "numpy" if kind == "numpy" else ""
-    process = subprocess.Popen(
-        command,
-        cwd=PROJECT,
-        env={**os.environ, "NSMC_KERNEL": kernel},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with process:
-        assert process.stdout and process.stdout.readline() == "ready\n", kind
-        yield process
-
-
-def asked(process: "subprocess.Popen[str]", what: str, count: int) -> list[float]:
-    """Seconds that the process took."""
-    assert process.stdin and process.stdout
-    process.stdin.write(f"{what} {count}\n")
-    process.stdin.flush()
-    return [float(value) for value in json.loads(process.stdout.readline())]
-
-
-def measure(title: str, kinds: list[tuple[str, Path]], reviews: Path) -> None:
-    """One review on one core, many on one and on two, by all in turn."""
-    with contextlib.ExitStack() as stack:
-        peers = {
-            (kind, cores): stack.enter_context(peer(kind, cores, folder, reviews))
-            for kind, folder in kinds
-            for cores in (1, 2)
-        }
-        found: dict[str, list[float]] = {}
-        for _ in range(ROUNDS):
-            for (kind, cores), process in peers.items():
-                name = f"{title}, {kind}"
-                if cores == 1:
-                    seconds = asked(process, "one", SINGLE_REVIEWS)
-                    one = f"{name}: one review, median µs"
-                    found.setdefault(one, []).append(statistics.median(seconds) * 1e6)
-                    percentile = statistics.quantiles(seconds, n=100)[98]
-                    slow = f"{name}: one review, 99th percentile µs"
-                    found.setdefault(slow, []).append(percentile * 1e6)
-                rate = MANY_REVIEWS / asked(process, "many", MANY_REVIEWS)[0]
-                many = f"{name}: reviews/s, cores: {cores}"
-                found.setdefault(many, []).append(rate)
-    for name, values in sorted(found.items(), key=lambda each: each[0].partition(": ")[2]):
-        row(name, values, "{:,.0f}")
+def measure(cell: str, bundle: Path, fasttext: Path, texts: Path) -> None:
+    """One review on one core, many on one and on two."""
+    for cores in (1, 2):
+        command = [sys.executable, "-m", "tests.benchmarks.peers"]
+        command += [str(bundle), str(fasttext), str(texts), str(cores)]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=PROJECT)
+        found = json.loads(done.stdout)
+        print(f"  {cell}, cores: {cores}")
+        for name, seconds in found.items():
+            if rounds := seconds["one"]:
+                medians = [statistics.median(each) * 1e6 for each in rounds]
+                slow = [statistics.quantiles(each, n=100)[98] * 1e6 for each in rounds]
+                row(f"{name}: one review, median µs", medians, "{:.0f}")
+                row(f"{name}: one review, 99th percentile µs", slow, "{:.0f}")
+        for name, seconds in found.items():
+            rates = [MANY_REVIEWS / each for each in seconds["many"]]
+            row(f"{name}: many reviews, reviews/s", rates, "{:,.0f}")
 
 
 def measure_process(bundle: Path) -> None:
