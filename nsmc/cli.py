@@ -9,6 +9,7 @@ import contextlib
 import io
 import json
 import os
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -24,9 +25,13 @@ OUTPUTS = Path("outputs")  # where bundles that were trained here are
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments is None and words[:1] != ["rerun"]:  # which has handlers of its own
+        _clean_up_when_ended()
     if words[:1] == ["predict"] and not _has_options(words[1:]):
         words.insert(1, "--")  # a review such as "-_-" is no option
     options = _parser().parse_args(words)
+    if sys.stderr is None:  # closed: what is said there must not go to standard output instead
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # for a terminal without Hangul
@@ -50,6 +55,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     else:
         return code
     return 0
+
+
+def _clean_up_when_ended() -> None:
+    """Ended from outside or by a closed terminal, leave no unfinished file behind, either."""
+    for name in ("SIGTERM", "SIGHUP"):
+        signum = getattr(signal, name, None)  # Windows has no SIGHUP
+        if signum is not None and signal.getsignal(signum) is signal.SIG_DFL:  # nohup ignores it
+            signal.signal(signum, lambda number, _: sys.exit(128 + number))
 
 
 def _has_options(words: Sequence[str]) -> bool:

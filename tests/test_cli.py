@@ -817,3 +817,49 @@ def test_a_csv_of_an_old_macintosh_is_refused_in_one_line(
 ) -> None:
     Path("mac.csv").write_bytes(b"id,document\r1,good\r2,bad\r")
     assert "mac.csv" in refused(["predict", str(bundle), "--input", "mac.csv"], capsys)
+
+
+@pytest.mark.parametrize("stream, line", [("<&-", "standard input"), (">&-", "standard output")])
+def test_a_closed_stream_is_said_in_one_line(bundle: Path, stream: str, line: str) -> None:
+    table = bundle.parent / "reviews.csv"
+    table.write_text(f"document\n{GOOD}\n", encoding="utf-8")
+    source = "-" if stream == "<&-" else str(table)
+    done = shell(f"-m nsmc.cli predict '{bundle}' --input '{source}' --format csv {stream}")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"nsmc: error: {line} is closed")
+    assert done.stderr.count("\n") == 1
+
+
+def test_without_standard_error_messages_do_not_get_among_the_answers(tmp_path: Path) -> None:
+    done = shell(f"-m nsmc.cli predict '{GOOD}' 2>&-", cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stdout.count("\n") == 1
+    assert done.stdout.endswith(f"{GOOD}\n")
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP])
+def test_ended_from_outside_it_leaves_no_unfinished_file(
+    bundle: Path, tmp_path: Path, signum: signal.Signals
+) -> None:
+    command = [sys.executable, "-m", "nsmc.cli", "predict", str(bundle), "--input", "-"]
+    command += ["--format", "text", "--output", str(tmp_path / "answers.tsv")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        process.stdin.write(f"{GOOD}\n".encode() * 3_000)  # and more may follow
+        process.stdin.flush()
+        deadline = time.monotonic() + PATIENCE
+        while not any(tmp_path.glob(".answers*")):
+            assert time.monotonic() < deadline and process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(signum)
+        assert process.wait(PATIENCE) == 128 + signum
+    assert not list(tmp_path.glob("*answers*"))
+
+
+def shell(words: str, cwd: Path = PROJECT) -> "subprocess.CompletedProcess[str]":
+    """Python with `words`, as a shell runs it: a stream can be closed there."""
+    command = f"exec '{sys.executable}' {words}"
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT), "PYTHONUTF8": "1"}
+    return subprocess.run(
+        command, shell=True, capture_output=True, text=True, cwd=cwd, env=environment, check=False
+    )

@@ -2,7 +2,7 @@
 
    Optional: where this cannot be compiled, the package does without. Here is the face to Python:
    what it is given is checked, so that nothing that Python code passes can make it read or write
-   beyond an array. The maths is in `_recurrence.h`, compiled for each kind of processor.
+   beyond an array, as long as no other thread writes to the arrays meanwhile. The maths is in `_recurrence.h`, compiled for each kind of processor.
 
    Legend: R rows of inputs, N tokens, T steps, B reviews, M rows of outputs, H hidden size,
    G gates x H. */
@@ -118,6 +118,19 @@ static int are_steps(const int64_t *active, Py_ssize_t steps, Py_ssize_t reviews
     return tokens == 0;
 }
 
+/* Whether an array that is written shares memory with any other: checked rows could change. */
+static int are_apart(const Py_buffer *views)
+{
+    for (int written = STATE; written <= OUTPUTS; written++)
+        for (int other = 0; other < ARGUMENTS; other++) {
+            uintptr_t start = (uintptr_t)views[written].buf, place = (uintptr_t)views[other].buf;
+            if (other != written && start < place + (size_t)views[other].len &&
+                place < start + (size_t)views[written].len)
+                return 0;
+        }
+    return 1;
+}
+
 #define ROWS(argument) views[argument].shape[0]
 #define COLUMNS(argument) views[argument].shape[1]
 #define IS_GIVEN(argument) (views[argument].buf != NULL)
@@ -134,6 +147,10 @@ static int is_sound(const Py_buffer *views)
                (!has_outputs || (COLUMNS(OUTPUTS) == H && ROWS(TARGET_ROWS) == tokens));
     if (!fits || !are_steps(views[ACTIVE].buf, ROWS(ACTIVE), ROWS(STATE), tokens)) {
         PyErr_SetString(PyExc_ValueError, "the arrays' shapes do not fit each other");
+        return 0;
+    }
+    if (!are_apart(views)) {
+        PyErr_SetString(PyExc_ValueError, "an array that is written shares memory with another");
         return 0;
     }
     if (!are_below(views[SOURCE].buf, tokens, ROWS(INPUTS)) ||

@@ -123,6 +123,8 @@ def _readable(rows: Iterator[Row], source: str) -> Iterator[Row]:
 def _appearing(output: str, source: str) -> Iterator[TextIO]:
     """A file that appears when all is written; standard output for `-`."""
     if output == "-":
+        if sys.stdout is None:
+            raise ValueError("standard output is closed; choose an --output")
         yield sys.stdout
         return
     try:

@@ -12,6 +12,7 @@ from nsmc.runtime.bundle import (
     expected_shapes,
 )
 from nsmc.runtime.loading import read_bundle
+from nsmc.runtime.recurrence import HAS_KERNEL
 
 
 def info(folder: Path) -> dict[str, Any]:
@@ -36,6 +37,7 @@ def info(folder: Path) -> dict[str, Any]:
         "metrics": config.metrics,
         "signature": config.signature,
         "command": _command(folder / CARD_FILE),
+        "recurrence": "compiled" if HAS_KERNEL else "numpy",
         "bytes": sizes,
         "sha256": digests(folder),
     }
@@ -60,6 +62,7 @@ def as_text(content: dict[str, Any]) -> str:
         "answers": ", ".join(content["labels"]) or "nothing yet: a pretrained encoder",
         "trained by": content["command"] or "not known",
         "signature": content["signature"] or "none",
+        "recurrence": content["recurrence"],
     }
     rows |= {name: f"{value:.4f}" for name, value in content["metrics"].items()}
     return "\n".join(f"{name:<14}{value}" for name, value in rows.items())

@@ -31,13 +31,13 @@ class Packed(NamedTuple):
 
     def forward(self) -> IntArray:
         """Where the tokens are [N], in the order in which a review is read from its first."""
-        return np.arange(len(self.ids))
+        return np.arange(len(self.ids), dtype=np.int64)
 
     def backward(self) -> IntArray:
         """Where the tokens are [N], in the order in which a review is read from its last."""
         if len(self.lengths) == 1:
-            return np.arange(len(self.ids) - 1, -1, -1)
-        starts = np.cumsum(self.active) - self.active  # [T]
+            return np.arange(len(self.ids) - 1, -1, -1, dtype=np.int64)
+        starts = np.cumsum(self.active, dtype=np.int64) - self.active  # [T]
         steps, reviews = np.nonzero(self.is_token())
         return starts[self.lengths[reviews] - 1 - steps] + reviews
 
@@ -51,4 +51,4 @@ def pack(token_ids: Sequence[Sequence[int]]) -> Packed:
     is_token = np.arange(lengths.max(initial=0))[:, None] < lengths  # [T, B]
     padded = np.empty(is_token.shape, dtype=np.int64)
     padded.T[is_token.T] = np.fromiter(chain.from_iterable(token_ids), np.int64)
-    return Packed(padded[is_token], is_token.sum(axis=1), lengths)
+    return Packed(padded[is_token], is_token.sum(axis=1, dtype=np.int64), lengths)

@@ -242,10 +242,12 @@ def _checked(row: Row) -> Row:
 
 
 def opened(path: str) -> BinaryIO:
-    """A file to read, or standard input for `-`. Raises FileNotFoundError without it."""
+    """A file to read, or standard input for `-`; FileNotFoundError or ValueError without it."""
     if path == "-":
         import sys
 
+        if sys.stdin is None:
+            raise ValueError("standard input is closed")
         return sys.stdin.buffer
     if not Path(path).exists() or Path(path).is_dir():
         raise FileNotFoundError(f"{path}: no such file")

@@ -139,3 +139,13 @@ def test_views_are_released(cell: str) -> None:
         kernel.run(*arrays(cell, state=given[5], source=np.array([9, 0, 0])))
     given[5].release()  # which it could not be while someone had a view of it
     state.clear()
+
+
+def test_rows_that_a_step_would_overwrite_are_refused() -> None:
+    state = np.zeros((4, H), np.float32)
+    source = state.reshape(-1).view(np.int64)[:3]
+    with pytest.raises(ValueError, match="shares memory"):
+        kernel.run(*arrays("gru", state=state, source=source))
+    with pytest.raises(ValueError, match="shares memory"):
+        kernel.run(*arrays("lstm", state=state[:3], memory=state[:3]))
+    assert not state.any()
