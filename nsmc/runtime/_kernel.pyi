@@ -10,7 +10,7 @@ def run(
     inputs: _Floats,  # [R, G]
     source: _Rows,  # [N] rows of the inputs
     active: _Rows,  # [T]
-    weight: _Floats,  # [H, G]
+    weight: _Floats,  # [P, H, 64] panels of 64 of the G columns, the last one filled up
     bias: _Floats | None,  # [H], of a GRU
     state: _Floats,  # [B, H], written
     memory: _Floats | None,  # [B, H], of an LSTM, written

@@ -48,32 +48,30 @@ INLINE vec NAME(hyperbolic_tangent)(vec x)
     return 1.0f - 2.0f / (1.0f + NAME(exponential)(x + x));
 }
 
-/* h [rows, H] times `columns` vectors of weight [H, G] into out [rows, G], in registers. */
+/* h [rows, H] times `columns` vectors of a panel [H, PANEL] into out [rows, width], in registers. */
 INLINE void NAME(product_block)(const int rows, const int columns, const float *h,
-                                const float *weight, float *out, Py_ssize_t H, Py_ssize_t G)
+                                const float *panel, float *out, Py_ssize_t H, Py_ssize_t width)
 {
     vec sum[rows * columns];
     for (int i = 0; i < rows * columns; i++)
         sum[i] = (vec){0};
-    for (Py_ssize_t k = 0; k < H; k++, weight += G)
+    for (Py_ssize_t k = 0; k < H; k++, panel += PANEL)
         for (int row = 0; row < rows; row++)
             for (int column = 0; column < columns; column++)
                 sum[row * columns + column] +=
-                    h[row * H + k] * *(const vec *)(weight + LANES * column);
+                    h[row * H + k] * *(const vec *)(panel + LANES * column);
     for (int row = 0; row < rows; row++)
         for (int column = 0; column < columns; column++)
-            *(vec *)(out + row * G + LANES * column) = sum[row * columns + column];
+            *(vec *)(out + row * width + LANES * column) = sum[row * columns + column];
 }
 
-/* h [rows, H] times weight [H, G] into out [rows, G]. */
+/* h [rows, H] times weight [P, H, PANEL] into out [rows, P x PANEL]. */
 INLINE void NAME(product)(const int rows, const int columns, const float *h, const float *weight,
-                          float *out, Py_ssize_t H, Py_ssize_t G)
+                          float *out, Py_ssize_t H, Py_ssize_t width)
 {
-    Py_ssize_t g = 0;
-    for (; g + LANES * columns <= G; g += LANES * columns)
-        NAME(product_block)(rows, columns, h, weight + g, out + g, H, G);
-    for (; g < G; g += LANES)
-        NAME(product_block)(rows, 1, h, weight + g, out + g, H, G);
+    for (Py_ssize_t start = 0; start < width; start += PANEL, weight += H * PANEL)
+        for (int place = 0; place < PANEL; place += LANES * columns)
+            NAME(product_block)(rows, columns, h, weight + place, out + start + place, H, width);
 }
 
 #define AT(array, gate) (*(const vec *)((array) + (gate) * H + k))
@@ -108,11 +106,12 @@ INLINE void NAME(lstm_step)(const float *a, const float *x, float *c, float *h, 
 INLINE void NAME(advance)(const Run *run, const int rows, const int columns, Py_ssize_t review,
                           Py_ssize_t token)
 {
-    const Py_ssize_t H = run->H, G = run->G;
+    const Py_ssize_t H = run->H;
     float *h = run->state + review * H;
-    NAME(product)(rows, columns, h, run->weight, run->product, H, G);
+    NAME(product)(rows, columns, h, run->weight, run->product, H, run->width);
     for (int row = 0; row < rows; row++, h += H) {
-        const float *a = run->product + row * G, *x = run->inputs + run->source[token + row] * G;
+        const float *a = run->product + row * run->width;
+        const float *x = run->inputs + run->source[token + row] * run->G;
         if (run->memory)
             NAME(lstm_step)(a, x, run->memory + (review + row) * H, h, H);
         else
@@ -123,7 +122,7 @@ INLINE void NAME(advance)(const Run *run, const int rows, const int columns, Py_
 }
 
 /* Six reviews by two vectors are twelve sums, which with what they are made of fill the sixteen
-   registers that most processors have; a review alone takes eight. */
+   registers that most processors have; a review alone takes up to eight. */
 static TARGET void NAME(run)(const Run *run)
 {
     Py_ssize_t token = 0; /* of the step's first review */
@@ -132,7 +131,7 @@ static TARGET void NAME(run)(const Run *run)
         for (; review + BLOCK <= count; review += BLOCK)
             NAME(advance)(run, BLOCK, 2, review, token + review);
         for (; review < count; review++)
-            NAME(advance)(run, 1, 8, review, token + review);
+            NAME(advance)(run, 1, PANEL / LANES < 8 ? PANEL / LANES : 8, review, token + review);
     }
 }
 

@@ -32,6 +32,7 @@ Array = npt.NDArray[np.float32]
 # The hidden size is filled up with zeros to a multiple of this: the kernel computes in vectors.
 # What is added stays zero in every step, and no real number depends on it.
 _LANES = 16
+_PANEL = 64  # columns of the weights that the kernel has together
 
 
 class DirectionWeights(NamedTuple):
@@ -52,6 +53,7 @@ class Cell(Protocol):
     input_bias: Array  # [G]
     hidden_weight: Array  # [H, G]
     hidden_bias: Array | None  # [H], of a GRU
+    panels: Array  # the hidden weight for the kernel
 
     def views(self, gates: Array, state: Array, scratch: Array) -> tuple[Array, ...]:
         """The parts of the working arrays that `step` uses, cut once for many steps."""
@@ -83,6 +85,7 @@ class GRU:
         self.input_bias = bias * sign
         self.hidden_weight = np.ascontiguousarray((weights.weight_hh * sign[:, None]).T)
         self.hidden_bias: Array | None = weights.bias_hh[self.sigmoids :].copy()  # b_n
+        self.panels = _panels(self.hidden_weight)
         self.one = np.ones(self.sigmoids, dtype=np.float32)  # adds faster than the scalar 1
 
     def views(self, gates: Array, state: Array, scratch: Array) -> tuple[Array, ...]:
@@ -124,6 +127,7 @@ class LSTM:
         self.input_bias = (weights.bias_ih + weights.bias_hh)[order] * sign
         self.hidden_weight = np.ascontiguousarray((weights.weight_hh[order] * sign[:, None]).T)
         self.hidden_bias: Array | None = None
+        self.panels = _panels(self.hidden_weight)
         self.one = np.ones(self.sigmoids, dtype=np.float32)
 
     def views(self, gates: Array, state: Array, scratch: Array) -> tuple[Array, ...]:
@@ -165,6 +169,12 @@ def _filled(weights: DirectionWeights, gates: int) -> DirectionWeights:
     )
 
 
+def _panels(weight: Array) -> Array:
+    """A weight [H, G] as [G / _PANEL, H, _PANEL], the last panel filled up with zeros."""
+    filled = np.pad(weight, ((0, 0), (0, -weight.shape[1] % _PANEL)))
+    return np.ascontiguousarray(filled.reshape(len(weight), -1, _PANEL).transpose(1, 0, 2))
+
+
 def project(cell: Cell, inputs: Array) -> Array:
     """What the inputs [..., D] contribute to the gates: [..., G]."""
     projected = inputs @ cell.input_weight
@@ -191,7 +201,7 @@ def run(
     memory = None if cell.hidden_bias is not None else np.zeros_like(state)
     outputs = None if target is None else np.empty((len(source), width), dtype=np.float32)
     if HAS_KERNEL:
-        weights = cell.hidden_weight, cell.hidden_bias
+        weights = cell.panels, cell.hidden_bias
         _kernel.run(inputs, source, active, *weights, state, memory, outputs, target)
     else:
         _run_in_numpy(cell, inputs[source], active, state, memory, outputs, target)
