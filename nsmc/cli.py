@@ -211,6 +211,8 @@ def predict(options: argparse.Namespace) -> int:
     for name in ("output", "column", "format"):
         if options.input is None and getattr(options, name) is not None:
             raise ValueError(f"--{name} is for files: name one with --input")
+    if options.input is not None and named is None and len(texts) == 1:
+        named, texts = Path(texts[0]), []  # beside a file, a word can name a bundle alone
     if options.input is not None and texts:
         raise ValueError(f"{texts[0]!r}: --input takes the reviews from the file alone")
     predictor = Predictor.load(_chosen(named))

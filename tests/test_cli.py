@@ -642,6 +642,15 @@ def test_texts_together_with_a_file_are_refused(
     assert GOOD in line
 
 
+def test_beside_a_file_the_one_word_is_a_bundle_whether_it_is_there_or_not(
+    reviews: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["predict", "pretrained", "--input", str(reviews)]) == 0
+    assert len(table(capsys.readouterr().out)) == 3
+    line = refused(["predict", "nowhere", "--input", str(reviews)], capsys)
+    assert "nowhere: no such folder; a bundle is a folder" in line
+
+
 def test_a_format_that_does_not_exist_ends_in_usage(
     bundle: Path, reviews: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
