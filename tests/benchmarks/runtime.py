@@ -21,6 +21,7 @@ from nsmc.runtime.choosing import BOXED
 from nsmc.runtime.loading import read_bundle
 from nsmc.training.classifier import RecurrentClassifier
 from tests.benchmarks.common import PROJECT, row, timed_process
+from tests.benchmarks.rivals import train_fasttext
 
 MANY_REVIEWS = 20_000
 PROCESSES = 7
@@ -75,20 +76,11 @@ def random_bundle(cell: str, folder: Path) -> None:
 
 
 def fasttext_model(root: Path, folder: Path) -> Path:
-    """fastText with the parameters of `rivals`, but fewer epochs: here only its speed counts."""
-    code = (
-        "import fasttext, sys; fasttext.train_supervised(sys.argv[1], dim=50, epoch=1, lr=0.3, "
-        "wordNgrams=2, minn=1, maxn=4, thread=2, verbose=0).save_model(sys.argv[2])"
-    )
-    train = read_reviews(root / "ratings_train.txt")
-    lines = [
-        f"__label__{label} {' '.join(text.split())}"
-        for text, label in zip(train.texts, train.labels, strict=True)
-    ]
-    text, model = folder / "train.txt", folder / "model.bin"
-    text.write_text("\n".join(lines), encoding="utf-8")
-    subprocess.run([sys.executable, "-c", code, text, model], check=True, capture_output=True)
-    return model
+    """fastText as in the benchmark `quality`, but for its epochs: here only its speed counts."""
+    model = train_fasttext(read_reviews(root / "ratings_train.txt"), 0, folder, epochs=1)
+    path = folder / "model.bin"
+    model.save_model(str(path))
+    return path
 
 
 def measure(cell: str, bundle: Path, fasttext: Path, texts: Path) -> None:
