@@ -1,11 +1,16 @@
-"""What the end-to-end tests share."""
+"""What the end-to-end tests share, and one thread of torch's in each process that tests."""
 
+import os
 import signal
 from pathlib import Path
 
 import pytest
 
 from tests.commands import write_corpus
+
+# Two processes with as many threads each as there are cores wait for each other's threads at every
+# small product. torch reads this when it is imported, which is later.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_configure(config: pytest.Config) -> None:
