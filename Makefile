@@ -28,7 +28,7 @@ tensorboard: install ## show the losses of all runs at http://localhost:6006
 	$(BIN)/tensorboard --logdir outputs
 
 test: install ## run the test suite
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 corpus-test: install ## check reading, caching and training on the real corpus at NSMC_ROOT
 	NSMC_ROOT=$(NSMC_ROOT) $(BIN)/python -m pytest -m corpus
