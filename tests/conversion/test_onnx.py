@@ -69,7 +69,7 @@ def test_its_probabilities_are_the_predictor_s(
     predictor, session = twins(
         cell=cell, pooling=pooling, num_layers=num_layers, bidirectional=bidirectional
     )
-    reviews = [[], [5], *random_reviews(300, longest=30), [], [7, 7]]
+    reviews = [[], [5], *random_reviews(2_000, longest=30), [], [7, 7]]
     expected = softmax(predictor.logits(reviews))
     found = answers(session, reviews)
     np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE)
