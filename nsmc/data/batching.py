@@ -14,9 +14,9 @@ from torch.utils.data import Dataset, Sampler
 from nsmc.data.encoding import EncodedReviews
 from nsmc.data.tokenizer import PAD_ID, IntArray
 
-# Batches whose rows are sorted by length together: enough that padding is a few per cent, few
-# enough that who meets whom in a batch still changes from epoch to epoch.
-_POOL = 100
+# Batches whose rows are sorted by length together: an epoch of the default's, so that padding is two
+# per cent. Reviews of one length still meet others in each epoch, and corpora of many pools all do.
+_POOL = 200
 
 
 class Batch(NamedTuple):

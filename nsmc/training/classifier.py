@@ -82,7 +82,8 @@ class RecurrentEncoder(nn.Module):
         """Embeddings [B, T, E]; T is 1 at least."""
         if not token_ids.shape[1]:  # no review has a token: take a step on padding alone
             token_ids = token_ids.new_full((len(token_ids), 1), PAD_ID)
-        embeddings: Tensor = self.embedding(token_ids)
+        # Laid out token by token, as the recurrence reads them, which saves it a copy each way.
+        embeddings: Tensor = self.embedding(token_ids.t()).transpose(0, 1)
         if self.embedding_factor is not None:
             embeddings = self.embedding_factor(embeddings)
         if self.training and self.word_dropout:
