@@ -1,9 +1,18 @@
 """What the compiled recurrence is given is checked: nothing makes it leave an array."""
 
+import importlib.machinery
+import importlib.util
+import shutil
+import subprocess
+import sysconfig
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
+
+from tests.commands import PROJECT
 
 kernel = pytest.importorskip("nsmc.runtime._kernel", reason="built without a compiler")
 
@@ -151,3 +160,46 @@ def test_rows_that_a_step_would_overwrite_are_refused() -> None:
     with pytest.raises(ValueError, match="shares memory"):
         kernel.run(*arrays("lstm", state=state[:3], memory=state[:3]))
     assert not state.any()
+
+
+# What the compiled code then takes the processor for: the letter at the fourth place tells "avx512f",
+# "avx2" and "fma" apart.
+PROCESSORS = {"avx2": "(name)[3]!='5'", "any": "0"}
+
+
+@pytest.fixture(scope="module", params=PROCESSORS)
+def for_another_processor(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> ModuleType:
+    """The kernel as it runs on a processor without AVX-512, or with no vectors that it knows."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("there is no C compiler")
+    path = tmp_path_factory.mktemp("kernel") / "_kernel.abi3.so"
+    answer = f"-D__builtin_cpu_supports(name)=({PROCESSORS[request.param]})"
+    source, headers = PROJECT / "nsmc" / "runtime" / "_kernel.c", sysconfig.get_path("include")
+    command = [compiler, "-O2", "-shared", "-fPIC", answer, f"-I{headers}", source, "-o", path]
+    subprocess.run(command, check=True)
+    return loaded(path)
+
+
+def loaded(path: Path) -> ModuleType:
+    loader = importlib.machinery.ExtensionFileLoader("_kernel", str(path))
+    spec = importlib.util.spec_from_loader("_kernel", loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    return module
+
+
+@each_cell
+def test_every_processor_gives_the_same_numbers(
+    cell: str, for_another_processor: ModuleType
+) -> None:
+    given, others = arrays(cell), arrays(cell)
+    kernel.run(*given)
+    for_another_processor.run(*others)
+    for name, ours, theirs in zip(NAMES, given, others, strict=True):
+        if ours is not None:
+            np.testing.assert_allclose(theirs, ours, rtol=0, atol=1e-6, err_msg=name)
+    assert given[NAMES.index("outputs")].all()
