@@ -14,8 +14,8 @@ from torch.utils.data import Dataset, Sampler
 from nsmc.data.encoding import EncodedReviews
 from nsmc.data.tokenizer import PAD_ID, IntArray
 
-# Batches whose rows are sorted by length together: an epoch of the default's, so that padding is two
-# per cent. Reviews of one length still meet others in each epoch, and corpora of many pools all do.
+# Batches whose rows are sorted by length together: an epoch of the default's on NSMC, where padding
+# is then two per cent of the tokens. Reviews of one length still meet others in each epoch.
 _POOL = 200
 
 

@@ -162,8 +162,7 @@ def test_rows_that_a_step_would_overwrite_are_refused() -> None:
     assert not state.any()
 
 
-# What the compiled code then takes the processor for: the letter at the fourth place tells "avx512f",
-# "avx2" and "fma" apart.
+# What the processor is then taken for: the fourth letter tells "avx512f", "avx2" and "fma" apart.
 PROCESSORS = {"avx2": "(name)[3]!='5'", "any": "0"}
 
 

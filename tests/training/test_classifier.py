@@ -319,7 +319,7 @@ def seen_with(**dropout: Any) -> dict[str, Tensor]:
     torch.manual_seed(0)
     with torch.inference_mode():
         classifier(*pad([[1, 2, 3, 4]] * 50))
-    seen["out of embedding"] = seen["out of embedding"].transpose(0, 1)  # it is asked token by token
+    seen["out of embedding"] = seen["out of embedding"].transpose(0, 1)  # asked token by token
     seen["out of _l1"] = seen["out of _l1"][:, -1]  # what is pooled
     return seen
 
