@@ -177,8 +177,8 @@ def for_another_processor(
     path = tmp_path_factory.mktemp("kernel") / "_kernel.abi3.so"
     answer = f"-D__builtin_cpu_supports(name)=({PROCESSORS[request.param]})"
     source, headers = PROJECT / "nsmc" / "runtime" / "_kernel.c", sysconfig.get_path("include")
-    command = [compiler, "-O2", "-shared", "-fPIC", answer, f"-I{headers}", source, "-o", path]
-    subprocess.run(command, check=True)
+    command = [compiler, "-O2", "-shared", "-fPIC", answer, f"-I{headers}"]
+    subprocess.run([*command, str(source), "-o", str(path)], check=True)
     return loaded(path)
 
 
