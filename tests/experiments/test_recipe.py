@@ -153,18 +153,20 @@ def test_a_real_recipe_of_all_kinds_of_steps_ends_with_a_bundle(tmp_path: Path) 
         *("trainer.limit_train_batches=2", f"hydra.run.dir={tmp_path}/run"),
     ]
     first = run(command, cwd=tmp_path)
-    assert "step 1 of 5" in first.stderr
+    assert "step 1 of 7" in first.stderr
     record = read_record(tmp_path / "run")
     assert record is not None and record["status"] == "finished"
     assert set(record["recipe"]) == {
         "encoder",
         "teacher-gru",
-        "teacher-linear",
+        "teacher-gru-again",
         "teacher-letters",
+        "assistant",
+        "small-encoder",
         "student",
     }
     again = run(command, cwd=tmp_path)
-    assert again.stderr.count("done before") == 5
+    assert again.stderr.count("done before") == 7
     config = json.loads((tmp_path / "run" / "bundle" / "config.json").read_text())
     assert config["signature"] == record["signature"]
     card = (tmp_path / "run" / "bundle" / "README.md").read_text()
