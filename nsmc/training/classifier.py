@@ -83,9 +83,10 @@ class RecurrentEncoder(nn.Module):
         if not token_ids.shape[1]:  # no review has a token: take a step on padding alone
             token_ids = token_ids.new_full((len(token_ids), 1), PAD_ID)
         # Laid out token by token, as the recurrence reads them, which saves it a copy each way.
-        embeddings: Tensor = self.embedding(token_ids.t()).transpose(0, 1)
+        by_token: Tensor = self.embedding(token_ids.t())  # [T, B, E]
         if self.embedding_factor is not None:
-            embeddings = self.embedding_factor(embeddings)
+            by_token = self.embedding_factor(by_token)
+        embeddings = by_token.transpose(0, 1)
         if self.training and self.word_dropout:
             silenced = F.dropout(embeddings.new_ones(*token_ids.shape, 1), self.word_dropout)
             embeddings = embeddings * silenced
