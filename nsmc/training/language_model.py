@@ -78,9 +78,10 @@ class LanguageModel(nn.Module):
             own = (queries * F.embedding(targets, weights)).sum(dim=-1)
             own = own + self.bias[targets] - corrections[targets]  # [P]
             others = torch.addmm(self.bias[drawn] - corrections[drawn], queries, weights[drawn].t())
-            others = others.masked_fill(targets[:, None] == drawn, float("-inf"))  # [P, S]
-            scores = torch.cat([own[:, None], others], dim=1).float()
-            losses.append((scores.logsumexp(dim=1) - scores[:, 0]).mean())
+            with torch.no_grad():  # no gradient to mask: that of so low a score is 0
+                drawn_anyway = targets[:, None] == drawn
+                others.masked_fill_(drawn_anyway, torch.finfo(others.dtype).min)
+            losses.append(F.softplus(others.float().logsumexp(dim=1) - own.float()).mean())
         return torch.stack(losses).mean()
 
     def loss(self, batch: Batch) -> tuple[Tensor, int]:
