@@ -1,6 +1,6 @@
 """The other entries of the benchmark `quality`, each a process: `rivals KIND ROOT SEED FOLDER`.
 
-Each reads the raw files, trains, and leaves FOLDER/run/run.json with its validation accuracy.
+Each reads the raw files, trains, and leaves FOLDER/run.json with its validation accuracy.
 """
 
 import json
@@ -24,13 +24,13 @@ VALIDATION = 0.05
 
 def main() -> None:
     kind, root, seed, folder = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4])
+    folder.mkdir()
     train, val = split_validation(read_reviews(root / "ratings_train.txt"), VALIDATION, seed)
     accuracy = {"fasttext": fasttext_accuracy, "blog": blog_accuracy}[kind](
         train, val, seed, folder
     )
-    (folder / "run").mkdir()
     record = {"metrics": {"val/accuracy": accuracy}}
-    (folder / "run" / "run.json").write_text(json.dumps(record))
+    (folder / "run.json").write_text(json.dumps(record))
 
 
 def fasttext_accuracy(train: Reviews, val: Reviews, seed: int, folder: Path) -> float:
