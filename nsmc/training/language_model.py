@@ -39,8 +39,8 @@ class LanguageModel(nn.Module):
     in both directions: there, a direction sees what it is to foretell.
     """
 
-    noise: Tensor  # [V]: how likely each token is to be drawn
-    log_expected: Tensor  # [V]: the logarithm of how often each is drawn in a step
+    noise: Tensor  # [V]: how likely each token is to be drawn, at each draw
+    log_included: Tensor  # [V]: the logarithm of how likely each is to be among a step's drawn ones
 
     def __init__(
         self, encoder: RecurrentEncoder, negatives: int, counts: npt.NDArray[np.int64] | None
@@ -66,13 +66,15 @@ class LanguageModel(nn.Module):
         noise = torch.from_numpy(occurrences**_FLATTENING)
         noise = (noise / noise.sum()).float()
         self.register_buffer("noise", noise)
-        self.register_buffer("log_expected", (noise * negatives).log())
+        # Drawn twice, a token is scored once. In float64: next to 0, 1 - p is p's own rounding.
+        included = -torch.expm1(negatives * torch.log1p(-noise.double()))
+        self.register_buffer("log_included", included.log().float())
 
     def training_loss(self, batch: Batch) -> Tensor:
         """The mean over tokens and directions, against tokens drawn at random."""
         drawn = torch.multinomial(self.noise, self.negatives, replacement=True)
         drawn = torch.unique(drawn)  # [S]
-        weights, corrections = self.encoder.embedding.weight, self.log_expected
+        weights, corrections = self.encoder.embedding.weight, self.log_included
         losses = []
         for queries, targets in self._queries(batch):
             own = (queries * F.embedding(targets, weights)).sum(dim=-1)

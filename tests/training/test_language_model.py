@@ -157,26 +157,38 @@ def drawn(model: LanguageModel, batch: Batch, seed: int) -> Any:
 
 
 @pytest.mark.parametrize("form", [(1, False), (1, True), (2, False)])
-def test_with_every_token_drawn_it_is_a_softmax_corrected_for_the_odds(
+def test_with_every_token_drawn_it_is_the_exact_loss_whatever_the_odds(
     form: tuple[int, bool],
 ) -> None:
-    counts = list(range(1, V + 1))
-    model, batch = model_of(form=form, negatives=50_000, counts=counts), batch_of([[1, 2, 3], [4]])
-    noise = np.array(counts) ** 0.75
-    corrections = torch.from_numpy(np.log(50_000 * noise / noise.sum())).float()
-    expected = []
-    with torch.inference_mode():
-        for queries, targets in model._queries(batch):
-            scores = queries @ model.encoder.embedding.weight.T + model.bias - corrections
-            expected.append(nn.functional.cross_entropy(scores, targets))
-        assert float(drawn(model, batch, 0)) == pytest.approx(float(sum(expected)) / len(expected))
-
-
-def test_with_even_odds_and_every_token_drawn_it_is_the_exact_loss() -> None:
-    model, reviews = model_of(negatives=5_000), [[1, 2, 3], [4]]
+    reviews, counts = [[1, 2, 3], [4]], list(range(1, V + 1))
+    model = model_of(form=form, negatives=50_000, counts=counts)
     with torch.inference_mode():
         found = float(drawn(model, batch_of(reviews), 0))
     assert found == pytest.approx(exact(model, reviews), abs=1e-5)
+
+
+@pytest.mark.parametrize("negatives", [32, 1000])
+def test_what_it_learns_is_how_often_tokens_occur(
+    negatives: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = [1200 // rank for rank in range(1, V + 1)]
+    frequencies = torch.tensor(counts) / sum(counts)
+    model = model_of(negatives=negatives, counts=counts)
+    targets = torch.arange(V).repeat_interleave(torch.tensor(counts))
+    queries = torch.zeros(len(targets), E)  # so that the bias is all there is to learn
+    monkeypatch.setattr(model, "_queries", lambda batch: [(queries, targets)])
+    with torch.no_grad():
+        model.bias.copy_(frequencies.log())
+    optimizer = torch.optim.SGD([model.bias], lr=0.3)
+    torch.manual_seed(0)
+    for _ in range(400):
+        optimizer.zero_grad()
+        model.training_loss(batch_of([[1]])).backward()
+        optimizer.step()
+
+    learnt = model.bias.detach().softmax(dim=0)
+
+    torch.testing.assert_close(learnt, frequencies, rtol=0.2, atol=0.0)
 
 
 def test_the_noise_is_the_flattened_frequency_and_what_never_occurs_can_be_drawn() -> None:
@@ -184,7 +196,8 @@ def test_the_noise_is_the_flattened_frequency_and_what_never_occurs_can_be_drawn
     model = model_of(counts=counts)
     odds = np.array([3, 0.5, 16, 1] + [1] * (V - 4)) ** 0.75
     assert model.noise.tolist() == pytest.approx((odds / odds.sum()).tolist(), abs=1e-6)
-    assert model.log_expected.exp().tolist() == pytest.approx((8 * odds / odds.sum()).tolist())
+    included = 1 - (1 - odds / odds.sum()) ** 8
+    assert model.log_included.exp().tolist() == pytest.approx(included.tolist())
 
 
 def test_the_seed_decides_what_is_drawn() -> None:
