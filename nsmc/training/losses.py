@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nsmc.data.batching import Batch
-from nsmc.training.classifier import RecurrentClassifier
+from nsmc.training.classifier import RecurrentClassifier, is_token
 
 # Length of the step along which virtual adversarial training looks for the worst direction: long
 # enough for float32, short enough that the divergence is still a parabola.
@@ -56,12 +56,14 @@ def training_loss(
         loss = loss + regularization.r_drop * divergence
     if regularization.adversarial == "adversarial":
         gradient = _gradient(loss, embeddings, keep=True)
-        worst = _scaled(gradient, embeddings, regularization.adversarial_size)
+        size = regularization.adversarial_size
+        worst = _scaled(gradient, embeddings, batch.lengths, size)
         disturbed = classifier.classify(embeddings + worst, batch.lengths)
         loss = loss + cross_entropy(disturbed, batch.targets, smoothing)
     elif regularization.adversarial == "virtual":
         worst = _worst_direction(classifier, embeddings, logits, batch.lengths)
-        worst = _scaled(worst, embeddings, regularization.adversarial_size)
+        size = regularization.adversarial_size
+        worst = _scaled(worst, embeddings, batch.lengths, size)
         disturbed = classifier.classify(embeddings + worst, batch.lengths)
         loss = loss + _divergence(logits.detach(), disturbed)
     return loss, logits
@@ -72,7 +74,7 @@ def _worst_direction(
 ) -> Tensor:
     """Where the answer changes most, found by one step of power iteration: [B, T, E]."""
     start = embeddings.detach()
-    probe = _scaled(torch.randn_like(start), start, _PROBE).requires_grad_()
+    probe = _scaled(torch.randn_like(start), start, lengths, _PROBE).requires_grad_()
     divergence = _divergence(logits.detach(), classifier.classify(start + probe, lengths))
     return _gradient(divergence, probe, keep=False)
 
@@ -82,10 +84,12 @@ def _gradient(loss: Tensor, inputs: Tensor, keep: bool) -> Tensor:
     return gradient.detach()
 
 
-def _scaled(direction: Tensor, embeddings: Tensor, size: float) -> Tensor:
-    """The direction with `size` times the length of each review's embeddings: [B, T, E]."""
+def _scaled(direction: Tensor, embeddings: Tensor, lengths: Tensor, size: float) -> Tensor:
+    """The direction among tokens with `size` times the length of their embeddings: [B, T, E]."""
+    holds_token = is_token(embeddings, lengths).unsqueeze(-1)  # [B, T, 1]
+    direction, embeddings = direction * holds_token, embeddings.detach() * holds_token
     norms = direction.flatten(1).norm(dim=1).clamp(min=1e-12)  # [B]
-    wanted = size * embeddings.detach().flatten(1).norm(dim=1)
+    wanted = size * embeddings.flatten(1).norm(dim=1)
     return direction * (wanted / norms)[:, None, None]
 
 

@@ -166,8 +166,8 @@ def disturbances(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Tensor, Tensor]]
     seen: list[tuple[Tensor, Tensor]] = []
     scaled = nsmc.training.losses._scaled
 
-    def remember(direction: Tensor, embeddings: Tensor, size: float) -> Tensor:
-        result = scaled(direction, embeddings, size)
+    def remember(direction: Tensor, embeddings: Tensor, lengths: Tensor, size: float) -> Tensor:
+        result = scaled(direction, embeddings, lengths, size)
         seen.append((result, embeddings))
         return result
 
@@ -176,8 +176,10 @@ def disturbances(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Tensor, Tensor]]
 
 
 def lengths_of(sequence: Tensor) -> Tensor:
-    """The length of each review's embeddings [B]."""
-    return sequence.detach().square().sum(dim=(1, 2)).sqrt()
+    """The length of each review's embeddings [B], padding left out."""
+    is_token = torch.arange(sequence.shape[1]) < BATCH.lengths.unsqueeze(1)
+    squares = sequence.detach().square().sum(dim=2) * is_token
+    return squares.sum(dim=1).sqrt()
 
 
 def scores(classifier: RecurrentClassifier, embeddings: Tensor) -> Tensor:
