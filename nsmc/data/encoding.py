@@ -33,7 +33,7 @@ _SECONDS_BETWEEN_LINES = 20
 
 _FIELDS = ("token_ids", "offsets", "labels")  # of EncodedReviews: the arrays that are kept
 
-_FORMAT = 4  # raised when the cached files change their meaning
+_FORMAT = 5  # raised when the cached files change their meaning
 
 
 @dataclass(frozen=True)
@@ -97,10 +97,14 @@ class CorpusFiles:
         return replace(train, dropped=reviews.dropped), val
 
     def read_unlabelled(self, val: Reviews) -> Reviews:
-        """The unlabelled reviews, but for those whose text, spaces aside, is in `val`."""
+        """The unlabelled reviews, but for texts that, spaces aside, are in `val` or the test file.
+
+        Raises what `read_reviews` raises.
+        """
         assert self.unlabelled is not None
         reviews = read_reviews(self.unlabelled, labelled=False)
-        known = {without_spaces(text) for text in val.texts}
+        held_out = (val, read_reviews(self.test))
+        known = {without_spaces(text) for part in held_out for text in part.texts}
         new = [row for row, text in enumerate(reviews.texts) if without_spaces(text) not in known]
         return reviews.take(np.array(new, dtype=np.int64))
 

@@ -211,11 +211,13 @@ def with_unlabelled(folder: Path, *texts: str) -> CorpusFiles:
     return replace(files_in(folder), unlabelled=folder / "more.txt")
 
 
-def test_unlabelled_reviews_are_a_fourth_part_without_those_of_the_validation(
+def test_unlabelled_reviews_are_a_fourth_part_without_those_that_are_held_out(
     tmp_path: Path,
 ) -> None:
     _, val = encoded_parts(tmp_path / "first")
-    files = with_unlabelled(tmp_path / "corpus", "새 글", f" {val.texts[0].strip()}", "다른 글")
+    test = read_reviews(files_in(tmp_path / "first").test)
+    held_out = [f" {part.texts[0].strip()}" for part in (val, test)]
+    files = with_unlabelled(tmp_path / "corpus", "새 글", *held_out, "다른 글")
     corpus = encode_corpus(files, SETTINGS, tmp_path / "cache")
     assert tuple(corpus.splits) == (*SPLITS, UNLABELLED)
     assert texts_of(corpus, UNLABELLED) == ["새 글", "다른 글"]
