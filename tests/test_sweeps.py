@@ -144,9 +144,11 @@ def test_jobs_of_several_processes(corpus: Path, tmp_path: Path) -> None:
 def test_jobs_run_in_parallel_with_the_threads_divided(corpus: Path, tmp_path: Path) -> None:
     launcher = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
     values = ("-m", *launcher, "model.hidden_size=0,8", "seed=1,2", "trainer.max_epochs=1")
-    finished = train(corpus, *values, place(tmp_path), expect=1)
+    unnamed = f"hydra.sweep.dir='{tmp_path}/${{run_id:}}'"  # which is another in each process
+    finished = train(corpus, *values, unnamed, expect=1)
     assert "2 of 4 jobs not finished" in finished.stderr
-    done = [record for record in records(tmp_path).values() if record["status"] == "finished"]
+    (folder,) = tmp_path.iterdir()
+    done = [record for record in records(folder).values() if record["status"] == "finished"]
     assert len(done) == 2 and all(record["threads"] >= 1 for record in done)
     assert "Traceback" not in finished.stderr
 

@@ -65,7 +65,12 @@ def _launch_once(
 
 def _launched(job: Job, at_once: int) -> list[str]:
     """A job's overrides, with its folder and, where others run beside it, its share of threads."""
-    overrides = [*job.overrides, f"hydra.sweep.subdir={quoted(job.folder.name)}"]
+    # Both: a launcher's process composes anew, and would name an unnamed sweep by its own clock.
+    place = [
+        f"hydra.sweep.dir={quoted(str(job.folder.parent))}",
+        f"hydra.sweep.subdir={quoted(job.folder.name)}",
+    ]
+    overrides = [*job.overrides, *place]
     if at_once and job.config is not None and job.config.trainer.threads is None:
         overrides.append(f"trainer.threads={max(1, _cores() // at_once)}")
     return overrides
