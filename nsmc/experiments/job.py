@@ -24,6 +24,7 @@ from nsmc.experiments.build import (
 )
 from nsmc.experiments.continuing import Record, continuation, is_same, now, starting_checkpoint
 from nsmc.experiments.hardware import check_hardware
+from nsmc.experiments.held_out import check_held_out
 from nsmc.experiments.hparams import log_hyperparameters
 from nsmc.experiments.linear import train_linear
 from nsmc.experiments.quiet import quieten
@@ -58,10 +59,13 @@ def run_job(config: RunConfig, folder: Path, command: str, overrides: Sequence[s
     if process_rank() != 0:  # the first process keeps the record, and has begun it
         return train(config, folder, read_record(folder) or {})
     fetch_unlabelled_reviews(config)  # the signature is that of their content
+    fingerprint = corpus_fingerprint(config.data)
+    check_held_out(config, fingerprint)
     earlier = read_record(folder) or {}
     start = starting_checkpoint(config, folder, earlier)
     record = {
-        "signature": signature(config, corpus_fingerprint(config.data), start),
+        "signature": signature(config, fingerprint, start),
+        "corpus_fingerprint": fingerprint,
         "starting_checkpoint": start,
         "command": command,
         "overrides": list(overrides),

@@ -1,0 +1,52 @@
+"""No run is chosen by reviews that its initial weights or its teachers have learnt from.
+
+The record beside a bundle tells what its run held out. A bundle without one, and a file of soft
+labels, are taken at the user's word.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from nsmc.data.soft_labels import SOFT_LABELS_FILE
+from nsmc.experiments.record import read_record
+from nsmc.experiments.schema import RunConfig
+from nsmc.runtime.choosing import bundle_folder
+
+_SPLIT = ("validation_fraction", "split_seed")
+
+
+def check_held_out(config: RunConfig, corpus_fingerprint: str) -> None:
+    """Raises ValueError for a source that held out another part of the same corpus."""
+    for key, source in _sources(config):
+        record = _record_of(Path(source).expanduser())
+        if record is None or record.get("corpus_fingerprint") != corpus_fingerprint:
+            continue
+        theirs = {name: record["config"]["data"][name] for name in _SPLIT}
+        needed = [
+            f"data.{name}={value}"
+            for name, value in theirs.items()
+            if value != getattr(config.data, name)
+        ]
+        if needed:
+            raise ValueError(
+                f"{key}={source}: has learnt from reviews of this run's validation part; "
+                f"set {' '.join(needed)}, which it held out"
+            )
+
+
+def _sources(config: RunConfig) -> Iterator[tuple[str, str]]:
+    if config.init_from is not None:
+        yield "init_from", config.init_from
+    for teacher in config.distill.teachers:
+        yield "distill.teachers", teacher
+
+
+def _record_of(source: Path) -> dict[str, Any] | None:
+    if (source / SOFT_LABELS_FILE).is_file():
+        return read_record(source)
+    try:
+        folder = bundle_folder(source)
+    except FileNotFoundError:  # whoever reads it will say so
+        return None
+    return read_record(folder) or read_record(folder.parent)
