@@ -120,7 +120,10 @@ def _place(teacher: str) -> Path:
 
 def _ask(folder: Path, bundle: Path, texts: Sequence[str]) -> None:
     log.info("asking the teacher %s about %s reviews", bundle, f"{len(texts):,}")
-    predictor, last_line = Predictor.load(bundle), time.monotonic()
+    try:
+        predictor, last_line = Predictor.load(bundle), time.monotonic()
+    except ValueError as error:
+        raise ValueError(f"distill.teachers={bundle}: {error}") from None
 
     def ask(chunk: Sequence[str]) -> FloatArray:
         probabilities: FloatArray = softmax(predictor.logits(predictor.encode(chunk)))[:, 1]
@@ -156,7 +159,7 @@ def _from_file(path: Path, reviews: Reviews) -> FloatArray:
 def _read(path: Path) -> dict[str, float]:
     if not path.is_file():
         raise FileNotFoundError(f"distill.teachers: {path}: no such file or folder")
-    known = {}
+    known: dict[str, float] = {}
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
@@ -171,5 +174,9 @@ def _read(path: Path) -> dict[str, float]:
             probability = -1.0
         if not 0 <= probability <= 1:
             raise ValueError(f"{path}, row {row}: probability {value!r} is not between 0 and 1")
-        known[review_id] = probability
+        if known.setdefault(review_id, probability) != probability:
+            raise ValueError(
+                f"{path}, row {row}: the id {review_id} had another probability before; each "
+                "review needs an id of its own"
+            )
     return known

@@ -244,6 +244,17 @@ class RunConfig(Section):
                 "a language model has only a loss: with task=pretrain set "
                 "callbacks.checkpoint.monitor=val/loss",
             )
+        if self.task != "classify" and self.distill.teachers:
+            raise PydanticCustomError(
+                "distill",
+                f"only a classifier has teachers: with task={self.task} leave out distill.teachers",
+            )
+        if self.task == "linear" and (self.init_from or self.ckpt_path):
+            raise PydanticCustomError(
+                "linear",
+                "a linear classifier starts from nothing: with task=linear leave out init_from "
+                "and ckpt_path",
+            )
         if self.task == "classify" and self.data.unlabelled and not self.distill.teachers:
             raise PydanticCustomError(
                 "unlabelled",

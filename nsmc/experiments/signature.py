@@ -32,15 +32,23 @@ def _ingredients(config: RunConfig) -> list[Any]:
     """Digests of the files and bundles that a run takes something from; empty without any."""
     data, found = config.data, []
     if config.init_from is not None:
-        found.append(["init_from", teacher_digest(config.init_from)])
+        found.append(["init_from", _digest_of_source("init_from", config.init_from)])
     if data.tokenizer is not None:
-        found.append(["tokenizer", teacher_digest(data.tokenizer)])
-    found += [["teacher", teacher_digest(teacher)] for teacher in config.distill.teachers]
+        found.append(["tokenizer", _digest_of_source("data.tokenizer", data.tokenizer)])
+    for teacher in config.distill.teachers:
+        found.append(["teacher", _digest_of_source("distill.teachers", teacher)])
     if data.unlabelled:
         path = Path(data.root).expanduser() / data.unlabelled_file
         made = digest_of_file(path) if path.is_file() else f"made from {data.unlabelled_archive}"
         found.append(["unlabelled", made])
     return found
+
+
+def _digest_of_source(key: str, source: str) -> str:
+    try:
+        return teacher_digest(source)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{key}: {error}") from None
 
 
 def _effective(section: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
