@@ -7,21 +7,37 @@ in common share their results. What the last step gives is the recipe's result.
 
 import dataclasses
 import logging
+import re
 import shutil
+import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from hydra import compose
+from hydra.errors import HydraException
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
+from nsmc.data.soft_labels import SOFT_LABELS_FILE
 from nsmc.experiments.build import fetch_unlabelled_reviews
+from nsmc.experiments.errors import describe
 from nsmc.experiments.overrides import overridden_keys, quoted
-from nsmc.experiments.record import environment, occupied, read_record, recorded, state_of
+from nsmc.experiments.record import (
+    RECORD_FILE,
+    BusyError,
+    environment,
+    is_occupied,
+    occupied,
+    read_record,
+    recorded,
+    state_of,
+)
 from nsmc.experiments.schema import RunConfig, StepConfig, check_config
 from nsmc.experiments.signature import corpus_fingerprint, signature
 from nsmc.experiments.summary import shortened
-from nsmc.runtime.bundle import rewrite_config
+from nsmc.runtime.bundle import CONFIG_FILE, rewrite_config
 from nsmc.runtime.loading import read_bundle
 from nsmc.training.model_card import model_card
 
@@ -36,6 +52,11 @@ RESULTS = Path("outputs", "recipes")
 # What a user may set for all steps; the rest is what the recipe is about.
 _FREE = ("data", "trainer", "callbacks", "logger", "seed", "test")
 _OF_THE_COMMAND = ("experiment", "sweep", "hydra", "resume", "search")
+
+# A step's name in another one's overrides: {encoder}.
+_REFERENCE = re.compile(r"\{([\w-]+)\}")
+
+_SECONDS_BETWEEN_LOOKS = 5.0
 
 # What a recipe's record has of its last step's.
 _RESULTS_KEPT = (
@@ -90,6 +111,7 @@ def _run_steps(
     steps: Sequence[StepConfig], own: Sequence[str], launch: Launch, compose_step: Compose
 ) -> dict[str, Path]:
     """Run what is not done yet; the folder of each step, by its name."""
+    check_steps(steps, own, compose_step)
     done: dict[str, Path] = {}
     for number, step in enumerate(steps, start=1):
         overrides = step_overrides(step, own, done)
@@ -97,13 +119,58 @@ def _run_steps(
         fetch_unlabelled_reviews(config)  # the signature is that of their content
         place = _place(step.name, config)
         title = f"step {number} of {len(steps)}, {step.name}"
-        if state_of(place) == "finished":
+        if _is_done(place):
             log.info("%s: done before, %s", title, shortened(place))
         else:
             log.info("%s: %s", title, shortened(place))
-            launch(place, overrides)
+            _run_step(place, overrides, launch)
         done[step.name] = place
     return done
+
+
+def _run_step(place: Path, overrides: Sequence[str], launch: Launch) -> None:
+    """Run a step, or wait for the process that runs it for another recipe."""
+    if state_of(place) == "finished":  # but without its result, which somebody removed
+        (place / RECORD_FILE).unlink()
+    is_waiting = False
+    while not _is_done(place):
+        if not is_occupied(place):
+            with suppress(BusyError):  # another process was quicker
+                launch(place, overrides)
+                return
+        if not is_waiting:
+            is_waiting = True
+            log.info("%s: another process runs it; waiting for it", shortened(place))
+        time.sleep(_SECONDS_BETWEEN_LOOKS)
+
+
+def _is_done(place: Path) -> bool:
+    results = (place / "bundle" / CONFIG_FILE, place / SOFT_LABELS_FILE)
+    return state_of(place) == "finished" and any(path.is_file() for path in results)
+
+
+def check_steps(steps: Sequence[StepConfig], own: Sequence[str], compose_step: Compose) -> None:
+    """Raises ValueError, naming the step, for one that could not run: better now than in hours."""
+    names: list[str] = []
+    for step in steps:
+        title = f"recipe, step {step.name}"
+        if step.name in names:
+            raise ValueError(f"{title}: there are two of this name; give each its own")
+        for override in (*step.overrides, *step.pinned):
+            for name in _REFERENCE.findall(override):
+                if name not in names:
+                    known = ", ".join(names) or "none"
+                    raise ValueError(
+                        f"{title}: {override}: {name} is no earlier step (these are: {known})"
+                    )
+        places = {name: RESULTS / name for name in names}  # any will do
+        try:
+            config = compose_step(step_overrides(step, own, places))
+        except (ValueError, HydraException, OmegaConfBaseException) as error:
+            raise ValueError(f"{title}: {describe(error)}") from None
+        if config.recipe:
+            raise ValueError(f"{title}: is a recipe itself; list its steps instead")
+        names.append(step.name)
 
 
 def adopt_bundle(made: Path, folder: Path, command: str, key: str, corpus: str) -> None:

@@ -15,7 +15,7 @@ from nsmc.experiments.continuing import Record
 from nsmc.experiments.job import process_rank, run_job
 from nsmc.experiments.overrides import pasteable, quoted
 from nsmc.experiments.recipe import run_recipe
-from nsmc.experiments.record import BusyError, read_record, write_record
+from nsmc.experiments.record import BusyError, is_occupied, read_record, write_record
 from nsmc.experiments.schema import RunConfig
 from nsmc.experiments.summary import next_commands, shortened, summary
 from nsmc.training.signals import Interrupted, Pruned
@@ -67,7 +67,8 @@ def run_by_itself(folder: Path, overrides: Sequence[str]) -> Record:
     """Run a sweep's job as a command of its own.
 
     Several processes that train together are started with the command line of the first one, which
-    must be that of the job and not of the sweep. Raises ValueError where the job failed.
+    must be that of the job and not of the sweep. Raises ValueError where the job failed, and
+    BusyError where another process is at work on it.
     """
     of_the_job = [override for override in overrides if not override.startswith("sweep.")]
     place = f"hydra.run.dir={quoted(str(folder))}"
@@ -79,9 +80,11 @@ def run_by_itself(folder: Path, overrides: Sequence[str]) -> Record:
             process.send_signal(signal.SIGTERM)
         process.wait()
         raise
-    record = read_record(folder) or {}
     if code > 128:
         raise Interrupted(code - 128)
+    if code != 0 and is_occupied(folder):  # the record is the other process's
+        raise BusyError(f"{folder}: another process is at work on this run")
+    record = read_record(folder) or {}
     if record.get("status") == "pruned":
         raise Pruned("pruned")
     if code != 0 or record.get("status") != "finished":

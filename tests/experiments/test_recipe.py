@@ -1,16 +1,20 @@
 """A recipe runs its steps in order, each once, and refuses what would make it another recipe."""
 
 import json
+import shutil
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from nsmc.experiments import recipe
-from nsmc.experiments.recipe import free_overrides, run_recipe, step_overrides
-from nsmc.experiments.record import read_record, write_record
+from nsmc.experiments.recipe import check_steps, free_overrides, run_recipe, step_overrides
+from nsmc.experiments.record import BusyError, read_record, write_record
+from nsmc.experiments.run import run_by_itself
 from nsmc.experiments.schema import RunConfig, StepConfig, check_config
 from tests.commands import PROJECT, run, run_anew, write_corpus
 
@@ -30,11 +34,15 @@ class Launcher:
     def __init__(self) -> None:
         self.asked: list[tuple[Path, list[str]]] = []
         self.broken = ""
+        self.busy = ""
 
     def __call__(self, folder: Path, overrides: Sequence[str]) -> dict[str, Any]:
         self.asked.append((folder, list(overrides)))
         if folder.name.startswith(f"{self.broken}-"):
             raise ValueError("broken")
+        if folder.name.startswith(f"{self.busy}-"):
+            self.busy = ""
+            raise BusyError("busy")
         (folder / "bundle").mkdir(parents=True)
         for name in ("config.json", "nsmc.safetensors", "tokenizer.json"):
             (folder / "bundle" / name).write_text(folder.name)
@@ -175,3 +183,86 @@ def test_a_real_recipe_of_all_kinds_of_steps_ends_with_a_bundle(tmp_path: Path) 
         [sys.executable, "-m", "nsmc.cli", "predict", f"{tmp_path}/run/bundle", "좋다"]
     )
     assert "tive" in answer.stdout
+
+
+def test_what_the_two_best_recipes_have_in_common_is_trained_once(composed: Composed) -> None:
+    small, large = (composed(f"experiment={name}")["recipe"] for name in ("best", "larger"))
+
+    assert [step for step in small if step in large] == large[:-1]
+    (assistant,) = [step for step in small if step["name"] == "assistant"]
+    assert large[-1]["overrides"] == assistant["overrides"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"overrides": ["init_from={encoder}"]}, r"encoder is no earlier step \(these are: first"),
+        ({"overrides": ["init_from={second}"]}, "second is no earlier step"),
+        ({"pinned": ["data.tokenizer={encoder}"]}, "encoder is no earlier step"),
+        ({"overrides": ["model.lr=-1"]}, "model.lr=-1"),
+        ({"overrides": ["model.pooling=median"]}, "model.pooling=median"),
+    ],
+)
+def test_a_step_that_could_not_run_is_named_before_the_first_one_runs(
+    run_steps: Steps, launch: Launcher, changed: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=f"recipe, step second: .*{message}"):
+        run_steps("run", steps=[STEPS[0], {**STEPS[1], **changed}])
+    assert not launch.asked
+
+
+def test_two_steps_of_one_name_are_refused(run_steps: Steps, launch: Launcher) -> None:
+    with pytest.raises(ValueError, match="recipe, step first: there are two of this name"):
+        run_steps("run", steps=[STEPS[0], STEPS[0]])
+    assert not launch.asked
+
+
+def test_a_recipe_is_no_step(launch: Launcher, composed: Composed) -> None:
+    steps = [StepConfig(name="again", overrides=["experiment=best"])]
+    with pytest.raises(ValueError, match="step again: is a recipe itself"):
+        check_steps(steps, [], lambda overrides: check_config(composed(*overrides)))
+
+
+def test_a_step_whose_result_was_removed_is_run_again(run_steps: Steps, launch: Launcher) -> None:
+    run_steps("a")
+    shutil.rmtree(launch.asked[0][0] / "bundle")
+    run_steps("b")
+    assert launch.names == ["first", "second", "first"]
+
+
+def test_a_step_that_another_process_runs_is_waited_for(
+    run_steps: Steps, launch: Launcher, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    run_steps("a")
+    place, _ = launch.asked[0]
+    record = read_record(place) or {}
+    write_record(place, {**record, "status": "running"})
+    other = FileLock(place / ".lock")
+    other.acquire()
+
+    def sleep(seconds: float) -> None:  # while this process sleeps, the other one finishes
+        write_record(place, record)
+        other.release()
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    run_steps("b")
+    assert launch.names == ["first", "second"]
+
+
+def test_a_step_that_another_process_was_quicker_to_begin_is_waited_for(
+    run_steps: Steps, launch: Launcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launch.busy = "first"
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    run_steps("a")
+    assert launch.names == ["first", "first", "second"]
+
+
+def test_who_comes_second_to_a_run_leaves_its_record_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_record(tmp_path, {"status": "running"})
+    monkeypatch.setattr(sys, "argv", [str(PROJECT / "train.py")])
+    with FileLock(tmp_path / ".lock"), pytest.raises(BusyError, match="another process is at"):
+        run_by_itself(tmp_path, ["data=sample", "trainer.accelerator=cpu"])
+    assert read_record(tmp_path) == {"status": "running"}

@@ -183,7 +183,7 @@ def test_what_it_learns_is_how_often_tokens_occur(
     torch.manual_seed(0)
     for _ in range(400):
         optimizer.zero_grad()
-        model.training_loss(batch_of([[1]])).backward()
+        model.training_loss(batch_of([[1]])).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
 
     learnt = model.bias.detach().softmax(dim=0)
