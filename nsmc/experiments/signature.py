@@ -10,7 +10,7 @@ from nsmc.experiments.effects import has_effect
 from nsmc.experiments.schema import DataConfig, RunConfig
 
 # Raised when the same configuration starts to give another result.
-RESULTS_FORMAT = 4
+RESULTS_FORMAT = 5
 
 
 def signature(

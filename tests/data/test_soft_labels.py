@@ -52,6 +52,7 @@ def test_a_file_may_come_from_any_system(tmp_path: Path, end: str, mark: str) ->
     ("content", "message"),
     [
         (HEADER + "7\t0.5\n8\t0.5\n10\t0.5\n", "no probability for the review with id '9'"),
+        (HEADER + "7\t0.5\n8\t0.5\n7\t0.6\n", "row 4: the id 7 had another probability before"),
         (HEADER + "7\t0.5\n8\thalf\n", "row 3: probability 'half' is not between 0 and 1"),
         (HEADER + "7\t1.5\n", "row 2: probability '1.5' is not between 0 and 1"),
         (HEADER + "7\t-0.1\n", "row 2: probability '-0.1' is not between 0 and 1"),

@@ -142,6 +142,22 @@ def test_a_value_stands_once_in_the_yaml() -> None:
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="the messages are for machines without")
 @pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (("experiment=pretrain", "distill.teachers=[a]"), "task=pretrain leave out distill.teach"),
+        (("experiment=linear", "distill.teachers=[a]"), "task=linear leave out distill.teachers"),
+        (("experiment=linear", "init_from=a"), "task=linear leave out init_from and ckpt_path"),
+        (("experiment=linear", "ckpt_path=a"), "task=linear leave out init_from and ckpt_path"),
+    ],
+)
+def test_what_would_have_no_effect_is_refused(
+    composed: Composed, overrides: tuple[str, ...], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        check_config(composed(*overrides))
+
+
+@pytest.mark.parametrize(
     ("override", "message"),
     [
         ("trainer.accelerator=gpu", "trainer.accelerator=gpu: this machine has none"),
