@@ -88,7 +88,7 @@ def run_by_itself(folder: Path, overrides: Sequence[str]) -> Record:
     if record.get("status") == "pruned":
         raise Pruned("pruned")
     if code != 0 or record.get("status") != "finished":
-        error = record.get("error") or f"the job's processes ended with code {code}"
+        error = record.get("error") or f"{shortened(folder)}: ended with code {code}, see above"
         write_record(folder, {**record, "status": "failed", "error": error})
         raise ValueError(error)
     return record

@@ -319,6 +319,8 @@ def _describe(problem: Any) -> str:
         and (".".join(place) not in known)
     ):
         place.pop()
+    if not place:  # of the whole, which the message names itself
+        return str(problem["msg"])
     key = ".".join(place)
     if problem["type"] == "extra_forbidden":
         return unknown_key(key)

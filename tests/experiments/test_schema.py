@@ -148,13 +148,16 @@ def test_a_value_stands_once_in_the_yaml() -> None:
         (("experiment=linear", "distill.teachers=[a]"), "task=linear leave out distill.teachers"),
         (("experiment=linear", "init_from=a"), "task=linear leave out init_from and ckpt_path"),
         (("experiment=linear", "ckpt_path=a"), "task=linear leave out init_from and ckpt_path"),
+        (("data.unlabelled=true",), "with data.unlabelled=true set distill.teachers, or task=pre"),
+        (("task=pretrain",), "task=pretrain set callbacks.checkpoint.monitor=val/loss"),
     ],
 )
-def test_what_would_have_no_effect_is_refused(
+def test_what_does_not_fit_together_is_said_in_one_short_line(
     composed: Composed, overrides: tuple[str, ...], message: str
 ) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=message) as caught:
         check_config(composed(*overrides))
+    assert len(str(caught.value)) < 160
 
 
 @pytest.mark.parametrize(
