@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nsmc.data.soft_labels import SOFT_LABELS_FILE
-from nsmc.experiments.record import read_record
+from nsmc.experiments.record import maker, read_record
 from nsmc.experiments.schema import RunConfig
 from nsmc.runtime.choosing import bundle_folder
 
@@ -22,7 +22,7 @@ def check_held_out(config: RunConfig, corpus_fingerprint: str) -> None:
         record = _record_of(Path(source).expanduser())
         if record is None or record.get("corpus_fingerprint") != corpus_fingerprint:
             continue
-        theirs = {name: record["config"]["data"][name] for name in _SPLIT}
+        theirs = {name: maker(record)["data"][name] for name in _SPLIT}
         needed = [
             f"data.{name}={value}"
             for name, value in theirs.items()

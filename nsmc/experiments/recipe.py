@@ -79,7 +79,8 @@ def run_recipe(
     launch: Launch,
     compose_step: Compose = composed,
 ) -> Record:
-    """Run a recipe's steps in order; `folder` gets the last one's bundle and a record of all.
+    """Run a recipe's steps in order; `folder` gets the last one's bundle, or its soft labels, and a
+    record of all.
 
     `overrides` are what the user typed. `launch` runs one step in a folder and returns its record.
     Raises ValueError for an override that would change what the recipe is about, and whatever
@@ -100,9 +101,11 @@ def run_recipe(
     folder.mkdir(parents=True, exist_ok=True)
     with occupied(folder), recorded(folder, record) as running:
         done = _run_steps(config.recipe, own, launch, compose_step)
-        made = list(done.values())[-1] / "bundle"
-        if made.is_dir():
-            adopt_bundle(made, folder / "bundle", command, key, config.data.name)
+        last = list(done.values())[-1]
+        if (last / "bundle").is_dir():
+            adopt_bundle(last / "bundle", folder / "bundle", command, key, config.data.name)
+        else:
+            shutil.copyfile(last / SOFT_LABELS_FILE, folder / SOFT_LABELS_FILE)
         running |= _results(done)
     return running
 
@@ -191,7 +194,12 @@ def _results(done: Mapping[str, Path]) -> Record:
     }
     seconds = sum(record.get("seconds", 0.0) for record in records.values())
     kept = {key: last[key] for key in _RESULTS_KEPT if key in last}
-    return {**kept, "seconds": round(seconds, 3), "recipe": steps}
+    return {
+        **kept,
+        "made_by": last["config"],  # what the recipe's own configuration does not say
+        "seconds": round(seconds, 3),
+        "recipe": steps,
+    }
 
 
 def _place(name: str, config: RunConfig) -> Path:

@@ -59,6 +59,12 @@ def read_record(folder: Path) -> dict[str, Any] | None:
     return record if isinstance(record, dict) else None
 
 
+def maker(record: dict[str, Any]) -> dict[str, Any]:
+    """The configuration of the run that made what the folder holds: a recipe's last step."""
+    config: dict[str, Any] = record.get("made_by", record["config"])
+    return config
+
+
 def state_of(folder: Path) -> str:
     """new, running, interrupted, failed, pruned or finished."""
     record = read_record(folder)

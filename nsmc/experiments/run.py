@@ -58,7 +58,7 @@ def run_and_tell(
         gc.collect()  # a failed job's tensors would be missing for the next one's
         torch.cuda.empty_cache()
     if not is_sweep and process_rank() == 0:
-        print(next_commands(config, folder), flush=True)
+        print(next_commands(config, record, folder), flush=True)
     metrics: dict[str, float] = record["metrics"]
     return metrics
 

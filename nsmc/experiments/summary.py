@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nsmc.experiments.overrides import pasteable, quoted
+from nsmc.experiments.record import maker
 from nsmc.experiments.schema import RunConfig
 from nsmc.runtime.bundle import WEIGHTS_FILE
 
@@ -44,19 +45,20 @@ def _size(bundle: Path) -> list[str]:
     return [f"{'bundle':<12}{size / 1e6:.2f} MB (weights {weights / 1e6:.2f} MB)"]
 
 
-def next_commands(config: RunConfig, folder: Path) -> str:
+def next_commands(config: RunConfig, record: dict[str, Any], folder: Path) -> str:
     """Commands that can be typed as they stand."""
+    task = maker(record)["task"]
     python, place = _command("python"), shortened(folder)
     lines = ["", "Next:"]
-    if config.task == "classify":
+    if task == "classify":
         predict = f'{_command("nsmc")} predict {place / "bundle"} "와 진짜 재밌는 영화임미다!!"'
         lines.append(f"  {predict}")
-    elif config.task == "pretrain":
+    elif task == "pretrain":
         lines.append(f"  {python} train.py {pasteable('init_from', str(place))}")
     else:
         teachers = shlex.quote(f"distill.teachers=[{quoted(str(place))}]")
         lines.append(f"  {python} train.py experiment=distill {teachers}")
-    if config.logger.tensorboard and config.task != "linear":
+    if config.logger.tensorboard and task != "linear":
         lines.append(f"  {_command('tensorboard')} --logdir outputs")
     if config.data.name == "sample":
         lines.append(f"  {python} train.py            # the real corpus, NSMC")

@@ -12,6 +12,8 @@ import pytest
 from filelock import FileLock
 
 from nsmc.experiments import recipe
+from nsmc.experiments.held_out import check_held_out
+from nsmc.experiments.job import run_job
 from nsmc.experiments.recipe import check_steps, free_overrides, run_recipe, step_overrides
 from nsmc.experiments.record import BusyError, read_record, write_record
 from nsmc.experiments.run import run_by_itself
@@ -22,6 +24,7 @@ Composed = Callable[..., dict[str, Any]]
 Steps = Callable[..., dict[str, Any]]
 
 PRETRAIN = ["task=pretrain", "callbacks.checkpoint.monitor=val/loss"]
+LINEAR = ["experiment=linear", "data.unlabelled=false"]
 STEPS: list[dict[str, Any]] = [
     {"name": "first", "overrides": PRETRAIN, "pinned": ["seed=1"]},
     {"name": "second", "overrides": ["init_from={first}"]},
@@ -47,6 +50,7 @@ class Launcher:
         for name in ("config.json", "nsmc.safetensors", "tokenizer.json"):
             (folder / "bundle" / name).write_text(folder.name)
         record = {"status": "finished", "seconds": 2.0, "metrics": {"val/accuracy": 0.5}}
+        record["config"] = {"overrides": list(overrides)}
         write_record(folder, record)
         return record
 
@@ -96,6 +100,7 @@ def test_the_steps_run_in_order_and_the_last_ones_bundle_is_the_result(
     assert overrides == [f"init_from='{first}'"]
     assert adopted == [second / "bundle"]
     assert record["metrics"] == {"val/accuracy": 0.5}
+    assert record["made_by"] == {"overrides": overrides}
     assert record["seconds"] == 4
     assert read_record(tmp_path / "run") == json.loads(json.dumps(record))
 
@@ -183,6 +188,29 @@ def test_a_real_recipe_of_all_kinds_of_steps_ends_with_a_bundle(tmp_path: Path) 
         [sys.executable, "-m", "nsmc.cli", "predict", f"{tmp_path}/run/bundle", "좋다"]
     )
     assert "tive" in answer.stdout
+
+
+def test_a_recipe_that_ends_with_a_linear_classifier_is_a_teacher(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, composed: Composed
+) -> None:
+    monkeypatch.setattr(recipe, "RESULTS", tmp_path / "recipes")
+    steps = [{"name": "letters", "overrides": [*LINEAR, "data.split_seed=3"]}]
+    config = check_config({**composed("data=sample"), "recipe": steps})
+
+    def compose_step(overrides: Sequence[str]) -> RunConfig:
+        return check_config(composed("data=sample", *overrides))
+
+    def launch(folder: Path, overrides: Sequence[str]) -> dict[str, Any]:
+        return run_job(compose_step(overrides), folder, "command", overrides)
+
+    record = run_recipe(config, tmp_path / "run", "command", [], launch, compose_step)
+    (place,) = (tmp_path / "recipes").iterdir()
+    labels = (tmp_path / "run" / "soft_labels.tsv").read_bytes()
+    assert labels == (place / "soft_labels.tsv").read_bytes()
+    student = f"distill.teachers=[{tmp_path}/run]"
+    taught = check_config(composed("data=sample", "experiment=distill", student))
+    with pytest.raises(ValueError, match=r"set data\.split_seed=3"):
+        check_held_out(taught, record["corpus_fingerprint"])
 
 
 def test_what_the_two_best_recipes_have_in_common_is_trained_once(composed: Composed) -> None:

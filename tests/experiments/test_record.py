@@ -74,6 +74,7 @@ def test_the_summary_shows_what_was_measured(
     [
         ([], "predict run/bundle "),
         (["experiment=pretrain"], "train.py init_from=run"),
+        (["experiment=linear"], "train.py experiment=distill "),
     ],
 )
 def test_what_comes_next_depends_on_what_was_trained(
@@ -85,9 +86,13 @@ def test_what_comes_next_depends_on_what_was_trained(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     config = check_config(composed("data=sample", *overrides))
-    lines = next_commands(config, tmp_path / "run")
+    record = {"config": config.model_dump()}
+    lines = next_commands(config, record, tmp_path / "run")
     assert expected in lines
-    assert "tensorboard --logdir outputs" in lines
+    assert ("tensorboard --logdir outputs" in lines) == (config.task != "linear")
+    recipe = check_config(composed("data=sample"))
+    of_a_recipe = {"config": recipe.model_dump(), "made_by": record["config"]}
+    assert next_commands(recipe, of_a_recipe, tmp_path / "run") == lines
 
 
 def test_a_run_without_a_test_shows_validation_alone(tmp_path: Path) -> None:
