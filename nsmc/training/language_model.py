@@ -81,8 +81,9 @@ class LanguageModel(nn.Module):
             own = own + self.bias[targets] - corrections[targets]  # [P]
             others = torch.addmm(self.bias[drawn] - corrections[drawn], queries, weights[drawn].t())
             with torch.no_grad():  # no gradient to mask: that of so low a score is 0
-                drawn_anyway = targets[:, None] == drawn
-                others.masked_fill_(drawn_anyway, torch.finfo(others.dtype).min)
+                columns = torch.searchsorted(drawn, targets).clamp(max=len(drawn) - 1)
+                rows = torch.nonzero(drawn[columns] == targets).squeeze(1)  # drawn anyway
+                others[rows, columns[rows]] = torch.finfo(others.dtype).min
             losses.append(F.softplus(others.float().logsumexp(dim=1) - own.float()).mean())
         return torch.stack(losses).mean()
 
