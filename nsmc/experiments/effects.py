@@ -10,9 +10,21 @@ _KEYS_WITHOUT_EFFECT = {
     *("callbacks.seconds_between_lines", "callbacks.checkpoint.minutes"),
 }
 
+# What a task does not look at.
+_UNUSED = {
+    "classify": {"linear", "model.negatives"},
+    "pretrain": {"linear", "distill"},
+    "linear": {"model", "trainer", "callbacks", "distill"},
+}
+
 
 def has_effect(key: str) -> bool:
     """Whether a dotted key, or the section it names, can change a result."""
     if key.partition(".")[0] in _SECTIONS_WITHOUT_EFFECT:
         return False
     return not any(key == each or key.startswith(f"{each}.") for each in _KEYS_WITHOUT_EFFECT)
+
+
+def has_effect_on(task: str, key: str) -> bool:
+    """Whether a dotted key, or the section it names, can change the result of such a task."""
+    return has_effect(key) and key not in _UNUSED[task]

@@ -6,7 +6,7 @@ from typing import Any
 
 from nsmc.data.cache import digest_of, digest_of_file
 from nsmc.data.soft_labels import teacher_digest
-from nsmc.experiments.effects import has_effect
+from nsmc.experiments.effects import has_effect_on
 from nsmc.experiments.schema import DataConfig, RunConfig
 
 # Raised when the same configuration starts to give another result.
@@ -21,7 +21,7 @@ def signature(
     Of `ckpt_path` the content counts, by its digest; where that is not given, the file is read.
     Raises FileNotFoundError where it is not there.
     """
-    content = _effective(config.model_dump())
+    content = _effective(config.task, config.model_dump())
     del content["ckpt_path"]  # what the file holds counts, not where it is
     if config.ckpt_path is not None:
         content["checkpoint"] = starting_checkpoint or _digest_of_checkpoint(config.ckpt_path)
@@ -51,11 +51,13 @@ def _digest_of_source(key: str, source: str) -> str:
         raise FileNotFoundError(f"{key}: {error}") from None
 
 
-def _effective(section: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """The section without the keys that can change no result."""
-    kept = {name: value for name, value in section.items() if has_effect(f"{prefix}{name}")}
+def _effective(task: str, section: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The section without the keys that can change no result of the task."""
+    kept = {
+        name: value for name, value in section.items() if has_effect_on(task, f"{prefix}{name}")
+    }
     return {
-        name: _effective(value, f"{prefix}{name}.") if isinstance(value, dict) else value
+        name: _effective(task, value, f"{prefix}{name}.") if isinstance(value, dict) else value
         for name, value in kept.items()
     }
 

@@ -26,7 +26,7 @@ BLOG_EPOCHS = 2
 ENTRIES: dict[str, tuple[tuple[str, ...], ...]] = {
     "default GRU": (("train",),),
     "GRU from a language model of all reviews": (
-        ("train", "experiment=pretrain"),
+        ("train", "experiment=pretrain", "model.negatives=512"),
         ("train", "init_from={before}", "trainer.max_epochs=4"),
     ),
     "GRU in both directions, BPE-dropout": (

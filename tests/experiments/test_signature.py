@@ -35,6 +35,29 @@ def test_paths_and_logging_do_not_change_it(composed: Composed, override: str) -
 
 
 @pytest.mark.parametrize(
+    ("experiment", "override", "counts"),
+    [
+        ("blog", "model.negatives=7", False),
+        ("blog", "linear.min_count=7", False),
+        ("pretrain", "model.negatives=7", True),
+        ("pretrain", "linear.min_count=7", False),
+        ("pretrain", "trainer.max_epochs=7", True),
+        ("linear", "model.hidden_size=7", False),
+        ("linear", "trainer.max_epochs=7", False),
+        ("linear", "linear.min_count=7", True),
+        ("linear", "data.normalization=nfd", True),
+    ],
+)
+def test_what_a_task_does_not_look_at_does_not_change_it(
+    composed: Composed, experiment: str, override: str, counts: bool
+) -> None:
+    plain = check_config(composed(f"experiment={experiment}"))
+    other = check_config(composed(f"experiment={experiment}", override))
+    assert plain != other
+    assert (signature(plain, "corpus") != signature(other, "corpus")) == counts
+
+
+@pytest.mark.parametrize(
     "override",
     [
         "seed=1",
