@@ -25,7 +25,6 @@ from nsmc.experiments.build import fetch_unlabelled_reviews
 from nsmc.experiments.errors import describe
 from nsmc.experiments.overrides import overridden_keys, quoted
 from nsmc.experiments.record import (
-    RECORD_FILE,
     BusyError,
     environment,
     is_occupied,
@@ -33,6 +32,7 @@ from nsmc.experiments.record import (
     read_record,
     recorded,
     state_of,
+    write_record,
 )
 from nsmc.experiments.schema import RunConfig, StepConfig, check_config
 from nsmc.experiments.signature import corpus_fingerprint, signature
@@ -57,6 +57,9 @@ _OF_THE_COMMAND = ("experiment", "sweep", "hydra", "resume", "search")
 _REFERENCE = re.compile(r"\{([\w-]+)\}")
 
 _SECONDS_BETWEEN_LOOKS = 5.0
+
+# What a run leaves, by its kind; a folder with one of them has a result.
+_RESULTS = (Path("bundle", CONFIG_FILE), Path(SOFT_LABELS_FILE))
 
 # What a recipe's record has of its last step's.
 _RESULTS_KEPT = (
@@ -87,17 +90,24 @@ def run_recipe(
     `launch` raises.
     """
     assert config.recipe
-    key, earlier = signature(config, corpus_fingerprint(config.data)), read_record(folder) or {}
-    if earlier.get("signature") == key:  # resume=FOLDER: what was typed then counts
+    fingerprint = corpus_fingerprint(config.data)
+    key, earlier = signature(config, fingerprint), read_record(folder) or {}
+    is_same = earlier.get("signature") == key
+    if is_same:  # resume=FOLDER: what was typed then counts
         command, overrides = earlier["command"], earlier["overrides"]
+    elif any((folder / result).exists() for result in _RESULTS):
+        raise ValueError(f"{folder} holds another run: choose another folder with hydra.run.dir")
     own = free_overrides(overrides)
     record = {
         "signature": key,
         "command": command,
         "overrides": list(overrides),
         "config": config.model_dump(),
+        "corpus_fingerprint": fingerprint,
         **environment(),
     }
+    if is_same and "made_by" in earlier:  # the result of then is there until it is replaced
+        record["made_by"] = earlier["made_by"]
     folder.mkdir(parents=True, exist_ok=True)
     with occupied(folder), recorded(folder, record) as running:
         done = _run_steps(config.recipe, own, launch, compose_step)
@@ -105,7 +115,7 @@ def run_recipe(
         if (last / "bundle").is_dir():
             adopt_bundle(last / "bundle", folder / "bundle", command, key, config.data.name)
         else:
-            shutil.copyfile(last / SOFT_LABELS_FILE, folder / SOFT_LABELS_FILE)
+            adopt_soft_labels(last, folder)
         running |= _results(done)
     return running
 
@@ -134,7 +144,7 @@ def _run_steps(
 def _run_step(place: Path, overrides: Sequence[str], launch: Launch) -> None:
     """Run a step, or wait for the process that runs it for another recipe."""
     if state_of(place) == "finished":  # but without its result, which somebody removed
-        (place / RECORD_FILE).unlink()
+        write_record(place, {**(read_record(place) or {}), "status": "interrupted"})
     is_waiting = False
     while not _is_done(place):
         if not is_occupied(place):
@@ -148,8 +158,7 @@ def _run_step(place: Path, overrides: Sequence[str], launch: Launch) -> None:
 
 
 def _is_done(place: Path) -> bool:
-    results = (place / "bundle" / CONFIG_FILE, place / SOFT_LABELS_FILE)
-    return state_of(place) == "finished" and any(path.is_file() for path in results)
+    return state_of(place) == "finished" and any((place / result).is_file() for result in _RESULTS)
 
 
 def check_steps(steps: Sequence[StepConfig], own: Sequence[str], compose_step: Compose) -> None:
@@ -178,10 +187,20 @@ def check_steps(steps: Sequence[StepConfig], own: Sequence[str], compose_step: C
 
 def adopt_bundle(made: Path, folder: Path, command: str, key: str, corpus: str) -> None:
     """Copy the last step's bundle; its card and its signature become the recipe's."""
+    scratch = folder.with_name(f".{folder.name}.tmp")
+    shutil.rmtree(scratch, ignore_errors=True)
+    shutil.copytree(made, scratch)
+    config = dataclasses.replace(read_bundle(scratch).config, signature=key)
+    rewrite_config(scratch, config, model_card(config, command, corpus))
     shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(made, folder)
-    config = dataclasses.replace(read_bundle(folder).config, signature=key)
-    rewrite_config(folder, config, model_card(config, command, corpus))
+    scratch.rename(folder)
+
+
+def adopt_soft_labels(step: Path, folder: Path) -> None:
+    """Copy the last step's soft labels, whole or not at all."""
+    scratch = folder / f".{SOFT_LABELS_FILE}.tmp"
+    shutil.copyfile(step / SOFT_LABELS_FILE, scratch)
+    scratch.replace(folder / SOFT_LABELS_FILE)
 
 
 def _results(done: Mapping[str, Path]) -> Record:

@@ -15,7 +15,7 @@ from nsmc.experiments import recipe
 from nsmc.experiments.held_out import check_held_out
 from nsmc.experiments.job import run_job
 from nsmc.experiments.recipe import check_steps, free_overrides, run_recipe, step_overrides
-from nsmc.experiments.record import BusyError, read_record, write_record
+from nsmc.experiments.record import BusyError, maker, read_record, write_record
 from nsmc.experiments.run import run_by_itself
 from nsmc.experiments.schema import RunConfig, StepConfig, check_config
 from tests.commands import PROJECT, run, run_anew, write_corpus
@@ -36,11 +36,13 @@ class Launcher:
 
     def __init__(self) -> None:
         self.asked: list[tuple[Path, list[str]]] = []
+        self.found: list[dict[str, Any]] = []  # the records that were there
         self.broken = ""
         self.busy = ""
 
     def __call__(self, folder: Path, overrides: Sequence[str]) -> dict[str, Any]:
         self.asked.append((folder, list(overrides)))
+        self.found.append(read_record(folder) or {})
         if folder.name.startswith(f"{self.broken}-"):
             raise ValueError("broken")
         if folder.name.startswith(f"{self.busy}-"):
@@ -225,6 +227,30 @@ def test_what_the_two_best_recipes_have_in_common_is_trained_once(composed: Comp
     assert teachers[0] == teachers[1] != []
 
 
+def test_the_larger_one_has_the_shape_of_the_assistant_it_goes_on_from(composed: Composed) -> None:
+    *_, assistant, larger = composed("experiment=larger")["recipe"]
+    shapes = [
+        {one for one in step["overrides"] if one.startswith("model.") and "model.lr" not in one}
+        for step in (assistant, larger)
+    ]
+    assert assistant["name"] == "assistant" and "init_from={assistant}" in larger["overrides"]
+    assert shapes[0] == shapes[1] != set()
+
+
+@pytest.mark.parametrize("experiment", ["best", "larger"])
+def test_how_the_epoch_is_chosen_is_free_where_there_is_a_choice(
+    composed: Composed, experiment: str
+) -> None:
+    config = check_config(composed(f"experiment={experiment}"))
+    assert config.recipe
+    own = free_overrides(["callbacks.checkpoint.monitor=val/accuracy"])
+    check_steps(config.recipe, own, lambda overrides: check_config(composed(*overrides)))
+
+
+def test_a_student_is_chosen_by_its_cross_entropy(composed: Composed) -> None:
+    assert composed("experiment=distill")["callbacks"]["checkpoint"]["monitor"] == "val/loss"
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
@@ -260,6 +286,34 @@ def test_a_step_whose_result_was_removed_is_run_again(run_steps: Steps, launch: 
     shutil.rmtree(launch.asked[0][0] / "bundle")
     run_steps("b")
     assert launch.names == ["first", "second", "first"]
+    assert launch.found[:2] == [{}, {}]
+    assert launch.found[2]["status"] == "interrupted"  # so that it goes on from its checkpoint
+    assert launch.found[2]["config"]
+
+
+def test_a_folder_with_the_result_of_another_recipe_is_left_alone(
+    run_steps: Steps, tmp_path: Path
+) -> None:
+    run_steps("a", "seed=7")
+    (tmp_path / "a" / "soft_labels.tsv").write_text("")
+    run_steps("a", "seed=7")
+    with pytest.raises(ValueError, match="a holds another run: choose another folder"):
+        run_steps("a", "seed=8")
+    assert (read_record(tmp_path / "a") or {})["overrides"] == ["seed=7"]
+
+
+def test_while_a_recipe_runs_again_what_it_held_out_is_known(
+    run_steps: Steps, launch: Launcher, tmp_path: Path
+) -> None:
+    finished = run_steps("a")
+    shutil.rmtree(launch.asked[0][0] / "bundle")
+    launch.broken = "first"
+    with pytest.raises(ValueError, match="broken"):
+        run_steps("a")
+    failed = read_record(tmp_path / "a") or {}
+    assert failed["status"] == "failed"
+    assert maker(failed) == finished["made_by"]
+    assert failed["corpus_fingerprint"] == finished["corpus_fingerprint"]
 
 
 def test_a_step_that_another_process_runs_is_waited_for(
