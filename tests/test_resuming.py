@@ -150,6 +150,20 @@ def test_a_rerun_is_the_same_to_the_bit(corpus: Path, tmp_path: Path) -> None:
     assert "val/loss: then" in finished.stdout and "different" in finished.stdout
 
 
+def test_a_rerun_of_a_linear_classifier_compares_its_soft_labels(
+    corpus: Path, tmp_path: Path
+) -> None:
+    linear = ("experiment=linear", "data.unlabelled=false", "linear.min_count=1")
+    train(corpus, *linear, f"hydra.run.dir={tmp_path}/run")
+    command = [sys.executable, "-m", "nsmc.cli", "rerun", f"{tmp_path}/run"]
+    finished = run(command, cwd=tmp_path, PYTHONPATH=str(PROJECT))
+    assert "the same, every soft label and every metric to the bit" in finished.stdout
+    labels = tmp_path / "run" / "soft_labels.tsv"
+    labels.write_text(labels.read_text().replace("0.", "0.1", 1))
+    finished = run(command, 1, cwd=tmp_path, PYTHONPATH=str(PROJECT))
+    assert "soft_labels.tsv: differs" in finished.stdout
+
+
 def test_a_rerun_on_another_corpus_is_refused(corpus: Path, tmp_path: Path) -> None:
     train(corpus, "trainer.max_epochs=1", f"hydra.run.dir={tmp_path}/run")
     other = tmp_path / "other"

@@ -1,5 +1,6 @@
 """`nsmc rerun`: runs a recorded job once more and says whether the result is the same."""
 
+import filecmp
 import logging
 import secrets
 import shutil
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import load_file
 
+from nsmc.data.soft_labels import SOFT_LABELS_FILE
 from nsmc.experiments.job import run_job
 from nsmc.experiments.recipe import RESULTS
 from nsmc.experiments.record import environment, read_record
@@ -38,7 +40,8 @@ def rerun(folder: Path, root: str | None = None, runs: Path = Path("outputs", "r
     result = run_job(config, again, record["command"], record.get("overrides", []))
     found = differences(folder, record, again, result)
     print("\n".join(["", *found, *_versions_changed(record)] if found else [""]))
-    verdict = "different" if found else "the same, every weight and every metric to the bit"
+    compared = "soft label" if config.task == "linear" else "weight"
+    verdict = "different" if found else f"the same, every {compared} and every metric to the bit"
     print(f"{verdict}: {folder} and {again}", flush=True)
     return not found
 
@@ -78,19 +81,28 @@ def _config(folder: Path, record: Mapping[str, Any], root: str | None) -> RunCon
 def differences(
     folder: Path, record: Mapping[str, Any], again: Path, result: Mapping[str, Any]
 ) -> list[str]:
-    """A line for each metric and tensor that is not the same, to the bit."""
+    """A line for each metric, tensor and file that is not the same, to the bit."""
     lines = [
         f"{name}: then {value}, now {result['metrics'].get(name)}"
         for name, value in record["metrics"].items()
         if value != result["metrics"].get(name)
     ]
-    then, now = (load_file(each / "bundle" / WEIGHTS_FILE) for each in (folder, again))
-    for name, tensor in then.items():
-        if not np.array_equal(tensor, now[name]):
-            lines.append(f"{name}: differs by at most {np.abs(tensor - now[name]).max():.2g}")
-    if record["tokenizer_fingerprint"] != result["tokenizer_fingerprint"]:
+    if record.get("tokenizer_fingerprint") != result.get("tokenizer_fingerprint"):
         lines.append("the tokenizer differs")
-    return lines
+    if (again / "bundle").is_dir():
+        return lines + _weights_that_differ(folder, again)
+    if filecmp.cmp(folder / SOFT_LABELS_FILE, again / SOFT_LABELS_FILE, shallow=False):
+        return lines
+    return [*lines, f"{SOFT_LABELS_FILE}: differs"]
+
+
+def _weights_that_differ(folder: Path, again: Path) -> list[str]:
+    then, now = (load_file(each / "bundle" / WEIGHTS_FILE) for each in (folder, again))
+    return [
+        f"{name}: differs by at most {np.abs(tensor - now[name]).max():.2g}"
+        for name, tensor in then.items()
+        if not np.array_equal(tensor, now[name])
+    ]
 
 
 def _versions_changed(record: Mapping[str, Any]) -> list[str]:
