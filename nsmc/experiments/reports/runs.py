@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ RECORD_FILE = "run.json"
 _NO_RUNS_IN = {"bundle", "checkpoints", "csv"}
 
 _MEASURES = ("seconds", "train_seconds", "reviews_per_second", "parameters", "bundle_bytes")
+_OF_THE_MAKER = ("data", "model", "trainer", "callbacks")
 _STATUSES = ("finished", "failed", "interrupted", "running", "pruned")
 
 
@@ -81,7 +82,7 @@ def read_run(path: Path) -> Run:
     status = record.get("status", "finished")  # old records were written at a run's end only
     if status not in _STATUSES:
         raise ValueError(f"unknown status {json.dumps(status)}")
-    config = flat(record.get("config"))
+    config = flat(_config_of(record))
     if status == "finished" and not config:
         raise ValueError("it has no config")
     return Run(
@@ -96,6 +97,14 @@ def read_run(path: Path) -> Run:
         curve=learning_curve(record.get("history"), path.parent),
         ended=_ended(record.get("finished"), path),
     )
+
+
+def _config_of(record: Mapping[str, Any]) -> Any:
+    """A run's configuration; of a recipe's, these sections are those of its last step."""
+    config, maker = record.get("config"), record.get("made_by")
+    if not isinstance(config, dict) or not isinstance(maker, dict):
+        return config
+    return {**config, **{name: maker[name] for name in _OF_THE_MAKER if name in maker}}
 
 
 def problems_of(runs: Sequence[Run]) -> list[Problem]:

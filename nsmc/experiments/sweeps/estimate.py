@@ -28,6 +28,8 @@ def seconds_by_shape(outputs: Path) -> Seconds:
         *outputs.glob(f"sweeps/*/*/{RECORD_FILE}"),
     ]:
         record = read_record(path.parent) or {}
+        if "recipe" in record:  # its seconds are those of several runs
+            continue
         with suppress(KeyError, TypeError, ZeroDivisionError):  # an old or a damaged record
             training = record["train_seconds"]
             each = (training / record["epochs"], record["seconds"] - training)

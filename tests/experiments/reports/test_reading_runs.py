@@ -68,6 +68,18 @@ def test_an_old_record_is_of_a_finished_run(tmp_path: Path) -> None:
     ]
 
 
+def test_a_recipe_is_described_by_the_step_that_made_its_result(tmp_path: Path) -> None:
+    loss = {"callbacks": {"checkpoint": {"monitor": "val/loss"}}}
+    maker = {**record()["config"], **loss, "seed": 7}
+    maker["model"] = {**maker["model"], "hidden_size": 192}
+    folder = write(tmp_path / "run", {**record(), "made_by": maker})
+    run = read_run(folder / "run.json")
+    assert run.config["model.hidden_size"] == 192
+    assert run.config["callbacks.checkpoint.monitor"] == "val/loss"
+    assert run.config["seed"] == 1
+    assert leaderboard([run]).metric == "val/loss"
+
+
 def test_a_curve_without_its_file_or_with_a_damaged_one_is_empty(tmp_path: Path) -> None:
     folder = write(tmp_path / "run", old_record())
     assert read_run(folder / "run.json").curve == []

@@ -124,6 +124,10 @@ def test_estimates_come_from_runs_of_the_same_shape(composed: Composed, tmp_path
         folder = tmp_path / "outputs" / "runs" / str(number)
         folder.mkdir(parents=True)
         write_record(folder, {"status": "finished", **done, **about})
+    several = {**done, **about, "seconds": 7000.0, "recipe": {}}  # a recipe's: of all its steps
+    for name in ("recipe", "another", "third", "fourth"):
+        (tmp_path / "outputs" / "runs" / name).mkdir()
+        write_record(tmp_path / "outputs" / "runs" / name, {"status": "finished", **several})
     known = seconds_by_shape(tmp_path / "outputs")
     longer = check_config(composed("data=sample", "trainer.max_epochs=5", "seed=9"))
     assert estimate(longer, job.corpus, known) == pytest.approx(5 * 12 + 3)
