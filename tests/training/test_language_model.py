@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import pytorch_lightning as L
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
@@ -165,6 +166,23 @@ def test_with_every_token_drawn_it_is_the_exact_loss_whatever_the_odds(
     with torch.inference_mode():
         found = float(drawn(model, batch_of(reviews), 0))
     assert found == pytest.approx(exact(model, reviews), abs=1e-5)
+
+
+@pytest.mark.parametrize("negatives", [1, 4, 12])
+def test_of_the_drawn_tokens_a_step_leaves_out_the_one_to_be_foretold(negatives: int) -> None:
+    model, batch = model_of(negatives=negatives), batch_of([[1, 9, 22, 3], [4, 22], [17, 8, 5]])
+    torch.manual_seed(5)
+    tokens = torch.multinomial(model.noise, negatives, replacement=True).tolist()
+    losses = []
+    with torch.inference_mode():
+        for queries, targets in model._queries(batch):
+            scores = F.linear(queries, model.encoder.embedding.weight, model.bias)
+            scores -= model.log_included
+            for row, target in zip(scores, targets.tolist(), strict=True):
+                candidates = [target, *({*tokens} - {target})]
+                losses.append(float(row[candidates].logsumexp(dim=0) - row[target]))
+        found = float(drawn(model, batch, 5))
+    assert found == pytest.approx(sum(losses) / len(losses), rel=1e-4)
 
 
 @pytest.mark.parametrize("negatives", [32, 1000])
