@@ -2,6 +2,7 @@
 
 import json
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -102,6 +103,9 @@ def test_a_folder_holds_one_run(corpus: Path, tmp_path: Path) -> None:
     train(corpus, f"hydra.run.dir={tmp_path}")
     finished = train(corpus, f"hydra.run.dir={tmp_path}", "seed=9", expect=1)
     assert "holds another run: choose another folder" in finished.stderr
+    shutil.rmtree(tmp_path / "checkpoints")
+    finished = train(corpus, f"hydra.run.dir={tmp_path}", "seed=9", expect=1)
+    assert "holds another run: choose another folder" in finished.stderr
     assert record(tmp_path)["config"]["seed"] == 42
 
 
@@ -162,6 +166,9 @@ def test_a_rerun_of_a_linear_classifier_compares_its_soft_labels(
     labels.write_text(labels.read_text().replace("0.", "0.1", 1))
     finished = run(command, 1, cwd=tmp_path, PYTHONPATH=str(PROJECT))
     assert "soft_labels.tsv: differs" in finished.stdout
+    labels.unlink()
+    finished = run(command, 1, cwd=tmp_path, PYTHONPATH=str(PROJECT))
+    assert "soft_labels.tsv is not there, so there is nothing to compare with" in finished.stderr
 
 
 def test_a_rerun_on_another_corpus_is_refused(corpus: Path, tmp_path: Path) -> None:

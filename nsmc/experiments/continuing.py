@@ -42,10 +42,12 @@ def continuation(folder: Path, earlier: Record, record: Record) -> Record:
     """
     checkpoint = folder / CHECKPOINTS / LAST
     begun = {"started": now(), "resumed_from": None, "resumed": 0, **environment()}
-    if not checkpoint.is_file() or not _is_intact(checkpoint):
-        return begun
-    if not is_same(earlier, record):
+    has_checkpoint = checkpoint.is_file() and _is_intact(checkpoint)
+    is_finished = earlier.get("status") == "finished"  # perhaps without one: a recipe, a linear one
+    if (has_checkpoint or is_finished) and not is_same(earlier, record):
         raise ValueError(f"{folder} holds another run: choose another folder with hydra.run.dir")
+    if not has_checkpoint:
+        return begun
     return {
         **begun,
         "started": earlier.get("started", begun["started"]),

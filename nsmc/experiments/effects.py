@@ -25,6 +25,9 @@ def has_effect(key: str) -> bool:
     return not any(key == each or key.startswith(f"{each}.") for each in _KEYS_WITHOUT_EFFECT)
 
 
-def has_effect_on(task: str, key: str) -> bool:
-    """Whether a dotted key, or the section it names, can change the result of such a task."""
-    return has_effect(key) and key not in _UNUSED[task]
+def has_effect_on(task: str | None, key: str) -> bool:
+    """Whether a dotted key, or the section it names, can change the result of such a task.
+
+    None stands for a recipe, whose steps may be of any.
+    """
+    return has_effect(key) and (task is None or key not in _UNUSED[task])

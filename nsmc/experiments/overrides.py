@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Sequence
+from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
@@ -40,5 +41,10 @@ def pasteable(key: str, value: str) -> str:
 
 def overridden_keys(overrides: Sequence[str]) -> list[str]:
     """The keys that the overrides name, groups among them, such as `model` and `model.lr`."""
+    return [key for key, _ in typed_values(overrides)]
+
+
+def typed_values(overrides: Sequence[str]) -> list[tuple[str, Any]]:
+    """The keys that the overrides name, with the values, however these are quoted."""
     parsed = OverridesParser.create().parse_overrides(list(overrides))
-    return [override.key_or_group for override in parsed]
+    return [(override.key_or_group, override.value()) for override in parsed]

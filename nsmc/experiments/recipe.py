@@ -21,7 +21,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from nsmc.data.soft_labels import SOFT_LABELS_FILE
-from nsmc.experiments.build import fetch_unlabelled_reviews
+from nsmc.experiments.build import CHECKPOINTS, fetch_unlabelled_reviews
 from nsmc.experiments.errors import describe
 from nsmc.experiments.overrides import overridden_keys, quoted
 from nsmc.experiments.record import (
@@ -39,6 +39,7 @@ from nsmc.experiments.signature import corpus_fingerprint, signature
 from nsmc.experiments.summary import shortened
 from nsmc.runtime.bundle import CONFIG_FILE, rewrite_config
 from nsmc.runtime.loading import read_bundle
+from nsmc.training.checkpoints import LAST
 from nsmc.training.model_card import model_card
 
 log = logging.getLogger(__name__)
@@ -60,6 +61,8 @@ _SECONDS_BETWEEN_LOOKS = 5.0
 
 # What a run leaves, by its kind; a folder with one of them has a result.
 _RESULTS = (Path("bundle", CONFIG_FILE), Path(SOFT_LABELS_FILE))
+
+_LAST_CHECKPOINT = Path(CHECKPOINTS, LAST)
 
 # What a recipe's record has of its last step's.
 _RESULTS_KEPT = (
@@ -91,11 +94,12 @@ def run_recipe(
     """
     assert config.recipe
     fingerprint = corpus_fingerprint(config.data)
-    key, earlier = signature(config, fingerprint), read_record(folder) or {}
-    is_same = earlier.get("signature") == key
-    if is_same:  # resume=FOLDER: what was typed then counts
+    earlier = read_record(folder) or {}
+    if config.resume is not None and "command" in earlier:  # what was typed then counts
         command, overrides = earlier["command"], earlier["overrides"]
-    elif any((folder / result).exists() for result in _RESULTS):
+    key = signature(config, fingerprint, overrides=overrides)
+    is_same = earlier.get("signature") == key
+    if not is_same and any((folder / each).exists() for each in (*_RESULTS, _LAST_CHECKPOINT)):
         raise ValueError(f"{folder} holds another run: choose another folder with hydra.run.dir")
     own = free_overrides(overrides)
     record = {
@@ -107,7 +111,7 @@ def run_recipe(
         **environment(),
     }
     if is_same and "made_by" in earlier:  # the result of then is there until it is replaced
-        record["made_by"] = earlier["made_by"]
+        record |= {kept: earlier[kept] for kept in ("made_by", "corpus_fingerprint")}
     folder.mkdir(parents=True, exist_ok=True)
     with occupied(folder), recorded(folder, record) as running:
         done = _run_steps(config.recipe, own, launch, compose_step)

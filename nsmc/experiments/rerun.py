@@ -53,6 +53,9 @@ def _config(folder: Path, record: Mapping[str, Any], root: str | None) -> RunCon
         raise ValueError(
             f"{folder}: recorded by another version of this program ({error})"
         ) from None
+    result = SOFT_LABELS_FILE if config.task == "linear" else f"bundle/{WEIGHTS_FILE}"
+    if not config.recipe and not (folder / result).is_file():
+        raise ValueError(f"{folder}: {result} is not there, so there is nothing to compare with")
     if config.recipe:
         raise ValueError(f"{folder} is of a recipe: run the steps again, {RESULTS}/… each")
     if config.trainer.processes > 1:

@@ -52,12 +52,12 @@ def _run_folder(resume: str | None, new: str, *, _root_: DictConfig) -> str:
 
 
 def _resumed_folder(resume: str, new: str, root: DictConfig) -> str:
-    config = None
+    config, overrides = None, []
     if resume == AUTO:
         keys = [str(key) for key in root if key != "hydra"]
         values: Any = OmegaConf.to_container(OmegaConf.masked_copy(root, keys), resolve=True)
-        config = check_config(values)
-    return str(folder_to_resume(resume, config, Path(new).parent) or new)
+        config, overrides = check_config(values), list(root.hydra.overrides.task)
+    return str(folder_to_resume(resume, config, overrides, Path(new).parent) or new)
 
 
 def _hydra_subdir(resume: str | None, folder: str) -> str | None:

@@ -13,11 +13,13 @@ AUTO = "auto"
 _UNFINISHED = ("interrupted", "failed")
 
 
-def folder_to_resume(resume: str, config: RunConfig | None, runs: Path) -> Path | None:
+def folder_to_resume(
+    resume: str, config: RunConfig | None, overrides: Sequence[str], runs: Path
+) -> Path | None:
     """The folder that `resume` names or, for "auto", the newest unfinished run like `config`.
 
-    That is looked for among the folders in `runs`; None where there is none. Raises ValueError for
-    a folder that holds no run.
+    `overrides` are what was typed. It is looked for among the folders in `runs`; None where there
+    is none. Raises ValueError for a folder that holds no run.
     """
     if resume != AUTO:
         folder = Path(resume).expanduser()
@@ -25,7 +27,7 @@ def folder_to_resume(resume: str, config: RunConfig | None, runs: Path) -> Path 
             raise ValueError(f"resume={resume}: there is no run in that folder (no {RECORD_FILE})")
         return folder.absolute()
     assert config is not None
-    wanted = signature(config, corpus_fingerprint(config.data))
+    wanted = signature(config, corpus_fingerprint(config.data), overrides=overrides)
     alike = [
         record.parent
         for record in runs.glob(f"*/{RECORD_FILE}")

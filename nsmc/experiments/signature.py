@@ -1,12 +1,13 @@
 """The signature of a run: a digest of all that can change its result, and of nothing else."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from nsmc.data.cache import digest_of, digest_of_file
 from nsmc.data.soft_labels import teacher_digest
-from nsmc.experiments.effects import has_effect_on
+from nsmc.experiments.effects import has_effect, has_effect_on
+from nsmc.experiments.overrides import typed_values
 from nsmc.experiments.schema import DataConfig, RunConfig
 
 # Raised when the same configuration starts to give another result.
@@ -14,18 +15,32 @@ RESULTS_FORMAT = 5
 
 
 def signature(
-    config: RunConfig, corpus_fingerprint: str, starting_checkpoint: str | None = None
+    config: RunConfig,
+    corpus_fingerprint: str,
+    starting_checkpoint: str | None = None,
+    overrides: Sequence[str] = (),
 ) -> str:
     """A short hexadecimal digest of the configuration and the corpus's content.
 
-    Of `ckpt_path` the content counts, by its digest; where that is not given, the file is read.
+    Of `ckpt_path` the content counts, by its digest; where that is not given, the file is read. Of
+    a recipe `overrides` count as well: its steps get them, whatever its own configuration says.
     Raises FileNotFoundError where it is not there.
     """
-    content = _effective(config.task, config.model_dump())
+    content = _effective(None if config.recipe else config.task, config.model_dump())
     del content["ckpt_path"]  # what the file holds counts, not where it is
     if config.ckpt_path is not None:
         content["checkpoint"] = starting_checkpoint or _digest_of_checkpoint(config.ckpt_path)
+    if config.recipe:
+        content["typed"] = _typed_for_all_steps(overrides)
     return digest_of([RESULTS_FORMAT, corpus_fingerprint, content, *_ingredients(config)])
+
+
+def _typed_for_all_steps(overrides: Sequence[str]) -> list[str]:
+    return sorted(
+        f"{key}={value!r}"
+        for key, value in typed_values(overrides)
+        if has_effect(key) and key.split(".")[0].split("/")[0] not in ("experiment", "hydra")
+    )
 
 
 def _ingredients(config: RunConfig) -> list[Any]:
@@ -51,7 +66,7 @@ def _digest_of_source(key: str, source: str) -> str:
         raise FileNotFoundError(f"{key}: {error}") from None
 
 
-def _effective(task: str, section: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def _effective(task: str | None, section: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """The section without the keys that can change no result of the task."""
     kept = {
         name: value for name, value in section.items() if has_effect_on(task, f"{prefix}{name}")

@@ -18,6 +18,8 @@ from nsmc.experiments.recipe import check_steps, free_overrides, run_recipe, ste
 from nsmc.experiments.record import BusyError, maker, read_record, write_record
 from nsmc.experiments.run import run_by_itself
 from nsmc.experiments.schema import RunConfig, StepConfig, check_config
+from nsmc.runtime.choosing import BOXED
+from nsmc.runtime.loading import read_bundle
 from tests.commands import PROJECT, run, run_anew, write_corpus
 
 Composed = Callable[..., dict[str, Any]]
@@ -291,15 +293,49 @@ def test_a_step_whose_result_was_removed_is_run_again(run_steps: Steps, launch: 
     assert launch.found[2]["config"]
 
 
-def test_a_folder_with_the_result_of_another_recipe_is_left_alone(
-    run_steps: Steps, tmp_path: Path
+@pytest.mark.parametrize("left", ["soft_labels.tsv", "bundle/config.json", "checkpoints/last.ckpt"])
+@pytest.mark.parametrize("other", ["seed=8", "callbacks.checkpoint.monitor=val/loss"])
+def test_a_folder_with_what_another_recipe_left_is_left_alone(
+    run_steps: Steps, tmp_path: Path, left: str, other: str
 ) -> None:
     run_steps("a", "seed=7")
-    (tmp_path / "a" / "soft_labels.tsv").write_text("")
-    run_steps("a", "seed=7")
+    (tmp_path / "a" / left).parent.mkdir(exist_ok=True)
+    (tmp_path / "a" / left).write_text("")
+    run_steps("a", "trainer.threads=1", "seed=7")
     with pytest.raises(ValueError, match="a holds another run: choose another folder"):
-        run_steps("a", "seed=8")
-    assert (read_record(tmp_path / "a") or {})["overrides"] == ["seed=7"]
+        run_steps("a", other)
+    assert (read_record(tmp_path / "a") or {})["overrides"] == ["trainer.threads=1", "seed=7"]
+
+
+def test_a_resumed_recipe_goes_on_with_what_was_typed_then(
+    run_steps: Steps, launch: Launcher, tmp_path: Path
+) -> None:
+    launch.broken = "second"
+    with pytest.raises(ValueError, match="broken"):
+        run_steps("a", "seed=7")
+    launch.broken = ""
+    record = run_steps("a", f"resume={tmp_path}/a", "seed=7")
+    assert record["overrides"] == ["seed=7"]
+    assert launch.names == ["first", "second", "second"]
+
+
+def test_a_bundle_that_cannot_be_adopted_leaves_the_earlier_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe.adopt_bundle(BOXED, tmp_path / "bundle", "first", "a" * 16, "nsmc")
+    assert read_bundle(tmp_path / "bundle").config.signature == "a" * 16
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(recipe, "rewrite_config", full)
+    with pytest.raises(OSError, match="No space"):
+        recipe.adopt_bundle(BOXED, tmp_path / "bundle", "second", "b" * 16, "nsmc")
+    assert read_bundle(tmp_path / "bundle").config.signature == "a" * 16
+    monkeypatch.undo()
+    recipe.adopt_bundle(BOXED, tmp_path / "bundle", "second", "b" * 16, "nsmc")
+    assert read_bundle(tmp_path / "bundle").config.signature == "b" * 16
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
 
 
 def test_while_a_recipe_runs_again_what_it_held_out_is_known(

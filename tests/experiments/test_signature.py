@@ -42,9 +42,18 @@ def test_paths_and_logging_do_not_change_it(composed: Composed, override: str) -
         ("pretrain", "model.negatives=7", True),
         ("pretrain", "linear.min_count=7", False),
         ("pretrain", "trainer.max_epochs=7", True),
+        ("pretrain", "callbacks.averaging.decay=0.9", True),
+        ("pretrain", "distill.weight=0.5", False),
         ("linear", "model.hidden_size=7", False),
         ("linear", "trainer.max_epochs=7", False),
+        ("linear", "callbacks.checkpoint.monitor=val/loss", False),
+        ("linear", "distill.weight=0.5", False),
         ("linear", "linear.min_count=7", True),
+        ("linear", "seed=7", True),
+        ("linear", "test=true", True),
+        ("linear", "data.split_seed=7", True),
+        ("linear", "data.validation_fraction=0.1", True),
+        ("linear", "data.unlabelled=false", True),
         ("linear", "data.normalization=nfd", True),
     ],
 )
@@ -125,3 +134,49 @@ def test_of_the_unlabelled_reviews_the_content_counts(composed: Composed, tmp_pa
 def test_another_corpus_changes_it(composed: Composed) -> None:
     config = check_config(composed())
     assert signature(config, "one") != signature(config, "two")
+
+
+@pytest.mark.parametrize(
+    ("typed", "counts"),
+    [
+        ("trainer.max_epochs=6", True),  # the default: a step may have had another number
+        ("callbacks.checkpoint.monitor=val/accuracy", True),
+        ("seed='42'", True),
+        ("trainer.threads=1", False),
+        ("data.root=/elsewhere", False),
+        ("sweep.name=mine", False),
+        ("hydra.run.dir=/elsewhere", False),
+        ("experiment=best", False),
+        ("resume=auto", False),
+    ],
+)
+def test_of_a_recipe_what_was_typed_for_its_steps_counts(
+    composed: Composed, typed: str, counts: bool
+) -> None:
+    recipe = check_config(composed("experiment=best"))
+    plain, other = (signature(recipe, "corpus", overrides=typed) for typed in ([], [typed]))
+    assert (plain != other) == counts
+    run = check_config(composed())
+    assert signature(run, "corpus") == signature(run, "corpus", overrides=[typed])
+
+
+def test_how_a_recipes_overrides_are_quoted_and_ordered_does_not_change_it(
+    composed: Composed,
+) -> None:
+    recipe = check_config(composed("experiment=best"))
+    first, second = ["data.split_seed=3", "logger=none", "data.name=a"], ["data.split_seed=3"]
+    assert signature(recipe, "corpus", overrides=first) == signature(
+        recipe, "corpus", overrides=second
+    )
+    orders = (["seed=3", "data.vocab_size=300"], ["data.vocab_size=300", "seed=3"])
+    first_key, second_key = (signature(recipe, "corpus", overrides=order) for order in orders)
+    assert first_key == second_key
+
+
+def test_a_recipe_of_linear_steps_has_all_that_counts_for_its_others(composed: Composed) -> None:
+    steps = [{"name": "student", "overrides": ["task=classify"]}]
+    plain, other = (
+        check_config({**composed("experiment=linear", *more), "recipe": steps})
+        for more in ([], ["trainer.max_epochs=1"])
+    )
+    assert signature(plain, "corpus") != signature(other, "corpus")

@@ -17,7 +17,7 @@ RECORD_FILE = "run.json"
 _NO_RUNS_IN = {"bundle", "checkpoints", "csv"}
 
 _MEASURES = ("seconds", "train_seconds", "reviews_per_second", "parameters", "bundle_bytes")
-_OF_THE_MAKER = ("data", "model", "trainer", "callbacks")
+_OF_THE_MAKER = ("task", "data", "model", "trainer", "callbacks", "distill", "linear")
 _STATUSES = ("finished", "failed", "interrupted", "running", "pruned")
 
 

@@ -38,7 +38,9 @@ def seconds_by_shape(outputs: Path) -> Seconds:
 
 
 def estimate(config: RunConfig, corpus: str, known: Seconds) -> float | None:
-    """Seconds that a run of all its epochs takes; None where no run had its shape."""
+    """Seconds that a run of all its epochs takes; None where no run tells."""
+    if config.recipe or config.task == "linear":  # not what the network decides
+        return None
     runs = known.get(_shape(config.model_dump(), corpus))
     if not runs:
         return None

@@ -118,7 +118,7 @@ def _plan_job(
         if config.resume is not None:
             raise ValueError(f"resume={config.resume}: a sweep goes on by itself; leave it out")
         corpus = fingerprint(_corpus_files(config.data).model_dump_json())
-        key = signature(config, corpus)
+        key = signature(config, corpus, overrides=overrides)
     except Exception as error:
         key = digest_of(["refused", *overrides])
         folder = sweep_folder / job_name(overrides, shared, key)

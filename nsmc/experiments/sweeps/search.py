@@ -82,7 +82,8 @@ def _base(config: RunConfig) -> str:
     """A digest of what all trials of a search have in common."""
     assert config.search is not None
     space = config.search.model_dump(include={"space"})
-    return digest_of([signature(config, corpus_fingerprint(config.data)), space])
+    objective = config.callbacks.checkpoint.monitor  # also where it changes no trial's result
+    return digest_of([signature(config, corpus_fingerprint(config.data)), space, objective])
 
 
 def _next_jobs(

@@ -134,6 +134,8 @@ def test_estimates_come_from_runs_of_the_same_shape(composed: Composed, tmp_path
     assert estimate(longer, "another corpus", known) is None
     wider = check_config(composed("data=sample", "model.hidden_size=64"))
     assert estimate(wider, job.corpus, known) is None
+    for other in ("experiment=best", "experiment=linear"):
+        assert estimate(check_config(composed("data=sample", other)), job.corpus, known) is None
 
     jobs = plan(composed, sweeps / "one", ["seed=1"], ["model.hidden_size=64"])
     table = plan_table(jobs, sweeps / "one")
