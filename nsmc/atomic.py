@@ -29,6 +29,8 @@ except ImportError:  # Windows: leftovers of killed processes stay
 _SCRATCH = re.compile(r"\.nsmc-[0-9a-f]{12}\.tmp")
 _SECONDS_TO_LOCK = 60  # what is younger may not be locked yet
 
+_ADVICE = "make room there, or choose another place"
+
 # What this process is writing; see `remove_unfinished`.
 _unfinished: set[Path] = set()
 if hasattr(os, "register_at_fork"):  # a child must not remove what its parent writes
@@ -36,15 +38,17 @@ if hasattr(os, "register_at_fork"):  # a child must not remove what its parent w
 
 
 @contextlib.contextmanager
-def whole_file(path: Path, mode: str = "wb", newline: str | None = None) -> Iterator[IO[Any]]:
+def whole_file(
+    path: Path, mode: str = "wb", newline: str | None = None, advice: str = _ADVICE
+) -> Iterator[IO[Any]]:
     """A file to write, `mode` "wb" or "w" (UTF-8), that is at `path` once the body has ended well.
 
-    It has the permissions of the file that it replaces, else the usual ones. Raises OSError naming
-    `path` where it cannot be written.
+    It has the permissions of the file that it replaces, else the usual ones. Raises OSError, in one
+    line that names `path` and ends with `advice`, where it cannot be written.
     """
     encoding = None if "b" in mode else "utf-8"
     scratch = _scratch_beside(path)
-    with _names(path, scratch), _unfinished_until_moved(scratch):
+    with _names(path, scratch, advice), _unfinished_until_moved(scratch):
         scratch.touch(exist_ok=False)
         _keep_permissions(path, scratch)
         with _locked(scratch):
@@ -63,14 +67,13 @@ def write_file(path: Path, content: str | bytes) -> None:
 
 
 @contextlib.contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
+def whole_folder(path: Path, advice: str = _ADVICE) -> Iterator[Path]:
     """An empty folder to fill, that is at `path` once the body has ended well.
 
-    A folder that was at `path` is replaced, and then removed. Raises OSError naming `path` where it
-    cannot be written.
+    A folder that was at `path` is replaced, and then removed. Raises OSError as `whole_file` does.
     """
     scratch = _scratch_beside(path)
-    with _names(path, scratch), _unfinished_until_moved(scratch):
+    with _names(path, scratch, advice), _unfinished_until_moved(scratch):
         scratch.mkdir()
         with _locked(scratch):
             yield scratch
@@ -106,7 +109,7 @@ def _unfinished_until_moved(scratch: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _names(path: Path, scratch: Path) -> Iterator[None]:
+def _names(path: Path, scratch: Path, advice: str) -> Iterator[None]:
     """Make an OSError about writing name `path`; one that names another file is left as it is."""
     try:
         yield
@@ -116,9 +119,7 @@ def _names(path: Path, scratch: Path) -> Iterator[None]:
             raise
         if error.strerror is None or isinstance(error, BrokenPipeError):
             raise  # it says all by itself, or is about who reads our output
-        named = OSError(
-            f"cannot write {path}: {error.strerror}; make room there, or choose another place"
-        )
+        named = OSError(f"cannot write {path}: {error.strerror}; {advice}")
         named.errno = error.errno
         raise named from error
 

@@ -9,7 +9,10 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "nsmc"
 WINGS = ("data", "training", "runtime", "experiments")
 
-# A wing may import itself and these.
+# What every wing stands on: about files in general, with nothing but the standard library.
+GROUND = {"atomic", "small_files"}
+
+# A wing may import itself, the ground, and these.
 ALLOWED = {
     "runtime": set[str](),
     "data": {"runtime"},  # a teacher is a bundle
@@ -39,7 +42,13 @@ def files_of(wing: str) -> list[Path]:
 def test_a_wing_imports_only_the_wings_before_it(wing: str) -> None:
     for path in files_of(wing):
         wings = {name.split(".")[1] for name in imported_modules(path) if name.startswith("nsmc.")}
-        assert wings - {wing} <= ALLOWED[wing], path
+        assert wings - {wing} - GROUND <= ALLOWED[wing], path
+
+
+@pytest.mark.parametrize("name", sorted(GROUND))
+def test_the_ground_imports_the_standard_library_alone(name: str) -> None:
+    roots = {name.split(".")[0] for name in imported_modules(PACKAGE / f"{name}.py")}
+    assert roots <= set(sys.stdlib_module_names)
 
 
 def test_the_runtime_imports_no_training_library() -> None:

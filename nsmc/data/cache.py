@@ -7,15 +7,18 @@ missing or altered.
 
 import hashlib
 import json
-import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
+from nsmc.atomic import whole_folder
+from nsmc.small_files import open_regular, read_json
+
 _MANIFEST = "manifest.json"
+
+_ADVICE = "choose a folder with room, that can be written, with data.cache_dir"
 
 
 def digest_of(value: Any) -> str:
@@ -25,8 +28,8 @@ def digest_of(value: Any) -> str:
 
 
 def digest_of_file(path: Path) -> str:
-    """The file's SHA-256, hexadecimal."""
-    with path.open("rb") as file:
+    """The file's SHA-256, hexadecimal; ValueError where it is a pipe, a device or a folder."""
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -41,21 +44,16 @@ def cached_folder(folder: Path, build: Callable[[Path], None]) -> bool:
         with FileLock(folder.with_suffix(".lock")):
             if _is_intact(folder):
                 return False
-            _remove_leftovers(folder)
-            with tempfile.TemporaryDirectory(prefix=f"{folder.name}-", dir=folder.parent) as parent:
-                scratch = Path(parent) / folder.name
-                scratch.mkdir()
+            with whole_folder(folder, _ADVICE) as scratch:  # a damaged one is replaced
                 build(scratch)
                 _write_manifest(scratch)
-                scratch.rename(folder)
             return True
     except OSError as error:
-        if error.filename is not None and not _is_on_the_way(Path(error.filename), folder.parent):
-            raise  # about another file: a corpus that cannot be read, say
-        raise OSError(
-            f"cannot write the cache folder {folder}: {error.strerror or error}; "
-            "choose a folder with room, that can be written, with data.cache_dir"
-        ) from error
+        is_named = error.strerror is None  # as what the body wrote, or could not read, was
+        is_elsewhere = error.filename and not _is_on_the_way(Path(error.filename), folder.parent)
+        if is_named or is_elsewhere:  # a corpus that cannot be read, say
+            raise
+        raise OSError(f"cannot write {folder}: {error.strerror}; {_ADVICE}") from error
 
 
 def _is_on_the_way(path: Path, parent: Path) -> bool:
@@ -65,21 +63,16 @@ def _is_on_the_way(path: Path, parent: Path) -> bool:
 
 def _is_intact(folder: Path) -> bool:
     try:
-        digests = json.loads((folder / _MANIFEST).read_text())
-        return bool(digests) and all(
-            digest_of_file(folder / name) == digest for name, digest in digests.items()
-        )
-    except (OSError, ValueError, AttributeError):
+        digests = read_json(folder / _MANIFEST)
+        return bool(digests) and digests == _digests(folder)
+    except (OSError, ValueError):
         return False
 
 
 def _write_manifest(folder: Path) -> None:
-    digests = {path.name: digest_of_file(path) for path in sorted(folder.iterdir())}
-    (folder / _MANIFEST).write_text(json.dumps(digests, indent=1))
+    (folder / _MANIFEST).write_text(json.dumps(_digests(folder), indent=1))
 
 
-def _remove_leftovers(folder: Path) -> None:
-    """Remove a damaged folder, and what a killed build left beside it; the lock is ours."""
-    for leftover in [folder, *folder.parent.glob(f"{folder.name}-*")]:
-        if leftover.is_dir():
-            shutil.rmtree(leftover)
+def _digests(folder: Path) -> dict[str, str]:
+    files = sorted(path for path in folder.iterdir() if path.name != _MANIFEST)
+    return {path.name: digest_of_file(path) for path in files}

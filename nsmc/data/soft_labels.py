@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from nsmc.atomic import write_file
 from nsmc.data.cache import cached_folder, digest_of, digest_of_file
 from nsmc.data.corpus import Reviews
 from nsmc.runtime.bundle import digests
@@ -143,9 +144,7 @@ def _ask(folder: Path, bundle: Path, texts: Sequence[str]) -> None:
 def write_soft_labels(path: Path, ids: Sequence[str], probabilities: FloatArray) -> None:
     """Write a file of soft labels, whole or not at all."""
     rows = [f"{name}\t{value:.6f}" for name, value in zip(ids, probabilities, strict=True)]
-    scratch = path.with_name(f".{path.name}.tmp")
-    scratch.write_text("\n".join([_HEADER, *rows]) + "\n", encoding="utf-8")
-    scratch.replace(path)
+    write_file(path, "\n".join([_HEADER, *rows]) + "\n")
 
 
 def _from_file(path: Path, reviews: Reviews) -> FloatArray:
@@ -161,7 +160,8 @@ def _read(path: Path) -> dict[str, float]:
         raise FileNotFoundError(f"distill.teachers: {path}: no such file or folder")
     known: dict[str, float] = {}
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        with path.open(encoding="utf-8-sig") as file:  # an id may hold U+2028, no end of a line
+            lines = [line.rstrip("\n") for line in file]
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: not UTF-8 ({error.reason})") from None
     if not lines or lines[0] != _HEADER:

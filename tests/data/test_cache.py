@@ -2,6 +2,7 @@
 
 import hashlib
 import multiprocessing
+import os
 import time
 from collections.abc import Callable
 from multiprocessing.synchronize import Barrier, Event
@@ -198,12 +199,32 @@ def test_what_a_killed_build_left_is_removed(tmp_path: Path) -> None:
     assert not folder.exists()
     with pytest.raises(AssertionError):
         assert_nothing_beside(folder)  # or there would be nothing to remove
+    for leftover in folder.parent.glob(".nsmc-*"):
+        os.utime(leftover, (0, 0))  # younger ones could be somebody's who is about to lock them
     assert cached_folder(folder, build) is True
     assert_complete(folder)
     assert_nothing_beside(folder)
 
 
 # Errors
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "numbers.txt"])
+def test_a_pipe_in_a_folder_is_not_waited_for(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "key"
+    cached_folder(folder, build)
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+    assert cached_folder(folder, build) is True
+    assert_complete(folder)
+
+
+@pytest.mark.parametrize("manifest", ["[" * 100_000, '{"../outside": ""}', "[]", "{}"])
+def test_a_manifest_that_is_not_ours_makes_the_folder_anew(tmp_path: Path, manifest: str) -> None:
+    folder = tmp_path / "key"
+    cached_folder(folder, build)
+    (folder / "manifest.json").write_text(manifest)
+    assert cached_folder(folder, build) is True
 
 
 @pytest.mark.parametrize("below", [".", "a", "a/b"])
@@ -223,7 +244,8 @@ def test_a_full_disk_is_reported_with_the_folder(tmp_path: Path) -> None:
 
     with pytest.raises(OSError) as raised:
         cached_folder(tmp_path / "key", fill)
-    assert f"cannot write the cache folder {tmp_path / 'key'}: No space left" in str(raised.value)
+    assert f"cannot write {tmp_path / 'key'}: No space left" in str(raised.value)
+    assert "data.cache_dir" in str(raised.value)
 
 
 def test_an_error_about_another_file_is_passed_on_as_it_is(tmp_path: Path) -> None:

@@ -232,5 +232,5 @@ def test_all_that_the_cuts_depend_on_has_a_folder_of_its_own(tmp_path: Path) -> 
 
 def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(OSError, match="cannot write the cache folder"):
+    with pytest.raises(OSError, match=r"cannot write .*data\.cache_dir"):
         segmented(tmp_path / "file")

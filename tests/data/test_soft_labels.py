@@ -7,7 +7,7 @@ import pytest
 
 import nsmc.data.soft_labels
 from nsmc.data.corpus import Reviews
-from nsmc.data.soft_labels import Distillation, soft_labels, teacher_digest
+from nsmc.data.soft_labels import Distillation, soft_labels, teacher_digest, write_soft_labels
 from nsmc.data.tokenizer import save_tokenizer, train_tokenizer
 from nsmc.runtime.bundle import BundleConfig, expected_shapes, write_bundle
 from nsmc.runtime.choosing import bundle_folder
@@ -69,6 +69,14 @@ def test_a_wrong_file_is_named_in_one_line(tmp_path: Path, content: str, message
         soft_labels(teacher, REVIEWS, tmp_path / "cache")
     assert message in str(caught.value) and teacher in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("char", ["\u2028", "\x85", "\x0b", "\x0c", "\x1c"])
+def test_what_was_written_is_read_whatever_is_in_an_id(tmp_path: Path, char: str) -> None:
+    ids, path = [f"a{char}b", f"{char}", "c"], tmp_path / "soft_labels.tsv"
+    write_soft_labels(path, ids, np.array([0.25, 0.5, 0.75]))
+    reviews = Reviews(["가"] * 3, np.zeros(3, np.int8), ids=ids)
+    assert soft_labels(str(path), reviews, tmp_path).tolist() == [0.25, 0.5, 0.75]
 
 
 def test_a_file_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
