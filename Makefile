@@ -5,7 +5,7 @@ BIN := .venv/bin
 NSMC_ROOT ?= ../shared/nsmc
 
 .DEFAULT_GOAL := help
-.PHONY: help install train sweep tensorboard test corpus-test clients-test lint format bench clean
+.PHONY: help install train sweep tensorboard test corpus-test clients-test lint format bench attack clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -53,6 +53,10 @@ format: install ## let ruff rewrite the code in the project's form
 # BENCH picks some of training, profile, startup, runtime, scale, growth, quality, sweeps and kills.
 bench: install ## measure speed against the blog post's script; NSMC_ROOT names the corpus
 	NSMC_ROOT=$(NSMC_ROOT) $(BIN)/python -m tests.benchmarks $(BENCH)
+
+# ATTACK picks some of them; NSMC_ROOT names the corpus that some use.
+attack: install ## try to break the program from outside, for many minutes
+	NSMC_ROOT=$(NSMC_ROOT) $(BIN)/python -m tests.attacks $(ATTACK)
 
 clean: ## remove .venv, caches and built files; outputs/ stays
 	rm -rf .venv .venv-clients build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
