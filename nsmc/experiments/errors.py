@@ -72,7 +72,12 @@ def describe(error: BaseException) -> str:
     if isinstance(error, OmegaConfBaseException):
         text = re.sub(r"^\w+ raised while resolving interpolation: ", "", text)
         return text.partition(" full_key:")[0]
-    if isinstance(error, OSError) and error.errno in _NO_ROOM and error.filename is None:
+    if (
+        isinstance(error, OSError)
+        and error.strerror
+        and error.errno in _NO_ROOM
+        and not error.filename
+    ):
         return f"cannot write: {error.strerror}; make room in the run's folder and data.cache_dir"
     if _users_mistake(error):
         return re.sub(r"^\w+ raised while resolving interpolation: ", "", text)

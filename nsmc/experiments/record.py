@@ -17,7 +17,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from nsmc.atomic import write_file
 from nsmc.experiments.errors import describe
+from nsmc.small_files import read_json
 from nsmc.training.signals import Pruned
 
 RECORD_FILE = "run.json"
@@ -44,16 +46,14 @@ class BusyError(ValueError):
 
 
 def write_record(folder: Path, record: dict[str, Any]) -> None:
-    """Write `run.json` atomically."""
-    scratch = folder / f".{RECORD_FILE}.tmp"
-    scratch.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    scratch.replace(folder / RECORD_FILE)
+    """Write `run.json`; raises what `write_file` raises."""
+    write_file(folder / RECORD_FILE, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
 
 
 def read_record(folder: Path) -> dict[str, Any] | None:
     """The folder's record; None where there is none, or none that can be read."""
     try:
-        record = json.loads((folder / RECORD_FILE).read_text(encoding="utf-8"))
+        record = read_json(folder / RECORD_FILE)
     except (OSError, ValueError):
         return None
     return record if isinstance(record, dict) else None
@@ -144,15 +144,25 @@ def _versions() -> dict[str, str]:
 
 
 def _git_commit() -> str | None:
-    """The commit of the code that ran, "+changes" where files were edited; None without git."""
-    here = Path(__file__).parent
+    """The commit of the code that ran, "+changes" where files were edited.
+
+    None without git, and where the code is installed inside somebody else's repository: its HEAD
+    is not ours, and what its settings would execute is not to be run.
+    """
+    here = Path(__file__)
+    # Git's own variables, as a hook has them, would name another repository.
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
+    environment["GIT_OPTIONAL_LOCKS"] = "0"  # killed, it leaves no lock behind
 
     def git(*arguments: str) -> str:
-        command = ["git", "-C", str(here), *arguments]
-        finished = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+        command = ["git", "-c", "core.fsmonitor=false", "-C", str(here.parent), *arguments]
+        finished = subprocess.run(
+            command, capture_output=True, text=True, check=True, timeout=10, env=environment
+        )
         return finished.stdout.strip()
 
     try:
+        git("ls-files", "--error-unmatch", here.name)
         changes = git("status", "--porcelain", "--untracked-files=no")
         return git("rev-parse", "HEAD") + ("+changes" if changes else "")
     except (OSError, subprocess.SubprocessError):

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import nsmc.experiments.record
 from nsmc.experiments.record import (
     RECORD_FILE,
     environment,
@@ -163,3 +164,47 @@ def test_a_record_from_before_there_was_a_status_is_of_a_finished_run(tmp_path: 
 def test_a_damaged_record_is_none(tmp_path: Path, content: str) -> None:
     (tmp_path / RECORD_FILE).write_text(content)
     assert read_record(tmp_path) is None
+
+
+def repository(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository with a copy of the module in it, which does not track it; the copy."""
+    copy = folder / ".venv" / "record.py"
+    copy.parent.mkdir(parents=True)
+    copy.write_text("")
+    monkeypatch.setattr(nsmc.experiments.record, "__file__", str(copy))
+    for key, value in {"AUTHOR_NAME": "a", "AUTHOR_EMAIL": "a@b", "COMMITTER_NAME": "a"}.items():
+        monkeypatch.setenv(f"GIT_{key}", value)
+    monkeypatch.setenv("GIT_COMMITTER_EMAIL", "a@b")
+    git(folder, "init", "--quiet")
+    git(folder, "commit", "--quiet", "--allow-empty", "--message", "theirs")
+    return copy
+
+
+def git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(folder), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def test_the_commit_is_that_of_the_code_and_tells_of_edits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = repository(tmp_path, monkeypatch)
+    git(tmp_path, "add", str(copy))
+    git(tmp_path, "commit", "--quiet", "--message", "ours")
+    head = git(tmp_path, "rev-parse", "HEAD")
+    assert environment()["git_commit"] == head
+    copy.write_text("edited")
+    assert environment()["git_commit"] == f"{head}+changes"
+
+
+def test_a_repository_around_an_installation_is_neither_named_nor_obeyed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository(tmp_path, monkeypatch)
+    executed = tmp_path / "executed"
+    (tmp_path / "evil").write_text(f"#!/bin/sh\ntouch {executed}\n")
+    (tmp_path / "evil").chmod(0o755)
+    git(tmp_path, "config", "core.fsmonitor", str(tmp_path / "evil"))
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / ".git"))  # as in a hook
+    assert environment()["git_commit"] is None
+    assert not executed.exists()
