@@ -73,8 +73,8 @@ def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[str, str, str]
     Without the column `label` every label is 0.
     """
     # Not the csv module: a lone double quote in a review must not swallow the rows that follow it.
-    lines = _LINE_END.split(_decoded(path))
-    header = lines[0].split("\t")
+    lines = _lines(path)
+    header = next(lines, "").split("\t")
     if not any(header):
         raise ValueError(f"{path}, row 1: the file is empty; expected a header")
     missing = [name for name in columns if name not in header]
@@ -84,7 +84,7 @@ def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[str, str, str]
             f"expected a tab-separated file with the columns {', '.join(columns)}"
         )
     review_id, document, *label = map(header.index, columns)
-    for row, line in enumerate(lines[1:], start=2):
+    for row, line in enumerate(lines, start=2):
         fields = line.split("\t")
         if not any(fields):
             continue
@@ -100,13 +100,26 @@ def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[str, str, str]
         yield fields[review_id], fields[document], value
 
 
-def _decoded(path: Path) -> str:
+def _lines(path: Path) -> Iterator[str]:
+    """The lines, one at a time: a corpus of gigabytes is not to be in memory twice."""
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        with path.open(encoding="utf-8-sig") as file:
+            for line in file:
+                yield line.removesuffix("\n")
     except UnicodeDecodeError as error:
-        before = error.object[: error.start].decode("utf-8")
-        row = 1 + len(_LINE_END.findall(before))
+        row = _row_that_is_not_utf_8(path)
         raise ValueError(f"{path}, row {row}: not UTF-8 ({error.reason})") from None
+
+
+def _row_that_is_not_utf_8(path: Path) -> int:
+    row = 1
+    with path.open("rb") as file:
+        for line in file:
+            try:
+                row += len(_LINE_END.findall(line.decode("utf-8")))
+            except UnicodeDecodeError as error:
+                return row + len(_LINE_END.findall(line[: error.start].decode("utf-8")))
+    return row
 
 
 def without_spaces(text: str) -> str:
