@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 COLUMNS = ("id", "document", "label")
 
@@ -141,8 +140,12 @@ def split_validation(reviews: Reviews, fraction: float, seed: int) -> tuple[Revi
     Identical texts (white space around them aside) stay together, so no validation text is also a
     training text. Both parts are in file order. Raises ValueError where a part would be empty.
     """
-    texts = pd.Series([text.strip() for text in reviews.texts], dtype=object)
-    group_of_row, _ = pd.factorize(texts)
+    # Not pandas' factorize, which leaves a second copy of every text in memory.
+    groups_of_texts: dict[str, int] = {}
+    numbered = (
+        groups_of_texts.setdefault(text.strip(), len(groups_of_texts)) for text in reviews.texts
+    )
+    group_of_row = np.fromiter(numbered, np.int64, len(reviews))
     group_sizes = np.bincount(group_of_row)
     group_labels = np.bincount(group_of_row, weights=reviews.labels) / group_sizes
     # Strata: texts that are always negative, texts seen with both labels, texts always positive.
