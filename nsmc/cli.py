@@ -9,15 +9,20 @@ import contextlib
 import io
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nsmc
 
-_FILE_OPTIONS = ("--input", "--output", "--column", "--format")
+if TYPE_CHECKING:
+    from nsmc.runtime.damage import Tally
+
+_OPTION = re.compile(r"--[a-z0-9]+(-[a-z0-9]+)*(=|$)", re.IGNORECASE | re.ASCII)
+_PREDICT_OPTIONS = ("--help", "--input", "--output", "--column", "--format")
 
 OUTPUTS = Path("outputs")  # where bundles that were trained here are
 
@@ -27,9 +32,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     if arguments is None and words[:1] != ["rerun"]:  # which has handlers of its own
         _clean_up_when_ended()
-    if words[:1] == ["predict"] and not _has_options(words[1:]):
-        words.insert(1, "--")  # a review such as "-_-" is no option
-    options = _parser().parse_args(words)
     if sys.stderr is None:  # closed: what is said there must not go to standard output instead
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
     for stream in (sys.stdout, sys.stderr):
@@ -38,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Reviews are classified in threads of our own: those of a matrix library would be too many.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
+        options = _parser().parse_args(_marked(words))
         code: int = options.run(options)
         if sys.stdout is not None:
             sys.stdout.flush()
@@ -65,13 +68,25 @@ def _clean_up_when_ended() -> None:
             signal.signal(signum, lambda number, _: sys.exit(128 + number))
 
 
-def _has_options(words: Sequence[str]) -> bool:
-    """Whether `nsmc predict` is given options; a review may begin with a dash, too."""
-    names = [word.partition("=")[0] for word in words]
-    of_files = (
-        len(name) > 3 and any(option.startswith(name) for option in _FILE_OPTIONS) for name in names
-    )
-    return words[:1] in (["-h"], ["--help"]) or "--" in words or any(of_files)
+def _marked(words: list[str]) -> list[str]:
+    """The words, with `--` before reviews; one such as "-_-" or "--;;" is no option.
+
+    Raises ValueError for what looks like an option and is none.
+    """
+    if words[:1] != ["predict"] or "--" in words:
+        return words
+    options = [word.partition("=")[0] for word in words if _OPTION.match(word)]
+    for option in options:
+        if not any(name.startswith(option) for name in _PREDICT_OPTIONS):
+            raise ValueError(f"{option}: no such option; {_instead_of(option)}")
+    return words if options or words[1:2] == ["-h"] else ["predict", "--", *words[1:]]
+
+
+def _instead_of(option: str) -> str:
+    from difflib import get_close_matches  # which takes its time, and is seldom needed
+
+    near = get_close_matches(option.lower(), _PREDICT_OPTIONS, n=1)
+    return f"did you mean {near[0]}?" if near else "-- goes before a review that begins so"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -97,10 +112,16 @@ def _add_predict(commands: Any) -> None:
             "Prints label, probability and text of each TEXT, separated by tabs. Without a TEXT, "
             "asks for reviews on a terminal (q, exit or quit ends it), and reads a pipe line by "
             "line. With --input, classifies a file of any size. Without a BUNDLE, takes the newest "
-            "under outputs/, else the one that comes with the package."
+            "under outputs/, else the one that comes with the package, which is also called "
+            "pretrained. Exit code 1 where more than a tenth of the rows cannot be read."
         ),
     )
-    command.add_argument("words", nargs="*", metavar="BUNDLE TEXT", help="a folder, then reviews")
+    command.add_argument(
+        "words",
+        nargs="*",
+        metavar="BUNDLE TEXT",
+        help="a folder or pretrained, then reviews; after --, they may look like options",
+    )
     _add_file_options(command, required=False)
     command.add_argument(
         "--output", metavar="FILE", help="appears when it is complete; by default what is printed"
@@ -129,13 +150,17 @@ def _add_evaluate(commands: Any) -> None:
         help="measure a bundle on labelled reviews",
         description=(
             "Accuracy, F1, area under the ROC curve, cross-entropy, calibration error, confusion "
-            "matrix and the most confident mistakes."
+            "matrix and the most confident mistakes. Damaged rows are left out and counted; more "
+            "than a tenth of them, and a label that is not the bundle's, are refused."
         ),
     )
     _add_bundle(command)
     _add_file_options(command, required=True)
     command.add_argument(
-        "--label", default="label", metavar="NAME", help="column of 0 and 1 (default: label)"
+        "--label",
+        default="label",
+        metavar="NAME",
+        help="column of 0 and 1 or of the bundle's label names (default: label)",
     )
     command.add_argument("--json", action="store_true", help="for programs")
     command.set_defaults(run=evaluate)
@@ -147,7 +172,7 @@ def _add_bundle(command: argparse.ArgumentParser) -> None:
         nargs="?",
         type=Path,
         metavar="BUNDLE",
-        help="by default the newest under outputs/, else the one that comes with the package",
+        help="by default the newest under outputs/, else pretrained, which is in the package",
     )
 
 
@@ -218,50 +243,58 @@ def predict(options: argparse.Namespace) -> int:
     predictor = Predictor.load(_chosen(named))
     if options.input is not None:
         return _predict_file(predictor, options)
-    from nsmc.runtime.conversation import answer_lines, converse, piped_lines
+    from nsmc.runtime.conversation import answer_pipe, answer_texts, converse
 
     if texts:
-        answer_lines(predictor, texts)
+        answer_texts(predictor, texts)
     elif sys.stdin is not None and sys.stdin.isatty():
         converse(predictor)
     elif sys.stdin is not None:
-        answer_lines(predictor, piped_lines())
+        return _exit_code(answer_pipe(predictor, sys.stdin.buffer))
     return 0
 
 
 def _predict_file(predictor: "nsmc.Predictor", options: argparse.Namespace) -> int:
-    """Exit code 0 also where rows are damaged: the output says so, too."""
     from nsmc.runtime.files import predict_file
 
-    count, damaged = predict_file(
+    tally = predict_file(
         predictor,
         options.input,
         options.output or "-",
         options.column or "document",
         options.format,
     )
-    for row in damaged:
-        print(f"nsmc: line {row.line}: {row.error}", file=sys.stderr)
+    for line, error in tally.first:
+        print(f"nsmc: line {line}: {error}", file=sys.stderr)
     if options.output not in (None, "-"):
-        print(f"{count:,} reviews -> {options.output}", file=sys.stderr)
-    return 0
+        print(f"{tally.rows:,} reviews -> {options.output}", file=sys.stderr)
+    return _exit_code(tally)
+
+
+def _exit_code(tally: "Tally") -> int:
+    """The exit code of answers, damaged rows among them; where those are too many, says so."""
+    if not tally.is_too_much:
+        return 0
+    print(f"nsmc: error: {tally}", file=sys.stderr)
+    return 1
 
 
 def evaluate(options: argparse.Namespace) -> int:
     """Measure on a file."""
     from nsmc.runtime.evaluation import evaluate
+    from nsmc.runtime.lines import name_of, opened
     from nsmc.runtime.predictor import Predictor
-    from nsmc.runtime.tables import Columns, format_of, opened, read_rows
+    from nsmc.runtime.tables import Columns, format_of, read_rows
 
     predictor = Predictor.load(_chosen(options.bundle))
     columns = Columns(options.column or "document", options.label)
     kind = options.format or format_of(options.input)
     if kind == "text":
-        raise ValueError(f"{options.input}: a text file has no labels; see --format")
+        raise ValueError(f"{name_of(options.input)}: a text file has no labels; see --format")
     with opened(options.input) as stream:
-        found = evaluate(predictor, read_rows(stream, kind, columns, options.input))
-    for row in found.skipped[:10]:
-        print(f"nsmc: line {row.line} left out: {row.error}", file=sys.stderr)
+        found = evaluate(predictor, read_rows(stream, kind, columns, name_of(options.input)))
+    for line, error in found.skipped[:10]:
+        print(f"nsmc: line {line} left out: {error}", file=sys.stderr)
     print(_as_json(found.as_json()) if options.json else found.as_text())
     return 0
 

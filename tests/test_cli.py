@@ -1,5 +1,6 @@
 """The `nsmc` command as a user meets it: arguments, a pipe, a terminal, and every way out."""
 
+import gzip
 import io
 import json
 import os
@@ -105,7 +106,8 @@ def one_line(captured: str) -> str:
 def test_each_text_gets_a_line_with_label_probability_and_text(
     bundle: Path, predictor: Predictor, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    texts = [GOOD, BAD, "a/b c", "q", "-_-", "--help me", "good movie"]
+    texts = [GOOD, BAD, "a/b c", "q", "-_-", "--help me", "--;;", "--- 별로", "--최고", "--lol--"]
+    texts += ["good movie", "-", "---", "--_--", "-h", "a.csv 최고"]
     assert main(["predict", str(bundle), *texts]) == 0
     captured = capsys.readouterr()
     assert rows(captured.out) == [row(predictor, text) for text in texts]
@@ -287,6 +289,38 @@ def test_a_pipe_is_answered_line_by_line(
     assert rows(capsys.readouterr().out) == expected
 
 
+@pytest.mark.parametrize(("damaged", "code"), [(1, 0), (2, 1), (10, 1)])
+def test_a_piped_line_that_is_not_utf_8_is_an_error_and_many_are_a_failure(
+    bundle: Path,
+    predictor: Predictor,
+    damaged: int,
+    code: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    lines = [BAD.encode("cp949")] * damaged + [GOOD.encode()] * (10 - damaged)
+    stream = io.BytesIO(b"\n".join(lines))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(stream, encoding="utf-8"))
+    assert main(["predict", str(bundle)]) == code
+    captured = capsys.readouterr()
+    reason = "not UTF-8, looks like cp949: convert it with iconv -f cp949 -t utf-8"
+    errors = [f"error\t\tline {number}: {reason}" for number in range(1, damaged + 1)]
+    assert rows(captured.out) == [*errors, *[row(predictor, GOOD)] * (10 - damaged)]
+    if code:
+        expected = f"nsmc: error: {damaged} of 10 rows cannot be read (line 1: {reason})"
+        assert one_line(captured.err) == expected
+    else:
+        assert captured.err == ""
+
+
+def test_a_pipe_of_what_is_no_text_is_refused(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stream = io.BytesIO(gzip.compress(GOOD.encode()))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(stream))
+    assert "standard input: compressed by gzip" in refused(["predict", str(bundle)], capsys)
+
+
 def environment(**changes: str) -> dict[str, str]:
     kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
     return {
@@ -342,9 +376,9 @@ def test_a_closed_input_is_an_empty_one(bundle: Path) -> None:
 
 def test_strange_lines_on_a_pipe_get_a_line_each(bundle: Path, predictor: Predictor) -> None:
     lines = [  # as piped, as read, as repeated
+        ("\ufeff첫 줄".encode(), "첫 줄", "첫 줄"),
         (b"\x00", "\x00", "\ufffd"),
-        (b"\xff \xeb", "\ufffd \ufffd", "\ufffd \ufffd"),  # the last byte begins a syllable
-        ("가".encode() * 350_000, "가" * 350_000, "가" * 200 + "…"),
+        ("가".encode() * 340_000, "가" * 340_000, "가" * 200 + "…"),
         ("최고\r".encode(), "최고", "최고"),
         (
             "한\x0b두\x0c세\x1c네\x85".encode(),
@@ -524,8 +558,10 @@ HEADER = ["line", "id", "label", "probability", "document", "error"]
 
 @pytest.fixture
 def reviews(tmp_path: Path) -> Path:
+    """Ten reviews, in turn good and bad, which are all said to be good, and a damaged row."""
     path = tmp_path / "reviews.tsv"
-    path.write_text(f"id\tdocument\tlabel\n7\t{GOOD}\t1\n8\t{BAD}\t1\n9\tcut\n", encoding="utf-8")
+    lines = [f"{n}\t{(GOOD, BAD)[n % 2]}\t1\n" for n in range(10)]
+    path.write_text("id\tdocument\tlabel\n" + "".join(lines) + "10\tcut\n", encoding="utf-8")
     return path
 
 
@@ -541,14 +577,14 @@ def test_a_file_is_answered_row_by_row_and_damage_is_said_with_its_line(
     assert main(["predict", str(bundle), "--input", str(reviews)]) == 0
     captured = capsys.readouterr()
     found = table(captured.out)
-    assert [row["id"] for row in found] == ["7", "8", ""]
-    assert [row["label"] for row in found] == ["positive", "negative", ""]
-    assert [row["document"] for row in found] == [GOOD, BAD, ""]
+    assert [row["id"] for row in found] == [*map(str, range(10)), ""]
+    assert [row["label"] for row in found] == ["positive", "negative"] * 5 + [""]
+    assert [row["document"] for row in found] == [GOOD, BAD] * 5 + [""]
     error = "2 fields where the header has 3"
-    assert [row["error"] for row in found] == ["", "", error]
-    for row, answer in zip(found, predictor([GOOD, BAD]), strict=False):
+    assert [row["error"] for row in found] == [""] * 10 + [error]
+    for row, answer in zip(found, predictor([GOOD, BAD] * 5), strict=False):
         assert float(row["probability"]) == pytest.approx(answer.probability, abs=2e-6)
-    assert one_line(captured.err) == f"nsmc: line 4: {error}"
+    assert one_line(captured.err) == f"nsmc: line 12: {error}"
 
 
 @pytest.mark.parametrize(
@@ -571,9 +607,9 @@ def test_options_stand_in_any_order(
     assert main(["predict", *words]) == 0
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert captured.err.splitlines()[-1] == "3 reviews -> out.jsonl"
+    assert captured.err.splitlines()[-1] == "11 reviews -> out.jsonl"
     found = [json.loads(line) for line in rows((tmp_path / "out.jsonl").read_text("utf-8"))]
-    assert [row.get("document") for row in found] == [GOOD, BAD, None]
+    assert [row.get("document") for row in found] == [GOOD, BAD] * 5 + [None]
 
 
 def test_a_run_s_folder_stands_for_its_bundle(
@@ -646,7 +682,7 @@ def test_beside_a_file_the_one_word_is_a_bundle_whether_it_is_there_or_not(
     reviews: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["predict", "pretrained", "--input", str(reviews)]) == 0
-    assert len(table(capsys.readouterr().out)) == 3
+    assert len(table(capsys.readouterr().out)) == 11
     line = refused(["predict", "nowhere", "--input", str(reviews)], capsys)
     assert "nowhere: no such folder; a bundle is a folder" in line
 
@@ -658,6 +694,115 @@ def test_a_format_that_does_not_exist_ends_in_usage(
         main(["predict", str(bundle), "--input", str(reviews), "--format", "xlsx"])
     assert caught.value.code == 2
     assert "jsonl" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("damaged", "code"), [(1, 0), (2, 1), (11, 1)])
+def test_a_file_of_too_many_damaged_rows_is_answered_and_is_a_failure(
+    bundle: Path, damaged: int, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = [f"{n}\t{GOOD}\n".encode("cp949" if n < damaged else "utf-8") for n in range(11)]
+    Path("a.tsv").write_bytes(b"id\tdocument\n" + b"".join(lines))
+    words = ["predict", str(bundle), "--input", "a.tsv", "--output", "out.tsv"]
+    assert main(words) == code
+    found = table(Path("out.tsv").read_text("utf-8"))
+    assert [bool(row["error"]) for row in found] == [n < damaged for n in range(11)]
+    last = capsys.readouterr().err.splitlines()[-1]
+    if code:
+        reason = "line 2: not UTF-8, looks like cp949: convert it with iconv -f cp949 -t utf-8"
+        assert last == f"nsmc: error: {damaged} of 11 rows cannot be read ({reason})"
+    else:
+        assert last == "11 reviews -> out.tsv"
+
+
+@pytest.mark.parametrize("command", ["predict", "evaluate"])
+@pytest.mark.parametrize("name", ["a.tsv.gz", "a.json", "a.xlsx"])
+def test_a_file_of_a_format_that_is_not_read_is_refused(
+    bundle: Path, reviews: Path, command: str, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [command, str(bundle), "--input", name]
+    Path(name).write_bytes(gzip.compress(reviews.read_bytes()))
+    line = refused(words, capsys)
+    assert name in line
+    assert "--format tsv, csv, jsonl or text" in line
+    assert "compressed by gzip" in refused([*words, "--format", "tsv"], capsys)
+
+
+@pytest.mark.parametrize("name", ["reviews.tsv", "reviews.CSV", "reviews.xlsx", "reviews.json.gz"])
+@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize("after_bundle", [True, False])
+def test_a_word_that_is_called_like_a_file_of_reviews_is_not_classified(
+    bundle: Path,
+    name: str,
+    there: bool,
+    after_bundle: bool,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    if there:
+        Path(name).touch()
+    line = refused(["predict", *([str(bundle)] if after_bundle else []), name], capsys)
+    assert f"--input {name}" in line
+
+
+def test_a_word_that_is_a_file_is_not_classified(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("리뷰").touch()
+    assert "--input 리뷰" in refused(["predict", "리뷰"], capsys)
+
+
+def test_a_bundle_may_be_called_like_a_file(
+    bundle: Path, predictor: Predictor, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(bundle, "bundle.zip")
+    assert main(["predict", "bundle.zip", GOOD]) == 0
+    assert rows(capsys.readouterr().out) == [row(predictor, GOOD)]
+
+
+@pytest.mark.parametrize(
+    ("option", "meant"),
+    [
+        *(("--inptu", "--input"), ("--imput=big.tsv", "--input"), ("--outptu", "--output")),
+        *(("--INPUT", "--input"), ("--colum-n", "--column"), ("--fromat", "--format")),
+    ],
+)
+@pytest.mark.parametrize("words", [[], ["--input", "reviews.tsv"]])
+def test_a_mistyped_option_is_not_classified(
+    bundle: Path,
+    reviews: Path,
+    option: str,
+    meant: str,
+    words: list[str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    line = refused(["predict", str(bundle), *words, option, "big.tsv"], capsys)
+    assert f"{option.partition('=')[0]}: no such option; did you mean {meant}?" in line
+
+
+def test_a_review_like_an_option_goes_after_two_dashes(
+    bundle: Path, predictor: Predictor, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "-- goes before a review" in refused(["predict", str(bundle), "--zzz"], capsys)
+    assert main(["predict", str(bundle), "--", "--zzz"]) == 0
+    assert rows(capsys.readouterr().out) == [row(predictor, "--zzz")]
+
+
+def test_pretrained_is_the_bundle_in_the_package_with_texts_and_without(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_small_bundle(Path("outputs") / "run" / "bundle")  # which must not answer instead
+    expected = row(Predictor.load(), GOOD)
+    assert main(["predict", "pretrained", GOOD]) == 0
+    assert rows(capsys.readouterr().out) == [expected]
+    stream = io.TextIOWrapper(io.BytesIO(GOOD.encode()))
+    monkeypatch.setattr(sys, "stdin", stream)
+    assert main(["predict", "pretrained"]) == 0
+    assert rows(capsys.readouterr().out) == [expected]
+
+
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_help_is_no_review(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["predict", option])
+    assert caught.value.code == 0
+    assert "usage: nsmc predict" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("option", ["--output", "--format", "--column"])
@@ -728,7 +873,8 @@ def test_evaluate_shows_its_measures_and_says_what_was_left_out(
     captured = capsys.readouterr()
     assert "accuracy                        0.5000" in captured.out
     assert BAD in captured.out.split("most confident mistakes")[1]
-    assert one_line(captured.err) == ("nsmc: line 4 left out: 2 fields where the header has 3")
+    assert "left out                             1 of 11 rows\n" in captured.out
+    assert one_line(captured.err) == "nsmc: line 12 left out: 2 fields where the header has 3"
 
 
 def test_evaluate_as_json_is_one_object(
@@ -736,9 +882,10 @@ def test_evaluate_as_json_is_one_object(
 ) -> None:
     assert main(["evaluate", "--json", "--input", str(reviews), str(bundle)]) == 0
     content = json.loads(capsys.readouterr().out)
-    assert (content["reviews"], content["accuracy"]) == (2, 0.5)
-    assert content["confusion"] == [[0, 0], [1, 1]]
-    assert [each["line"] for each in content["skipped"]] == [4]
+    assert (content["rows"], content["left_out"], content["reviews"]) == (11, 1, 10)
+    assert (content["accuracy"], content["auroc"]) == (0.5, None)
+    assert content["confusion"] == [[0, 0], [5, 5]]
+    assert [each["line"] for each in content["skipped"]] == [12]
 
 
 def test_evaluate_takes_labels_of_another_name_and_the_bundle_s_own(
@@ -756,8 +903,39 @@ def test_evaluate_refuses_files_without_labels(
 ) -> None:
     Path("plain.txt").write_text(GOOD, "utf-8")
     assert "has no labels" in refused(["evaluate", str(bundle), "--input", "plain.txt"], capsys)
-    Path("a.csv").write_text(f"document,label\n{GOOD},5\n", "utf-8")
-    assert "label '5'" in refused(["evaluate", str(bundle), "--input", "a.csv"], capsys)
+
+
+@pytest.mark.parametrize("json_option", [[], ["--json"]])
+def test_evaluate_refuses_stars_however_they_are_measured(
+    bundle: Path, json_option: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = [f"{GOOD},{1 + n % 5}\n" for n in range(50)]
+    Path("a.csv").write_text("review,stars\n" + "".join(lines), "utf-8")
+    words = ["evaluate", str(bundle), "--input", "a.csv", "--column", "review", *json_option]
+    line = refused([*words, "--label", "stars"], capsys)
+    assert "line 3: label '2' is not one of the bundle's" in line
+    assert "'1', '2', '3', '4', '5'" in line
+
+
+@pytest.mark.parametrize("json_option", [[], ["--json"]])
+def test_evaluate_refuses_a_file_in_another_encoding_whose_ascii_rows_it_can_read(
+    bundle: Path, json_option: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = [f"{n}\t{GOOD if n % 7 else 'good'}\t1\n".encode("cp949") for n in range(70)]
+    Path("a.tsv").write_bytes(b"id\tdocument\tlabel\n" + b"".join(lines))
+    line = refused(["evaluate", str(bundle), "--input", "a.tsv", *json_option], capsys)
+    assert "60 of 70 rows cannot be read" in line
+    assert "iconv -f cp949 -t utf-8" in line
+
+
+def test_evaluate_says_what_is_undefined(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("a.csv").write_text(f"document,label\n{BAD},0\n", "utf-8")
+    words = ["evaluate", str(bundle), "--input", "a.csv"]
+    assert main(words) == 0
+    assert capsys.readouterr().out.count(" undefined\n") == 2
+    assert main([*words, "--json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert (content["auroc"], content["f1"], content["accuracy"]) == (None, None, 1)
 
 
 def test_info_says_the_same_of_a_bundle_and_of_its_run_with_json_and_without(

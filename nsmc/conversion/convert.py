@@ -11,14 +11,13 @@ from pathlib import Path
 import numpy as np
 
 import nsmc
+from nsmc.conversion.onnx import ONNX_FILE, write_onnx
 from nsmc.runtime.bundle import CARD_FILE, TOKENIZER_FILE, WEIGHTS_FILE, write_bundle
 from nsmc.runtime.loading import Bundle, read_bundle
 from nsmc.runtime.predictor import Predictor, softmax
 from nsmc.runtime.recurrence import Array
 from nsmc.runtime.tables import Columns, read_rows
 from nsmc.runtime.vectors import PROBES, write_vectors
-
-ONNX_FILE = "nsmc.onnx"
 
 _LARGEST_FLOAT16 = float(np.finfo(np.float16).max)
 
@@ -75,8 +74,6 @@ def convert(folder: Path, form: str, output: Path | None = None) -> Conversion:
         return difference
 
     if form == "onnx":
-        from nsmc.conversion.onnx import write_onnx
-
         difference = write_onnx(bundle, folder / TOKENIZER_FILE, output, ids, compared)
     else:
         difference = _rewrite(bundle, folder, form, output, ids, compared)

@@ -9,7 +9,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -114,7 +114,7 @@ def write_bundle(
         (scratch / WEIGHTS_FILE).write_bytes(_ordered(save(plain, metadata=metadata)))
         shutil.copyfile(tokenizer_file, scratch / TOKENIZER_FILE)
         complete = replace(config, sha256=digests(scratch))
-        (scratch / CONFIG_FILE).write_text(_config_json(complete), encoding="utf-8")
+        (scratch / CONFIG_FILE).write_text(config_json(complete), encoding="utf-8")
         (scratch / CARD_FILE).write_text(card, encoding="utf-8")
         if check is not None:
             check(scratch)
@@ -144,20 +144,21 @@ def _ordered(content: bytes) -> bytes:
 def rewrite_config(folder: Path, config: BundleConfig, card: str) -> None:
     """Replace `config.json` and the model card, each atomically, when more metrics are known."""
     config = replace(config, sha256=digests(folder))
-    for name, text in ((CONFIG_FILE, _config_json(config)), (CARD_FILE, card)):
+    for name, text in ((CONFIG_FILE, config_json(config)), (CARD_FILE, card)):
         scratch = folder / f".{name}.tmp"
         scratch.write_text(text, encoding="utf-8")
         scratch.replace(folder / name)
 
 
-def digests(folder: Path) -> dict[str, str]:
-    """The SHA-256 of the weights and of the tokenizer, hexadecimal."""
+def digests(folder: Path, names: Sequence[str] = (WEIGHTS_FILE, TOKENIZER_FILE)) -> dict[str, str]:
+    """The SHA-256 of a bundle's files, by default the weights and the tokenizer, hexadecimal."""
     found = {}
-    for name in (WEIGHTS_FILE, TOKENIZER_FILE):
+    for name in names:
         with (folder / name).open("rb") as file:
             found[name] = hashlib.file_digest(file, "sha256").hexdigest()
     return found
 
 
-def _config_json(config: BundleConfig) -> str:
+def config_json(config: BundleConfig) -> str:
+    """The content of `config.json`."""
     return json.dumps(asdict(config), indent=2, ensure_ascii=False) + "\n"

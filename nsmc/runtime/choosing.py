@@ -6,6 +6,12 @@ from pathlib import Path
 
 BOXED = Path(__file__).parents[1] / "pretrained"  # the bundle that comes with the package
 
+# Of files that are meant to be read, not to be classified by their name.
+_DATA_EXTENSIONS = (
+    *(".tsv", ".csv", ".jsonl", ".ndjson", ".json", ".txt", ".parquet", ".xls", ".xlsx"),
+    *(".gz", ".bz2", ".xz", ".zst", ".zip"),
+)
+
 
 def bundle_folder(path: Path) -> Path:
     """The bundle at `path`, which may be a run's folder; raises FileNotFoundError without one.
@@ -18,7 +24,8 @@ def bundle_folder(path: Path) -> Path:
         if (folder / "config.json").is_file():
             return folder
     if not path.is_dir():
-        raise FileNotFoundError(f"{path}: no such folder; a bundle is a folder")
+        problem = "a file" if path.exists() else "no such folder"
+        raise FileNotFoundError(f"{path}: {problem}; a bundle is a folder")
     raise FileNotFoundError(f"{path}: not a bundle, config.json is missing")
 
 
@@ -38,11 +45,26 @@ def chosen_bundle(outputs: Path) -> Path:
 def split_words(words: Sequence[str]) -> tuple[Path | None, Sequence[str]]:
     """The bundle's folder, where the first word names one, and the texts.
 
-    A first word with a slash and no space is taken for a path, so that a mistyped one is refused
-    rather than classified.
+    `pretrained` names the bundle that comes with the package. A first word with a slash and no
+    space is taken for a path, so that a mistyped one is refused rather than classified. Raises
+    ValueError for a word that names a file, or is called like one of reviews.
     """
+    folder, texts = _split(words)
+    is_file = folder is not None and folder.is_file()
+    is_folder = folder is not None and folder.is_dir()
+    for word in texts if is_folder else words:
+        if is_file or _is_called_like_data(word):
+            raise ValueError(
+                f"{word}: a bundle is a folder, and a file of reviews is named with --input {word}"
+            )
+    return folder, texts
+
+
+def _split(words: Sequence[str]) -> tuple[Path | None, Sequence[str]]:
     if not words or not words[0].strip():
         return None, words
+    if words[0] == "pretrained":
+        return Path(words[0]), words[1:]
     looks_like_path = "/" in words[0] and not any(c.isspace() for c in words[0])
     try:
         path = Path(words[0]).expanduser()
@@ -51,6 +73,11 @@ def split_words(words: Sequence[str]) -> tuple[Path | None, Sequence[str]]:
     except (OSError, ValueError, RuntimeError):  # too long for a path, a NUL, "~" and no such user
         pass
     return None, words
+
+
+def _is_called_like_data(word: str) -> bool:
+    has_space = any(char.isspace() for char in word)
+    return word.lower().endswith(_DATA_EXTENSIONS) and not has_space
 
 
 def newest_bundle(outputs: Path) -> Path:

@@ -3,8 +3,11 @@
 import contextlib
 import sys
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from typing import BinaryIO
 
+from nsmc.runtime.damage import Tally
+from nsmc.runtime.lines import name_of, read_lines
 from nsmc.runtime.predictor import Predictor
 
 PROMPT = "영화 리뷰를 입력하세요: "
@@ -19,19 +22,33 @@ _TURNING = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
 _LONGEST_ECHO = 200  # characters of a review that are repeated beside its answer
 
 
-def answer_lines(predictor: Predictor, texts: Iterable[str]) -> None:
+def answer_texts(predictor: Predictor, texts: Iterable[str]) -> None:
     """Print a line for each text as soon as it is known: label, probability, text."""
     for text in texts:
         if text.strip():
             answer = predictor([text])[0]
-            print(answer.label, f"{answer.probability:.4f}", _echo(text), sep="\t", flush=True)
+            _print_line(answer.label, f"{answer.probability:.4f}", _echo(text))
         else:
-            print("empty", "", "", sep="\t", flush=True)
+            _print_line("empty", "", "")
 
 
-def piped_lines() -> Iterator[str]:
-    for line in sys.stdin.buffer:
-        yield line.decode("utf-8", "replace").rstrip("\r\n")
+def answer_pipe(predictor: Predictor, stream: BinaryIO) -> Tally:
+    """The same for the lines of a stream; a damaged one is answered with what is wrong with it.
+
+    Raises ValueError for what is no text.
+    """
+    tally = Tally()
+    for line in read_lines(stream, name_of("-")):
+        tally.add(line.number, line.error)
+        if line.error:
+            _print_line("error", "", f"line {line.number}: {line.error}")
+        else:
+            answer_texts(predictor, [line.text])
+    return tally
+
+
+def _print_line(label: str, probability: str, text: str) -> None:
+    print(label, probability, text, sep="\t", flush=True)
 
 
 def converse(predictor: Predictor) -> None:

@@ -4,13 +4,15 @@ Legend: N reviews.
 """
 
 import heapq
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from nsmc.runtime.damage import Damage, summary, too_many
 from nsmc.runtime.files import classified
 from nsmc.runtime.predictor import Predictor
 from nsmc.runtime.tables import Row
@@ -21,6 +23,7 @@ IntArray = npt.NDArray[np.int64]
 _BINS = 15  # of the calibration error, as Guo et al. 2017 have them, arxiv.org/abs/1706.04599
 _ABOVE_HALF = float(np.nextafter(0.5, 1))
 _LEAST = 1e-12  # keeps the logarithm of a probability finite
+_LOOK_AHEAD = 1_000  # rows whose labels are named, too, where one is not the bundle's
 
 
 @dataclass(frozen=True)
@@ -38,26 +41,34 @@ class Mistake:
 class Evaluation:
     """The label 1, the second of a bundle's, counts as positive.
 
-    `confusion` [2, 2] counts reviews by true label and answer. `mistakes` are the most confident
-    ones, the worst first. `skipped` are the damaged rows.
+    `count` reviews were measured; `skipped` are the damaged rows, which were left out. A metric is
+    None where it is undefined. `confusion` [2, 2] counts reviews by true label and answer.
+    `mistakes` are the most confident ones, the worst first.
     """
 
     labels: tuple[str, ...]
     count: int
-    metrics: dict[str, float]
+    metrics: dict[str, float | None]
     confusion: IntArray
     mistakes: list[Mistake]
-    skipped: list[Row]
+    skipped: list[Damage]
+
+    @property
+    def rows(self) -> int:
+        """Of the file."""
+        return self.count + len(self.skipped)
 
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
         return {
+            "rows": self.rows,
+            "left_out": len(self.skipped),
             "reviews": self.count,
             "labels": list(self.labels),
             **self.metrics,
             "confusion": self.confusion.tolist(),
             "mistakes": [vars(mistake) for mistake in self.mistakes],
-            "skipped": [{"line": row.line, "error": row.error} for row in self.skipped],
+            "skipped": [damage._asdict() for damage in self.skipped],
         }
 
     def as_text(self) -> str:
@@ -70,7 +81,8 @@ class Evaluation:
             "calibration_error": "calibration error",
         }
         lines = [f"{'reviews':<28}{self.count:>10,}"]
-        lines += [f"{title:<28}{self.metrics[key]:>10.4f}" for key, title in names.items()]
+        lines += [f"{'left out':<28}{len(self.skipped):>10,} of {self.rows:,} rows"]
+        lines += [f"{title:<28}{_shown(self.metrics[key]):>10}" for key, title in names.items()]
         width = max(len(name) for name in self.labels) + 2
         lines += ["", f"{'true label':<{width + 10}}answered {self.labels[0]:>{width}}"]
         lines[-1] += f"{self.labels[1]:>{width}}"
@@ -87,36 +99,36 @@ class Evaluation:
         return "\n".join(lines)
 
 
+def _shown(metric: float | None) -> str:
+    return "undefined" if metric is None else f"{metric:.4f}"
+
+
 def evaluate(predictor: Predictor, rows: Iterable[Row], mistakes: int = 10) -> Evaluation:
     """Classify labelled rows and compare; labels are 0 and 1, or the bundle's own names.
 
-    Raises ValueError where no row can be used, naming the first reason.
+    Raises ValueError for a label that is neither, and where more than a tenth of the rows, or all,
+    are damaged: then the others would say nothing about the file.
     """
     names = predictor.config.labels
     known = {"0": 0, "1": 1, names[0]: 0, names[1]: 1}
-    truth, found, skipped = list[int](), list[float](), list[Row]()
+    truth, found, skipped = list[int](), list[float](), list[Damage]()
     worst: list[tuple[float, int, Mistake]] = []
-    for answer in classified(predictor, rows):
-        row = answer.row
-        label = known.get(row.label or "")
-        if row.error or label is None:
-            shown = row.label or ""
-            skipped.append(row if row.error else row._replace(error=f"label {shown[:40]!r}"))
+    for row, answer, probability in classified(predictor, _with_labels(rows, known, names)):
+        if row.error or row.label is None:
+            skipped.append(Damage(row.line, row.error))
             continue
-        assert answer.probability is not None
-        is_positive = answer.label == names[1]
+        assert probability is not None
+        label, is_positive = known[row.label], answer == names[1]
         truth.append(label)
         # Just above one half where the answer is positive, for rounding may have made it a half.
-        of_positive = answer.probability if is_positive else 1 - answer.probability
+        of_positive = probability if is_positive else 1 - probability
         found.append(max(of_positive, _ABOVE_HALF) if is_positive else min(of_positive, 0.5))
         if is_positive != bool(label):
-            mistake = Mistake(row.line, names[label], answer.label, answer.probability, row.text)
-            heapq.heappush(worst, (answer.probability, -row.line, mistake))
+            mistake = Mistake(row.line, names[label], answer, probability, row.text)
+            heapq.heappush(worst, (probability, -row.line, mistake))
             if len(worst) > mistakes:
                 heapq.heappop(worst)
-    if not truth:
-        reason = f" (line {skipped[0].line}: {skipped[0].error})" if skipped else ""
-        raise ValueError(f"no row with a text and a label 0 or 1{reason}")
+    _refuse_too_few(len(truth), skipped)
     labels, probabilities = np.array(truth), np.array(found)
     confusion = np.zeros((2, 2), np.int64)
     np.add.at(confusion, (labels, (probabilities > 0.5).astype(np.int64)), 1)
@@ -126,27 +138,68 @@ def evaluate(predictor: Predictor, rows: Iterable[Row], mistakes: int = 10) -> E
     )
 
 
-def metrics(labels: IntArray, probabilities: FloatArray) -> dict[str, float]:
-    """Of labels [N] and probabilities of the label 1 [N]."""
+def _with_labels(
+    rows: Iterable[Row], known: Mapping[str, int], names: Sequence[str]
+) -> Iterator[Row]:
+    """The rows; one without a label is damaged. Raises ValueError for a label that is not known."""
+    remaining, seen = iter(rows), set[str]()
+    for row in remaining:
+        label = (row.label or "").strip()
+        if row.error:
+            yield row
+        elif not label:
+            yield row._replace(text="", error="no label")
+        elif label in known:
+            seen.add(label)
+            yield row._replace(label=label)
+        else:
+            others = itertools.islice(remaining, _LOOK_AHEAD)
+            seen |= {label, *((other.label or "").strip() for other in others)} - {""}
+            raise ValueError(_foreign(row.line, label, seen, names))
+
+
+def _foreign(line: int, label: str, seen: set[str], names: Sequence[str]) -> str:
+    shown = ", ".join(repr(each[:40]) for each in sorted(seen)[:10])
+    more = ", …" if len(seen) > 10 else ""
+    return (
+        f"line {line}: label {label[:40]!r} is not one of the bundle's; the file has "
+        f"{shown}{more}, the bundle 0 or {names[0]!r}, 1 or {names[1]!r}: rewrite "
+        "the labels, or name another column with --label"
+    )
+
+
+def _refuse_too_few(sound: int, skipped: list[Damage]) -> None:
+    rows = sound + len(skipped)
+    if not rows:
+        raise ValueError("nothing to measure: there is no row")
+    if too_many(len(skipped), rows):
+        raise ValueError(f"not measured: {summary(len(skipped), rows, skipped)}")
+
+
+def metrics(labels: IntArray, probabilities: FloatArray) -> dict[str, float | None]:
+    """Of labels [N] and probabilities of the label 1 [N]; None where a metric is undefined."""
     answers = probabilities > 0.5
     hits = int((answers & (labels == 1)).sum())
     positives = int(answers.sum() + (labels == 1).sum())
     of_truth = np.where(labels == 1, probabilities, 1 - probabilities)
     return {
         "accuracy": float((answers == labels).mean()),
-        "f1": 2 * hits / positives if positives else 0.0,
+        "f1": 2 * hits / positives if positives else None,
         "auroc": area_under_roc(labels, probabilities),
         "loss": float(-np.log(np.maximum(of_truth, _LEAST)).mean()),
         "calibration_error": calibration_error(labels, probabilities),
     }
 
 
-def area_under_roc(labels: IntArray, scores: FloatArray) -> float:
-    """The chance that a positive review has the higher score; ties count a half; 0 without both."""
+def area_under_roc(labels: IntArray, scores: FloatArray) -> float | None:
+    """The chance that a positive review has the higher score; ties count a half.
+
+    None where all reviews have one label.
+    """
     positives = int((labels == 1).sum())
     negatives = len(labels) - positives
     if not positives or not negatives:
-        return 0.0
+        return None
     _, places, counts = np.unique(scores, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(counts) - (counts - 1) / 2)[places]  # the mean rank of equal scores
     above = ranks[labels == 1].sum() - positives * (positives + 1) / 2

@@ -10,6 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import TextIO
 
+from nsmc.runtime.damage import Tally
+from nsmc.runtime.lines import name_of, opened
 from nsmc.runtime.parallel import mapped
 from nsmc.runtime.predictor import Predictor
 from nsmc.runtime.tables import (
@@ -18,7 +20,6 @@ from nsmc.runtime.tables import (
     Columns,
     Row,
     format_of,
-    opened,
     read_rows,
     writer_of,
 )
@@ -29,8 +30,8 @@ _SECONDS_BETWEEN_LINES = 20  # where the progress goes into a log
 
 def predict_file(
     predictor: Predictor, source: str, output: str, column: str, kind: str | None
-) -> tuple[int, list[Row]]:
-    """Classify a file's rows into another file; returns their number and the first damaged ones.
+) -> Tally:
+    """Classify a file's rows into another file; returns their number and which were damaged.
 
     `-` stands for standard input and output. Raises FileNotFoundError without the file, ValueError
     for a header that lacks the column, OSError where the output cannot be written.
@@ -38,23 +39,21 @@ def predict_file(
     kind = kind or format_of(source)
     if "-" not in (source, output) and _is_same(Path(source), Path(output)):
         raise ValueError(f"--output {output} is the input; choose another")
-    count, damaged = 0, list[Row]()
+    tally = Tally()
     size = Path(source).stat().st_size if Path(source).is_file() else None
     with opened(source) as stream:
-        rows = _readable(read_rows(stream, kind, Columns(column), source), source)
+        rows = _readable(read_rows(stream, kind, Columns(column), name_of(source)), source)
         first = list(itertools.islice(rows, 1))  # a wrong column is refused before any output
         with _appearing(output, source) as file:
             write = writer_of(file, _kind_of_output(output, kind))
             progress = Progress(size)
             for answer in classified(predictor, itertools.chain(first, rows)):
                 write(answer)
-                count += 1
-                if answer.row.error and len(damaged) < 10:
-                    damaged.append(answer.row)
-                if count % _CHUNK == 0:
-                    progress.show(count, stream.tell() if size else 0)
-            progress.end(count)
-    return count, damaged
+                tally.add(answer.row.line, answer.row.error)
+                if tally.rows % _CHUNK == 0:
+                    progress.show(tally.rows, stream.tell() if size else 0)
+            progress.end(tally.rows)
+    return tally
 
 
 def classified(predictor: Predictor, rows: Iterable[Row]) -> Iterator[Answer]:

@@ -6,7 +6,7 @@ that with both directions).
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -95,10 +95,9 @@ class Predictor:
     def __call__(self, texts: Sequence[str]) -> list[Prediction]:
         """Classify texts, in order. A text without a token gets what the bias alone says.
 
-        Raises TypeError for one text alone, which would be taken for a list of letters.
+        Raises TypeError for one text alone, which would be taken for a list of letters, and for
+        what is no text.
         """
-        if isinstance(texts, str):
-            raise TypeError("a list of texts is needed: predictor([text])")
         logits = self.logits(self.encode(texts))
         negative, positive = self.config.labels
         return [
@@ -107,7 +106,16 @@ class Predictor:
         ]
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        """The ids of each text, at most `max_length`; what UTF-8 cannot hold is read as "?"."""
+        """The ids of each text, at most `max_length`; what UTF-8 cannot hold is read as "?".
+
+        Raises TypeError for one text alone and for what is no text.
+        """
+        if isinstance(texts, (str, bytes)) or not isinstance(texts, Iterable):
+            raise TypeError("a list of texts is needed: predictor([text])")
+        texts = list(texts)
+        for index, text in enumerate(texts):
+            if not isinstance(text, str):
+                raise TypeError(f"text {index} is of type {type(text).__name__}, not a str")
         sound = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
         if len(sound) == 1:
             encodings = [self.tokenizer.encode(sound[0], add_special_tokens=False)]

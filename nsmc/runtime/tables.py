@@ -5,17 +5,16 @@ and text (a review on each line). A damaged row is no end: it comes with what is
 """
 
 import csv
-import io
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, TextIO
 
+from nsmc.runtime.lines import LONGEST_LINE, Line, opened, read_lines
+
 FORMATS = ("tsv", "csv", "jsonl", "text")
 BY_EXTENSION = {".tsv": "tsv", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
-
-LONGEST_LINE = 1 << 20  # bytes: far beyond any review; what is longer is damage
 
 # A CSV-quoted field: wrapped in double quotes, every double quote inside doubled.
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
@@ -49,13 +48,18 @@ class Answer(NamedTuple):
 
 
 def format_of(path: str) -> str:
-    """A file's format by its extension; other extensions by its first line: NSMC's are TSV.
+    """A file's format by its extension; without one, or .txt, by its first line: NSMC's are TSV.
 
-    Raises FileNotFoundError without the file.
+    Raises FileNotFoundError without the file, ValueError for another extension.
     """
     extension = Path(path).suffix.lower()
     if extension in BY_EXTENSION:
         return BY_EXTENSION[extension]
+    if extension not in ("", ".txt") and Path(path).exists():
+        raise ValueError(
+            f"{path}: {extension} files are not read; {', '.join(BY_EXTENSION)} and .txt are, "
+            f"others with --format {', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
+        )
     is_pipe = path == "-" or Path(path).is_fifo() or Path(path).is_char_device()
     if is_pipe:  # which can be read once only
         return "text"
@@ -66,9 +70,9 @@ def format_of(path: str) -> str:
 def read_rows(stream: BinaryIO, kind: str, columns: Columns, name: str) -> Iterator[Row]:
     """The rows of a file of that format. `name` is what the user calls it.
 
-    Raises ValueError for a header that lacks a column.
+    Raises ValueError for a header that lacks a column, and for what is no text.
     """
-    lines = _lines(stream)
+    lines = read_lines(stream, name)
     if kind == "text":
         return _read_text(lines)
     if kind == "jsonl":
@@ -120,32 +124,15 @@ def _fields(answer: Answer) -> dict[str, object]:
     }
 
 
-def _lines(stream: BinaryIO) -> Iterator[tuple[int, str, str]]:
-    """Number, content and what is wrong with each line; no line takes more memory than allowed."""
-    number = 0
-    while line := stream.readline(LONGEST_LINE):
-        number += 1
-        too_long = len(line) == LONGEST_LINE and not line.endswith(b"\n")
-        rest = line
-        while too_long and rest and not rest.endswith(b"\n"):
-            rest = stream.readline(LONGEST_LINE)
-        error = f"longer than {LONGEST_LINE:,} bytes" if too_long else ""
-        content = b"" if too_long else line
-        try:
-            text = content.decode("utf-8-sig" if number == 1 else "utf-8")
-        except UnicodeDecodeError:
-            text, error = content.decode("utf-8", "replace"), error or "not UTF-8"
-        yield number, text.rstrip("\r\n"), error
-
-
-def _read_text(lines: Iterable[tuple[int, str, str]]) -> Iterator[Row]:
+def _read_text(lines: Iterable[Line]) -> Iterator[Row]:
     for number, line, error in lines:
         yield _checked(Row(number, "" if error else line, error=error))
 
 
-def _read_tsv(lines: Iterator[tuple[int, str, str]], columns: Columns, name: str) -> Iterator[Row]:
-    _, line, _ = next(lines, (1, "", ""))
-    header = line.split("\t")
+def _read_tsv(lines: Iterator[Line], columns: Columns, name: str) -> Iterator[Row]:
+    first = next(lines, Line(1, ""))
+    header = first.text.split("\t")
+    _refuse_damaged(first.error, name)
     places = _places(header, columns, name)
     for number, line, error in lines:
         fields = line.split("\t")
@@ -156,7 +143,7 @@ def _read_tsv(lines: Iterator[tuple[int, str, str]], columns: Columns, name: str
         yield _row(number, fields, places, error, layers=2)
 
 
-def _read_csv(lines: Iterator[tuple[int, str, str]], columns: Columns, name: str) -> Iterator[Row]:
+def _read_csv(lines: Iterator[Line], columns: Columns, name: str) -> Iterator[Row]:
     seen, wrong = 0, ""
 
     def contents() -> Iterator[str]:
@@ -171,6 +158,7 @@ def _read_csv(lines: Iterator[tuple[int, str, str]], columns: Columns, name: str
         header = next(records, [])
     except csv.Error as error:
         raise ValueError(f"{name}, line 1: not CSV ({error})") from None
+    _refuse_damaged(wrong, name)
     places = _places(header, columns, name)
     while True:
         start, wrong = seen + 1, ""
@@ -187,7 +175,7 @@ def _read_csv(lines: Iterator[tuple[int, str, str]], columns: Columns, name: str
         yield _row(start, fields, places, wrong, layers=0)
 
 
-def _read_json(lines: Iterable[tuple[int, str, str]], columns: Columns) -> Iterator[Row]:
+def _read_json(lines: Iterable[Line], columns: Columns) -> Iterator[Row]:
     for number, line, error in lines:
         if not line.strip() and not error:
             continue
@@ -209,7 +197,13 @@ def _from_json(number: int, line: str, columns: Columns) -> Row:
         return Row(number, content[columns.text], id=review_id)
     if columns.label not in content:
         return Row(number, id=review_id, error=f"no {columns.label!r}")
-    return Row(number, content[columns.text], str(content[columns.label]), review_id)
+    label = content[columns.label]
+    return Row(number, content[columns.text], "" if label is None else str(label), review_id)
+
+
+def _refuse_damaged(header_error: str, name: str) -> None:
+    if header_error:
+        raise ValueError(f"{name}, line 1: {header_error}")
 
 
 def _places(header: list[str], columns: Columns, name: str) -> dict[str, int]:
@@ -239,16 +233,3 @@ def _checked(row: Row) -> Row:
     if not row.error and not row.text.strip():
         return row._replace(text="", error="no text")
     return row
-
-
-def opened(path: str) -> BinaryIO:
-    """A file to read, or standard input for `-`; FileNotFoundError or ValueError without it."""
-    if path == "-":
-        import sys
-
-        if sys.stdin is None:
-            raise ValueError("standard input is closed")
-        return sys.stdin.buffer
-    if not Path(path).exists() or Path(path).is_dir():
-        raise FileNotFoundError(f"{path}: no such file")
-    return io.BufferedReader(Path(path).open("rb", buffering=0), 1 << 20)

@@ -1,4 +1,4 @@
-"""Bundles in the hands of other programs: candle and an old release of tokenizers.
+"""Bundles in the hands of other programs: candle, OpenVINO and an old release of tokenizers.
 
 They run in an environment of their own, which NSMC_CLIENTS names; `make clients-test` makes it.
 """
@@ -6,17 +6,21 @@ They run in an environment of their own, which NSMC_CLIENTS names; `make clients
 import json
 import os
 import subprocess
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from nsmc.conversion.graph import onnx_model
 from nsmc.data.corpus import read_reviews
 from nsmc.data.tokenizer import save_tokenizer, train_tokenizer
-from nsmc.runtime.bundle import BundleConfig, expected_shapes, write_bundle
-from nsmc.runtime.predictor import Predictor
+from nsmc.runtime.bundle import POOLINGS, BundleConfig, expected_shapes, write_bundle
+from nsmc.runtime.loading import Bundle
+from nsmc.runtime.predictor import Predictor, softmax
 from nsmc.runtime.vectors import PROBES
+from tests.bundles import TOKENIZER, config_of, random_tensors
 
 HERE = Path(__file__).parent
 SAMPLE = HERE.parents[1] / "nsmc" / "data" / "sample" / "ratings_train.txt"
@@ -28,7 +32,7 @@ pytestmark = [
 ]
 
 
-def ask(program: str, request: dict[str, Any]) -> Any:
+def ask(program: str, request: object) -> Any:
     finished = subprocess.run(
         [str(PYTHON), str(HERE / program)],
         input=json.dumps(request),
@@ -106,6 +110,40 @@ def test_candle_computes_the_same_logits(
     ids = predictor.encode(texts[:200] + texts[-8:])
     found = ask("candle_client.py", {"bundle": str(tmp_path / "bundle"), "ids": ids})
     np.testing.assert_allclose(found, predictor.logits(ids), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_openvino_computes_the_same_probabilities_whatever_the_padding(
+    cell: str, texts: list[str], tmp_path: Path
+) -> None:
+    requests: list[dict[str, Any]] = []
+    expected = []
+    for pooling, num_layers, bidirectional in product(POOLINGS, (1, 2), (False, True)):
+        config = config_of(
+            cell=cell, pooling=pooling, num_layers=num_layers, bidirectional=bidirectional
+        )
+        bundle = Bundle(config, random_tensors(config), TOKENIZER)
+        model = tmp_path / f"{len(requests)}.onnx"
+        model.write_bytes(onnx_model(bundle).SerializeToString())
+        predictor = Predictor(bundle)
+        ids = [*predictor.encode(texts[:126]), [], []]
+        batches = [padded(ids[:64]), padded(ids[64:-2]), padded(ids[-2:]), padded([])]
+        requests.append({"model": str(model), "batches": batches})
+        expected.append(softmax(predictor.logits(ids)))
+    for batches, reference in zip(ask("openvino_client.py", requests), expected, strict=True):
+        *with_reviews, without = batches
+        assert without == []
+        np.testing.assert_allclose(np.concatenate(with_reviews), reference, rtol=0, atol=1e-5)
+
+
+def padded(reviews: list[list[int]]) -> dict[str, list[Any]]:
+    """A batch of an ONNX network: rows as long as the longest and two more, of what is no id."""
+    lengths = [len(ids) for ids in reviews]
+    width = max(lengths, default=0) + 2
+    return {
+        "token_ids": [[*ids, *[-100] * (width - len(ids))] for ids in reviews],
+        "lengths": lengths,
+    }
 
 
 def test_the_old_tokenizers_give_the_same_ids(

@@ -1,5 +1,6 @@
 """The ONNX network against the predictor, for every network that a bundle can be."""
 
+import hashlib
 import json
 import sys
 from itertools import product
@@ -11,7 +12,8 @@ import onnxruntime
 import pytest
 
 from nsmc.conversion.convert import convert
-from nsmc.conversion.onnx import ONNX_FILE, onnx_model
+from nsmc.conversion.graph import onnx_model
+from nsmc.conversion.onnx import ONNX_FILE
 from nsmc.runtime.bundle import CONFIG_FILE, POOLINGS, TOKENIZER_FILE
 from nsmc.runtime.loading import Bundle
 from nsmc.runtime.predictor import Predictor, softmax
@@ -41,7 +43,7 @@ def answers(
 ) -> np.ndarray:
     """The probabilities of one batch, with so many tokens of padding too many."""
     lengths = np.array([len(review) for review in reviews], np.int32)
-    ids = np.full((len(reviews), int(lengths.max()) + padding), pad, np.int64)
+    ids = np.full((len(reviews), int(lengths.max(initial=0)) + padding), pad, np.int64)
     for row, review in zip(ids, reviews, strict=True):
         row[: len(review)] = review
     (found,) = session.run(None, {"token_ids": ids, "lengths": lengths})
@@ -86,7 +88,7 @@ def test_padding_changes_nothing_whatever_is_in_it(
     )
     reviews = [[], *random_reviews(20, longest=12)]
     expected = answers(session, reviews)
-    for padding, pad in ((1, 0), (9, V - 1)):
+    for padding, pad in ((1, 0), (9, V - 1), (3, -100), (3, 2**62)):
         found = answers(session, reviews, padding, pad)
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
 
@@ -101,9 +103,33 @@ def test_one_review_alone_gets_the_answer_that_it_gets_among_others(
             found = answers(session, [review])
             expected = softmax(predictor.logits([review]))
             np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE)
-    # A batch of nothing but empty reviews; a client pads it to one token at least.
-    empty = answers(session, [[], []], padding=1)
-    np.testing.assert_allclose(empty, softmax(predictor.logits([[], []])), rtol=0, atol=TOLERANCE)
+
+
+@every_network
+def test_reviews_without_a_token_and_no_review_at_all_are_answered_too(
+    cell: str, pooling: str, num_layers: int, bidirectional: bool
+) -> None:
+    predictor, session = twins(
+        cell=cell, pooling=pooling, num_layers=num_layers, bidirectional=bidirectional
+    )
+    for padding in (0, 1, 5):
+        found = answers(session, [[], []], padding)
+        expected = softmax(predictor.logits([[], []]))
+        np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE)
+        assert answers(session, [], padding).shape == (0, 2)
+
+
+@every_network
+def test_what_is_no_token_s_id_and_lengths_beyond_the_row_are_refused(
+    cell: str, pooling: str, num_layers: int, bidirectional: bool
+) -> None:
+    _, session = twins(
+        cell=cell, pooling=pooling, num_layers=num_layers, bidirectional=bidirectional
+    )
+    for token_ids, lengths in (([[5, V]], [2]), ([[5, 6]], [3]), ([[5, 6], [5, 6]], [2, -1])):
+        feed = {"token_ids": np.array(token_ids), "lengths": np.array(lengths, np.int32)}
+        with pytest.raises(Exception, match="ONNXRuntimeError"):
+            session.run(None, feed)
 
 
 @pytest.mark.parametrize(("cell", "pooling"), list(product(sorted(CELLS), POOLINGS)))
@@ -118,13 +144,17 @@ def test_wide_weights_that_saturate_the_gates_are_no_trouble(cell: str, pooling:
 def test_the_folder_is_all_that_a_client_needs(tmp_path: Path, dtype: str) -> None:
     folder = random_bundle(tmp_path / "bundle", dtype=dtype, labels=("별로", "추천"))
     made = convert(folder, "onnx").place
+    before, after = (json.loads((each / CONFIG_FILE).read_text("utf-8")) for each in (folder, made))
+    assert after["sha256"] == {
+        name: hashlib.sha256((made / name).read_bytes()).hexdigest()
+        for name in (ONNX_FILE, TOKENIZER_FILE)
+    }
+    assert after["dtype"] == "float32"  # whatever the bundle's is
+    assert {key for key in after if after[key] != before[key]} <= {"sha256", "dtype"}
     assert {path.name for path in made.iterdir()} == {ONNX_FILE, TOKENIZER_FILE, CONFIG_FILE}
     model = onnx.load(str(made / ONNX_FILE))
     assert {each.key: each.value for each in model.metadata_props}["labels"] == "별로\t추천"
-    assert json.loads((made / CONFIG_FILE).read_text(encoding="utf-8"))["labels"] == [
-        "별로",
-        "추천",
-    ]
+    assert after["labels"] == ["별로", "추천"]
     reviews = random_reviews(20, longest=20)
     expected = softmax(Predictor.load(folder).logits(reviews))
     np.testing.assert_allclose(

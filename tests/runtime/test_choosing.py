@@ -39,11 +39,18 @@ def test_a_bundle_is_found_by_its_folder_and_by_its_run_s(bundle: Path, tmp_path
     assert bundle_folder(inner) == inner  # not the one inside
 
 
-@pytest.mark.parametrize("name", ["nowhere", "file", "empty"])
-def test_what_is_no_bundle_is_said_with_its_path(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("nowhere", "no such folder; a bundle is a folder"),
+        ("file", "a file; a bundle is a folder"),
+        ("empty", "not a bundle, config.json is missing"),
+    ],
+)
+def test_what_is_no_bundle_is_said_with_its_path(tmp_path: Path, name: str, problem: str) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "empty").mkdir()
-    with pytest.raises(FileNotFoundError, match=name):
+    with pytest.raises(FileNotFoundError, match=f"{name}: {problem}"):
         bundle_folder(tmp_path / name)
 
 

@@ -1,7 +1,9 @@
 """The measures against scikit-learn, torchmetrics and slow loops, and what is said of mistakes."""
 
+import itertools
 import json
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score, log_loss, roc_auc_score
-from torchmetrics.functional.classification import binary_auroc, binary_calibration_error
+from torchmetrics.functional.classification import binary_calibration_error
 
 from nsmc.runtime.evaluation import (
     Evaluation,
@@ -40,7 +42,8 @@ def test_accuracy_and_f1_are_scikit_learn_s(sample: list[tuple[int, float]]) -> 
     labels, probabilities = arrays(sample)
     found, answers = metrics(labels, probabilities), probabilities > 0.5
     assert found["accuracy"] == pytest.approx(accuracy_score(labels, answers))
-    assert found["f1"] == pytest.approx(f1_score(labels, answers, zero_division=0))
+    expected = f1_score(labels, answers, zero_division=np.nan)  # NaN where it is undefined
+    assert found["f1"] == (None if np.isnan(expected) else pytest.approx(expected))
 
 
 @given(sample=both_labels)
@@ -65,11 +68,11 @@ def test_the_area_under_the_curve_counts_pairs(sample: list[tuple[int, float]]) 
 
 
 @pytest.mark.parametrize("label", [0, 1])
-def test_without_both_labels_the_area_is_0_as_torchmetrics_has_it(label: int) -> None:
+def test_without_both_labels_there_is_no_area(label: int) -> None:
     labels, probabilities = np.array([label] * 3), np.array([0.1, 0.5, 0.9])
-    with pytest.warns(UserWarning):
-        expected = binary_auroc(torch.tensor(probabilities), torch.tensor(labels))
-    assert area_under_roc(labels, probabilities) == float(expected) == 0
+    assert area_under_roc(labels, probabilities) is None
+    with pytest.warns(UserWarning):  # scikit-learn has none, either
+        assert math.isnan(roc_auc_score(labels, probabilities))
 
 
 @given(sample=samples)
@@ -83,7 +86,8 @@ def test_the_loss_is_scikit_learn_s_where_no_probability_is_0(
 
 
 def test_the_loss_of_a_certain_mistake_is_finite() -> None:
-    assert math.isfinite(metrics(np.array([0, 1]), np.array([1.0, 0.0]))["loss"])
+    loss = metrics(np.array([0, 1]), np.array([1.0, 0.0]))["loss"]
+    assert loss is not None and math.isfinite(loss)
 
 
 def slow_calibration_error(sample: list[tuple[int, float]], bins: int = 15) -> float:
@@ -188,46 +192,99 @@ def test_labels_may_be_0_and_1_or_the_bundle_s_names() -> None:
     assert found.skipped == []
 
 
-def test_rows_that_cannot_be_used_are_skipped_with_their_reason() -> None:
-    rows = [
-        Row(2, "0.9", "1"),
-        Row(3, "0.9", ""),
-        Row(4, "0.9", "2"),
-        Row(5, "0.9", "x" * 100),
-        Row(6, error="not UTF-8"),
-        Row(7, "0.9"),
-    ]
-    found = evaluate(Told(), rows)  # type: ignore[arg-type]
-    assert found.count == 1
-    assert [(row.line, row.error) for row in found.skipped] == [
-        (3, "label ''"),
-        (4, "label '2'"),
-        (5, f"label '{'x' * 40}'"),
-        (6, "not UTF-8"),
-        (7, "label ''"),
-    ]
+def sound_rows(count: int, start: int = 100) -> list[Row]:
+    return [Row(line, f"0.{1 + line % 8}", str(line % 2)) for line in range(start, start + count)]
+
+
+def test_damaged_rows_are_left_out_with_their_reason_and_counted() -> None:
+    rows = [Row(3, "0.9", ""), Row(6, error="not UTF-8"), Row(7, "0.9"), Row(8, "0.9", " ")]
+    found = evaluate(Told(), [*rows, *sound_rows(36)])  # type: ignore[arg-type]
+    assert (found.rows, found.count) == (40, 36)
+    assert found.skipped == [(3, "no label"), (6, "not UTF-8"), (7, "no label"), (8, "no label")]
+    content = found.as_json()
+    assert (content["rows"], content["left_out"], content["reviews"]) == (40, 4, 36)
+    assert re.search(r"^left out +4 of 40 rows$", found.as_text(), re.MULTILINE)
+
+
+def test_that_no_row_was_left_out_is_said_too() -> None:
+    found = told((0.9, 1), (0.1, 0))
+    assert found.as_json()["left_out"] == 0
+    assert re.search(r"^left out +0 of 2 rows$", found.as_text(), re.MULTILINE)
 
 
 @pytest.mark.parametrize(
-    ("rows", "reason"),
-    [
-        ([], r"label 0 or 1$"),
-        ([Row(2, "0.9", "good")], r"line 2: label 'good'"),
-        ([Row(2, error="not UTF-8"), Row(3, error="no text")], r"line 2: not UTF-8"),
-    ],
+    ("damaged", "sound", "refused"), [(1, 9, False), (1, 8, True), (2, 18, False), (3, 18, True)]
 )
-def test_without_a_usable_row_there_is_no_evaluation(rows: list[Row], reason: str) -> None:
-    with pytest.raises(ValueError, match=reason):
+def test_more_than_a_tenth_of_damaged_rows_is_refused(
+    damaged: int, sound: int, refused: bool
+) -> None:
+    rows = [*sound_rows(sound), *(Row(line, error="no text") for line in range(damaged))]
+    if not refused:
+        assert evaluate(Told(), rows).count == sound  # type: ignore[arg-type]
+        return
+    message = rf"^not measured: {damaged} of {damaged + sound} rows .*\(line 0: no text\)$"
+    with pytest.raises(ValueError, match=message):
         evaluate(Told(), rows)  # type: ignore[arg-type]
 
 
+def test_the_first_few_different_reasons_are_named() -> None:
+    errors = ["a", "a", "b", "a", "c", "d"]
+    rows = [Row(line, error=error) for line, error in enumerate(errors, start=2)]
+    with pytest.raises(ValueError, match=r"6 of 6 .*\(line 2: a; line 4: b; line 6: c\)$"):
+        evaluate(Told(), rows)  # type: ignore[arg-type]
+
+
+def test_without_a_row_there_is_no_evaluation() -> None:
+    with pytest.raises(ValueError, match="there is no row"):
+        evaluate(Told(), [])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("seen", ["12345", ["1", "0"] * 50 + ["2"], ["positive"] * 9 + ["neutral"]])
+def test_labels_of_another_set_are_refused_however_few_of_them_there_are(
+    seen: Sequence[str],
+) -> None:
+    rows = [Row(line, "0.9", label) for line, label in enumerate(seen, start=2)]
+    foreign = next(label for label in seen if label not in ("0", "1", "positive"))
+    line = 2 + list(seen).index(foreign)
+    with pytest.raises(ValueError, match=f"^line {line}: label '{foreign}' is not one") as caught:
+        evaluate(Told(), rows)  # type: ignore[arg-type]
+    assert ", ".join(repr(each) for each in sorted(set(seen))) in str(caught.value)
+    assert "the bundle 0 or 'negative', 1 or 'positive'" in str(caught.value)
+
+
+def test_labels_of_another_set_are_refused_before_the_file_was_read() -> None:
+    endless = (Row(line, "0.9", str(line)) for line in itertools.count(0))
+    with pytest.raises(ValueError, match=r"'0', '1', '10', .*, …, the bundle") as caught:
+        evaluate(Told(), endless)  # type: ignore[arg-type]
+    assert len(str(caught.value)) < 300
+
+
+def test_a_label_is_shown_short_and_in_one_line() -> None:
+    with pytest.raises(ValueError, match="is not one of the bundle's") as caught:
+        evaluate(Told(), [Row(2, "0.9", "x\n" * 1_000)])  # type: ignore[arg-type]
+    assert len(str(caught.value)) < 400
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_what_is_undefined_is_no_number(label: int) -> None:
+    found = told((0.1, label), (0.2, label))
+    undefined = {"auroc"} if label else {"auroc", "f1"}
+    assert {key for key, value in found.metrics.items() if value is None} == undefined
+    content = json.loads(json.dumps(found.as_json(), allow_nan=False))
+    assert content["auroc"] is None
+    assert re.search(r"^area under the ROC curve +undefined$", found.as_text(), re.MULTILINE)
+    assert content["f1"] == (0 if label else None)  # no hit among positives; no positive at all
+
+
 def test_as_json_is_plain_and_holds_everything() -> None:
-    found = told((0.9, 0), (0.8, 1), (0.3, "?"))
+    rows = [Row(2, "0.9", "0"), *(Row(line, "0.8", "1") for line in range(3, 12))]
+    found = evaluate(Told(), [*rows, Row(12, error="no text")])  # type: ignore[arg-type]
     content = json.loads(json.dumps(found.as_json(), allow_nan=False))
     assert content == found.as_json()
-    assert content["reviews"] == 2
+    assert (content["rows"], content["left_out"], content["reviews"]) == (11, 1, 10)
     assert content["labels"] == ["negative", "positive"]
-    assert content["confusion"] == [[0, 1], [0, 1]]
+    assert content["confusion"] == [[0, 1], [0, 9]]
     assert content["mistakes"][0] | {"probability": 0.9} == {
         "line": 2,
         "label": "negative",
@@ -235,7 +292,7 @@ def test_as_json_is_plain_and_holds_everything() -> None:
         "probability": 0.9,
         "text": "0.9",
     }
-    assert content["skipped"] == [{"line": 4, "error": "label '?'"}]
+    assert content["skipped"] == [{"line": 12, "error": "no text"}]
     assert {"accuracy", "f1", "auroc", "loss", "calibration_error"} <= content.keys()
 
 

@@ -4,16 +4,19 @@ import csv
 import json
 import os
 import stat
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from nsmc.runtime import files
+from nsmc.runtime.damage import Tally
 from nsmc.runtime.files import classified, predict_file
+from nsmc.runtime.lines import LONGEST_LINE
 from nsmc.runtime.parallel import available_cores
 from nsmc.runtime.predictor import Prediction, Predictor
-from nsmc.runtime.tables import LONGEST_LINE, Row
+from nsmc.runtime.tables import Row
 from tests.bundles import random_bundle
 
 CHUNK = 16  # rows, in place of thousands
@@ -72,10 +75,8 @@ def test_a_file_of_many_chunks_gets_the_predictor_s_answers_in_order(
     path = written(tmp_path / source, TEXTS)
     if output == "out.txt":  # whose extension says nothing: it is of the input's format
         output = "out" + path.suffix
-    assert predict_file(predictor, str(path), str(tmp_path / output), "document", None) == (
-        len(TEXTS),
-        [],
-    )
+    tally = predict_file(predictor, str(path), str(tmp_path / output), "document", None)
+    assert tally == Tally(len(TEXTS))
     found = answers_in(tmp_path / output)
     for text, row, expected in zip(TEXTS, found, predictor(TEXTS), strict=True):
         assert row["document"] == text
@@ -93,11 +94,9 @@ def test_rows_keep_their_ids_and_lines_where_some_are_damaged(
     lines += [f"n{i}\t최고 {i}" if i % 3 else f"n{i}" for i in range(4 * CHUNK)]
     (tmp_path / "in.tsv").write_text("\n".join(lines), encoding="utf-8")
     output = tmp_path / "out.jsonl"
-    count, damaged = predict_file(
-        predictor, str(tmp_path / "in.tsv"), str(output), "document", None
-    )
-    assert count == 4 * CHUNK
-    assert [row.line for row in damaged] == list(range(2, 32, 3))  # the first ten
+    tally = predict_file(predictor, str(tmp_path / "in.tsv"), str(output), "document", None)
+    assert (tally.rows, tally.damaged) == (4 * CHUNK, 22)
+    assert [row.line for row in tally.first] == list(range(2, 32, 3))  # the first ten
     for i, row in enumerate(answers_in(output)):
         assert row["line"] == str(i + 2)
         if i % 3:
@@ -304,8 +303,8 @@ def test_a_lone_surrogate_in_json_does_not_end_the_whole_job(
 ) -> None:
     source = tmp_path / "in.jsonl"
     source.write_text('{"document": "최고"}\n{"document": "\\ud83d"}\n{"document": "끝"}\n')
-    count, _ = predict_file(predictor, str(source), str(tmp_path / output), "document", None)
-    assert count == 3
+    tally = predict_file(predictor, str(source), str(tmp_path / output), "document", None)
+    assert tally == Tally(3)
     assert (tmp_path / output).read_text(encoding="utf-8").count("끝") == 1
 
 
@@ -323,10 +322,20 @@ def test_a_damaged_line_is_an_error_at_its_place_in_the_output(
 ) -> None:
     source, output = tmp_path / "in.txt", tmp_path / "out.tsv"
     source.write_bytes("최고\n".encode() + damage() + "끝\n".encode())
-    _, damaged = predict_file(predictor, str(source), str(output), "document", None)
-    assert [row.line for row in damaged] == [2]
+    tally = predict_file(predictor, str(source), str(output), "document", None)
+    assert (tally.rows, [row.line for row in tally.first]) == (3, [2])
     rows = answers_in(output)
     assert [row["line"] for row in rows] == ["1", "2", "3"]
     assert [bool(row["label"]) for row in rows] == [True, False, True]
     assert [bool(row["error"]) for row in rows] == [False, True, False]
     assert rows[1]["document"] == ""
+
+
+def test_a_pipe_is_called_standard_input(
+    predictor: Predictor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "in.csv").write_text("id,text\n", encoding="utf-8")
+    with (tmp_path / "in.csv").open(encoding="utf-8") as stream:
+        monkeypatch.setattr(sys, "stdin", stream)
+        with pytest.raises(ValueError, match=r"^standard input, line 1: no column 'document'"):
+            predict_file(predictor, "-", "-", "document", "csv")

@@ -241,6 +241,30 @@ def test_every_text_gets_an_answer_the_same_alone_and_in_a_batch(name: str) -> N
     assert batched.probability == pytest.approx(alone.probability, abs=TOLERANCE)
 
 
+@pytest.mark.parametrize(
+    ("texts", "index", "kind"),
+    [
+        *(([None], 0, "NoneType"), (["최고", float("nan")], 1, "float"), ([b"good"], 0, "bytes")),
+        *((("a", "b", 7), 2, "int"), ([["최고"]], 0, "list"), ({1: "최고"}, 0, "int")),
+    ],
+)
+def test_what_is_no_text_is_said_with_its_index_and_type(texts: Any, index: int, kind: str) -> None:
+    for ask in (PREDICTOR, PREDICTOR.encode):
+        with pytest.raises(TypeError, match=f"^text {index} is of type {kind}, not a str$"):
+            ask(texts)
+
+
+@pytest.mark.parametrize("texts", ["최고", b"good", None, 7])
+def test_what_is_no_list_of_texts_is_refused(texts: Any) -> None:
+    for ask in (PREDICTOR, PREDICTOR.encode):
+        with pytest.raises(TypeError, match="a list of texts is needed"):
+            ask(texts)
+
+
+def test_texts_may_come_from_a_generator() -> None:
+    assert PREDICTOR(text for text in TEXTS) == PREDICTOR(TEXTS)  # type: ignore[arg-type]
+
+
 def test_what_utf_8_cannot_hold_is_read_as_a_question_mark() -> None:
     assert PREDICTOR.encode(["최고\ud83d"]) == PREDICTOR.encode(["최고?"])
     assert PREDICTOR.encode(["최고\ud83d", "a"]) == PREDICTOR.encode(["최고?", "a"])

@@ -10,14 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nsmc.runtime.lines import LONGEST_LINE
 from nsmc.runtime.tables import (
     FORMATS,
-    LONGEST_LINE,
     Answer,
     Columns,
     Row,
     format_of,
-    opened,
     read_rows,
     unquoted,
     writer_of,
@@ -258,24 +257,8 @@ def test_bytes_that_are_not_utf_8_damage_their_own_row_alone(kind: str) -> None:
     rows = read(content.encode().replace(b"MARK", "최고".encode("cp949")), kind)
     rows = [row for row in rows if row.line > 1]
     assert sound(rows) == [(2, "good"), (4, "last")]
-    assert lines_with_errors(rows) == {3: "not UTF-8"}
-
-
-def test_no_line_takes_more_memory_than_allowed() -> None:
-    class Endless(io.RawIOBase):
-        longest = 0
-
-        def readable(self) -> bool:
-            return True
-
-        def readline(self, size: int | None = -1, /) -> bytes:
-            assert size is not None
-            assert 0 < size <= LONGEST_LINE
-            self.longest += size
-            return b"x" * size if self.longest < 40 * LONGEST_LINE else b""
-
-    rows = list(read_rows(Endless(), "text", COLUMNS, "endless"))  # type: ignore[arg-type]
-    assert lines_with_errors(rows) == {1: "longer than 1,048,576 bytes"}
+    assert lines_with_errors(rows).keys() == {3}
+    assert lines_with_errors(rows)[3].startswith("not UTF-8")
 
 
 @pytest.mark.parametrize("kind", FORMATS)
@@ -349,7 +332,7 @@ def test_columns_stand_in_any_order_under_any_name() -> None:
     ("name", "kind"),
     [
         *(("a.tsv", "tsv"), ("a.TSV", "tsv"), ("a.csv", "csv"), ("a.jsonl", "jsonl")),
-        *(("a.ndjson", "jsonl"), ("-", "text"), ("a.b.csv", "csv")),
+        *(("a.ndjson", "jsonl"), ("-", "text"), ("a.b.csv", "csv"), ("a.gz.csv", "csv")),
     ],
 )
 def test_the_extension_says_the_format(name: str, kind: str) -> None:
@@ -377,9 +360,25 @@ def test_the_first_line_tells_nsmc_s_txt_from_a_plain_one(
         assert format_of(str(tmp_path / name)) == kind
 
 
-def test_a_file_that_is_not_there_is_said_by_its_name(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"nowhere\.tsv: no such file"):
-        opened(str(tmp_path / "nowhere.tsv"))
+@pytest.mark.parametrize("name", ["a.tsv.gz", "a.json", "a.xlsx", "a.PARQUET", "a.zip", "a.bak"])
+def test_another_extension_is_refused_with_those_that_are_read(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("id\tdocument\n1\t최고\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"\.tsv, \.csv, \.jsonl.*--format tsv, csv") as caught:
+        format_of(str(tmp_path / name))
+    assert name in str(caught.value)
+    with pytest.raises(FileNotFoundError, match="no such file"):
+        format_of(str(tmp_path / f"nowhere-{name}"))
+
+
+@pytest.mark.parametrize("kind", ["tsv", "csv"])
+def test_a_header_in_another_encoding_is_said_to_be_one(kind: str) -> None:
+    content = BY_KIND[kind]("리뷰").encode("cp949")
+    with pytest.raises(ValueError, match=r"line 1: not UTF-8, looks like cp949: .*iconv -f cp949"):
+        read(content, kind, Columns("리뷰"))
+
+
+def test_a_json_label_of_null_is_none() -> None:
+    assert read('{"document": "a", "label": null}', "jsonl") == [Row(1, "a", "")]
 
 
 # --- writing ---
