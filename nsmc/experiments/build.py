@@ -90,7 +90,7 @@ def build_callbacks(config: RunConfig, folder: Path) -> list[L.Callback]:
     callbacks: list[L.Callback] = [
         StepSeed(config.seed),
         BestCheckpoint(
-            dirpath=folder / CHECKPOINTS,
+            dirpath=str(folder / CHECKPOINTS),  # a Path could end up in the checkpoint
             filename="epoch-{epoch:02d}",  # no "=", which an override could not hold
             auto_insert_metric_name=False,
             monitor=monitor,

@@ -22,6 +22,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from nsmc.data.soft_labels import SOFT_LABELS_FILE
 from nsmc.experiments.build import CHECKPOINTS, fetch_unlabelled_reviews
+from nsmc.experiments.commands import shortened
 from nsmc.experiments.errors import describe
 from nsmc.experiments.overrides import overridden_keys, quoted
 from nsmc.experiments.record import (
@@ -36,7 +37,6 @@ from nsmc.experiments.record import (
 )
 from nsmc.experiments.schema import RunConfig, StepConfig, check_config
 from nsmc.experiments.signature import corpus_fingerprint, signature
-from nsmc.experiments.summary import shortened
 from nsmc.runtime.bundle import CONFIG_FILE, rewrite_config
 from nsmc.runtime.loading import read_bundle
 from nsmc.training.checkpoints import LAST

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -163,3 +164,13 @@ def test_a_record_from_before_there_was_a_status_is_of_a_finished_run(tmp_path: 
 def test_a_damaged_record_is_none(tmp_path: Path, content: str) -> None:
     (tmp_path / RECORD_FILE).write_text(content)
     assert read_record(tmp_path) is None
+
+
+def test_next_commands_can_be_pasted_whatever_the_folder_is_called(
+    composed: Callable[..., dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = check_config(composed("data=sample"))
+    lines = next_commands(config, {"config": config.model_dump()}, tmp_path / "내 $run's")
+    (command,) = (line for line in lines.splitlines() if " predict " in line)
+    assert shlex.split(command)[1:3] == ["predict", "내 $run's/bundle"]
