@@ -44,12 +44,14 @@ def train_linear(config: RunConfig, datamodule: ReviewDataModule, folder: Path) 
     reviews = {"train": train, "val": val}
     if files.unlabelled is not None:
         reviews["unlabelled"] = files.read_unlabelled(val)
+    elif config.data.unlabelled:
+        log.info("no unlabelled reviews in %s: the others alone get soft labels", datamodule.root)
     answers = {}
     for name, part in reviews.items():
         log.info("asking about %s: %s reviews", name, f"{len(part):,}")
         answers[name] = classifier.probabilities(part.texts)
     metrics = _metrics("val", val, answers["val"])
-    if config.test:
+    if config.test and files.test is not None:
         test = read_reviews(files.test)
         metrics |= _metrics("test", test, classifier.probabilities(test.texts))
     ids = [review_id for part in reviews.values() for review_id in part.ids]

@@ -93,7 +93,7 @@ def run_recipe(
     `launch` raises.
     """
     assert config.recipe
-    fingerprint = corpus_fingerprint(config.data)
+    fingerprint = corpus_fingerprint(config.data, config.test)
     earlier = read_record(folder) or {}
     if config.resume is not None and "command" in earlier:  # what was typed then counts
         command, overrides = earlier["command"], earlier["overrides"]
@@ -226,7 +226,7 @@ def _results(done: Mapping[str, Path]) -> Record:
 
 
 def _place(name: str, config: RunConfig) -> Path:
-    key = signature(config, corpus_fingerprint(config.data))
+    key = signature(config, corpus_fingerprint(config.data, config.test))
     return (RESULTS / f"{name}-{key[:8]}").absolute()
 
 
