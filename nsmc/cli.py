@@ -147,7 +147,10 @@ def _add_bundle(command: argparse.ArgumentParser) -> None:
         nargs="?",
         type=Path,
         metavar="BUNDLE",
-        help="by default the newest under outputs/, else the one that comes with the package",
+        help=(
+            "by default the newest under outputs/, of a sweep the best, else the one that comes "
+            "with the package"
+        ),
     )
 
 
@@ -312,8 +315,8 @@ def _chosen(named: Path | None) -> Path:
 
     if named is not None:
         return bundle_folder(named)
-    folder = chosen_bundle(OUTPUTS)
-    print(f"using {folder}", file=sys.stderr)
+    folder, why = chosen_bundle(OUTPUTS)
+    print(f"using {folder}{why and f' ({why})'}", file=sys.stderr)
     return folder
 
 

@@ -14,6 +14,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from nsmc.runtime.predictor import Predictor
+from nsmc.runtime.winner import winner_beside
 from tests.commands import PROJECT, run, run_anew, started, train, train_command, wait_for
 
 
@@ -29,13 +30,19 @@ def records(folder: Path) -> dict[str, dict[str, Any]]:
 
 def test_a_sweep_leaves_a_folder_for_each_job_and_a_report(corpus: Path, tmp_path: Path) -> None:
     variants = ("-m", "model=gru,lstm", "model.bidirectional=true", "model.pooling=attention")
-    train(corpus, *variants, "trainer.max_epochs=1", "data.padding=fixed", place(tmp_path))
+    settings = ("trainer.max_epochs=1", "data.padding=fixed", place(tmp_path))
+    finished = train(corpus, *variants, *settings)
     found = records(tmp_path)
     assert [record["config"]["model"]["cell"] for record in found.values()] == ["gru", "lstm"]
     assert [name.partition("_")[0] for name in found] == ["gru", "lstm"]
     assert all(Predictor.load(tmp_path / name / "bundle")(["최고"]) for name in found)
     names = {path.name for path in tmp_path.iterdir()}
     assert names >= {"leaderboard.csv", "leaderboard.md", "report.html", "learning_curves.png"}
+    # The report and a bare `nsmc predict` agree on the winner.
+    winner = winner_beside(tmp_path / next(iter(found)) / "bundle")
+    assert winner is not None and winner[1] == "best of 2 by val/accuracy"
+    assert f"best    {winner[0]}\n" in finished.stdout
+    assert f"nsmc predict {winner[0]} " in finished.stdout
 
 
 def test_a_finished_job_is_not_run_again(corpus: Path, tmp_path: Path) -> None:
