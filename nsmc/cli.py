@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import nsmc
+from nsmc.runtime.extras import needs_extra
 
 _FILE_OPTIONS = ("--input", "--output", "--column", "--format")
 
@@ -329,9 +330,7 @@ def needs_training_libraries() -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        raise ValueError(
-            f"{error}: this needs the training libraries, pip install 'nsmc[train]'"
-        ) from error
+        raise ValueError(f"{error}: {needs_extra('this command', 'train')}") from error
 
 
 if __name__ == "__main__":

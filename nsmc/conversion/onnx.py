@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nsmc.runtime.bundle import CONFIG_FILE, TOKENIZER_FILE, direction_suffixes
+from nsmc.runtime.extras import needs_extra
 from nsmc.runtime.loading import Bundle
 from nsmc.runtime.recurrence import Array
 
@@ -47,7 +48,7 @@ def write_onnx(
         import onnx
         import onnxruntime
     except ImportError as error:
-        raise ValueError(f"{error}: --to onnx needs pip install 'nsmc[onnx]'") from None
+        raise ValueError(f"{error}: {needs_extra('--to onnx', 'onnx')}") from None
     model = onnx_model(bundle)
     onnx.checker.check_model(model, full_check=True)
     output.parent.mkdir(parents=True, exist_ok=True)

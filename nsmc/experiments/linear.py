@@ -16,6 +16,7 @@ from nsmc.data.corpus import Reviews, read_reviews
 from nsmc.data.datamodule import ReviewDataModule
 from nsmc.data.soft_labels import SOFT_LABELS_FILE, write_soft_labels
 from nsmc.experiments.schema import RunConfig
+from nsmc.runtime.extras import needs_extra
 
 log = logging.getLogger(__name__)
 
@@ -28,9 +29,7 @@ def train_linear(config: RunConfig, datamodule: ReviewDataModule, folder: Path) 
     try:
         from nsmc.training.linear import LinearClassifier
     except ImportError:
-        raise ValueError(
-            "task=linear needs scikit-learn: pip install 'nsmc[linear]', or scikit-learn itself"
-        ) from None
+        raise ValueError(needs_extra("task=linear", "linear")) from None
     started = time.perf_counter()
     datamodule.fetch()
     files = datamodule.files

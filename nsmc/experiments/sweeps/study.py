@@ -16,6 +16,7 @@ from filelock import FileLock
 
 from nsmc.experiments.record import is_locked, is_occupied
 from nsmc.experiments.schema import Range, RunConfig, SearchConfig
+from nsmc.runtime.extras import needs_extra
 from nsmc.training.pruning import Pruning
 from nsmc.training.randomness import step_seed
 
@@ -30,7 +31,7 @@ try:
     from optuna.trial import FrozenTrial, Trial, TrialState
     from sqlalchemy.engine import URL
 except ImportError:
-    raise ValueError("search: needs Optuna; run pip install 'nsmc[search]'") from None
+    raise ValueError(needs_extra("search", "search")) from None
 
 STUDY_FILE = "search.db"
 _NAME = "search"

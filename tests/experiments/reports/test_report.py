@@ -207,7 +207,7 @@ def test_the_base_install_says_what_reports_need(
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "plotly.offline", None)
     assert main(["report", str(tmp_path)]) == 1
-    assert "pip install 'nsmc[train]'" in capsys.readouterr().err
+    assert 'pip install ".[train]"' in capsys.readouterr().err
 
 
 def test_a_report_loads_no_torch(tmp_path: Path) -> None:
