@@ -1,21 +1,34 @@
 # make help lists what there is. Everything happens in .venv; PYTHON chooses the interpreter for it.
 PYTHON ?= python3
 BIN := .venv/bin
+# Nothing works with an older Python, so that is said first. (Any Python can read this line.)
+REQUIRE = import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed; \
+PYTHON=$(PYTHON) is %d.%d.%d" % sys.version_info[:3])
+VERSION = print("%d.%d" % sys.version_info[:2])
+# A .venv that does not run, or is not of the Python that was asked for, is made anew.
+FOUND := $(shell $(BIN)/python -c 'import pip; $(REQUIRE); $(VERSION)' 2>/dev/null)
+WANTED := $(if $(filter file,$(origin PYTHON)),$(FOUND),$(shell $(PYTHON) -c '$(REQUIRE); $(VERSION)' 2>/dev/null))
+ANEW := $(if $(and $(FOUND),$(filter $(FOUND),$(WANTED))),,anew)
 # Where the real corpus is, for `make corpus-test` and `make bench`.
 NSMC_ROOT ?= ../shared/nsmc
 
 .DEFAULT_GOAL := help
-.PHONY: help install train sweep tensorboard test corpus-test clients-test lint format bench attack clean
+.PHONY: help install train sweep tensorboard test corpus-test clients-test lint format bench attack clean anew
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
 install: .venv/installed ## make .venv with the pinned dependencies
 
-.venv/installed: pyproject.toml constraints.txt nsmc/runtime/_kernel.c nsmc/runtime/_recurrence.h
-	$(PYTHON) -m venv .venv
+.venv/installed: pyproject.toml constraints.txt nsmc/runtime/_kernel.c nsmc/runtime/_recurrence.h $(ANEW)
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	PIP_CONSTRAINT=constraints.txt $(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
+
+anew:
+	@command -v $(firstword $(PYTHON)) >/dev/null || { echo "PYTHON=$(PYTHON): no such program" >&2; exit 1; }
+	@$(PYTHON) -c '$(REQUIRE)'
+	@rm -rf .venv
 
 train: install ## train a GRU on the sample corpus, on the CPU, from nothing and from the package's bundle
 	$(BIN)/python train.py data=sample model=gru trainer.accelerator=cpu trainer.max_epochs=8
@@ -37,7 +50,7 @@ clients-test: install .venv-clients/installed ## check that other programs, cand
 	NSMC_CLIENTS=.venv-clients $(BIN)/python -m pytest -m clients
 
 .venv-clients/installed: tests/clients/requirements.txt
-	$(PYTHON) -m venv .venv-clients
+	$(BIN)/python -m venv --clear .venv-clients
 	.venv-clients/bin/pip install --quiet --disable-pip-version-check -r tests/clients/requirements.txt
 	@touch $@
 

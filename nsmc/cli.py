@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nsmc
+from nsmc.runtime.extras import needs_extra
 
 if TYPE_CHECKING:
     from nsmc.runtime.damage import Tally
@@ -172,7 +173,10 @@ def _add_bundle(command: argparse.ArgumentParser) -> None:
         nargs="?",
         type=Path,
         metavar="BUNDLE",
-        help="by default the newest under outputs/, else pretrained, which is in the package",
+        help=(
+            "by default the newest under outputs/, of a sweep the best, else pretrained, which is "
+            "in the package"
+        ),
     )
 
 
@@ -345,8 +349,8 @@ def _chosen(named: Path | None) -> Path:
 
     if named is not None:
         return bundle_folder(named)
-    folder = chosen_bundle(OUTPUTS)
-    print(f"using {folder}", file=sys.stderr)
+    folder, why = chosen_bundle(OUTPUTS)
+    print(f"using {folder}{why and f' ({why})'}", file=sys.stderr)
     return folder
 
 
@@ -359,9 +363,7 @@ def needs_training_libraries() -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        raise ValueError(
-            f"{error}: this needs the training libraries, pip install 'nsmc[train]'"
-        ) from error
+        raise ValueError(f"{error}: {needs_extra('this command', 'train')}") from error
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from nsmc.runtime.predictor import Predictor
+from nsmc.runtime.winner import winner_beside
 from tests.commands import PROJECT, run, run_anew, started, train, train_command, wait_for
 
 
@@ -29,13 +30,19 @@ def records(folder: Path) -> dict[str, dict[str, Any]]:
 
 def test_a_sweep_leaves_a_folder_for_each_job_and_a_report(corpus: Path, tmp_path: Path) -> None:
     variants = ("-m", "model=gru,lstm", "model.bidirectional=true", "model.pooling=attention")
-    train(corpus, *variants, "trainer.max_epochs=1", "data.padding=fixed", place(tmp_path))
+    settings = ("trainer.max_epochs=1", "data.padding=fixed", place(tmp_path))
+    finished = train(corpus, *variants, *settings)
     found = records(tmp_path)
     assert [record["config"]["model"]["cell"] for record in found.values()] == ["gru", "lstm"]
     assert [name.partition("_")[0] for name in found] == ["gru", "lstm"]
     assert all(Predictor.load(tmp_path / name / "bundle")(["최고"]) for name in found)
     names = {path.name for path in tmp_path.iterdir()}
     assert names >= {"leaderboard.csv", "leaderboard.md", "report.html", "learning_curves.png"}
+    # The report and a bare `nsmc predict` agree on the winner.
+    winner = winner_beside(tmp_path / next(iter(found)) / "bundle")
+    assert winner is not None and winner[1] == "best of 2 by val/accuracy"
+    assert f"best    {winner[0]}\n" in finished.stdout
+    assert f"nsmc predict {winner[0]} " in finished.stdout
 
 
 def test_a_finished_job_is_not_run_again(corpus: Path, tmp_path: Path) -> None:
@@ -140,7 +147,7 @@ def test_jobs_of_several_processes(corpus: Path, tmp_path: Path) -> None:
     assert "2 jobs: 2 finished" in train(corpus, *ddp, place(tmp_path)).stderr
 
 
-@pytest.mark.skipif(find_spec("joblib") is None, reason="needs nsmc[parallel]")
+@pytest.mark.skipif(find_spec("joblib") is None, reason="needs the extra parallel")
 def test_jobs_run_in_parallel_with_the_threads_divided(corpus: Path, tmp_path: Path) -> None:
     launcher = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
     values = ("-m", *launcher, "model.hidden_size=0,8", "seed=1,2", "trainer.max_epochs=1")
@@ -153,7 +160,7 @@ def test_jobs_run_in_parallel_with_the_threads_divided(corpus: Path, tmp_path: P
     assert "Traceback" not in finished.stderr
 
 
-@pytest.mark.skipif(find_spec("submitit") is None, reason="needs nsmc[cluster]")
+@pytest.mark.skipif(find_spec("submitit") is None, reason="needs the extra cluster")
 def test_jobs_run_on_a_cluster(corpus: Path, tmp_path: Path) -> None:
     launcher = ("hydra/launcher=submitit_local", f"hydra.launcher.submitit_folder={tmp_path}/logs")
     values = ("-m", *launcher, "seed=1,2", "trainer.max_epochs=1")
@@ -167,7 +174,7 @@ def test_an_unnamed_sweep_can_be_named_to_go_on(corpus: Path) -> None:
     assert "outputs/sweeps/" in finished.stdout
 
 
-needs_optuna = pytest.mark.skipif(find_spec("optuna") is None, reason="needs nsmc[search]")
+needs_optuna = pytest.mark.skipif(find_spec("optuna") is None, reason="needs the extra search")
 SETTINGS = "at_once: 1\nsampler: tpe\npruner: median\nstartup_trials: 2\ntrial: null\n"
 
 
@@ -253,7 +260,7 @@ def test_a_wrong_space_is_said_before_the_first_trial(corpus: Path, tmp_path: Pa
     assert "python train.py -m" in finished.stderr
 
 
-@pytest.mark.skipif(find_spec("joblib") is None, reason="needs nsmc[parallel]")
+@pytest.mark.skipif(find_spec("joblib") is None, reason="needs the extra parallel")
 def test_jobs_in_parallel_stop_with_their_checkpoints(corpus: Path, tmp_path: Path) -> None:
     launcher = (
         "hydra/launcher=joblib",
@@ -317,7 +324,7 @@ def test_a_refused_job_that_was_mended_is_forgotten(corpus: Path, tmp_path: Path
     assert [record["status"] for record in records(tmp_path / "s").values()] == ["finished"] * 2
 
 
-@pytest.mark.skipif(find_spec("joblib") is None, reason="needs nsmc[parallel]")
+@pytest.mark.skipif(find_spec("joblib") is None, reason="needs the extra parallel")
 def test_a_worker_that_is_killed_takes_no_job_with_it(corpus: Path, tmp_path: Path) -> None:
     launcher = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
     values = ("-m", *launcher, "seed=1,2,3", "trainer.max_epochs=60", place(tmp_path))
@@ -331,7 +338,7 @@ def test_a_worker_that_is_killed_takes_no_job_with_it(corpus: Path, tmp_path: Pa
     assert [record["status"] for record in records(tmp_path).values()] == ["finished"] * 3
 
 
-@pytest.mark.skipif(find_spec("submitit") is None, reason="needs nsmc[cluster]")
+@pytest.mark.skipif(find_spec("submitit") is None, reason="needs the extra cluster")
 def test_a_preempted_job_goes_on(corpus: Path, tmp_path: Path) -> None:
     launcher = ("hydra/launcher=submitit_local", f"hydra.launcher.submitit_folder={tmp_path}/logs")
     values = ("-m", *launcher, "seed=1", "trainer.max_epochs=120", place(tmp_path / "sweep"))

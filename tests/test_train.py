@@ -10,7 +10,7 @@ import torch
 from safetensors.numpy import load_file
 
 from nsmc.runtime.predictor import Predictor
-from tests.commands import run, run_anew, train, train_command
+from tests.commands import run, run_anew, train, train_command, write_corpus
 
 
 def test_a_run_leaves_all_that_it_promises(corpus: Path, tmp_path: Path) -> None:
@@ -116,7 +116,12 @@ def test_a_traceback_is_there_for_the_asking(corpus: Path, tmp_path: Path) -> No
 
 def test_the_help_is_written_for_people() -> None:
     text = run([sys.executable, "train.py", "--help"]).stdout
-    for phrase in ("model: gru, lstm", "data: nsmc, sample", "data.vocab_size", "experiment=blog"):
+    for phrase in (
+        "model: gru, lstm",
+        "data: folder, nsmc",
+        "data.vocab_size",
+        "experiment=blog",
+    ):
         assert phrase in text
     assert "hidden_size: 128" in run([sys.executable, "train.py", "--cfg", "job"]).stdout
 
@@ -126,3 +131,67 @@ def test_the_shell_completes_choices() -> None:
     command = [sys.executable, "train.py", "-sc", "query=bash"]
     finished = run(command, COMP_LINE=line, COMP_POINT=str(len(line)))
     assert finished.stdout.split() == ["model=lstm"]
+
+
+# A corpus of one's own
+
+
+@pytest.fixture
+def own_corpus(tmp_path: Path) -> Path:
+    """A corpus with a training file alone, and a configuration for it in `configs`."""
+    root = tmp_path / "own"
+    root.mkdir()
+    write_corpus(root)
+    (root / "ratings_test.txt").unlink()
+    (root / "ratings_train.txt").rename(root / "mine.txt")
+    for base in ("folder", "nsmc"):
+        place = tmp_path / "configs" / "data" / f"on_{base}.yaml"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        lines = [
+            *("defaults:", f"  - {base}", "  - _self_", "name: mine", f"root: {root}"),
+            *("train_file: mine.txt", "test_file: gone.txt", "labels: [부정, 긍정]"),
+            "remote_files: null",
+        ]
+        place.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return root
+
+
+@pytest.mark.parametrize("base", ["folder", "nsmc"])
+def test_a_corpus_of_ones_own_needs_no_file_but_its_own(own_corpus: Path, base: str) -> None:
+    out = own_corpus.parent
+    configs = (f"--config-dir={out}/configs", f"data=on_{base}", "test=false")
+    finished = train(own_corpus, *configs, f"hydra.run.dir={out}/run")
+    card = (out / "run" / "bundle" / "README.md").read_text(encoding="utf-8")
+    assert "corpus `mine`" in card and "부정 from 긍정" in card and "movie" not in card
+    record = json.loads((out / "run" / "run.json").read_text(encoding="utf-8"))
+    assert {metric.partition("/")[0] for metric in record["metrics"]} == {"val"}
+    assert "test" not in finished.stdout.split("seconds")[0]
+
+    linear = ("experiment=linear", "linear.min_count=1", f"hydra.run.dir={out}/linear")
+    finished = train(own_corpus, *configs, *linear)
+    assert "no unlabelled reviews" in finished.stderr and "downloading" not in finished.stderr
+    assert len((out / "linear" / "soft_labels.tsv").read_text().splitlines()) == 1 + 40
+    assert {path.name for path in own_corpus.iterdir()} == {"mine.txt", "cache"}
+
+    # Where there are some, they get soft labels, too.
+    (own_corpus / "unlabeled.txt").write_text("id\tdocument\nu1\t새 글\n", encoding="utf-8")
+    train(own_corpus, *configs, *linear[:-1], f"hydra.run.dir={out}/again")
+    assert "u1\t" in (out / "again" / "soft_labels.tsv").read_text(encoding="utf-8")
+    # With a test, its file is needed, and the line says how to do without.
+    finished = train(own_corpus, *configs[:-1], f"hydra.run.dir={out}/tested", expect=1)
+    assert "gone.txt is not there; set data.root, or test=false" in finished.stderr
+
+
+@pytest.mark.parametrize("task", ["classify", "linear"])
+def test_one_label_alone_is_refused_and_a_test_of_the_training_file_is_no_secret(
+    corpus: Path, tmp_path: Path, task: str
+) -> None:
+    lines = (corpus / "ratings_train.txt").read_text(encoding="utf-8").splitlines()
+    kept = [line for line in lines if line.endswith(("label", "1"))]
+    (tmp_path / "one.txt").write_text("\n".join(kept) + "\n", encoding="utf-8")
+    settings = (f"task={task}", "linear.min_count=1", f"hydra.run.dir={tmp_path}/run")
+    finished = train(corpus, *settings, f"data.train_file={tmp_path}/one.txt", expect=1)
+    assert "one.txt: every review has the label 1;" in finished.stderr
+    assert not (tmp_path / "run" / "bundle").exists()
+    finished = train(corpus, *settings, "data.test_file=ratings_train.txt")
+    assert finished.stderr.count("has the same content as data.train_file=ratings_train.txt") == 1

@@ -10,6 +10,7 @@ import numpy as np
 
 from nsmc.conversion.graph import onnx_model
 from nsmc.runtime.bundle import CONFIG_FILE, TOKENIZER_FILE, config_json, digests
+from nsmc.runtime.extras import needs_extra
 from nsmc.runtime.loading import Bundle
 from nsmc.runtime.recurrence import Array
 
@@ -34,7 +35,7 @@ def write_onnx(
         import onnx
         import onnxruntime
     except ImportError as error:
-        raise ValueError(f"{error}: --to onnx needs pip install 'nsmc[onnx]'") from None
+        raise ValueError(f"{error}: {needs_extra('--to onnx', 'onnx')}") from None
     model = onnx_model(bundle)
     onnx.checker.check_model(model, full_check=True)
     output.parent.mkdir(parents=True, exist_ok=True)

@@ -4,6 +4,7 @@ It takes plain values. After `prepare_data` it knows the vocabulary, which the m
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ class ReviewDataModule(L.LightningDataModule):
     """Serves the train, val and test parts of a corpus as `Batch`es.
 
     `train_file`, `test_file` and, if wanted, `unlabelled_file` are in `root`; `remote_files` and
-    `unlabelled_archive` say where those that are not there can be downloaded from. `tokenizer` is
+    `unlabelled_archive` say where those that are not there can be downloaded from. Without a `test`
+    the test file may be missing, and where `classifies`, one label alone is refused. `tokenizer` is
     the path of a `tokenizer.json` to use instead of training one. `batch_size` counts reviews for
     each process. `pad_to` is a fixed number of tokens, or None to pad to the longest review of each
     batch; longer reviews are cut to `max_length` tokens.
@@ -47,15 +49,23 @@ class ReviewDataModule(L.LightningDataModule):
         unlabelled_archive: str | None = None,
         tokenizer: str | None = None,
         training: TrainingSettings | None = None,
+        test: bool = True,
+        classifies: bool = True,
     ) -> None:
         super().__init__()
         self.root = Path(root).expanduser()
+        self.train_file = train_file
+        self.test_file = test_file
+        published_test = remote_files.get(test_file)
         self.files = CorpusFiles(
             train=self.root / train_file,
             test=self.root / test_file,
+            test_digest=published_test.sha256 if published_test else None,
             unlabelled=self.root / unlabelled_file if unlabelled_file else None,
             tokenizer=Path(tokenizer) if tokenizer else None,
+            classifies=classifies,
         )
+        self.test = test
         self.unlabelled_archive = unlabelled_archive
         self.remote_files = remote_files
         self.cache_dir = Path(cache_dir).expanduser()
@@ -86,11 +96,14 @@ class ReviewDataModule(L.LightningDataModule):
 
     def fetch(self) -> None:
         """Download what is missing; raises what `fetch_missing` and `fetch_unlabelled` raise."""
-        files = self.files
-        names = [path.name for path in (files.train, files.test)]
+        names, test = [self.train_file], self.root / self.test_file
+        # No text of a published test file may be learnt from, also where nothing is measured on it.
+        if self.test or (self.files.unlabelled and self.test_file in self.remote_files):
+            names.append(self.test_file)
         fetch_missing(self.root, {name: self.remote_files.get(name) for name in names})
-        if files.unlabelled is not None:
-            fetch_unlabelled(files.unlabelled, self.unlabelled_archive, files.train, files.test)
+        if self.files.unlabelled is not None:
+            fetch_unlabelled(self.files.unlabelled, self.unlabelled_archive, self.files.train, test)
+        self.files = replace(self.files, test=test if test.is_file() else None)
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint's weights depend on; compared when a run goes on from it."""

@@ -1,7 +1,8 @@
 """Turns corpus files into memory-mapped token ids, once for each content and setting.
 
 Reads, splits, trains the tokenizer on the training part, and encodes all three parts. The result is
-a cached folder: `tokenizer.json` and three arrays for each of train, val and test.
+a cached folder: `tokenizer.json` and three arrays for each of train, val and, where there is a test
+file, test.
 """
 
 import json
@@ -83,16 +84,40 @@ class EncodingSettings:
 
 @dataclass(frozen=True)
 class CorpusFiles:
-    """Where the corpus is; `unlabelled` is a file of reviews without labels, if wanted."""
+    """Where the corpus is; `unlabelled` is a file of reviews without labels, if wanted.
+
+    `test` is None where there is no test file and none is needed; `test_digest` is then the SHA-256
+    of the one that is published, if any. Where a corpus `classifies`, it must have both labels.
+    """
 
     train: Path
-    test: Path
+    test: Path | None
     unlabelled: Path | None = None
     tokenizer: Path | None = None
+    test_digest: str | None = None
+    classifies: bool = True
+
+    def fingerprint(self) -> str:
+        """The digest of the corpus; raises FileNotFoundError for a missing file."""
+        train = digest_of_file(self.train)
+        test = self.test_digest if self.test is None else digest_of_file(self.test)
+        return fingerprint_of(train, test)
+
+    def check_labels(self, labels: npt.NDArray[np.int8]) -> None:
+        """Raises ValueError where those of the training file are one label alone."""
+        if self.classifies and len(np.unique(labels)) == 1:
+            raise ValueError(
+                f"{self.train}: every review has the label {labels[0]}; a classifier learns from "
+                "reviews with the label 0 and reviews with the label 1"
+            )
 
     def read_training(self, settings: EncodingSettings) -> tuple[Reviews, Reviews]:
-        """The training and the validation reviews; raises what `read_reviews` raises."""
+        """The training and the validation reviews.
+
+        Raises what `read_reviews` and `check_labels` raise.
+        """
         reviews = read_reviews(self.train)
+        self.check_labels(reviews.labels)
         train, val = split_validation(reviews, settings.validation_fraction, settings.split_seed)
         return replace(train, dropped=reviews.dropped), val
 
@@ -103,7 +128,7 @@ class CorpusFiles:
         """
         assert self.unlabelled is not None
         reviews = read_reviews(self.unlabelled, labelled=False)
-        held_out = (val, read_reviews(self.test))
+        held_out = (val,) if self.test is None else (val, read_reviews(self.test))
         known = {without_spaces(text) for part in held_out for text in part.texts}
         new = [row for row, text in enumerate(reviews.texts) if without_spaces(text) not in known]
         return reviews.take(np.array(new, dtype=np.int64))
@@ -113,7 +138,7 @@ class CorpusFiles:
 class EncodedCorpus:
     """The encoded parts, the tokenizer, and the fingerprints of what they were made from.
 
-    The parts are train, val and test and, where the corpus has unlabelled reviews, unlabelled.
+    The parts are train, val and, where there is such a file, test and unlabelled.
     """
 
     splits: dict[str, EncodedReviews]
@@ -126,18 +151,27 @@ class EncodedCorpus:
         return Tokenizer.from_file(str(self.tokenizer_path))
 
 
+def fingerprint_of(train: str, test: str | None) -> str:
+    """The digest of a corpus, of its files' SHA-256; `test` is None for a corpus without that."""
+    return digest_of([train] if test is None else [train, test])
+
+
 def encode_corpus(files: CorpusFiles, settings: EncodingSettings, cache_dir: Path) -> EncodedCorpus:
     """Encode the corpus, unless a run did it before: the result is kept under `cache_dir`.
 
     Raises what `read_reviews` raises, and OSError where `cache_dir` cannot be written.
     """
-    corpus_fingerprint = digest_of([digest_of_file(files.train), digest_of_file(files.test)])
+    corpus_fingerprint = files.fingerprint()
     parts: list[Any] = [corpus_fingerprint, asdict(settings)]
+    if files.test is None:
+        parts.append("no test part")
     if files.unlabelled is not None:
         parts.append(digest_of_file(files.unlabelled))
     folder = cache_dir / digest_of([_FORMAT, tokenizers.__version__, *parts])
     built = cached_folder(folder, lambda scratch: _build(scratch, files, settings))
     info = json.loads((folder / "info.json").read_text())
+    splits = {name: _open(folder, name) for name in info["reviews"]}
+    files.check_labels(splits["train"].labels)  # a language model may have encoded the corpus
     counts = ", ".join(f"{name} {count:,}" for name, count in info["reviews"].items())
     log.info(
         "%s: %s reviews; %d rows without a text left out; %s",
@@ -145,7 +179,7 @@ def encode_corpus(files: CorpusFiles, settings: EncodingSettings, cache_dir: Pat
         f"encoded into {folder}" if built else f"encoded earlier ({folder})",
     )
     return EncodedCorpus(
-        splits={name: _open(folder, name) for name in info["reviews"]},
+        splits=splits,
         tokenizer_path=folder / "tokenizer.json",
         corpus_fingerprint=corpus_fingerprint,
         tokenizer_fingerprint=digest_of_file(folder / "tokenizer.json")[:16],
@@ -154,9 +188,11 @@ def encode_corpus(files: CorpusFiles, settings: EncodingSettings, cache_dir: Pat
 
 
 def _build(folder: Path, files: CorpusFiles, settings: EncodingSettings) -> None:
-    log.info("reading %s and %s", files.train, files.test)
+    log.info("reading %s", " and ".join(str(path) for path in (files.train, files.test) if path))
     train, val = files.read_training(settings)
-    parts = {"train": train, "val": val, "test": read_reviews(files.test)}
+    parts = {"train": train, "val": val}
+    if files.test is not None:
+        parts["test"] = read_reviews(files.test)
     if files.unlabelled is not None:
         log.info("reading %s", files.unlabelled)
         parts[UNLABELLED] = files.read_unlabelled(val)

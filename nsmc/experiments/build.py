@@ -55,13 +55,27 @@ def build_datamodule(run: RunConfig) -> ReviewDataModule:
         shuffle=config.shuffle,
         bucketing=config.bucketing,
         seed=run.seed,
-        unlabelled_file=config.unlabelled_file if config.unlabelled else None,
-        unlabelled_archive=config.unlabelled_archive,
+        unlabelled_file=config.unlabelled_file if _has_unlabelled(run) else None,
+        unlabelled_archive=config.own_archive,
+        test=run.test,
+        classifies=run.task != "pretrain",
         tokenizer=str(tokenizer) if tokenizer else None,
         training=TrainingSettings(
             bpe_dropout=config.bpe_dropout, cuts=config.bpe_cuts, distillation=distillation
         ),
     )
+
+
+def _has_unlabelled(run: RunConfig) -> bool:
+    """Whether unlabelled reviews are used.
+
+    A linear classifier learns from the labelled ones alone: where there are no others, there are
+    merely fewer soft labels.
+    """
+    data = run.data
+    if run.task != "linear" or data.own_archive is not None:
+        return data.unlabelled
+    return data.unlabelled and (Path(data.root).expanduser() / data.unlabelled_file).is_file()
 
 
 def fetch_unlabelled_reviews(config: RunConfig) -> None:
@@ -90,7 +104,7 @@ def build_callbacks(config: RunConfig, folder: Path) -> list[L.Callback]:
     callbacks: list[L.Callback] = [
         StepSeed(config.seed),
         BestCheckpoint(
-            dirpath=folder / CHECKPOINTS,
+            dirpath=str(folder / CHECKPOINTS),  # a Path could end up in the checkpoint
             filename="epoch-{epoch:02d}",  # no "=", which an override could not hold
             auto_insert_metric_name=False,
             monitor=monitor,

@@ -4,6 +4,7 @@ The record beside a bundle tells what its run held out. A bundle without one, an
 labels, are taken at the user's word.
 """
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,16 +12,29 @@ from typing import Any
 from nsmc.data.soft_labels import SOFT_LABELS_FILE
 from nsmc.experiments.record import maker, read_record
 from nsmc.experiments.schema import RunConfig
+from nsmc.experiments.signature import is_tested_on_itself, training_fingerprint
 from nsmc.runtime.choosing import bundle_folder
+
+log = logging.getLogger(__name__)
 
 _SPLIT = ("validation_fraction", "split_seed")
 
 
 def check_held_out(config: RunConfig, corpus_fingerprint: str) -> None:
-    """Raises ValueError for a source that held out another part of the same corpus."""
+    """Raises ValueError for a source that held out another part of the same corpus.
+
+    Warns where the test file is the training file.
+    """
+    if config.test and is_tested_on_itself(config.data):
+        log.warning(
+            "data.test_file=%s has the same content as data.train_file=%s: what is measured on it "
+            "says nothing about other reviews",
+            *(config.data.test_file, config.data.train_file),
+        )
+    same = {corpus_fingerprint, training_fingerprint(config.data)}  # with the test file or without
     for key, source in _sources(config):
         record = _record_of(Path(source).expanduser())
-        if record is None or record.get("corpus_fingerprint") != corpus_fingerprint:
+        if record is None or record.get("corpus_fingerprint") not in same:
             continue
         theirs = {name: maker(record)["data"][name] for name in _SPLIT}
         needed = [

@@ -59,7 +59,7 @@ def run_job(config: RunConfig, folder: Path, command: str, overrides: Sequence[s
     if process_rank() != 0:  # the first process keeps the record, and has begun it
         return train(config, folder, read_record(folder) or {})
     fetch_unlabelled_reviews(config)  # the signature is that of their content
-    fingerprint = corpus_fingerprint(config.data)
+    fingerprint = corpus_fingerprint(config.data, config.test)
     check_held_out(config, fingerprint)
     earlier = read_record(folder) or {}
     start = starting_checkpoint(config, folder, earlier)

@@ -16,6 +16,7 @@ from nsmc.data.corpus import Reviews, read_reviews
 from nsmc.data.datamodule import ReviewDataModule
 from nsmc.data.soft_labels import SOFT_LABELS_FILE, write_soft_labels
 from nsmc.experiments.schema import RunConfig
+from nsmc.runtime.extras import needs_extra
 
 log = logging.getLogger(__name__)
 
@@ -28,9 +29,7 @@ def train_linear(config: RunConfig, datamodule: ReviewDataModule, folder: Path) 
     try:
         from nsmc.training.linear import LinearClassifier
     except ImportError:
-        raise ValueError(
-            "task=linear needs scikit-learn: pip install 'nsmc[linear]', or scikit-learn itself"
-        ) from None
+        raise ValueError(needs_extra("task=linear", "linear")) from None
     started = time.perf_counter()
     datamodule.fetch()
     files = datamodule.files
@@ -44,12 +43,14 @@ def train_linear(config: RunConfig, datamodule: ReviewDataModule, folder: Path) 
     reviews = {"train": train, "val": val}
     if files.unlabelled is not None:
         reviews["unlabelled"] = files.read_unlabelled(val)
+    elif config.data.unlabelled:
+        log.info("no unlabelled reviews in %s: the others alone get soft labels", datamodule.root)
     answers = {}
     for name, part in reviews.items():
         log.info("asking about %s: %s reviews", name, f"{len(part):,}")
         answers[name] = classifier.probabilities(part.texts)
     metrics = _metrics("val", val, answers["val"])
-    if config.test:
+    if config.test and files.test is not None:
         test = read_reviews(files.test)
         metrics |= _metrics("test", test, classifier.probabilities(test.texts))
     ids = [review_id for part in reviews.values() for review_id in part.ids]

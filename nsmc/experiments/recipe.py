@@ -22,6 +22,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from nsmc.data.soft_labels import SOFT_LABELS_FILE
 from nsmc.experiments.build import CHECKPOINTS, fetch_unlabelled_reviews
+from nsmc.experiments.commands import shortened
 from nsmc.experiments.errors import describe
 from nsmc.experiments.overrides import overridden_keys, quoted
 from nsmc.experiments.record import (
@@ -36,7 +37,6 @@ from nsmc.experiments.record import (
 )
 from nsmc.experiments.schema import RunConfig, StepConfig, check_config
 from nsmc.experiments.signature import corpus_fingerprint, signature
-from nsmc.experiments.summary import shortened
 from nsmc.runtime.bundle import CONFIG_FILE, rewrite_config
 from nsmc.runtime.loading import read_bundle
 from nsmc.training.checkpoints import LAST
@@ -93,7 +93,7 @@ def run_recipe(
     `launch` raises.
     """
     assert config.recipe
-    fingerprint = corpus_fingerprint(config.data)
+    fingerprint = corpus_fingerprint(config.data, config.test)
     earlier = read_record(folder) or {}
     if config.resume is not None and "command" in earlier:  # what was typed then counts
         command, overrides = earlier["command"], earlier["overrides"]
@@ -226,7 +226,7 @@ def _results(done: Mapping[str, Path]) -> Record:
 
 
 def _place(name: str, config: RunConfig) -> Path:
-    key = signature(config, corpus_fingerprint(config.data))
+    key = signature(config, corpus_fingerprint(config.data, config.test))
     return (RESULTS / f"{name}-{key[:8]}").absolute()
 
 

@@ -67,7 +67,7 @@ def _config(folder: Path, record: Mapping[str, Any], root: str | None) -> RunCon
     # To the bit, results depend on the threads. A search must not prune what it did not prune.
     trainer = config.trainer.model_copy(update={"threads": record.get("threads")})
     config = config.model_copy(update={"data": data, "trainer": trainer, "search": None})
-    fingerprint = corpus_fingerprint(data)
+    fingerprint = corpus_fingerprint(data, config.test)
     if fingerprint != record["corpus_fingerprint"]:
         raise ValueError(
             f"{data.root}: not the corpus of that run (fingerprint {fingerprint}, then "

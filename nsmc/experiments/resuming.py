@@ -27,7 +27,7 @@ def folder_to_resume(
             raise ValueError(f"resume={resume}: there is no run in that folder (no {RECORD_FILE})")
         return folder.absolute()
     assert config is not None
-    wanted = signature(config, corpus_fingerprint(config.data), overrides=overrides)
+    wanted = signature(config, corpus_fingerprint(config.data, config.test), overrides=overrides)
     alike = [
         record.parent
         for record in runs.glob(f"*/{RECORD_FILE}")

@@ -31,9 +31,15 @@ class RemoteFileConfig(Section):
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
+def _is_set(value: str) -> str:
+    if value == "???":  # as OmegaConf writes a value that is still to be given
+        raise PydanticCustomError("missing", "missing")
+    return value
+
+
 class DataConfig(Section):
     name: str
-    root: str
+    root: Annotated[str, AfterValidator(_is_set)]
     train_file: str
     test_file: str
     remote_files: dict[str, RemoteFileConfig] | None
@@ -57,6 +63,16 @@ class DataConfig(Section):
     eval_batch_size: PositiveInt
     shuffle: bool
     bucketing: bool
+
+    @property
+    def own_archive(self) -> str | None:
+        """The archive of unlabelled reviews, where it belongs to the files of this corpus.
+
+        That is where these are published, and no others with them: a corpus whose configuration
+        builds on another one's has inherited that one's addresses.
+        """
+        is_own = set(self.remote_files or {}) == {self.train_file, self.test_file}
+        return self.unlabelled_archive if is_own else None
 
 
 # The keys of ModelConfig that are settings of the encoder.

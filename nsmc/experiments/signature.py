@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from nsmc.data.cache import digest_of, digest_of_file
+from nsmc.data.encoding import fingerprint_of
 from nsmc.data.soft_labels import teacher_digest
 from nsmc.experiments.effects import has_effect, has_effect_on
 from nsmc.experiments.overrides import typed_values
@@ -54,7 +55,7 @@ def _ingredients(config: RunConfig) -> list[Any]:
         found.append(["teacher", _digest_of_source("distill.teachers", teacher)])
     if data.unlabelled:
         path = Path(data.root).expanduser() / data.unlabelled_file
-        made = digest_of_file(path) if path.is_file() else f"made from {data.unlabelled_archive}"
+        made = digest_of_file(path) if path.is_file() else f"made from {data.own_archive}"
         found.append(["unlabelled", made])
     return found
 
@@ -83,20 +84,41 @@ def _digest_of_checkpoint(path: str) -> str:
     return digest_of_file(Path(path))
 
 
-def corpus_fingerprint(config: DataConfig) -> str:
+def corpus_fingerprint(config: DataConfig, test: bool) -> str:
     """The digest of the corpus's files, of those to be downloaded as they are published.
 
-    Raises FileNotFoundError for a file that is neither there nor published.
+    Without a `test` the test file may be missing; where it is there, it counts all the same. Raises
+    FileNotFoundError for a file that is needed and neither there nor published.
     """
-    return digest_of([_digest(config, config.train_file), _digest(config, config.test_file)])
+    train, test_digest = _digest(config, config.train_file), _digest(config, config.test_file)
+    if train is None:
+        raise FileNotFoundError(f"{_path(config, config.train_file)} is not there; set data.root")
+    if test_digest is None and test:
+        path = _path(config, config.test_file)
+        raise FileNotFoundError(
+            f"{path} is not there; set data.root, or test=false to do without a test"
+        )
+    return fingerprint_of(train, test_digest)
 
 
-def _digest(config: DataConfig, name: str) -> str:
-    path = Path(config.root).expanduser() / name
-    remote = (config.remote_files or {}).get(name)
-    if remote is not None and not path.exists():
-        return remote.sha256
-    try:
+def training_fingerprint(config: DataConfig) -> str | None:
+    """The fingerprint of the same corpus without its test file; None without a training file."""
+    train = _digest(config, config.train_file)
+    return None if train is None else fingerprint_of(train, None)
+
+
+def is_tested_on_itself(config: DataConfig) -> bool:
+    """Whether the training file and the test file have the same content."""
+    train = _digest(config, config.train_file)
+    return train is not None and train == _digest(config, config.test_file)
+
+
+def _digest(config: DataConfig, name: str) -> str | None:
+    path, remote = _path(config, name), (config.remote_files or {}).get(name)
+    if path.exists():
         return digest_of_file(path)
-    except FileNotFoundError:
-        raise FileNotFoundError(f"{path} is not there; set data.root") from None
+    return None if remote is None else remote.sha256
+
+
+def _path(config: DataConfig, name: str) -> Path:
+    return Path(config.root).expanduser() / name

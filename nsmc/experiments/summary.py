@@ -1,11 +1,10 @@
 """What a run says at its end: a short table, and the commands to try next."""
 
 import shlex
-import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
+from nsmc.experiments.commands import predict_command, program, shortened
 from nsmc.experiments.overrides import pasteable, quoted
 from nsmc.experiments.record import maker
 from nsmc.experiments.schema import RunConfig
@@ -48,32 +47,17 @@ def _size(bundle: Path) -> list[str]:
 def next_commands(config: RunConfig, record: dict[str, Any], folder: Path) -> str:
     """Commands that can be typed as they stand."""
     task = maker(record)["task"]
-    python, place = _command("python"), shortened(folder)
+    python, place = program("python"), shortened(folder)
     lines = ["", "Next:"]
     if task == "classify":
-        predict = f'{_command("nsmc")} predict {place / "bundle"} "와 진짜 재밌는 영화임미다!!"'
-        lines.append(f"  {predict}")
+        lines.append(f"  {predict_command(place / 'bundle')}")
     elif task == "pretrain":
         lines.append(f"  {python} train.py {pasteable('init_from', str(place))}")
     else:
         teachers = shlex.quote(f"distill.teachers=[{quoted(str(place))}]")
         lines.append(f"  {python} train.py experiment=distill {teachers}")
     if config.logger.tensorboard and task != "linear":
-        lines.append(f"  {_command('tensorboard')} --logdir outputs")
+        lines.append(f"  {program('tensorboard')} --logdir outputs")
     if config.data.name == "sample":
         lines.append(f"  {python} train.py            # the real corpus, NSMC")
     return "\n".join(lines)
-
-
-def _command(name: str) -> str:
-    """The name alone where the shell would find this environment's program, else its path."""
-    program = Path(sys.executable).parent / name
-    found = shutil.which(name)
-    if not program.exists() or (found and Path(found) == program):
-        return name
-    return str(shortened(program))
-
-
-def shortened(path: Path) -> Path:
-    """Relative to the working directory where it is inside."""
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

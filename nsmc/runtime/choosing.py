@@ -1,8 +1,9 @@
 """Which bundle is meant: a named one, the newest that was trained here, or the one in the box."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
+
+from nsmc.runtime.winner import classifies, read_json, winner_beside
 
 BOXED = Path(__file__).parents[1] / "pretrained"  # the bundle that comes with the package
 
@@ -29,17 +30,19 @@ def bundle_folder(path: Path) -> Path:
     raise FileNotFoundError(f"{path}: not a bundle, config.json is missing")
 
 
-def chosen_bundle(outputs: Path) -> Path:
-    """The newest bundle under `outputs`, else the one that comes with the package.
+def chosen_bundle(outputs: Path) -> tuple[Path, str]:
+    """The bundle to take where none is named, and why; "" where that is plain.
 
-    Raises FileNotFoundError where there is neither.
+    It is the newest one under `outputs`, of a sweep the best one, else the one that comes with the
+    package. Raises FileNotFoundError where there is neither.
     """
     try:
-        return newest_bundle(outputs)
+        newest = newest_bundle(outputs)
     except FileNotFoundError:
         if (BOXED / "config.json").is_file():
-            return BOXED
+            return BOXED, ""
         raise
+    return winner_beside(newest) or (newest, "")
 
 
 def split_words(words: Sequence[str]) -> tuple[Path | None, Sequence[str]]:
@@ -81,7 +84,7 @@ def _is_called_like_data(word: str) -> bool:
 
 
 def newest_bundle(outputs: Path) -> Path:
-    """The bundle that was written last, pretrained encoders aside.
+    """The bundle that was written last, pretrained encoders and unfinished runs aside.
 
     Raises FileNotFoundError where there is none.
     """
@@ -93,7 +96,7 @@ def newest_bundle(outputs: Path) -> Path:
     ]
     configs.sort(key=lambda path: path.stat().st_mtime, reverse=True)
     for path in configs:
-        if _classifies(path):
+        if classifies(path.parent) and _is_finished(path.parent.parent):
             return path.parent
     raise FileNotFoundError(
         f"there is no bundle under {outputs.absolute()}: name one, or train one with "
@@ -101,9 +104,6 @@ def newest_bundle(outputs: Path) -> Path:
     )
 
 
-def _classifies(config: Path) -> bool:
-    """Whether a bundle's configuration has labels; a damaged one is for the reader to refuse."""
-    try:
-        return json.loads(config.read_text(encoding="utf-8")).get("labels") != []
-    except (OSError, ValueError, AttributeError):
-        return True
+def _is_finished(run: Path) -> bool:
+    """Whether a run's record does not say otherwise; a bundle needs none."""
+    return read_json(run / "run.json").get("status", "finished") == "finished"

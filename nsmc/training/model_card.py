@@ -6,21 +6,27 @@ from nsmc.runtime.bundle import BundleConfig, expected_shapes
 
 _METRICS = {
     "accuracy": "accuracy",
-    "f1": "F1 of the positive label",
+    "f1": "F1 of the label {positive}",
     "auroc": "area under the ROC curve",
     "loss": "cross-entropy",
 }
+
+# What is known of a corpus by its name; of others the card says no more than their name.
+_LEARNT = {"nsmc": "short movie reviews of one site and time"}
+_EXAMPLES = {"nsmc": "와 진짜 재밌는 영화임미다!!"}
 
 
 def model_card(config: BundleConfig, command: str, corpus: str) -> str:
     """The card in Markdown. `command` is what trained it, `corpus` names what it was trained on."""
     parameters = sum(math.prod(shape) for shape in expected_shapes(config).values())
-    cell = config.cell.upper()
     directions = "both directions" if config.bidirectional else "one direction"
     if not config.labels:
         return _encoder_card(config, command, corpus, parameters)
+    cell, (negative, positive) = config.cell.upper(), config.labels
     layers = f"{config.num_layers} layer(s) of {cell} {config.hidden_size}, {directions}"
-    return f"""# A {cell} that tells negative from positive reviews
+    learnt = _LEARNT.get(corpus, f"the reviews of the corpus `{corpus}`")
+    example = _EXAMPLES.get(corpus, "TEXT")
+    return f"""# {_with_article(cell)} that tells {negative} from {positive} reviews
 
 Trained with `nsmc` on the corpus `{corpus}` by
 
@@ -37,20 +43,20 @@ Trained with `nsmc` on the corpus `{corpus}` by
 
 ## How well it does
 
-{_metrics_table(config.metrics)}
+{_metrics_table(config.metrics, positive)}
 
-It has learnt short movie reviews of one site and time. Other texts, other topics and irony will
+It has learnt {learnt}. Other texts, other topics and irony will
 mislead it; its probabilities are not calibrated.
 
 ## How to use it
 
-    nsmc predict FOLDER "와 진짜 재밌는 영화임미다!!"
+    nsmc predict FOLDER "{example}"
 
 or from Python, which needs numpy, tokenizers and safetensors alone:
 
     from nsmc import Predictor
     predictor = Predictor.load("FOLDER")
-    predictor(["와 진짜 재밌는 영화임미다!!"])
+    predictor(["{example}"])
 
 `nsmc.safetensors` holds the weights under PyTorch's names, `tokenizer.json` is in the Hugging Face
 tokenizers format, `config.json` has the sizes. Token ids go through the embedding, the recurrence
@@ -63,7 +69,7 @@ def _encoder_card(config: BundleConfig, command: str, corpus: str, parameters: i
     measured = (
         "not measured yet" if loss is None else f"{loss:.4f}, perplexity {math.exp(loss):.1f}"
     )
-    return f"""# A pretrained {config.cell.upper()} encoder for Korean reviews
+    return f"""# A pretrained {config.cell.upper()} encoder
 
 A language model's weights, trained with `nsmc` on the corpus `{corpus}` by
 
@@ -81,7 +87,12 @@ it and uses its tokenizer.
 """
 
 
-def _metrics_table(metrics: dict[str, float]) -> str:
+def _with_article(cell: str) -> str:
+    """Such as "A GRU" and "An LSTM", whose first letter is spoken with a vowel."""
+    return f"{'An' if cell[0] in 'AEFHILMNORSX' else 'A'} {cell}"
+
+
+def _metrics_table(metrics: dict[str, float], positive: str) -> str:
     if not metrics:
         return "Not measured yet."
     splits = [s for s in ("val", "test") if any(key.startswith(f"{s}/") for key in metrics)]
@@ -93,5 +104,5 @@ def _metrics_table(metrics: dict[str, float]) -> str:
     for key, name in _METRICS.items():
         cells = [metrics.get(f"{split}/{key}") for split in splits]
         shown = ["" if value is None else f"{value:.4f}" for value in cells]
-        lines.append(f"| {name} | " + " | ".join(shown) + " |")
+        lines.append(f"| {name.format(positive=positive)} | " + " | ".join(shown) + " |")
     return "\n".join(lines)

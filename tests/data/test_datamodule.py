@@ -38,6 +38,8 @@ def datamodule_of(
     shuffle: bool = True,
     bucketing: bool = True,
     seed: int = 1,
+    test: bool = True,
+    unlabelled_file: str | None = None,
 ) -> ReviewDataModule:
     if not (folder / "corpus").exists():
         write_corpus(folder / "corpus")
@@ -61,6 +63,8 @@ def datamodule_of(
         shuffle=shuffle,
         bucketing=bucketing,
         seed=seed,
+        test=test,
+        unlabelled_file=unlabelled_file,
     )
 
 
@@ -191,6 +195,58 @@ def test_a_missing_corpus_names_the_way_out(tmp_path: Path) -> None:
     datamodule = datamodule_of(tmp_path, root=str(tmp_path / "absent"))
     with pytest.raises(FileNotFoundError, match=r"absent/train\.txt .*data\.root"):
         datamodule.prepare_data()
+
+
+# The address has no server: an attempt to download fails.
+PUBLISHED = {"test.txt": RemoteFile("http://127.0.0.1:9/x", "0" * 64)}
+
+
+@pytest.mark.parametrize("remote_files", [{}, PUBLISHED])
+def test_a_test_file_that_is_not_wanted_is_not_needed(
+    tmp_path: Path, remote_files: Mapping[str, RemoteFile]
+) -> None:
+    write_corpus(tmp_path / "corpus")
+    (tmp_path / "corpus" / "test.txt").unlink()
+    datamodule = datamodule_of(tmp_path, remote_files=remote_files, test=False)
+    assert [len(part) for part in datamodule.corpus.splits.values()] == [80, 20]
+    assert sorted(order_of(datamodule.train_dataloader())) == list(range(80))
+    with pytest.raises(FileNotFoundError, match=r"test\.txt is not there"):
+        datamodule_of(tmp_path, remote_files=remote_files).prepare_data()
+
+
+def test_beside_unlabelled_reviews_a_published_test_file_is_needed(tmp_path: Path) -> None:
+    write_corpus(tmp_path / "corpus")
+    (tmp_path / "corpus" / "test.txt").unlink()
+    (tmp_path / "corpus" / "more.txt").write_text("id\tdocument\n0\t글\n", encoding="utf-8")
+    of_ones_own = datamodule_of(tmp_path, test=False, unlabelled_file="more.txt")
+    assert len(of_ones_own.corpus.splits["unlabelled"]) == 1
+    published = datamodule_of(
+        tmp_path, test=False, unlabelled_file="more.txt", remote_files=PUBLISHED
+    )
+    with pytest.raises(FileNotFoundError, match=r"test\.txt is not there and http"):
+        published.prepare_data()
+
+
+def test_files_may_be_in_folders_of_the_root(tmp_path: Path) -> None:
+    datamodule = datamodule_of(tmp_path)
+    (tmp_path / "outer").mkdir()
+    (tmp_path / "corpus").rename(tmp_path / "outer" / "corpus")
+    datamodule = ReviewDataModule(
+        root=str(tmp_path / "outer"),
+        train_file="corpus/train.txt",
+        test_file="corpus/test.txt",
+        remote_files={},
+        cache_dir=str(tmp_path / "cache"),
+        encoding=datamodule.encoding,
+        batch_size=13,
+        eval_batch_size=6,
+        max_length=9,
+        pad_to=None,
+        shuffle=True,
+        bucketing=True,
+        seed=1,
+    )
+    assert len(datamodule.corpus.splits["test"]) == 15
 
 
 def shards_of(folder: Path, world_size: int) -> dict[str, list[list[list[int]]]]:

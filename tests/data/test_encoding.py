@@ -215,7 +215,7 @@ def test_unlabelled_reviews_are_a_fourth_part_without_those_that_are_held_out(
     tmp_path: Path,
 ) -> None:
     _, val = encoded_parts(tmp_path / "first")
-    test = read_reviews(files_in(tmp_path / "first").test)
+    test = read_reviews(tmp_path / "first" / "test.txt")
     held_out = [f" {part.texts[0].strip()}" for part in (val, test)]
     files = with_unlabelled(tmp_path / "corpus", "새 글", *held_out, "다른 글")
     corpus = encode_corpus(files, SETTINGS, tmp_path / "cache")
@@ -267,7 +267,55 @@ def test_a_tokenizer_that_is_given_is_used_as_it_is(
     assert corpus.splits["train"].review(0).tolist() == other.encode(train.texts[0]).ids
 
 
+# Without a test file
+
+
+def test_without_a_test_file_there_are_two_parts_in_an_encoding_of_their_own(
+    tmp_path: Path,
+) -> None:
+    whole = encoded(tmp_path / "corpus")
+    published = hashlib.sha256((tmp_path / "corpus" / "test.txt").read_bytes()).hexdigest()
+    (tmp_path / "corpus" / "test.txt").unlink()
+    files = replace(files_in(tmp_path / "corpus"), test=None)
+    without, as_published = (
+        encode_corpus(replace(files, test_digest=digest), SETTINGS, tmp_path / "cache")
+        for digest in (None, published)
+    )
+    for corpus in (without, as_published):
+        assert tuple(corpus.splits) == ("train", "val")
+        assert texts_of(corpus, "val") == texts_of(whole, "val")
+    # Which corpus it is does not depend on whether a published file is there yet.
+    assert as_published.corpus_fingerprint == whole.corpus_fingerprint
+    assert without.corpus_fingerprint != whole.corpus_fingerprint
+    assert len({key_of(corpus) for corpus in (whole, without, as_published)}) == 3
+
+
+def test_without_a_test_file_unlabelled_reviews_are_compared_with_the_validation_part(
+    tmp_path: Path,
+) -> None:
+    _, val = encoded_parts(tmp_path / "first")
+    files = with_unlabelled(tmp_path / "corpus", "새 글", val.texts[0].strip(), "별로")
+    corpus = encode_corpus(replace(files, test=None), SETTINGS, tmp_path / "cache")
+    assert texts_of(corpus, UNLABELLED) == ["새 글", "별로"]
+
+
 # Errors
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_a_classifier_is_refused_one_label_alone(tmp_path: Path, label: int) -> None:
+    train_file, test_file = write_corpus(tmp_path / "corpus")
+    lines = train_file.read_text(encoding="utf-8").splitlines()
+    kept = [line for line in lines if line.endswith(("label", str(label)))]
+    train_file.write_text("\n".join(kept) + "\n", encoding="utf-8")
+    files = CorpusFiles(train_file, test_file)
+    message = rf"train\.txt: every review has the label {label};"
+    with pytest.raises(ValueError, match=message):
+        encode_corpus(files, SETTINGS, tmp_path / "cache")
+    # A language model needs no labels; what it encoded is refused to a classifier all the same.
+    encode_corpus(replace(files, classifies=False), SETTINGS, tmp_path / "cache")
+    with pytest.raises(ValueError, match=message):
+        encode_corpus(files, SETTINGS, tmp_path / "cache")
 
 
 @pytest.mark.parametrize("name", ["train.txt", "test.txt"])

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -208,3 +209,13 @@ def test_a_repository_around_an_installation_is_neither_named_nor_obeyed(
     monkeypatch.setenv("GIT_DIR", str(tmp_path / ".git"))  # as in a hook
     assert environment()["git_commit"] is None
     assert not executed.exists()
+
+
+def test_next_commands_can_be_pasted_whatever_the_folder_is_called(
+    composed: Callable[..., dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = check_config(composed("data=sample"))
+    lines = next_commands(config, {"config": config.model_dump()}, tmp_path / "내 $run's")
+    (command,) = (line for line in lines.splitlines() if " predict " in line)
+    assert shlex.split(command)[1:3] == ["predict", "내 $run's/bundle"]

@@ -21,9 +21,9 @@ def choices() -> list[str]:
 
 @pytest.mark.parametrize("choice", choices())
 def test_every_choice_composes_and_passes_the_checks(composed: Composed, choice: str) -> None:
-    # A student without a teacher is refused.
-    needed = ["distill.teachers=[teacher]"] if choice == "experiment=distill" else []
-    check_config(composed(choice, *needed))
+    # A student without a teacher is refused, and a corpus of one's own is in a folder.
+    needed = {"experiment=distill": "distill.teachers=[teacher]", "data=folder": "data.root=mine"}
+    check_config(composed(choice, *filter(None, [needed.get(choice)])))
 
 
 def test_every_key_of_the_schema_is_in_the_yaml(composed: Composed) -> None:
@@ -96,6 +96,7 @@ def test_the_blog_experiment_has_the_blogs_numbers(composed: Composed) -> None:
         ("+model.hiden_size=3", "model.hiden_size: no such key; did you mean model.hidden_size?"),
         ("seed=-1", "seed=-1: must be greater than or equal to 0"),
         ("~model.lr", "model.lr: missing; set it"),
+        ("data=folder", "data.root: missing; set it"),
     ],
 )
 def test_a_wrong_value_is_named_in_one_line(
@@ -123,13 +124,48 @@ def test_zero_is_a_seed_like_any_other(composed: Composed) -> None:
     assert (config.seed, config.data.split_seed) == (0, 0)
 
 
+@pytest.mark.parametrize(
+    ("changes", "has_archive"),
+    [
+        ({}, True),
+        ({"remote_files": None}, False),
+        ({"train_file": "mine.txt"}, False),
+        ({"remote_files": {"ratings_train.txt": None}}, False),
+        ({"train_file": "mine.txt", "remote_files": {"mine.txt": None}}, False),
+        ({"name": "copy", "root": "/elsewhere"}, True),
+    ],
+)
+def test_the_archive_is_that_of_the_published_files_alone(
+    composed: Composed, changes: dict[str, Any], has_archive: bool
+) -> None:
+    """As a file with `defaults: [nsmc, _self_]` changes them; mappings are merged."""
+    data = composed()["data"]
+    remote = changes.get("remote_files", {})
+    if remote is not None:
+        one = data["remote_files"]["ratings_test.txt"]
+        remote = {**data["remote_files"], **dict.fromkeys(remote, one)}
+        if changes.get("remote_files") and "train_file" not in changes:
+            del remote["ratings_test.txt"]
+    config = check_config({**composed(), "data": {**data, **changes, "remote_files": remote}})
+    assert (config.data.own_archive is not None) == has_archive
+
+
+def test_a_corpus_of_ones_own_has_no_addresses(composed: Composed) -> None:
+    data = check_config(composed("data=folder", "data.root=mine")).data
+    assert (data.remote_files, data.unlabelled_archive) == (None, None)
+
+
 def test_an_unknown_key_without_a_neighbour_gets_no_suggestion() -> None:
     assert unknown_key("zzzzzz") == "zzzzzz: no such key"
 
 
 def test_a_value_stands_once_in_the_yaml() -> None:
-    """lstm.yaml and sample.yaml say only what differs from what they build on."""
-    for name, base in (("model/lstm", "model/gru"), ("data/sample", "data/nsmc")):
+    """A file says only what differs from the one that it builds on."""
+    for name, base in (
+        ("model/lstm", "model/gru"),
+        ("data/nsmc", "data/folder"),
+        ("data/sample", "data/folder"),
+    ):
         ours, base_values = (OmegaConf.load(CONFIGS / f"{file}.yaml") for file in (name, base))
         assert isinstance(ours, DictConfig) and isinstance(base_values, DictConfig)
         repeated = {

@@ -1,5 +1,6 @@
 """Which bundle answers: the named one, a run's, the newest, or the one in the box."""
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -80,11 +81,11 @@ def test_the_box_answers_only_where_nothing_was_trained_here(
     bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(choosing, "BOXED", bundle)
-    assert chosen_bundle(Path("outputs")) == bundle
+    assert chosen_bundle(Path("outputs")) == (bundle, "")
     (tmp_path / "outputs").mkdir()
-    assert chosen_bundle(Path("outputs")) == bundle
+    assert chosen_bundle(Path("outputs")) == (bundle, "")
     place = put(bundle, tmp_path / "outputs" / "run" / "bundle", 1e8)
-    assert chosen_bundle(tmp_path / "outputs") == place
+    assert chosen_bundle(tmp_path / "outputs") == (place, "")
 
 
 def test_a_pretrained_encoder_alone_leaves_the_box_to_answer(
@@ -92,7 +93,7 @@ def test_a_pretrained_encoder_alone_leaves_the_box_to_answer(
 ) -> None:
     random_bundle(tmp_path / "outputs" / "run" / "bundle", labels=())
     monkeypatch.setattr(choosing, "BOXED", bundle)
-    assert chosen_bundle(Path("outputs")) == bundle
+    assert chosen_bundle(Path("outputs")) == (bundle, "")
 
 
 def test_without_any_bundle_it_is_said_where_one_was_looked_for(tmp_path: Path) -> None:
@@ -109,6 +110,33 @@ def test_a_damaged_newest_bundle_is_chosen_to_be_refused_rather_than_passed_over
     for content in ("", "[]", "{", '{"labels": ["a", "b"]}'):
         (place / "config.json").write_text(content)
         assert newest_bundle(tmp_path / "outputs") == place
+
+
+def test_a_run_that_has_not_finished_is_left_aside(bundle: Path, tmp_path: Path) -> None:
+    put(bundle, tmp_path / "outputs" / "old" / "bundle", 10)
+    place = put(bundle, tmp_path / "outputs" / "new" / "bundle", 0)
+    for status in ("running", "interrupted", "failed"):
+        (place.parent / "run.json").write_text(json.dumps({"status": status}))
+        assert newest_bundle(Path("outputs")) == Path("outputs/old/bundle")
+    for content in ('{"status": "finished"}', "{}", "[]", "damaged"):
+        (place.parent / "run.json").write_text(content)
+        assert newest_bundle(Path("outputs")) == Path("outputs/new/bundle")
+
+
+def test_of_a_sweep_the_best_is_taken_unless_something_newer_was_trained(
+    bundle: Path, tmp_path: Path
+) -> None:
+    for name, age, accuracy in (("a", 30, 0.7), ("b", 20, 0.9), ("c", 10, 0.8)):
+        place = put(bundle, tmp_path / "outputs" / "sweeps" / "x" / name / "bundle", age)
+        record = {"status": "finished", "metrics": {"val/accuracy": accuracy}}
+        record["config"] = {"model": {"lr": accuracy}}
+        (place.parent / "run.json").write_text(json.dumps(record))
+    assert chosen_bundle(Path("outputs")) == (Path("outputs/sweeps/x/c/bundle"), "")
+    (tmp_path / "outputs" / "sweeps" / "x" / "multirun.yaml").touch()
+    best = (Path("outputs/sweeps/x/b/bundle"), "best of 3 by val/accuracy")
+    assert chosen_bundle(Path("outputs")) == best
+    put(bundle, tmp_path / "outputs" / "runs" / "d" / "bundle", 5)
+    assert chosen_bundle(Path("outputs")) == (Path("outputs/runs/d/bundle"), "")
 
 
 def test_pretrained_means_the_box_unless_there_is_such_a_folder(

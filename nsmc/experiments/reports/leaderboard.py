@@ -25,7 +25,8 @@ CORPUS = "corpus"
 _MONITOR = "callbacks.checkpoint.monitor"
 
 # Names that a column of settings must not have.
-RESERVED = ("rank", "runs", "parameters", "seconds", "reviews/s", "MB", CORPUS)
+BEST_RUN = "best run"
+RESERVED = ("rank", "runs", "parameters", "seconds", "reviews/s", "MB", CORPUS, BEST_RUN)
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Row:
     values: tuple[Value, ...]  # in the order of the leaderboard's columns
     label: str
     runs: list[Run]
+    best: Run | None  # of them, by the leaderboard's metric; None where none has it
     score: Statistic | None  # of the leaderboard's metric
     accuracy: Statistic | None
     test: Statistic | None
@@ -134,12 +136,19 @@ def _row(
         values=values,
         label=", ".join(parts) or (runs[0].name if len(runs) == 1 else "all runs"),
         runs=runs,
+        best=_best(runs, metric),
         score=statistic(run.metrics.get(metric) for run in runs),
         accuracy=statistic(run.metrics.get(ACCURACY) for run in runs),
         test=statistic(run.metrics.get(TEST_ACCURACY) for run in runs),
         measures={name: mean.mean for name, mean in means.items() if mean is not None},
         is_best=False,
     )
+
+
+def _best(runs: Sequence[Run], metric: str) -> Run | None:
+    sign = 1 if metric.endswith("loss") else -1
+    measured = [run for run in runs if metric in run.metrics]
+    return min(measured, key=lambda run: (sign * run.metrics[metric], run.name), default=None)
 
 
 def _ranked(rows: list[Row], metric: str, by_corpus: bool) -> list[Row]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from nsmc.experiments.commands import predict_command, shortened
 from nsmc.experiments.reports.figures import figures
 from nsmc.experiments.reports.leaderboard import (
     CORPUS,
@@ -22,7 +23,7 @@ from nsmc.experiments.reports.page import page
 from nsmc.experiments.reports.plots import FILES, plots
 from nsmc.experiments.reports.runs import Problem, Run, problems_of, read_runs, shown_path
 from nsmc.experiments.reports.tables import csv_table, markdown_table, terminal_table
-from nsmc.experiments.reports.values import numbers
+from nsmc.experiments.reports.values import numbers, shown
 
 IMPORTANCES_FILE = "importances.json"  # in a search's folder: share by hyperparameter
 
@@ -55,7 +56,7 @@ def write_report(
     about = f"{datetime.now():%Y-%m-%d %H:%M}, from {', '.join(map(shown_path, folders))}"
     _write(target, board, problems, notes, shares, about)
     table = [terminal_table(board, ansi)] if board.rows else []
-    return "\n".join([*table, *_told(notes), *_listed(problems), *_where(target)])
+    return "\n".join([*table, *_told(notes), *_listed(problems), *_where(target), *_winners(board)])
 
 
 def _importances(folders: Sequence[Path]) -> dict[str, object]:
@@ -121,6 +122,21 @@ def _listed(problems: Sequence[Problem]) -> list[str]:
 
 def _where(target: Path) -> list[str]:
     return ["", f"report  {shown_path(target / 'report.html')} (and leaderboard.csv, .md, plots)"]
+
+
+def _winners(board: Leaderboard) -> list[str]:
+    """The best run of each corpus, and how to ask the first one's bundle."""
+    lines, commands = [], []
+    for row in board.rows:
+        if not row.is_best or row.best is None:
+            continue
+        bundle = row.best.folder / "bundle"
+        has_bundle = bundle.is_dir()
+        corpus = f" ({shown(row.values[0])})" if CORPUS in board.columns else ""
+        lines.append(f"best    {shown_path(bundle if has_bundle else row.best.folder)}{corpus}")
+        if has_bundle and row.best.config.get("task", "classify") == "classify":
+            commands.append(f"try     {predict_command(shortened(bundle.absolute()))}")
+    return [*lines, *commands[:1]]
 
 
 def _count(count: int, noun: str) -> str:

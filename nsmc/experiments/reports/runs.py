@@ -35,6 +35,7 @@ class Run:
     measures: dict[str, float]  # seconds, train_seconds, reviews_per_second, parameters, …
     curve: Curve
     ended: float  # POSIX seconds
+    folder: Path = Path()
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,7 @@ def read_run(path: Path) -> Run:
         measures=_measures(record, path.parent),
         curve=learning_curve(record.get("history"), path.parent),
         ended=_ended(record.get("finished"), path),
+        folder=path.parent,
     )
 
 

@@ -31,11 +31,9 @@ def seeds_of(row: Row, metric: str) -> list[float]:
 
 def best_run(board: Leaderboard) -> tuple[int, Run] | None:
     """The best run of the first best setting, and the setting's place; None where none is."""
-    sign = 1 if board.lower_is_better else -1
     for place, row in enumerate(board.rows):
-        measured = [run for run in row.runs if board.metric in run.metrics]
-        if row.is_best and measured:
-            return place, min(measured, key=lambda run: sign * run.metrics[board.metric])
+        if row.is_best and row.best is not None:
+            return place, row.best
     return None
 
 

@@ -5,13 +5,20 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nsmc.experiments.reports.leaderboard import TEST_ACCURACY, Leaderboard, Row, Statistic
+from nsmc.experiments.reports.leaderboard import (
+    BEST_RUN,
+    TEST_ACCURACY,
+    Leaderboard,
+    Row,
+    Statistic,
+)
 from nsmc.experiments.reports.values import Value, shortened, shown
 
 WIDTH = 100  # characters of a terminal's line
 ROWS_SHOWN = 30  # of the leaderboard, where space is scarce
 
 _LONGEST_CELL = (32, 20, 14)  # characters on a terminal: the first with which lines fit
+_LONGEST_NAME = 18  # characters of a run's folder there
 _MARKUP = "\\`*|<>[]"  # characters that Markdown or HTML would take for its own
 _BOLD, _PLAIN = "\N{ESCAPE}[1m", "\N{ESCAPE}[0m"
 
@@ -31,7 +38,7 @@ class Column:
 
 
 def columns_of(board: Leaderboard) -> list[Column]:
-    """Rank, settings, runs, metrics, then what it cost."""
+    """Rank, settings, runs, metrics, what it cost, and the folder of each setting's best run."""
     rows = board.rows
     ranks = list(range(1, len(rows) + 1))
     settings = [
@@ -48,7 +55,8 @@ def columns_of(board: Leaderboard) -> list[Column]:
     columns.append(_counts("reviews/s", _means(rows, "reviews_per_second")))
     sizes = [None if size is None else size / 1e6 for size in _means(rows, "bundle_bytes")]
     columns.append(_column("MB", sizes, "{:,.2f}"))
-    return columns
+    folders = [row.best.name if row.best else "" for row in rows]
+    return [*columns, Column(BEST_RUN, folders, [*folders])]
 
 
 def csv_table(board: Leaderboard) -> str:
@@ -86,7 +94,8 @@ def markdown_table(board: Leaderboard) -> str:
 
 def terminal_table(board: Leaderboard, ansi: bool = False) -> str:
     """The best rows, aligned, in `WIDTH` characters where that is possible; bold with `ansi`."""
-    columns, dropped = _fitting([_cut(column) for column in columns_of(board)])
+    *others, folders = columns_of(board)
+    columns, dropped = _fitting([_cut(column) for column in [*others, _names_alone(folders)]])
     widths = [_width(column) for column in columns]
     lines = [_line([column.title for column in columns], columns, widths)]
     for place, row in enumerate(board.rows[:ROWS_SHOWN]):
@@ -97,6 +106,12 @@ def terminal_table(board: Leaderboard, ansi: bool = False) -> str:
     if dropped:
         lines.append(f"(no room for {', '.join(dropped)}: see leaderboard.md)")
     return "\n".join(lines)
+
+
+def _names_alone(folders: Column) -> Column:
+    """The column of folders as a terminal has room for it: their names, which end in a digest."""
+    names = [shortened(text.rpartition("/")[2], _LONGEST_NAME) for text in folders.texts]
+    return Column(folders.title, names, folders.values)
 
 
 def escaped(text: str) -> str:

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 
 from hydra.core.plugins import Plugins
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig, open_dict, read_write
 
 from nsmc.experiments.errors import describe
 from nsmc.experiments.overrides import quoted
@@ -51,7 +51,7 @@ def _is_left(job: Job) -> bool:
 def _launch_once(
     jobs: Sequence[Job], master: DictConfig, context: HydraContext, task: TaskFunction
 ) -> None:
-    with open_dict(master):
+    with read_write(master.hydra), open_dict(master.hydra):  # which Hydra 1.4 makes read-only
         # Resolved here: where a launcher's processes are, the resolvers are not known.
         master.hydra.sweep.dir = str(jobs[0].folder.parent)
     launcher = Plugins.instance().instantiate_launcher(

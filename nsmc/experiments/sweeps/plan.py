@@ -101,9 +101,9 @@ def runs_by_signature(sweep_folder: Path) -> dict[str, Path]:
     return {key: folder for key, (_, _, folder) in found.items()}
 
 
-def corpus_fingerprint_of_files(data_json: str) -> str:
+def corpus_fingerprint_of_files(data_json: str, test: bool) -> str:
     """As `corpus_fingerprint`, of a configuration that can be remembered."""
-    return corpus_fingerprint(DataConfig.model_validate_json(data_json))
+    return corpus_fingerprint(DataConfig.model_validate_json(data_json), test)
 
 
 def _plan_job(
@@ -111,13 +111,13 @@ def _plan_job(
     overrides: tuple[str, ...],
     shared: Set[str],
     sweep_folder: Path,
-    fingerprint: Callable[[str], str],
+    fingerprint: Callable[[str, bool], str],
 ) -> Job:
     try:
         config = check_config(compose(overrides))
         if config.resume is not None:
             raise ValueError(f"resume={config.resume}: a sweep goes on by itself; leave it out")
-        corpus = fingerprint(_corpus_files(config.data).model_dump_json())
+        corpus = fingerprint(_corpus_files(config.data).model_dump_json(), config.test)
         key = signature(config, corpus, overrides=overrides)
     except Exception as error:
         key = digest_of(["refused", *overrides])

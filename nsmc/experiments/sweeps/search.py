@@ -83,7 +83,9 @@ def _base(config: RunConfig) -> str:
     assert config.search is not None
     space = config.search.model_dump(include={"space"})
     objective = config.callbacks.checkpoint.monitor  # also where it changes no trial's result
-    return digest_of([signature(config, corpus_fingerprint(config.data)), space, objective])
+    return digest_of(
+        [signature(config, corpus_fingerprint(config.data, config.test)), space, objective]
+    )
 
 
 def _next_jobs(

@@ -16,6 +16,7 @@ from filelock import FileLock
 
 from nsmc.experiments.record import is_locked, is_occupied
 from nsmc.experiments.schema import Range, RunConfig, SearchConfig
+from nsmc.runtime.extras import needs_extra
 from nsmc.training.pruning import Pruning
 from nsmc.training.randomness import step_seed
 
@@ -28,8 +29,9 @@ try:
         IntDistribution,
     )
     from optuna.trial import FrozenTrial, Trial, TrialState
+    from sqlalchemy.engine import URL
 except ImportError:
-    raise ValueError("search: needs Optuna; run pip install 'nsmc[search]'") from None
+    raise ValueError(needs_extra("search", "search")) from None
 
 STUDY_FILE = "search.db"
 _NAME = "search"
@@ -141,7 +143,7 @@ def _open(folder: Path, search: SearchConfig, direction: Direction) -> "optuna.S
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / f".{STUDY_FILE}.new.lock"):  # two processes must not both make it
         storage = optuna.storages.RDBStorage(
-            f"sqlite:///{folder.absolute() / STUDY_FILE}",
+            study_url(folder),
             engine_kwargs={"connect_args": {"timeout": _SECONDS_TO_LOCK}},
         )
         return optuna.create_study(
@@ -151,6 +153,16 @@ def _open(folder: Path, search: SearchConfig, direction: Direction) -> "optuna.S
             pruner=_pruner(search),
             load_if_exists=True,
         )
+
+
+def study_url(folder: Path) -> str:
+    """The address of a folder's study, whatever the folder is called.
+
+    SQLAlchemy escapes what would end a path, such as a question mark, and what Optuna would fill
+    in, such as braces.
+    """
+    url = URL.create("sqlite", database=str(folder.absolute() / STUDY_FILE))
+    return url.render_as_string(hide_password=False)
 
 
 def _direction(monitor: str) -> Direction:

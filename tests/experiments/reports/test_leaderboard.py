@@ -59,15 +59,16 @@ def test_settings_are_ranked_by_the_mean_over_seeds(tmp_path: Path) -> None:
     assert not second.is_best  # for all its better test accuracy
     assert csv_table(board).splitlines()[0] == (
         "rank,cell,runs,val/accuracy,val/accuracy std,test/accuracy,test/accuracy std,"
-        "parameters,seconds,reviews/s,MB"
+        "parameters,seconds,reviews/s,MB,best run"
     )
     assert markdown_table(board) == (
         "| rank | cell | runs | val/accuracy | test/accuracy | parameters | seconds | reviews/s "
-        "| MB |\n"
-        "| ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n"
+        "| MB | best run |\n"
+        "| ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |\n"
         "| 1 | lstm | 3 | **0.8300 ± 0.0200** | 0.7100 ± 0.0141 | 1,379,330 | 70 | 8,000 "
-        "| 6.00 |\n"
-        "| 2 | gru | 2 | 0.8100 ± 0.0141 | 0.9100 ± 0.0141 | 1,379,330 | 70 | 8,000 | 6.00 |\n"
+        f"| 6.00 | {tmp_path}/2 |\n"
+        "| 2 | gru | 2 | 0.8100 ± 0.0141 | 0.9100 ± 0.0141 | 1,379,330 | 70 | 8,000 | 6.00 "
+        f"| {tmp_path}/1 |\n"
     )
 
 
@@ -75,9 +76,28 @@ def test_one_run_has_no_deviation_and_no_setting(tmp_path: Path) -> None:
     board = board_of(tmp_path, record(0.8))
     assert board.columns == [] and board.rows[0].label.endswith("0")
     assert terminal_table(board).splitlines() == [
-        "rank  runs  val/accuracy  parameters  seconds  reviews/s    MB",
-        "   1     1  0.8000         1,379,330       70      8,000  6.00",
+        "rank  runs  val/accuracy  parameters  seconds  reviews/s    MB  best run",
+        "   1     1  0.8000         1,379,330       70      8,000  6.00  0",
     ]
+
+
+def test_each_setting_s_best_run_is_named(tmp_path: Path) -> None:
+    monitor = {"callbacks": {"checkpoint": {"monitor": "val/loss"}}}
+    losses = {(1, 0.1): 0.5, (2, 0.1): 0.4, (1, 0.2): 0.6, (2, 0.2): None}
+    for (seed, lr), loss in losses.items():
+        made = record(0.8, seed=seed, model__lr=lr, **monitor)
+        made["metrics"] |= {"val/loss": loss}
+        name = f"gru_lr-{lr}_with-a-long-name-that-a-terminal-has-no-room-for_seed-{seed}_3fa9c1"
+        write(tmp_path / name, made)
+    board = leaderboard(read_runs([tmp_path])[0])
+    assert [row.best.folder.name[-13:] for row in board.rows if row.best] == [
+        "seed-2_3fa9c1",
+        "seed-1_3fa9c1",
+    ]
+    best = str(next(tmp_path.glob("*0.1*seed-2_3fa9c1")))
+    assert csv_table(board).splitlines()[1].endswith(best)
+    assert best in markdown_table(board)
+    assert terminal_table(board).splitlines()[1].endswith("gru_lr-0.…2_3fa9c1")
     assert statistic([0.5, None]) == Statistic(0.5, None)
     assert statistic([None]) is None
 

@@ -72,7 +72,9 @@ def test_a_report_is_a_table_pictures_and_a_page(tmp_path: Path) -> None:
     assert "53 finished runs of 20 settings, highest val/accuracy first" in told
     assert "2 runs pruned by the search" in told
     assert re.search(r"^  failed       \S+: CUDA out of memory: 2.1 GiB$", told, re.MULTILINE)
-    assert lines[-1].startswith(f"report  {tmp_path / 'out' / 'report.html'}")
+    report, best = lines[-2:]
+    assert report.startswith(f"report  {tmp_path / 'out' / 'report.html'}")
+    assert re.fullmatch(rf"best    {tmp_path}/runs/\w+_seed-\d", best)
     # Without importances, an earlier report's picture of them goes.
     write_report([tmp_path / "runs"], tmp_path / "out")
     assert "importance.png" not in files_in(tmp_path / "out")
@@ -132,7 +134,28 @@ def test_repeats_and_several_folders_are_told(
         write(tmp_path / folder / "0", record())
     told = write_report([Path("one"), Path("two")])
     assert "1 repeat of the same job left out: the newest counts" in told
-    assert told.endswith("report  outputs/report/report.html (and leaderboard.csv, .md, plots)")
+    report = "report  outputs/report/report.html (and leaderboard.csv, .md, plots)"
+    assert told.splitlines()[-2:] == [report, "best    two/0"]
+
+
+def test_the_winner_s_bundle_is_named_with_a_command_to_ask_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, accuracy in (("a", 0.7), ("b it", 0.8)):
+        write(Path("x") / name, record(accuracy, model__lr=accuracy))
+        (Path("x") / name / "bundle").mkdir()
+    *_, best, command = write_report([Path("x")]).splitlines()
+    assert best == "best    x/b it/bundle"
+    assert "nsmc predict 'x/b it/bundle' " in command
+    # What classifies nothing is asked nothing.
+    pretrained = {**record(0.9), "corpus_fingerprint": "another", "signature": "another"}
+    pretrained["config"] |= {"task": "pretrain"}
+    (write(Path("x/c"), pretrained) / "bundle").mkdir()
+    told = write_report([Path("x/c")])
+    assert told.endswith("best    x/c/bundle")
+    *_, one, other, command = write_report([Path("x")]).splitlines()
+    assert {one[:7], other[:7]} == {"best   "} and "x/b it" in command
 
 
 def test_a_file_that_cannot_be_written_leaves_the_old_one(
@@ -184,7 +207,7 @@ def test_the_base_install_says_what_reports_need(
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "plotly.offline", None)
     assert main(["report", str(tmp_path)]) == 1
-    assert "pip install 'nsmc[train]'" in capsys.readouterr().err
+    assert 'pip install ".[train]"' in capsys.readouterr().err
 
 
 def test_a_report_loads_no_torch(tmp_path: Path) -> None:

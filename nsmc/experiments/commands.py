@@ -1,0 +1,25 @@
+"""Commands to be pasted into a shell, whatever is in their paths. Loads neither Hydra nor torch."""
+
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+
+def predict_command(bundle: Path) -> str:
+    """Asks a bundle about one review."""
+    return f'{program("nsmc")} predict {shlex.quote(str(bundle))} "와 진짜 재밌는 영화임미다!!"'
+
+
+def program(name: str) -> str:
+    """The name alone where the shell would find this environment's program, else its path."""
+    path = Path(sys.executable).parent / name
+    found = shutil.which(name)
+    if not path.exists() or (found and Path(found) == path):
+        return name
+    return shlex.quote(str(shortened(path)))
+
+
+def shortened(path: Path) -> Path:
+    """Relative to the working directory where it is inside."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -1,0 +1,40 @@
+"""Jobs are launched into the sweep's folder, whichever Hydra hands the configuration over."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from omegaconf import DictConfig, OmegaConf
+
+from nsmc.experiments.record import write_record
+from nsmc.experiments.sweeps import launching
+from nsmc.experiments.sweeps.plan import Job
+
+
+@pytest.mark.parametrize("is_read_only", [False, True])  # Hydra 1.3 and 1.4
+def test_a_configuration_that_is_read_only_is_launched_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_read_only: bool
+) -> None:
+    job = Job(("seed=1",), tmp_path / "sweep" / "job", "signature", "new", None)
+    master = OmegaConf.create({"hydra": {"sweep": {"dir": "${unknown:}"}, "launcher": {}}})
+    OmegaConf.set_readonly(cast(DictConfig, master.hydra), is_read_only)
+    OmegaConf.set_struct(master, True)
+    seen = []
+
+    class Launcher:
+        def __init__(self, config: DictConfig, **_: object) -> None:
+            seen.append(config.hydra.sweep.dir)
+
+        def launch(self, overrides: Sequence[Sequence[str]], initial_job_idx: int) -> None:
+            assert overrides[0][0] == "seed=1"
+            job.folder.mkdir(parents=True)
+            write_record(job.folder, {"status": "finished"})
+
+    plugins = SimpleNamespace(instance=lambda: SimpleNamespace(instantiate_launcher=Launcher))
+    monkeypatch.setattr(launching, "Plugins", plugins)
+    nothing: Any = None
+    launching.launch([job], master, nothing, nothing)
+    assert seen == [str(tmp_path / "sweep")]
+    assert OmegaConf.is_readonly(master.hydra) == is_read_only

@@ -1,0 +1,37 @@
+"""The card says what is known of this bundle and this corpus, and nothing of others."""
+
+import pytest
+
+from nsmc.training.model_card import model_card
+from tests.bundles import config_of
+
+METRICS = {"val/accuracy": 0.75, "val/f1": 0.5, "val/auroc": 0.8, "val/loss": 0.6}
+
+
+@pytest.mark.parametrize(("cell", "title"), [("gru", "# A GRU that"), ("lstm", "# An LSTM that")])
+def test_the_article_fits_the_cell(cell: str, title: str) -> None:
+    assert model_card(config_of(cell=cell), "command", "nsmc").startswith(title)
+    encoder = model_card(config_of(cell=cell, labels=()), "command", "nsmc")
+    assert encoder.startswith(f"# A pretrained {cell.upper()} encoder")
+
+
+def test_of_a_corpus_of_ones_own_it_knows_the_name_and_the_labels() -> None:
+    config = config_of(labels=("부정", "긍정"), metrics=METRICS)
+    card = model_card(config, "python train.py data=mine", "mine")
+    for fact in (
+        "tells 부정 from 긍정 reviews",
+        "It has learnt the reviews of the corpus `mine`.",
+        "| F1 of the label 긍정 | 0.5000 |",
+        "| answers | 부정, 긍정 |",
+        'nsmc predict FOLDER "TEXT"',
+    ):
+        assert fact in card
+    everywhere = card + model_card(config_of(labels=()), "command", "mine")
+    assert not [word for word in ("movie", "영화", "Korean", "positive") if word in everywhere]
+
+
+def test_of_nsmc_it_knows_what_kind_of_reviews_these_are() -> None:
+    card = model_card(config_of(metrics=METRICS), "python train.py", "nsmc")
+    assert "tells negative from positive reviews" in card
+    assert "It has learnt short movie reviews of one site and time." in card
+    assert "| F1 of the label positive | 0.5000 |" in card
