@@ -4,6 +4,8 @@ import sys
 from pathlib import Path
 
 import pytorch_lightning as L
+from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from pytorch_lightning.callbacks import EarlyStopping
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 
@@ -140,6 +142,13 @@ def build_loggers(config: LoggerConfig, folder: Path, step: int | None = None) -
     return loggers
 
 
+def cluster_environment() -> list[SLURMEnvironment]:
+    """Lightning's view of a job of Slurm's, but for its handlers; see nsmc/training/slurm.py."""
+    if TorchElasticEnvironment.detect() or not SLURMEnvironment.detect():
+        return []
+    return [SLURMEnvironment(auto_requeue=False)]
+
+
 def build_trainer(
     config: RunConfig, folder: Path, callbacks: list[L.Callback], step: int | None = None
 ) -> L.Trainer:
@@ -158,8 +167,10 @@ def build_trainer(
         deterministic=trainer.deterministic,
         callbacks=callbacks,
         logger=build_loggers(config.logger, folder, step),
-        plugins=[AtomicCheckpointIO()],
-        default_root_dir=folder,
+        plugins=[AtomicCheckpointIO(), *cluster_environment()],
+        # Not the run's folder: in a job of Slurm's Lightning would go on from an hpc_ckpt_*.ckpt
+        # that an earlier version of this program left there.
+        default_root_dir=folder / CHECKPOINTS,
         use_distributed_sampler=False,  # the datamodule's sampler deals the reviews out itself
         num_sanity_val_steps=0,
         enable_model_summary=False,
