@@ -6,7 +6,6 @@ from pathlib import Path
 import pytorch_lightning as L
 from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
-from pytorch_lightning.callbacks import EarlyStopping
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 
 from nsmc.data.cache import digest_of_file
@@ -24,6 +23,7 @@ from nsmc.training.checkpoints import LAST, AtomicCheckpointIO, BestCheckpoint
 from nsmc.training.interruption import LastCheckpoint
 from nsmc.training.progress import ProgressBar, TrainingProgress
 from nsmc.training.randomness import StepSeed
+from nsmc.training.stopping import EarlyStopping
 
 CHECKPOINTS = "checkpoints"  # the folder in a run's folder
 
@@ -89,6 +89,7 @@ def build_callbacks(config: RunConfig, folder: Path) -> list[L.Callback]:
     chosen = config.callbacks
     monitor = chosen.checkpoint.monitor
     mode = "min" if monitor == "val/loss" else "max"
+    last = str(folder / CHECKPOINTS / LAST)
     callbacks: list[L.Callback] = [
         StepSeed(config.seed),
         BestCheckpoint(
@@ -100,7 +101,7 @@ def build_callbacks(config: RunConfig, folder: Path) -> list[L.Callback]:
             save_on_train_epoch_end=True,  # when the loops' state is that of a finished epoch
             enable_version_counter=False,
         ),
-        LastCheckpoint(str(folder / CHECKPOINTS / LAST), chosen.checkpoint.minutes),
+        LastCheckpoint(last, chosen.checkpoint.minutes),
     ]
     if chosen.averaging.decay is not None:
         callbacks.insert(0, WeightAverage(chosen.averaging.decay, chosen.averaging.every_n_steps))
@@ -108,7 +109,11 @@ def build_callbacks(config: RunConfig, folder: Path) -> list[L.Callback]:
     if stopping.patience is not None:
         callbacks.append(
             EarlyStopping(
-                monitor, patience=stopping.patience, min_delta=stopping.min_delta, mode=mode
+                monitor,
+                own_checkpoint=last,
+                patience=stopping.patience,
+                min_delta=stopping.min_delta,
+                mode=mode,
             )
         )
     if sys.stdout.isatty() and sys.stderr.isatty():
