@@ -18,6 +18,7 @@ from nsmc.experiments.overrides import pasteable, quoted
 from nsmc.experiments.recipe import run_recipe
 from nsmc.experiments.record import BusyError, is_occupied, read_record, write_record
 from nsmc.experiments.schema import RunConfig
+from nsmc.experiments.sources import flags
 from nsmc.experiments.summary import next_commands, shortened, summary
 from nsmc.training.signals import Interrupted, Pruned
 from nsmc.training.slurm import ASKED_BY_PARENT
@@ -75,7 +76,7 @@ def run_by_itself(folder: Path, overrides: Sequence[str]) -> Record:
     of_the_job = [override for override in overrides if not override.startswith("sweep.")]
     place = f"hydra.run.dir={quoted(str(folder))}"
     environment = {**os.environ, ASKED_BY_PARENT: "1"}
-    command = [sys.executable, sys.argv[0], *of_the_job, place]
+    command = [sys.executable, sys.argv[0], *flags(), *of_the_job, place]
     process = subprocess.Popen(command, env=environment)
     try:
         code = process.wait()
