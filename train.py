@@ -19,6 +19,7 @@ from nsmc.experiments.overrides import overridden_keys, with_sweep_name
 from nsmc.experiments.resolvers import register_resolvers
 from nsmc.experiments.resuming import AUTO, resumed_config
 from nsmc.experiments.schema import check_config, is_for_many_runs
+from nsmc.experiments.sources import flags, search_path
 from nsmc.experiments.sweeps.stopping import is_stopping
 from nsmc.training.signals import Interrupted, raise_on_sigterm
 
@@ -29,7 +30,8 @@ def main(cfg: DictConfig) -> float:
     register_resolvers()  # again, for the processes that a launcher starts
     hydra_config = HydraConfig.get()
     is_sweep = hydra_config.mode == RunMode.MULTIRUN
-    overrides = list(hydra_config.overrides.task)
+    typed = list(hydra_config.overrides.task)
+    overrides = [*search_path(), *typed]
     folder = Path(hydra_config.runtime.output_dir)
     if is_sweep and is_stopping(folder.parent):
         return math.nan
@@ -38,13 +40,13 @@ def main(cfg: DictConfig) -> float:
         if values["resume"] in (None, AUTO):
             config = check_config(values)
         else:
-            config = resumed_config(folder, values, overridden_keys(overrides))
+            config = resumed_config(folder, values, overridden_keys(typed))
         if not is_sweep and is_for_many_runs(config):
             raise ValueError("search and sweep are for many runs: python train.py -m …")
         # Only now: importing torch and Lightning takes seconds, a mistyped key should not.
         from nsmc.experiments.run import run_and_tell
 
-        command = shlex.join(["python", "train.py", *overrides])
+        command = shlex.join(["python", "train.py", *flags(), *overrides])
         try:
             metrics = run_and_tell(config, folder, command, overrides, is_sweep)
         except Interrupted:

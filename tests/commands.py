@@ -86,12 +86,14 @@ def _expected(
 
 
 @contextmanager
-def started(command: Sequence[str]) -> Iterator[tuple[WarmProcess, IO[str]]]:
+def started(command: Sequence[str], **environment: str) -> Iterator[tuple[WarmProcess, IO[str]]]:
     """Start a command; it and what it says on standard error. It's killed if it outlives this."""
     reading, writing = os.pipe()
     with (
         os.fdopen(reading) as said,
-        WarmProcess(command, PROJECT, ENVIRONMENT, stdout=1, stderr=writing) as process,
+        WarmProcess(
+            command, PROJECT, {**ENVIRONMENT, **environment}, stdout=1, stderr=writing
+        ) as process,
     ):
         os.close(writing)
         yield process, said

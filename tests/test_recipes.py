@@ -1,6 +1,7 @@
 """Runs that build on each other: a pretrained encoder, a teacher that starts from it, a student."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -156,3 +157,42 @@ def test_a_bundle_of_another_shape_names_the_overrides_that_are_needed(
 ) -> None:
     said = train(folder, "other", f"init_from={encoder}", "model.hidden_size=9", expect=1)
     assert f"init_from={encoder}: that bundle needs model.hidden_size=8" in said
+
+
+def test_steps_are_composed_from_what_the_command_was(tmp_path: Path) -> None:
+    typed, searched = tmp_path / "typed", tmp_path / "searched"
+    for folder, name, content in (
+        (typed, "data/mine.yaml", "defaults: [sample, _self_]\nname: mine\n"),
+        (searched, "model/small.yaml", "defaults: [gru, _self_]\nhidden_size: 4\n"),
+        (
+            searched,
+            "experiment/two.yaml",
+            "# @package _global_\nrecipe:\n"
+            "  - name: first\n"
+            "    overrides: [model=small, test=false]\n"
+            "  - name: second\n"
+            "    overrides: [model=small]\n"
+            "    pinned: ['init_from={first}']\n",
+        ),
+    ):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+    (tmp_path / "outputs").mkdir()
+    command = [
+        *(sys.executable, str(PROJECT / "train.py"), "--config-dir", "typed"),
+        *("hydra.searchpath=[searched]", "experiment=two", "data=mine", "data.vocab_size=300"),
+        *("trainer.accelerator=cpu", "trainer.max_epochs=1", "trainer.limit_train_batches=2"),
+        *("logger=none", f"data.cache_dir={tmp_path}/cache", f"hydra.run.dir={tmp_path}/run"),
+    ]
+    run(command, cwd=tmp_path)
+    record = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
+    assert record["made_by"]["data"]["name"] == "mine"
+    assert record["made_by"]["model"]["hidden_size"] == 4
+    # What was typed stays with the run: it goes on without it.
+    assert f"'file://{typed}','file://{searched}'" in record["overrides"][0]
+    shutil.rmtree(next((tmp_path / "outputs" / "recipes").glob("second-*")))
+    finished = run([*command[:2], f"resume={tmp_path}/run"], cwd=tmp_path)
+    assert "first: done before" in finished.stderr
+    again = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
+    assert again["metrics"] == record["metrics"]

@@ -28,9 +28,11 @@ def assert_same_weights(first: Path, second: Path) -> None:
         assert np.array_equal(ours[name], tensor), name
 
 
-def stop(command: list[str], signum: int, said: str = "epoch 2/") -> tuple[int, str]:
+def stop(
+    command: list[str], signum: int, said: str = "epoch 2/", **environment: str
+) -> tuple[int, str]:
     """Start the command, send the signal once it has said something; exit code and the rest."""
-    with started(command) as (process, output):
+    with started(command, **environment) as (process, output):
         wait_for(said, output)
         process.send_signal(signum)
         rest = output.read()
@@ -247,3 +249,38 @@ def test_a_damaged_checkpoint_is_put_aside(corpus: Path, tmp_path: Path) -> None
     assert "starting over" in finished.stderr
     assert checkpoint.with_name("last.ckpt.damaged").is_file()
     assert record(tmp_path)["status"] == "finished" and record(tmp_path)["resumed"] == 0
+
+
+@pytest.fixture
+def slurm(tmp_path: Path) -> dict[str, str]:
+    """The environment of a job of Slurm's, with an `scontrol` that keeps what it is told."""
+    scontrol = tmp_path / "bin" / "scontrol"
+    scontrol.parent.mkdir()
+    scontrol.write_text(f'#!/bin/sh\necho "$@" >> "{tmp_path}/told"\n')
+    scontrol.chmod(0o755)
+    job = {"SLURM_JOB_NAME": "train", "SLURM_JOB_ID": "81", "SLURM_NTASKS": "1"}
+    place = {"SLURM_PROCID": "0", "SLURM_LOCALID": "0", "SLURM_NODEID": "0"}
+    return {**job, **place, "PATH": f"{scontrol.parent}:{ENVIRONMENT['PATH']}"}
+
+
+@pytest.mark.parametrize("said", ["tokenizer", "epoch 1/", "epoch 3/"])
+def test_a_job_that_slurm_takes_back_is_queued_again_and_goes_on(
+    corpus: Path, tmp_path: Path, slurm: dict[str, str], said: str
+) -> None:
+    settings = ("trainer.max_epochs=40", "model.dropout=0.3", "logger=none")
+    first, second = tmp_path / "first", tmp_path / "second"
+    command = train_command(
+        corpus, *settings, f"data.cache_dir={tmp_path}/cache", f"hydra.run.dir={first}"
+    )
+    ended, rest = stop(command, signal.SIGUSR1, said, **slurm)
+    assert ended == 128 + signal.SIGUSR1 and "Traceback" not in rest
+    assert (tmp_path / "told").read_text() == "requeue 81\n"
+    assert record(first)["status"] == "interrupted"
+    assert not list(first.rglob("*hpc*"))
+    # What Lightning itself would have left, and gone on from, is not the run's.
+    for path in first.glob("checkpoints/last.ckpt"):
+        shutil.copyfile(path, first / "hpc_ckpt_1.ckpt")
+    run([sys.executable, "train.py", f"resume={first}"], 0, PROJECT, **slurm)
+    train(corpus, *settings, f"hydra.run.dir={second}")
+    assert_same_weights(first, second)
+    assert record(first)["metrics"] == record(second)["metrics"]

@@ -138,10 +138,15 @@ def test_a_name_is_a_folder_under_sweeps(corpus: Path) -> None:
 
 
 def test_jobs_of_several_processes(corpus: Path, tmp_path: Path) -> None:
-    together = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.max_epochs=1")
+    # Each is a command of its own, which knows the folders that were typed for the sweep.
+    (tmp_path / "configs" / "model").mkdir(parents=True)
+    (tmp_path / "configs" / "model" / "mine.yaml").write_text("defaults: [lstm]\n")
+    folders = (f"--config-dir={tmp_path}/configs", "model=mine")
+    together = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.max_epochs=1", *folders)
     ddp = ("-m", *together, "seed=1,2", "sweep=named")
     train(corpus, *ddp, place(tmp_path))
     found = records(tmp_path)
+    assert [record["config"]["model"]["cell"] for record in found.values()] == ["lstm", "lstm"]
     assert [record["steps"] for record in found.values()] == [2, 2]
     assert all(Predictor.load(tmp_path / name / "bundle")(["최고"]) for name in found)
     assert "2 jobs: 2 finished" in train(corpus, *ddp, place(tmp_path)).stderr

@@ -59,6 +59,11 @@ def test_a_run_goes_on_from_a_checkpoint(corpus: Path, tmp_path: Path) -> None:
     assert "epoch 3/3" in finished.stderr and "epoch 2/3" not in finished.stderr
     record = json.loads((tmp_path / "b" / "run.json").read_text(encoding="utf-8"))
     assert record["epochs"] == 3
+    # What its weights have taken counts, not what this run alone has added.
+    assert [epoch["epoch"] for epoch in record["history"]] == [1, 2, 3]
+    earlier = json.loads((tmp_path / "a" / "run.json").read_text(encoding="utf-8"))
+    assert record["history"][:2] == earlier["history"]
+    assert record["train_seconds"] > earlier["train_seconds"]
     # Nothing is left to train: the checkpoint itself is measured and exported.
     train(corpus, *resume, f"hydra.run.dir={tmp_path}/c")
     assert Predictor.load(tmp_path / "c" / "bundle")

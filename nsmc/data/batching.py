@@ -59,8 +59,11 @@ class BucketSampler(Sampler[Step]):
     in turn, so their batches have similar lengths. With `same_steps`, which training needs, all
     processes take the same number of steps: a last step with fewer reviews than processes is left
     out. A run that goes on within an epoch sets `skip` to the steps that were taken: the next
-    iteration leaves them out.
+    iteration leaves them out. `step_sizes` has the reviews in each of the epoch's steps, those of
+    all processes.
     """
+
+    step_sizes: IntArray
 
     def __init__(
         self,
@@ -103,11 +106,12 @@ class BucketSampler(Sampler[Step]):
         starts = np.arange(0, len(rows), self.step_size)
         if self.shuffle:
             starts = generator.permutation(starts)
+        starts = starts[len(rows) - starts > self._last_rank]  # or a step left out would be skipped
+        self.step_sizes = np.minimum(len(rows) - starts, self.step_size)
         starts, self.skip = starts[self.skip :], 0
         for start in starts:
             step = rows[start : start + self.step_size]
-            if len(step) > self._last_rank:
-                yield Step(self.epoch, step[self.rank :: self.world_size])
+            yield Step(self.epoch, step[self.rank :: self.world_size])
 
     @property
     def _last_rank(self) -> int:

@@ -129,16 +129,24 @@ class ReviewDataModule(L.LightningDataModule):
         return self._training_reviews
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        return self._dataloader(self.training_reviews, is_training=True)
+        return self._dataloader("training", self.training_reviews)
 
     def val_dataloader(self) -> DataLoader[Batch]:
-        return self._dataloader(self.corpus.splits["val"], is_training=False)
+        return self._dataloader("validation", self.corpus.splits["val"])
 
     def test_dataloader(self) -> DataLoader[Batch]:
-        return self._dataloader(self.corpus.splits["test"], is_training=False)
+        return self._dataloader("test", self.corpus.splits["test"])
 
-    def _dataloader(self, reviews: ReviewSource, is_training: bool) -> DataLoader[Batch]:
+    def _dataloader(self, part: str, reviews: ReviewSource) -> DataLoader[Batch]:
+        """Raises ValueError for fewer reviews than processes, some of which would have none."""
         trainer = self.trainer  # None where the data is used without one
+        world_size = trainer.world_size if trainer else 1
+        if len(reviews) < world_size:
+            raise ValueError(
+                f"the {part} part has {len(reviews)} reviews for {world_size} processes: lower "
+                "trainer.devices or trainer.num_nodes"
+            )
+        is_training = part == "training"
         sampler = BucketSampler(
             reviews,
             self.batch_size if is_training else self.eval_batch_size,
@@ -147,7 +155,7 @@ class ReviewDataModule(L.LightningDataModule):
             seed=self.seed,
             same_steps=is_training,
             rank=trainer.global_rank if trainer else 0,
-            world_size=trainer.world_size if trainer else 1,
+            world_size=world_size,
         )
         # The sampler yields whole batches, so the loader must not collect rows itself. Collation is
         # a few array operations on mapped memory: worker processes would only add to its cost.

@@ -4,7 +4,8 @@ import sys
 from pathlib import Path
 
 import pytorch_lightning as L
-from pytorch_lightning.callbacks import EarlyStopping
+from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 
 from nsmc.data.cache import digest_of_file
@@ -22,6 +23,7 @@ from nsmc.training.checkpoints import LAST, AtomicCheckpointIO, BestCheckpoint
 from nsmc.training.interruption import LastCheckpoint
 from nsmc.training.progress import ProgressBar, TrainingProgress
 from nsmc.training.randomness import StepSeed
+from nsmc.training.stopping import EarlyStopping
 
 CHECKPOINTS = "checkpoints"  # the folder in a run's folder
 
@@ -101,6 +103,7 @@ def build_callbacks(config: RunConfig, folder: Path) -> list[L.Callback]:
     chosen = config.callbacks
     monitor = chosen.checkpoint.monitor
     mode = "min" if monitor == "val/loss" else "max"
+    last = str(folder / CHECKPOINTS / LAST)
     callbacks: list[L.Callback] = [
         StepSeed(config.seed),
         BestCheckpoint(
@@ -112,7 +115,7 @@ def build_callbacks(config: RunConfig, folder: Path) -> list[L.Callback]:
             save_on_train_epoch_end=True,  # when the loops' state is that of a finished epoch
             enable_version_counter=False,
         ),
-        LastCheckpoint(str(folder / CHECKPOINTS / LAST), chosen.checkpoint.minutes),
+        LastCheckpoint(last, chosen.checkpoint.minutes),
     ]
     if chosen.averaging.decay is not None:
         callbacks.insert(0, WeightAverage(chosen.averaging.decay, chosen.averaging.every_n_steps))
@@ -120,7 +123,11 @@ def build_callbacks(config: RunConfig, folder: Path) -> list[L.Callback]:
     if stopping.patience is not None:
         callbacks.append(
             EarlyStopping(
-                monitor, patience=stopping.patience, min_delta=stopping.min_delta, mode=mode
+                monitor,
+                own_checkpoint=last,
+                patience=stopping.patience,
+                min_delta=stopping.min_delta,
+                mode=mode,
             )
         )
     if sys.stdout.isatty() and sys.stderr.isatty():
@@ -154,6 +161,13 @@ def build_loggers(config: LoggerConfig, folder: Path, step: int | None = None) -
     return loggers
 
 
+def cluster_environment() -> list[SLURMEnvironment]:
+    """Lightning's view of a job of Slurm's, but for its handlers; see nsmc/training/slurm.py."""
+    if TorchElasticEnvironment.detect() or not SLURMEnvironment.detect():
+        return []
+    return [SLURMEnvironment(auto_requeue=False)]
+
+
 def build_trainer(
     config: RunConfig, folder: Path, callbacks: list[L.Callback], step: int | None = None
 ) -> L.Trainer:
@@ -172,8 +186,10 @@ def build_trainer(
         deterministic=trainer.deterministic,
         callbacks=callbacks,
         logger=build_loggers(config.logger, folder, step),
-        plugins=[AtomicCheckpointIO()],
-        default_root_dir=folder,
+        plugins=[AtomicCheckpointIO(), *cluster_environment()],
+        # Not the run's folder: in a job of Slurm's Lightning would go on from an hpc_ckpt_*.ckpt
+        # that an earlier version of this program left there.
+        default_root_dir=folder / CHECKPOINTS,
         use_distributed_sampler=False,  # the datamodule's sampler deals the reviews out itself
         num_sanity_val_steps=0,
         enable_model_summary=False,

@@ -16,6 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from nsmc.experiments.schema import unknown_key
 from nsmc.training.signals import Interrupted
+from nsmc.training.slurm import REQUEUE_SIGNAL, requeue
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +54,8 @@ def one_line_errors(others_follow: bool = False) -> Iterator[None]:
         if others_follow:
             raise
         _say(f"interrupted{error.advice and ': '}{error.advice}")
+        if error.signum == REQUEUE_SIGNAL:
+            requeue()
         sys.exit(error.exit_code)
     except Exception as error:
         _say(f"error: {describe(error)}")

@@ -180,7 +180,8 @@ def _checkpoint(
     if config.ckpt_path is not None:
         check_checkpoint(config.ckpt_path, module, datamodule)
         if process_rank() == 0:
-            adopt_best(Path(config.ckpt_path), folder / CHECKPOINTS)
+            monitor = config.callbacks.checkpoint.monitor
+            adopt_best(Path(config.ckpt_path), folder / CHECKPOINTS, monitor)
     return config.ckpt_path, None
 
 

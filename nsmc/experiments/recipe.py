@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra import compose
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -37,6 +38,7 @@ from nsmc.experiments.record import (
 )
 from nsmc.experiments.schema import RunConfig, StepConfig, check_config
 from nsmc.experiments.signature import corpus_fingerprint, signature
+from nsmc.experiments.sources import CONFIG_NAME, SEARCH_PATH, check_flags, flags
 from nsmc.runtime.bundle import CONFIG_FILE, rewrite_config
 from nsmc.runtime.loading import read_bundle
 from nsmc.training.checkpoints import LAST
@@ -73,7 +75,8 @@ _RESULTS_KEPT = (
 
 def composed(overrides: Sequence[str]) -> RunConfig:
     """What `train.py` with these overrides would run; raises ValueError where that is wrong."""
-    values: Any = OmegaConf.to_container(compose("train", list(overrides)), resolve=True)
+    name = HydraConfig.get().job.config_name if HydraConfig.initialized() else CONFIG_NAME
+    values: Any = OmegaConf.to_container(compose(name, list(overrides)), resolve=True)
     return check_config(values)
 
 
@@ -97,6 +100,7 @@ def run_recipe(
     earlier = read_record(folder) or {}
     if config.resume is not None and "command" in earlier:  # what was typed then counts
         command, overrides = earlier["command"], earlier["overrides"]
+        check_flags(config.resume, earlier.get("flags", []))
     key = signature(config, fingerprint, overrides=overrides)
     is_same = earlier.get("signature") == key
     if not is_same and any((folder / each).exists() for each in (*_RESULTS, _LAST_CHECKPOINT)):
@@ -105,6 +109,7 @@ def run_recipe(
     record = {
         "signature": key,
         "command": command,
+        "flags": flags(),
         "overrides": list(overrides),
         "config": config.model_dump(),
         "corpus_fingerprint": fingerprint,
@@ -238,9 +243,9 @@ def free_overrides(overrides: Sequence[str]) -> list[str]:
     found = []
     for override, key in zip(overrides, overridden_keys(overrides), strict=True):
         section = key.split(".")[0].split("/")[0]
-        if section in _OF_THE_COMMAND:
+        if section in _OF_THE_COMMAND and key != SEARCH_PATH:
             continue
-        if section not in _FREE:
+        if section not in _FREE and key != SEARCH_PATH:
             raise ValueError(
                 f"{override}: a recipe's steps have their own; change them in a copy of its file "
                 f"under configs/experiment (free are {', '.join(_FREE)})"

@@ -3,6 +3,7 @@
 import contextlib
 import gc
 import logging
+import os
 import signal
 import subprocess
 import sys
@@ -18,8 +19,10 @@ from nsmc.experiments.overrides import pasteable, quoted
 from nsmc.experiments.recipe import run_recipe
 from nsmc.experiments.record import BusyError, is_occupied, read_record, write_record
 from nsmc.experiments.schema import RunConfig
+from nsmc.experiments.sources import flags
 from nsmc.experiments.summary import next_commands, summary
 from nsmc.training.signals import Interrupted, Pruned
+from nsmc.training.slurm import ASKED_BY_PARENT
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +76,9 @@ def run_by_itself(folder: Path, overrides: Sequence[str]) -> Record:
     """
     of_the_job = [override for override in overrides if not override.startswith("sweep.")]
     place = f"hydra.run.dir={quoted(str(folder))}"
-    process = subprocess.Popen([sys.executable, sys.argv[0], *of_the_job, place])
+    environment = {**os.environ, ASKED_BY_PARENT: "1"}
+    command = [sys.executable, sys.argv[0], *flags(), *of_the_job, place]
+    process = subprocess.Popen(command, env=environment)
     try:
         code = process.wait()
     except BaseException:

@@ -52,13 +52,15 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 class BestCheckpoint(ModelCheckpoint):
-    """Keeps the best epoch's checkpoint; its state survives that the run folder is moved."""
+    """Keeps the best epoch's checkpoint; its state survives that the run folder is moved.
+
+    Where the best one of then is no longer there, the best of what follows is kept.
+    """
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         best = Path(state_dict["best_model_path"])
         here = Path(str(self.dirpath)) / best.name
         if str(best) in ("", ".") or not here.is_file():
-            super().load_state_dict(state_dict)
             return
         score = state_dict["best_model_score"]
         moved = {
@@ -70,15 +72,16 @@ class BestCheckpoint(ModelCheckpoint):
         super().load_state_dict({**state_dict, **moved})
 
 
-def adopt_best(checkpoint: Path, folder: Path) -> None:
+def adopt_best(checkpoint: Path, folder: Path, monitor: str) -> None:
     """Copy the best checkpoint of the run that `checkpoint` is from into another run's `folder`.
 
-    The other run, which goes on from `checkpoint`, then keeps the better of that one and its own.
+    The other run, which goes on from `checkpoint` and looks at `monitor`, then keeps the better of
+    that one and its own. One that looks at another metric than before keeps the best of its own.
     """
     for state in load_checkpoint(str(checkpoint)).get("callbacks", {}).values():
         # Run folders may have been moved: checkpoints of one run stay beside each other.
         best = checkpoint.parent / Path(state.get("best_model_path") or "-").name
-        if best.is_file():
+        if state.get("monitor") == monitor and best.is_file():
             folder.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(best, folder / best.name)
 

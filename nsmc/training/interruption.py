@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 import pytorch_lightning as L
-from pytorch_lightning.callbacks import Checkpoint, EarlyStopping
+from pytorch_lightning.callbacks import Checkpoint
 
 from nsmc.training.signals import StopSignals
 
@@ -17,7 +17,7 @@ class LastCheckpoint(Checkpoint):
     """Writes the newest checkpoint to `path`, and ends the fit with Interrupted when told to.
 
     `minutes` pass between checkpoints within an epoch; None for none. A fit that goes on within an
-    epoch takes the batches that were still to come; one that had stopped early takes none.
+    epoch takes the batches that were still to come.
     """
 
     def __init__(self, path: str, minutes: float | None) -> None:
@@ -37,9 +37,6 @@ class LastCheckpoint(Checkpoint):
         self._saved_at = time.monotonic()
         self._signals.watch()
         self._skip_batches(trainer)
-        for callback in trainer.callbacks:  # type: ignore[attr-defined]
-            if isinstance(callback, EarlyStopping) and callback.wait_count >= callback.patience:
-                trainer.should_stop = True
 
     def on_train_batch_end(
         self,

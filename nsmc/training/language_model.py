@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from nsmc.data.batching import Batch, ReviewSource
 from nsmc.data.tokenizer import PAD_ID
 from nsmc.training.classifier import RecurrentEncoder, is_token, turn
+from nsmc.training.metrics import MeanLoss
 from nsmc.training.optimization import Optimization
 
 # Frequent tokens are drawn less often than they occur (Mikolov et al. 2013,
@@ -141,6 +142,7 @@ class LanguageModule(L.LightningModule):
         self.save_hyperparameters(ignore=["counts"], logger=False)
         self.optimization = Optimization(**optimization)
         self.language_model = LanguageModel(RecurrentEncoder(**encoder), negatives, counts)
+        self.train_loss, self.val_loss = MeanLoss(synced_in_steps=True), MeanLoss()
 
     @property
     def network(self) -> RecurrentEncoder:
@@ -149,20 +151,14 @@ class LanguageModule(L.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         loss = self.language_model.training_loss(batch)
-        self.log(
-            "train/loss",
-            loss,
-            on_step=True,
-            on_epoch=True,
-            prog_bar=True,
-            batch_size=len(batch.lengths),
-            sync_dist=True,
-        )
+        self.train_loss(loss, batch.lengths.sum())
+        self.log("train/loss", self.train_loss, on_step=True, on_epoch=True, prog_bar=True)
         return {"loss": loss}
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         loss, tokens = self.language_model.loss(batch)
-        self.log("val/loss", loss, batch_size=tokens, sync_dist=True)
+        self.val_loss(loss, tokens)
+        self.log("val/loss", self.val_loss)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         return self.optimization.configure(self)

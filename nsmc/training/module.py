@@ -9,11 +9,11 @@ import pytorch_lightning as L
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 from torchmetrics import MetricCollection
-from torchmetrics.classification import BinaryAccuracy, BinaryAUROC, BinaryF1Score
 
 from nsmc.data.batching import Batch
 from nsmc.training.classifier import RecurrentClassifier
 from nsmc.training.losses import Regularization, cross_entropy, training_loss
+from nsmc.training.metrics import MeanLoss, classification_metrics
 from nsmc.training.optimization import Optimization
 
 
@@ -37,9 +37,11 @@ class SentimentModule(L.LightningModule):
         self.classifier = RecurrentClassifier(**classifier)
         self.optimization = Optimization(**optimization)
         self.regularization = Regularization(**regularization)
-        self.train_metrics = _metrics("train")
-        self.val_metrics = _metrics("val")
-        self.test_metrics = _metrics("test")
+        self.train_loss = MeanLoss(synced_in_steps=True)
+        self.val_loss, self.test_loss = MeanLoss(), MeanLoss()
+        self.train_metrics = classification_metrics("train")
+        self.val_metrics = classification_metrics("val")
+        self.test_metrics = classification_metrics("test")
 
     @property
     def network(self) -> RecurrentClassifier:
@@ -51,34 +53,29 @@ class SentimentModule(L.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         loss, logits = training_loss(self.classifier, batch, self.regularization)
-        self._measure(batch, "train", self.train_metrics, logits)
+        self._measure(batch, "train", logits)
         return {"loss": loss}
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
-        return self._measure(batch, "val", self.val_metrics, self(batch))
+        return self._measure(batch, "val", self(batch))
 
     def test_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
-        return self._measure(batch, "test", self.test_metrics, self(batch))
+        return self._measure(batch, "test", self(batch))
 
-    def _measure(
-        self, batch: Batch, stage: str, metrics: MetricCollection, logits: Tensor
-    ) -> dict[str, Tensor]:
+    def _measure(self, batch: Batch, stage: str, logits: Tensor) -> dict[str, Tensor]:
         """Log the plain loss, whatever regularizers add to what is minimised, and the metrics."""
         logits = logits.detach().float()  # mixed precision may give bfloat16
         loss = cross_entropy(logits, batch.targets)
         probabilities = logits.softmax(dim=-1)[:, 1]
+        mean_loss: MeanLoss = getattr(self, f"{stage}_loss")
+        metrics: MetricCollection = getattr(self, f"{stage}_metrics")
         metrics.update(probabilities, batch.labels)
         is_training = stage == "train"
+        mean_loss(loss, len(batch.lengths))
         self.log(
-            f"{stage}/loss",
-            loss,
-            on_step=is_training,
-            on_epoch=True,
-            prog_bar=is_training,
-            batch_size=len(batch.lengths),
-            sync_dist=True,
+            f"{stage}/loss", mean_loss, on_step=is_training, on_epoch=True, prog_bar=is_training
         )
-        self.log_dict(metrics, on_step=False, on_epoch=True, batch_size=len(batch.lengths))
+        self.log_dict(metrics, on_step=False, on_epoch=True)
         return {"loss": loss, "probabilities": probabilities}
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
@@ -89,15 +86,3 @@ class SentimentModule(L.LightningModule):
 
     def parameter_count(self) -> int:
         return sum(parameter.numel() for parameter in self.parameters())
-
-
-def _metrics(stage: str) -> MetricCollection:
-    # Probabilities and labels are ours: checking them again at each step costs more than it finds.
-    return MetricCollection(
-        {
-            "accuracy": BinaryAccuracy(validate_args=False),
-            "f1": BinaryF1Score(validate_args=False),
-            "auroc": BinaryAUROC(validate_args=False),
-        },
-        prefix=f"{stage}/",
-    )

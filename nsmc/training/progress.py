@@ -77,7 +77,7 @@ class TrainingProgress(L.Callback):
     ) -> None:
         now = time.perf_counter()
         self.seconds += now - self._last_step_end
-        self.reviews += len(batch.lengths) * trainer.world_size
+        self.reviews += int(trainer.train_dataloader.sampler.step_sizes[batch_idx])  # type: ignore[union-attr]
         self._last_step_end = now
         if trainer.global_step % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
             self._log_rates(trainer)

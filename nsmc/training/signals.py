@@ -7,6 +7,8 @@ import time
 from types import FrameType
 from typing import Any
 
+from nsmc.training.slurm import REQUEUE_SIGNAL, is_slurm_job
+
 log = logging.getLogger(__name__)
 
 _ENDING = (signal.SIGINT, signal.SIGTERM)
@@ -86,11 +88,14 @@ class StopSignals:
 def raise_on_sigterm() -> None:
     """Make SIGTERM end the program as Ctrl-C does, with what it is at put in order.
 
-    A job queue's own handler stays.
+    So does SIGUSR1 in a job of Slurm's. A job queue's own handlers stay.
     """
-    is_main = threading.current_thread() is threading.main_thread()
-    if is_main and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, _interrupt)
+    if threading.current_thread() is not threading.main_thread():
+        return
+    ending = [signal.SIGTERM, REQUEUE_SIGNAL if is_slurm_job() else None]
+    for signum in filter(None, ending):
+        if signal.getsignal(signum) == signal.SIG_DFL:
+            signal.signal(signum, _interrupt)
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> None:

@@ -373,28 +373,34 @@ def test_processes_share_an_epoch_without_overlap(
 
 
 @given(
-    lengths=st.lists(st.integers(1, 40), min_size=1, max_size=200),
+    lengths=st.lists(st.integers(1, 40), min_size=4, max_size=200),
     batch_size=st.integers(1, 16),
     skip=st.integers(0, 40),
     shuffle=st.booleans(),
     epoch=st.integers(0, 3),
+    world_size=st.integers(1, 4),
 )
 def test_a_run_that_goes_on_gets_the_batches_that_were_still_to_come(
-    lengths: list[int], batch_size: int, skip: int, shuffle: bool, epoch: int
+    lengths: list[int], batch_size: int, skip: int, shuffle: bool, epoch: int, world_size: int
 ) -> None:
-    def batches(skipped: int) -> list[list[int]]:
-        sampler = BucketSampler(
-            of_lengths(lengths),
+    def sampler_for(rank: int) -> BucketSampler:
+        return sampler_of(
+            lengths,
             batch_size,
             shuffle=shuffle,
             bucketing=True,
             seed=3,
+            epoch=epoch,
             same_steps=True,
+            rank=rank,
+            world_size=world_size,
         )
-        sampler.set_epoch(epoch)
-        sampler.skip = skipped
-        rest = batches_of(sampler)
-        assert len(list(sampler)) == len(sampler)  # the next epoch is whole
-        return rest
 
-    assert batches(skip) == batches(0)[skip:]
+    whole = [batches_of(sampler_for(rank)) for rank in range(world_size)]
+    steps = [sum(len(rows) for rows in step) for step in zip(*whole, strict=True)]
+    for rank in range(world_size):
+        sampler = sampler_for(rank)
+        sampler.skip = skip
+        assert batches_of(sampler) == whole[rank][skip:]
+        assert sampler.step_sizes.tolist() == steps
+        assert len(list(sampler)) == len(sampler)  # the next epoch is whole

@@ -276,3 +276,8 @@ def test_processes_share_each_part(tmp_path: Path) -> None:
     # where one process has nothing left: a step of 3 x 6 leaves 2 of the 20 validation reviews.
     assert [list(map(len, shard)) for shard in shards["train"]] == [[13, 13]] * 3
     assert len(set(rows["train"])) == len(rows["train"]) == 78
+
+
+def test_a_part_that_leaves_a_process_without_reviews_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="validation part has 20 reviews for 21 processes"):
+        shards_of(tmp_path, world_size=21)

@@ -39,6 +39,7 @@ def state(path: str, score: float) -> dict[str, Any]:
     """What a checkpoint keeps of a BestCheckpoint."""
     kept = torch.tensor(score)
     return {
+        "monitor": "val/accuracy",
         "dirpath": str(Path(path).parent),
         "best_model_path": path,
         "best_model_score": kept,
@@ -97,7 +98,7 @@ def test_a_run_that_starts_from_another_keeps_the_better_of_both(
     content["callbacks"][callback.state_key] = state(str(found), earlier)
     torch.save(content, first / "last.ckpt")
 
-    adopt_best(first / "last.ckpt", second)
+    adopt_best(first / "last.ckpt", second, "val/accuracy")
     callback = best(second)
     trainer = new_trainer(callback, max_epochs=2)
     trainer.fit(new_module(), datamodule=datamodule, ckpt_path=str(first / "last.ckpt"))
@@ -105,6 +106,23 @@ def test_a_run_that_starts_from_another_keeps_the_better_of_both(
     assert callback.best_model_path == str(second / expected)
     assert best_checkpoint(trainer) == str(second / expected)
     assert found.is_file()  # the other run's
+
+
+@pytest.mark.parametrize(("monitor", "names"), [("val/accuracy", ["e.ckpt"]), ("val/loss", [])])
+def test_the_best_by_another_metric_is_left_where_it_is(
+    tmp_path: Path, monitor: str, names: list[str]
+) -> None:
+    (tmp_path / "e.ckpt").touch()
+    content = {"hyper_parameters": {}, "state_dict": {}, "callbacks": {"best": state("e.ckpt", 1)}}
+    torch.save(content, tmp_path / "last.ckpt")
+    adopt_best(tmp_path / "last.ckpt", tmp_path / "new", monitor)
+    assert [path.name for path in (tmp_path / "new").glob("*")] == names
+
+
+def test_a_best_checkpoint_that_is_gone_is_forgotten(tmp_path: Path) -> None:
+    callback = best(tmp_path)
+    callback.load_state_dict(state("/before/moving/epoch-03.ckpt", 0.9))
+    assert (callback.best_model_path, callback.best_k_models) == ("", {})
 
 
 def test_where_nothing_was_left_to_train_the_checkpoint_itself_is_the_best(tmp_path: Path) -> None:

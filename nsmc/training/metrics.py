@@ -1,0 +1,46 @@
+"""What is measured: mean losses and classification metrics, over the reviews of all processes."""
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric, MetricCollection
+from torchmetrics.classification import BinaryAccuracy, BinaryAUROC, BinaryF1Score
+
+
+class MeanLoss(Metric):
+    """The mean of losses that are themselves means, each over `weight` reviews or tokens.
+
+    Exact however these are divided among processes, which Lightning's own mean is not: it averages
+    the weights of the processes as whole numbers. torchmetrics' MeanMetric drops the weights unless
+    it looks for NaN, for which a GPU would have to be waited for at each step.
+    """
+
+    full_state_update = False
+
+    total: Tensor
+    weight: Tensor
+
+    def __init__(self, *, synced_in_steps: bool = False) -> None:
+        """With `synced_in_steps` a step's value, too, is that of all processes."""
+        super().__init__(dist_sync_on_step=synced_in_steps)
+        for name in ("total", "weight"):
+            self.add_state(name, torch.tensor(0.0), dist_reduce_fx="sum")
+
+    def update(self, loss: Tensor, weight: Tensor | int) -> None:
+        self.total = self.total + loss.detach() * weight
+        self.weight = self.weight + weight
+
+    def compute(self) -> Tensor:
+        return self.total / self.weight
+
+
+def classification_metrics(stage: str) -> MetricCollection:
+    """Accuracy, F1 and area under the ROC curve, named `stage`/accuracy and so on."""
+    # Probabilities and labels are ours: checking them again at each step costs more than it finds.
+    return MetricCollection(
+        {
+            "accuracy": BinaryAccuracy(validate_args=False),
+            "f1": BinaryF1Score(validate_args=False),
+            "auroc": BinaryAUROC(validate_args=False),
+        },
+        prefix=f"{stage}/",
+    )

@@ -1,0 +1,42 @@
+"""A job of Slurm's that is told to leave (SIGUSR1) goes back into the queue.
+
+Lightning would do so, too, but from within whatever a step is at, with a checkpoint of its own that
+knows no place within the epoch. Here the run is interrupted as by any other signal, and the
+checkpoint that it goes on from is `last.ckpt`, always.
+"""
+
+import logging
+import os
+import signal
+import subprocess
+
+log = logging.getLogger(__name__)
+
+REQUEUE_SIGNAL = getattr(signal, "SIGUSR1", None)  # Windows has none
+
+# Set for a run that another one of ours has started and waits for: the latter asks, once.
+ASKED_BY_PARENT = "NSMC_REQUEUED_BY_PARENT"
+
+_INTERACTIVE = ("bash", "interactive")  # names of jobs whose processes Slurm does not manage
+
+
+def is_slurm_job() -> bool:
+    """Whether Slurm started this process, by the same signs as Lightning's."""
+    environment = os.environ
+    return "SLURM_NTASKS" in environment and environment.get("SLURM_JOB_NAME") not in _INTERACTIVE
+
+
+def requeue() -> None:
+    """Ask Slurm to run this job again."""
+    if not is_slurm_job() or ASKED_BY_PARENT in os.environ:
+        return
+    job = os.environ.get("SLURM_JOB_ID", "")
+    if array := os.environ.get("SLURM_ARRAY_JOB_ID"):
+        job = f"{array}_{os.environ['SLURM_ARRAY_TASK_ID']}"
+    command = ["scontrol", "requeue", job]
+    try:
+        subprocess.run(command, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        log.warning("the job is not in the queue again: %s", error)
+        return
+    log.info("job %s is in Slurm's queue again", job)

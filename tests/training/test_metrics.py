@@ -1,0 +1,100 @@
+"""Losses, metrics and counts are those of all reviews, however many processes share these."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import pytorch_lightning as L
+import torch
+
+from nsmc.data.datamodule import ReviewDataModule
+from nsmc.training.language_model import LanguageModule, token_counts
+from nsmc.training.metrics import MeanLoss
+from nsmc.training.module import SentimentModule
+from nsmc.training.progress import TrainingProgress
+from tests.training.conftest import CLASSIFIER, OPTIMIZATION
+
+pytestmark = [
+    # Lightning 2.6 itself uses what torch 2.13 deprecates.
+    pytest.mark.filterwarnings("ignore:.*treespec, LeafSpec.*"),
+    # Collation from mapped memory needs no workers.
+    pytest.mark.filterwarnings("ignore:.*does not have many workers.*"),
+    # The sampler deals every review out once.
+    pytest.mark.filterwarnings("ignore:.*it is recommended to use .*devices=1.*"),
+]
+
+
+def test_a_mean_weighs_what_it_is_made_of() -> None:
+    mean = MeanLoss()
+    steps = [mean(torch.tensor(loss), weight) for loss, weight in ((1.0, 3), (5.0, 1))]
+    assert [step.item() for step in steps] == [1.0, 5.0]
+    assert mean.compute().item() == 2.0
+
+
+def test_a_loss_that_is_no_number_is_seen() -> None:
+    mean = MeanLoss()
+    mean(torch.tensor(float("nan")), 3)
+    mean(torch.tensor(1.0), 3)
+    assert torch.isnan(mean.compute())
+
+
+def classifier(datamodule: ReviewDataModule, new_module: Callable[..., SentimentModule]) -> Any:
+    return new_module(lr=1e-30, weight_decay=0.0)
+
+
+def language_model(datamodule: ReviewDataModule, _: Any) -> LanguageModule:
+    vocab_size = datamodule.corpus.tokenizer().get_vocab_size()
+    encoder = {k: v for k, v in CLASSIFIER.items() if k not in ("pooling", "output_dropout")}
+    return LanguageModule(
+        encoder={"vocab_size": vocab_size, **encoder},
+        optimization={**OPTIMIZATION, "lr": 1e-30, "weight_decay": 0.0},
+        negatives=100_000,  # practically the whole vocabulary, so that nothing is left to chance
+        counts=token_counts(datamodule.training_reviews, vocab_size),
+    )
+
+
+class Count(L.Callback):
+    """Puts the number of reviews trained on where this process sees it."""
+
+    def __init__(self, progress: TrainingProgress) -> None:
+        self.progress = progress
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        trainer.callback_metrics["reviews"] = torch.tensor(self.progress.reviews)
+
+
+def measured(
+    processes: int, module: L.LightningModule, datamodule: ReviewDataModule, new_trainer: Any
+) -> dict[str, float]:
+    """All that an epoch counts and logs, and a test, with weights that stay as they are."""
+    datamodule.batch_size = 24 // processes
+    progress = TrainingProgress(seconds_between_lines=None)
+    trainer = new_trainer(
+        progress,
+        Count(progress),
+        devices=processes,
+        strategy="ddp_fork" if processes > 1 else "auto",
+        log_every_n_steps=1,
+    )
+    trainer.fit(module, datamodule=datamodule)
+    found = dict(trainer.callback_metrics)
+    if isinstance(module, SentimentModule):
+        trainer.test(module, datamodule=datamodule, verbose=False)
+        found |= trainer.callback_metrics
+    return {name: float(value) for name, value in found.items()}
+
+
+@pytest.mark.parametrize("new", [classifier, language_model])
+def test_four_processes_measure_what_one_does(
+    new: Any, datamodule: ReviewDataModule, new_module: Any, new_trainer: Any
+) -> None:
+    # 42 reviews to train on, 14 to validate and 13 to test: never as many for each process.
+    torch.manual_seed(0)
+    module = new(datamodule, new_module)
+    alone = measured(1, module, datamodule, new_trainer)
+    together = measured(4, module, datamodule, new_trainer)
+    names = {"train/loss", "train/loss_step", "train/loss_epoch", "val/loss"}
+    if new is classifier:
+        names |= {f"{s}/{name}" for s in ("train", "val", "test") for name in ("accuracy", "auroc")}
+    assert names <= alone.keys() and alone["reviews"] == 42
+    assert together == pytest.approx(alone, abs=1e-6)
