@@ -40,7 +40,9 @@ def fetch_unlabelled(path: Path, archive_url: str | None, train: Path, test: Pat
     if path.is_file():
         return
     if archive_url is None:
-        raise FileNotFoundError(f"{path} is not there; set data.unlabelled_file")
+        raise FileNotFoundError(
+            f"{path} is not there; set data.unlabelled=false to do without, or data.unlabelled_file"
+        )
     archive = path.with_name(f".{path.name}.tar.gz")
     try:
         download(archive, archive_url, sha256=None)
