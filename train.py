@@ -3,8 +3,9 @@
 It composes the configuration, checks it, and runs one job; what a user got wrong ends in one line.
 """
 
+import logging
 import math
-import shlex
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,17 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from nsmc.experiments.composition import flags, search_path
 from nsmc.experiments.errors import one_line_errors
-from nsmc.experiments.overrides import overridden_keys, with_sweep_name
+from nsmc.experiments.overrides import command_line, readable_arguments
+from nsmc.experiments.record import read_record
 from nsmc.experiments.resolvers import register_resolvers
 from nsmc.experiments.resuming import AUTO, resumed_config
 from nsmc.experiments.schema import check_config, is_for_many_runs
-from nsmc.experiments.sources import flags, search_path
 from nsmc.experiments.sweeps.stopping import is_stopping
 from nsmc.training.signals import Interrupted, raise_on_sigterm
+
+log = logging.getLogger(__name__)
 
 
 @hydra.main(version_base="1.3", config_path="configs", config_name="train")
@@ -35,19 +39,23 @@ def main(cfg: DictConfig) -> float:
     folder = Path(hydra_config.runtime.output_dir)
     if is_sweep and is_stopping(folder.parent):
         return math.nan
+    # hydra.job.chdir=true or not, paths are relative to where they were typed.
+    os.chdir(hydra_config.runtime.cwd)
     with one_line_errors(others_follow=is_sweep):
         values: Any = OmegaConf.to_container(cfg, resolve=True)
         if values["resume"] in (None, AUTO):
             config = check_config(values)
+            if config.resume == AUTO and read_record(folder) is None:
+                log.info("resume=auto: no unfinished run is like this one; a new one begins")
         else:
-            config = resumed_config(folder, values, overridden_keys(typed))
+            config = resumed_config(folder, values, typed)
         if not is_sweep and is_for_many_runs(config):
             raise ValueError("search and sweep are for many runs: python train.py -m …")
         # Only now: importing torch and Lightning takes seconds, a mistyped key should not.
         from nsmc.experiments.run import run_and_tell
 
-        command = shlex.join(["python", "train.py", *flags(), *overrides])
         try:
+            command = command_line(overrides, flags())
             metrics = run_and_tell(config, folder, command, overrides, is_sweep)
         except Interrupted:
             if is_sweep and is_stopping(folder.parent):
@@ -60,5 +68,5 @@ if __name__ == "__main__":
     raise_on_sigterm()
     register_resolvers()
     with one_line_errors():
-        sys.argv[1:] = with_sweep_name(sys.argv[1:])
+        sys.argv[1:] = readable_arguments(sys.argv[1:])
         main()

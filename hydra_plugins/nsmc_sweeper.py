@@ -7,14 +7,14 @@ from typing import Any
 
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 
 class NsmcSweeper(Sweeper):
     """Plans a sweep, launches what is missing, and reports: see nsmc/experiments/sweeps."""
 
     def __init__(self, params: dict[str, Any] | None = None) -> None:
-        """`params` has values to sweep over, as Hydra's own sweeper takes them from a YAML file."""
+        """`params` has values to sweep over, from a YAML file: `{KEY: [VALUE, VALUE]}`."""
         self.params = params or {}
 
     def setup(
@@ -25,10 +25,11 @@ class NsmcSweeper(Sweeper):
         self.config = config
 
     def sweep(self, arguments: list[str]) -> Any:
+        from nsmc.experiments.overrides import choices
         from nsmc.experiments.sweeps.sweep import run_sweep
 
         assert self.config is not None and self.hydra_context is not None
-        from_file = [f"{key}={value}" for key, value in self.params.items()]
+        params: Any = OmegaConf.to_container(OmegaConf.create(self.params), resolve=True)
         return run_sweep(
-            self.config, self.hydra_context, self.task_function, [*from_file, *arguments]
+            self.config, self.hydra_context, self.task_function, [*choices(params), *arguments]
         )

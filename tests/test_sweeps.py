@@ -90,7 +90,7 @@ def test_the_plan_comes_first_and_trains_nothing(corpus: Path, tmp_path: Path) -
     assert "4 jobs: 2 new, 2 finished" in plan and "about" in plan
     assert len(records(folder)) == 2
     finished = train(corpus, "-m", "model.lr=1,abc", "sweep.dry_run=true", expect=1)
-    assert "model.lr=abc: must be a valid number" in finished.stdout
+    assert "model.lr=abc: must be a number" in finished.stdout
     assert "1 of 2 jobs refused" in finished.stderr
 
 

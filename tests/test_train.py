@@ -97,10 +97,10 @@ def test_two_processes_train_one_bundle(corpus: Path, tmp_path: Path) -> None:
     [
         ("model.hiden_size=3", "error: model.hiden_size: no such key; did you mean model.hidden_"),
         ("model=rnn", "error: model=rnn: no such choice; there are gru, lstm"),
-        ("model.lr=abc", "error: model.lr=abc: must be a valid number"),
+        ("model.lr=abc", "error: model.lr=abc: must be a number"),
         ("data.train_file=gone.txt", "gone.txt is not there; set data.root"),
         ("ckpt_path=gone.ckpt", "error: gone.ckpt: no such checkpoint"),
-        ("nonsense", "error: Error parsing override 'nonsense'"),
+        ("nonsense", "error: nonsense: not a setting; write KEY=VALUE"),
     ],
 )
 def test_a_mistake_ends_in_one_line(

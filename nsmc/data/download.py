@@ -21,12 +21,24 @@ class RemoteFile:
     sha256: str
 
 
+def check_root(root: Path) -> None:
+    """Raises NotADirectoryError where a corpus's folder, or one that it is in, is a file."""
+    there = next(path for path in (root, *root.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise NotADirectoryError(
+            f"data.root={root}: {there} is a file; set data.root to the folder that has it and "
+            "data.train_file and data.test_file to the files' names"
+        )
+
+
 def fetch_missing(root: Path, files: dict[str, RemoteFile | None]) -> None:
     """Download into `root` each file that is not there.
 
     Raises FileNotFoundError, naming the ways out, for a file that is neither there nor published or
-    that could not be downloaded, and ValueError where what came is not what was published.
+    that could not be downloaded, NotADirectoryError where `root` is a file, and ValueError where
+    what came is not what was published.
     """
+    check_root(root)
     for name, remote in files.items():
         path = root / name
         if path.is_file():

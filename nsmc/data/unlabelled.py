@@ -41,8 +41,7 @@ def fetch_unlabelled(path: Path, archive_url: str | None, train: Path, test: Pat
         return
     if archive_url is None:
         raise FileNotFoundError(
-            f"{path} is not there; name the file of unlabelled reviews with data.unlabelled_file, "
-            "or leave them out with data.unlabelled=false"
+            f"{path} is not there; set data.unlabelled=false to do without, or data.unlabelled_file"
         )
     archive = path.with_name(f".{path.name}.tar.gz")
     try:

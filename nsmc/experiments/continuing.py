@@ -35,6 +35,16 @@ def is_same(earlier: Record, record: Record) -> bool:
     return bool(earlier.get("signature") == record["signature"])
 
 
+def other_run(folder: Path, resume: str | None) -> str:
+    """Says that a folder's run is not the one that is to be run in it."""
+    if resume is None:
+        return f"{folder} holds another run: choose another folder with hydra.run.dir"
+    return (
+        f"resume={resume}: the corpus, or what the run starts from or learns from, is not what it "
+        "was when the run began: put it back, or begin a new run without resume="
+    )
+
+
 def continuation(folder: Path, earlier: Record, record: Record) -> Record:
     """What a run takes over from the one in its folder: the checkpoint and the threads.
 
@@ -45,7 +55,7 @@ def continuation(folder: Path, earlier: Record, record: Record) -> Record:
     has_checkpoint = checkpoint.is_file() and _is_intact(checkpoint)
     is_finished = earlier.get("status") == "finished"  # perhaps without one: a recipe, a linear one
     if (has_checkpoint or is_finished) and not is_same(earlier, record):
-        raise ValueError(f"{folder} holds another run: choose another folder with hydra.run.dir")
+        raise ValueError(other_run(folder, record["config"]["resume"]))
     if not has_checkpoint:
         return begun
     return {

@@ -7,14 +7,16 @@ import errno
 import logging
 import os
 import re
+import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from hydra.errors import HydraException
+from hydra.errors import HydraException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
-from nsmc.experiments.schema import unknown_key
+from nsmc.experiments.overrides import NOT_A_SETTING, quoted
+from nsmc.experiments.schema import KEYS
 from nsmc.training.signals import Interrupted
 from nsmc.training.slurm import REQUEUE_SIGNAL, requeue
 
@@ -25,6 +27,8 @@ _TRACEBACKS = "HYDRA_FULL_ERROR"
 _SET_HERE = "NSMC_ONE_LINE_ERRORS"  # so that child processes can tell our wish from the user's
 
 _NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+
+_FOR_SWEEPS = "several values are for a sweep, python train.py -m …"
 
 # What torch says where a tensor does not fit, on the CPU and on a GPU.
 _NO_MEMORY = re.compile("can't allocate memory|out of memory")
@@ -71,7 +75,7 @@ def describe(error: BaseException) -> str:
     """What is wrong, in one line."""
     text = " ".join(str(error).split())
     if isinstance(error, HydraException):
-        return _describe_composition(text)
+        return _describe_composition(error, text)
     if isinstance(error, OmegaConfBaseException):
         text = re.sub(r"^\w+ raised while resolving interpolation: ", "", text)
         return text.partition(" full_key:")[0]
@@ -89,16 +93,49 @@ def describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {text} ({_TRACEBACKS}=1 shows where)"
 
 
-def _describe_composition(text: str) -> str:
-    if wrong_key := re.search(r"Could not override '([^']+)'", text):
-        return unknown_key(wrong_key[1])
+def _describe_composition(error: HydraException, text: str) -> str:
+    if isinstance(error, OverrideParseException):
+        return _describe_override(error.override, text)
+    if wrong_key := re.search(r"(?:Could not override|delete from config\.) '([^']+)'", text):
+        return KEYS.unknown(wrong_key[1])
     if wrong_choice := re.search(
-        r"Could not find '([^']+)' Available options in '[^']+': (.*)", text
+        r"Could not find '(.+)' Available options in '[^']+': ?(.*)", text
     ):
         options = wrong_choice[2].partition(" Config search path")[0].split()
-        group, _, choice = wrong_choice[1].rpartition("/")
-        return f"{group}={choice}: no such choice; there are {', '.join(options)}"
+        return _describe_choice(wrong_choice[1], options)
+    if several := re.match(r"Ambiguous value for argument '(.+)' 1\.", text):
+        key, _, values = several[1].partition("=")
+        return f"{several[1]}: {_FOR_SWEEPS}; a list is written {key}=[{values}]"
+    if sweep := re.match("Sweep parameters '(.+)' requires --multirun", text):
+        return f"{sweep[1]}: {_FOR_SWEEPS}"
     return text.partition(" See https://hydra.cc")[0]
+
+
+def _describe_override(override: str, text: str) -> str:
+    key, equals, value = override.partition("=")
+    if not equals:
+        return f"{override}: {NOT_A_SETTING}"
+    if not re.fullmatch(r"[~+]*[\w$./@-]+", key, re.ASCII):
+        return KEYS.unknown(key)
+    if wrong_call := re.search(r"while evaluating '.+': (.+?)( See https|$)", text):
+        return f"{override}: {wrong_call[1]}"
+    as_text = shlex.quote(f"{key}={quoted(value)}")
+    return f"{override}: cannot be read; text is written {as_text}"
+
+
+def _describe_choice(wrong: str, options: Sequence[str]) -> str:
+    """Says that a group, such as data in data/mine, has no such choice."""
+    group, _, choice = wrong.partition("/")
+    if group == "hydra":
+        group, _, choice = wrong.removeprefix("hydra/").partition("/")
+        group = f"hydra/{group}"
+    line = f"{group}={choice}: no such choice; there are {', '.join(options)}"
+    if group == "data" and re.search(r"[/\\.~]", choice):
+        return (
+            f"{line}; for files of your own set data.root=FOLDER data.train_file=NAME "
+            "data.test_file=NAME, or write configs/data/NAME.yaml"
+        )
+    return line
 
 
 def _users_mistake(error: BaseException) -> bool:

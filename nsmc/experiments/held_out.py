@@ -5,13 +5,13 @@ labels, are taken at the user's word.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from nsmc.data.soft_labels import SOFT_LABELS_FILE
 from nsmc.experiments.record import maker, read_record
-from nsmc.experiments.schema import RunConfig
+from nsmc.experiments.schema import DataConfig, RunConfig
 from nsmc.experiments.signature import is_tested_on_itself, training_fingerprint
 from nsmc.runtime.choosing import bundle_folder
 
@@ -34,19 +34,30 @@ def check_held_out(config: RunConfig, corpus_fingerprint: str) -> None:
     same = {corpus_fingerprint, training_fingerprint(config.data)}  # with the test file or without
     for key, source in _sources(config):
         record = _record_of(Path(source).expanduser())
-        if record is None or record.get("corpus_fingerprint") not in same:
-            continue
-        theirs = {name: maker(record)["data"][name] for name in _SPLIT}
-        needed = [
-            f"data.{name}={value}"
-            for name, value in theirs.items()
-            if value != getattr(config.data, name)
-        ]
-        if needed:
-            raise ValueError(
-                f"{key}={source}: has learnt from reviews of this run's validation part; "
-                f"set {' '.join(needed)}, which it held out"
-            )
+        if record is not None and record.get("corpus_fingerprint") in same:
+            _check_split(config.data, maker(record)["data"], f"{key}={source}")
+
+
+def check_planned(config: RunConfig, planned: Mapping[str, RunConfig]) -> None:
+    """The same for sources that are yet to be made, by the runs that will make them."""
+    for key, source in _sources(config):
+        if source in planned and _files(planned[source].data) == _files(config.data):
+            _check_split(config.data, planned[source].data.model_dump(), f"{key}={source}")
+
+
+def _check_split(ours: DataConfig, theirs: Mapping[str, Any], source: str) -> None:
+    needed = [
+        f"data.{name}={theirs[name]}" for name in _SPLIT if theirs[name] != getattr(ours, name)
+    ]
+    if needed:
+        raise ValueError(
+            f"{source}: has learnt from reviews of this run's validation part; "
+            f"set {' '.join(needed)}, which it held out"
+        )
+
+
+def _files(data: DataConfig) -> tuple[str, str, str]:
+    return data.root, data.train_file, data.test_file
 
 
 def _sources(config: RunConfig) -> Iterator[tuple[str, str]]:

@@ -31,6 +31,7 @@ from nsmc.experiments.quiet import quieten
 from nsmc.experiments.record import occupied, read_record, recorded
 from nsmc.experiments.schema import RunConfig
 from nsmc.experiments.signature import corpus_fingerprint, signature
+from nsmc.experiments.sources import check_sources
 from nsmc.runtime.choosing import bundle_folder
 from nsmc.runtime.loading import read_bundle
 from nsmc.training.checkpoints import adopt_best, check_checkpoint, load_checkpoint
@@ -58,6 +59,7 @@ def run_job(config: RunConfig, folder: Path, command: str, overrides: Sequence[s
     quieten()
     if process_rank() != 0:  # the first process keeps the record, and has begun it
         return train(config, folder, read_record(folder) or {})
+    check_sources(config)
     fetch_unlabelled_reviews(config)  # the signature is that of their content
     fingerprint = corpus_fingerprint(config.data, config.test)
     check_held_out(config, fingerprint)

@@ -16,6 +16,8 @@ def quieten() -> None:
     warnings.filterwarnings("ignore", message=".*is smaller than the logging interval.*")
     # A run that goes on from another one's checkpoint has a folder of its own.
     warnings.filterwarnings("ignore", message=".*The dirpath has changed.*")
+    # Where that one was measured otherwise, what is best is found anew.
+    warnings.filterwarnings("ignore", message=".*callbacks used to create the checkpoint.*")
     # One that goes on in its own folder finds its files there.
     warnings.filterwarnings("ignore", message=".*exists and is not empty.*")
     # LastCheckpoint finds the place within the epoch.

@@ -24,8 +24,11 @@ from omegaconf.errors import OmegaConfBaseException
 from nsmc.data.soft_labels import SOFT_LABELS_FILE
 from nsmc.experiments.build import CHECKPOINTS, fetch_unlabelled_reviews
 from nsmc.experiments.commands import shortened
+from nsmc.experiments.composition import CONFIG_NAME, SEARCH_PATH, check_flags, flags
+from nsmc.experiments.continuing import other_run
 from nsmc.experiments.errors import describe
-from nsmc.experiments.overrides import overridden_keys, quoted
+from nsmc.experiments.held_out import check_planned
+from nsmc.experiments.overrides import overridden_keys, quoted, readable
 from nsmc.experiments.record import (
     BusyError,
     environment,
@@ -38,7 +41,7 @@ from nsmc.experiments.record import (
 )
 from nsmc.experiments.schema import RunConfig, StepConfig, check_config
 from nsmc.experiments.signature import corpus_fingerprint, signature
-from nsmc.experiments.sources import CONFIG_NAME, SEARCH_PATH, check_flags, flags
+from nsmc.experiments.sources import check_sources
 from nsmc.runtime.bundle import CONFIG_FILE, rewrite_config
 from nsmc.runtime.loading import read_bundle
 from nsmc.training.checkpoints import LAST
@@ -104,7 +107,7 @@ def run_recipe(
     key = signature(config, fingerprint, overrides=overrides)
     is_same = earlier.get("signature") == key
     if not is_same and any((folder / each).exists() for each in (*_RESULTS, _LAST_CHECKPOINT)):
-        raise ValueError(f"{folder} holds another run: choose another folder with hydra.run.dir")
+        raise ValueError(other_run(folder, config.resume))
     own = free_overrides(overrides)
     record = {
         "signature": key,
@@ -172,26 +175,38 @@ def _is_done(place: Path) -> bool:
 
 def check_steps(steps: Sequence[StepConfig], own: Sequence[str], compose_step: Compose) -> None:
     """Raises ValueError, naming the step, for one that could not run: better now than in hours."""
-    names: list[str] = []
+    planned: dict[str, RunConfig] = {}
     for step in steps:
         title = f"recipe, step {step.name}"
-        if step.name in names:
+        if step.name in planned:
             raise ValueError(f"{title}: there are two of this name; give each its own")
         for override in (*step.overrides, *step.pinned):
             for name in _REFERENCE.findall(override):
-                if name not in names:
-                    known = ", ".join(names) or "none"
+                if name not in planned:
+                    known = ", ".join(planned) or "none"
                     raise ValueError(
                         f"{title}: {override}: {name} is no earlier step (these are: {known})"
                     )
-        places = {name: RESULTS / name for name in names}  # any will do
         try:
-            config = compose_step(step_overrides(step, own, places))
-        except (ValueError, HydraException, OmegaConfBaseException) as error:
+            config = _composed_ahead(step, own, planned, compose_step)
+        except (ValueError, OSError, HydraException, OmegaConfBaseException) as error:
             raise ValueError(f"{title}: {describe(error)}") from None
         if config.recipe:
             raise ValueError(f"{title}: is a recipe itself; list its steps instead")
-        names.append(step.name)
+        planned[step.name] = config
+
+
+def _composed_ahead(
+    step: StepConfig, own: Sequence[str], planned: Mapping[str, RunConfig], compose_step: Compose
+) -> RunConfig:
+    """A step's configuration, checked against those of the steps that it builds on."""
+    # What a step that has not run yet is called, in place of its folder.
+    names = {name: Path(f"{{{name}}}") for name in planned}
+    config = compose_step(step_overrides(step, own, names))
+    earlier = {str(names[name]): theirs for name, theirs in planned.items()}
+    check_sources(config, earlier)
+    check_planned(config, earlier)
+    return config
 
 
 def adopt_bundle(made: Path, folder: Path, command: str, key: str, corpus: str) -> None:
@@ -266,7 +281,7 @@ def step_overrides(step: StepConfig, own: Sequence[str], done: Mapping[str, Path
         return text
 
     return [
-        *(filled(override) for override in step.overrides),
+        *(readable(filled(override)) for override in step.overrides),
         *own,
-        *(filled(override) for override in step.pinned),
+        *(readable(filled(override)) for override in step.pinned),
     ]

@@ -4,12 +4,23 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from nsmc.experiments.commands import shortened
 from nsmc.experiments.effects import has_effect
+from nsmc.experiments.overrides import command_line, overridden_keys, readable
 from nsmc.experiments.record import RECORD_FILE, read_record, state_of
 from nsmc.experiments.schema import RunConfig, check_config
 from nsmc.experiments.signature import corpus_fingerprint, signature
+from nsmc.runtime.bundle import CONFIG_FILE
 
 AUTO = "auto"
+
+# What weights are made for: where one of these changes, they are of no use.
+_MADE_FOR = (
+    *("task", "recipe", "seed", "init_from", "ckpt_path", "data.split_seed"),
+    *("data.validation_fraction", "data.vocab_size", "data.min_frequency", "data.normalization"),
+    *("model.cell", "model.embedding_dim", "model.hidden_size", "model.num_layers"),
+    *("model.bidirectional", "model.embedding_rank"),
+)
 _UNFINISHED = ("interrupted", "failed")
 
 
@@ -38,32 +49,59 @@ def folder_to_resume(
 
 
 def resumed_config(
-    folder: Path, composed: Mapping[str, Any], overridden: Sequence[str]
+    folder: Path, composed: Mapping[str, Any], overrides: Sequence[str]
 ) -> RunConfig:
     """The configuration of the run in `folder`, but for the keys that the command line changes.
 
-    `composed` is the command line's configuration and `overridden` the keys it names. Raises
+    `composed` is the command line's configuration and `overrides` what was typed for it. Raises
     ValueError for a key that would make it another run.
     """
     record = read_record(folder)
     if record is None:
         raise ValueError(f"{folder} holds no run: resume= and hydra.run.dir= exclude each other")
     ours = {key: composed[key] for key in ("resume", "sweep")}  # of the command, not of the run
-    config: dict[str, Any] = {**record.get("config", {}), **ours}
-    for key in overridden:
+    begun: dict[str, Any] = {**record.get("config", {}), **ours}
+    config, changed = begun, []
+    for key in overridden_keys(overrides):
         if key in ours:
             continue
         if "." not in key and has_effect(key) and isinstance(composed.get(key, {}), Mapping):
             raise ValueError(f"{key}: a run goes on with its own; leave {key}= out")
         value = _value_of(composed, key)
-        if has_effect(key) and value != _value_of(config, key):
-            raise ValueError(
-                f"{key}: cannot change for a run that goes on ({folder} has "
-                f"{_value_of(config, key)}); for another run that starts from its weights set "
-                "ckpt_path"
-            )
+        if has_effect(key) and value != _value_of(begun, key):
+            changed.append(key)
         config = _with(config, key.split("."), value)
+    if changed:
+        raise ValueError(
+            f"{changed[0]}: cannot change for a run that goes on ({folder} has "
+            f"{_value_of(begun, changed[0])}); for another run type: "
+            f"{_command_of_another_run(folder, record, overrides, changed)}"
+        )
     return check_config(config)
+
+
+def _command_of_another_run(
+    folder: Path, record: Mapping[str, Any], overrides: Sequence[str], changed: Sequence[str]
+) -> str:
+    """A command for the run in `folder` with what was typed, from its weights where that works."""
+    config = record.get("config", {})
+    from_weights = (
+        (folder / "bundle" / CONFIG_FILE).is_file()
+        and not config.get("recipe")
+        and _value_of(config, "model.embedding_rank") is None
+        and not any(key.startswith(_MADE_FOR) for key in changed)
+    )
+    left_out = {"resume", *overridden_keys(overrides)}
+    left_out |= {"init_from", "ckpt_path"} if from_weights else set()
+    begun = record.get("overrides", [])
+    kept = [
+        override
+        for override, key in zip(begun, overridden_keys(begun), strict=True)
+        if key not in left_out and not key.startswith(("sweep", "search"))
+    ]
+    typed = [o for o in overrides if overridden_keys([o]) != ["resume"]]
+    start = [readable(f"init_from={shortened(folder)}")] if from_weights else []
+    return command_line([*kept, *typed, *start])
 
 
 def _value_of(config: Mapping[str, Any], key: str) -> Any:

@@ -13,13 +13,13 @@ from pathlib import Path
 import torch
 
 from nsmc.experiments.commands import shortened
+from nsmc.experiments.composition import flags
 from nsmc.experiments.continuing import Record
 from nsmc.experiments.job import process_rank, run_job
 from nsmc.experiments.overrides import pasteable, quoted
 from nsmc.experiments.recipe import run_recipe
 from nsmc.experiments.record import BusyError, is_occupied, read_record, write_record
 from nsmc.experiments.schema import RunConfig
-from nsmc.experiments.sources import flags
 from nsmc.experiments.summary import next_commands, summary
 from nsmc.training.signals import Interrupted, Pruned
 from nsmc.training.slurm import ASKED_BY_PARENT

@@ -3,13 +3,15 @@
 The YAML files under configs/ choose the values; this file says which values make sense.
 """
 
-import difflib
 import re
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal, Self, TypeVar, get_args
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
+
+from nsmc.experiments.keys import Keys
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 PositiveInt = Annotated[int, Field(ge=1, le=2**31 - 1)]
@@ -18,6 +20,41 @@ Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 
 
 Choices = Annotated[list[str | int | float | bool | None], Field(min_length=1)]
+
+
+def _is_no_none(text: str) -> str:
+    if text in ("None", "none", ""):
+        raise PydanticCustomError("none", "text, or null (which None is written as)")
+    return text
+
+
+def _at_home(path: str) -> str:
+    """With `~` written out."""
+    try:
+        return str(Path(path).expanduser()) if path.startswith("~") else path
+    except RuntimeError:
+        raise PydanticCustomError(
+            "home", "a path; a ~ before a name stands for a user's folder, ./~ for itself"
+        ) from None
+
+
+def _is_set(value: str) -> str:
+    if value == "???":  # as OmegaConf writes a value that is still to be given
+        raise PydanticCustomError("missing", "missing")
+    return value
+
+
+Folder = Annotated[str, AfterValidator(_is_set), AfterValidator(_at_home)]
+# A path or name that may be missing.
+Place = Annotated[str, AfterValidator(_is_no_none), AfterValidator(_at_home)] | None
+
+
+def _are_two_names(labels: list[str]) -> list[str]:
+    if len(labels) != 2 or len(set(labels)) != 2:
+        raise PydanticCustomError(
+            "labels", "exactly two different names, of label 0 and of label 1: [NAME,NAME]"
+        )
+    return labels
 
 
 class Section(BaseModel):
@@ -31,32 +68,26 @@ class RemoteFileConfig(Section):
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-def _is_set(value: str) -> str:
-    if value == "???":  # as OmegaConf writes a value that is still to be given
-        raise PydanticCustomError("missing", "missing")
-    return value
-
-
 class DataConfig(Section):
     name: str
-    root: Annotated[str, AfterValidator(_is_set)]
+    root: Folder
     train_file: str
     test_file: str
     remote_files: dict[str, RemoteFileConfig] | None
-    cache_dir: str
-    labels: Annotated[list[str], Field(min_length=2, max_length=2)]
+    cache_dir: Folder
+    labels: Annotated[list[str], AfterValidator(_are_two_names)]
     validation_fraction: Annotated[float, Field(gt=0, lt=1)]
     split_seed: Seed
     # 256 bytes and the padding are in every vocabulary.
     vocab_size: Annotated[int, Field(ge=257, le=1_000_000)]
     min_frequency: PositiveInt
     normalization: Literal["none", "nfc", "nfd", "nfkc", "nfkd"]
-    tokenizer: str | None
+    tokenizer: Place
     bpe_dropout: Share
     bpe_cuts: PositiveInt
     unlabelled: bool
     unlabelled_file: str
-    unlabelled_archive: str | None
+    unlabelled_archive: Place
     max_length: PositiveInt
     padding: Literal["longest", "fixed"]
     batch_size: PositiveInt
@@ -235,7 +266,7 @@ class RunConfig(Section):
     """All of a run's configuration."""
 
     task: Literal["classify", "pretrain", "linear"]
-    init_from: str | None
+    init_from: Place
     data: DataConfig
     model: ModelConfig
     trainer: TrainerConfig
@@ -247,8 +278,8 @@ class RunConfig(Section):
     search: SearchConfig | None = None
     recipe: Annotated[list[StepConfig], Field(min_length=1)] | None
     seed: Seed
-    ckpt_path: str | None
-    resume: str | None
+    ckpt_path: Place
+    resume: Place
     test: bool
 
     @model_validator(mode="after")
@@ -280,6 +311,9 @@ class RunConfig(Section):
         return self
 
 
+KEYS = Keys(RunConfig)
+
+
 def check_config(config: Mapping[str, Any]) -> RunConfig:
     """Check a resolved configuration.
 
@@ -298,8 +332,8 @@ def _checked(section: type[S], values: Any, *place: str) -> S:
         return section.model_validate(values)
     except ValidationError as error:
         problems = error.errors(include_url=False)
-    described = [_describe({**problem, "loc": (*place, *problem["loc"])}) for problem in problems]
-    raise ValueError("; ".join(described))
+    placed = [{**problem, "loc": (*place, *problem["loc"])} for problem in problems]
+    raise ValueError("; ".join(map(KEYS.describe, placed)))
 
 
 def is_for_many_runs(config: RunConfig) -> bool:
@@ -307,40 +341,3 @@ def is_for_many_runs(config: RunConfig) -> bool:
     sweep, search = config.sweep, config.search
     is_search = search is not None and search.trial is None
     return is_search or sweep.name is not None or sweep.force or sweep.dry_run
-
-
-def unknown_key(key: str) -> str:
-    """Says that there is no such key, and which one may have been meant."""
-    close = difflib.get_close_matches(key, list(known_keys()), n=1)
-    return f"{key}: no such key" + (f"; did you mean {close[0]}?" if close else "")
-
-
-def known_keys(section: type[BaseModel] = RunConfig, prefix: str = "") -> Iterator[str]:
-    """Every key of the configuration, dotted."""
-    for name, info in section.model_fields.items():
-        key = f"{prefix}{name}"
-        yield key
-        for kind in (info.annotation, *get_args(info.annotation)):  # such as SearchConfig | None
-            if isinstance(kind, type) and issubclass(kind, BaseModel):
-                yield from known_keys(kind, f"{key}.")
-
-
-def _describe(problem: Any) -> str:
-    # A union such as "int or null" adds the member's name to the place; it is no key.
-    known = set(known_keys())
-    place = [str(part) for part in problem["loc"]]
-    while (
-        len(place) > 1
-        and place[-1] in ("int", "float", "str", "constrained-int")
-        and (".".join(place) not in known)
-    ):
-        place.pop()
-    if not place:  # of the whole, which the message names itself
-        return str(problem["msg"])
-    key = ".".join(place)
-    if problem["type"] == "extra_forbidden":
-        return unknown_key(key)
-    if problem["type"] == "missing":
-        return f"{key}: missing; set it"
-    allowed = problem["msg"].removeprefix("Input should be ")
-    return f"{key}={problem['input']}: must be {allowed}"

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from nsmc.data.cache import digest_of, digest_of_file
+from nsmc.data.download import check_root
 from nsmc.data.encoding import fingerprint_of
 from nsmc.data.soft_labels import teacher_digest
 from nsmc.experiments.effects import has_effect, has_effect_on
@@ -79,17 +80,19 @@ def _effective(task: str | None, section: Mapping[str, Any], prefix: str = "") -
 
 
 def _digest_of_checkpoint(path: str) -> str:
-    if not Path(path).is_file():
+    if not Path(path).expanduser().is_file():
         raise FileNotFoundError(f"{path}: no such checkpoint")
-    return digest_of_file(Path(path))
+    return digest_of_file(Path(path).expanduser())
 
 
 def corpus_fingerprint(config: DataConfig, test: bool) -> str:
     """The digest of the corpus's files, of those to be downloaded as they are published.
 
     Without a `test` the test file may be missing; where it is there, it counts all the same. Raises
-    FileNotFoundError for a file that is needed and neither there nor published.
+    FileNotFoundError for a file that is needed and neither there nor published, and
+    NotADirectoryError where data.root is a file.
     """
+    check_root(Path(config.root).expanduser())
     train, test_digest = _digest(config, config.train_file), _digest(config, config.test_file)
     if train is None:
         raise FileNotFoundError(f"{_path(config, config.train_file)} is not there; set data.root")

@@ -1,58 +1,70 @@
-"""Where the configuration comes from besides `configs/`, for the commands that this one starts.
+"""Checks what a run starts from and learns from, before anything is downloaded, read or trained."""
 
-`--config-dir` and `hydra.searchpath` add folders, `--config-path` and `--config-name` choose
-another configuration altogether. A recipe's steps and a sweep's jobs are composed from the same.
-"""
-
-import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from hydra.core.hydra_config import HydraConfig
+from nsmc.data.soft_labels import SOFT_LABELS_FILE
+from nsmc.experiments.schema import RunConfig
+from nsmc.runtime.bundle import CONFIG_FILE, TOKENIZER_FILE
+from nsmc.runtime.choosing import bundle_folder
+from nsmc.runtime.loading import read_config, read_tokenizer
+from nsmc.training.starting import check_shape
 
-import nsmc
-from nsmc.experiments.overrides import quoted
-
-CONFIG_NAME = "train"
-SEARCH_PATH = "hydra.searchpath"
-_TYPED = "command-line"  # in the names that Hydra has for folders that were typed
-
-# In a clone and in an installation alike.
-_CONFIGS = Path(nsmc.__file__).parents[1] / "configs"
+# By the folder's name, what runs in it will be: the earlier steps of a recipe.
+Planned = Mapping[str, RunConfig]
 
 
-def search_path() -> list[str]:
-    """The override that adds the folders that were typed; empty without any."""
-    sources: list[Any] = HydraConfig.get().runtime.config_sources
-    if not any(_TYPED in source.provider for source in sources):
-        return []
-    # With those that the main configuration adds: the override replaces them.
-    added = [s for s in sources if s.provider == _TYPED or s.provider.startswith(SEARCH_PATH)]
-    return [f"{SEARCH_PATH}=[{','.join(quoted(_address(source)) for source in added)}]"]
+def check_sources(config: RunConfig, planned: Planned | None = None) -> None:
+    """Check the bundle of `init_from` and the teachers, those that are planned among them.
+
+    Raises FileNotFoundError where there is none, and ValueError where it is of another shape, has
+    other tokens, or is of another kind.
+    """
+    planned = planned or {}
+    if config.init_from is not None:
+        if config.init_from in planned:
+            _check_planned_start(config, config.init_from, planned[config.init_from])
+        else:
+            _check_bundle(config, config.init_from)
+    for teacher in config.distill.teachers:
+        if _classifies_nothing(teacher, planned):
+            raise ValueError(
+                f"distill.teachers={teacher}: a language model, which classifies nothing; start "
+                "from it with init_from instead"
+            )
 
 
-def _address(source: Any) -> str:
-    path = Path(source.path).absolute() if source.schema == "file" else source.path
-    return f"{source.schema}://{path}"
+def _check_planned_start(config: RunConfig, name: str, theirs: RunConfig) -> None:
+    if theirs.task == "linear":
+        raise ValueError(f"init_from={name}: a linear classifier has no weights to start from")
+    check_shape(config.model.encoder(), theirs.model.encoder(), name)
 
 
-def flags() -> list[str]:
-    """The flags that choose another configuration; empty for `configs/train.yaml`."""
-    if not HydraConfig.initialized():
-        return []
-    config = HydraConfig.get()
-    (main,) = [source for source in config.runtime.config_sources if source.provider == "main"]
-    chosen = []
-    if main.schema == "file" and Path(main.path) != _CONFIGS:
-        chosen += ["--config-path", str(Path(main.path).absolute())]
-    if config.job.config_name != CONFIG_NAME:
-        chosen += ["--config-name", str(config.job.config_name)]
-    return chosen
+def _check_bundle(config: RunConfig, name: str) -> None:
+    try:
+        folder = bundle_folder(Path(name).expanduser())
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"init_from: {error}") from None
+    check_shape(config.model.encoder(), asdict(read_config(folder / CONFIG_FILE)), name)
+    if config.data.tokenizer is None:
+        return
+    path = Path(config.data.tokenizer).expanduser()
+    path = path if path.is_file() else bundle_folder(path) / TOKENIZER_FILE
+    ours, theirs = (read_tokenizer(each).get_vocab() for each in (path, folder / TOKENIZER_FILE))
+    if ours != theirs:
+        raise ValueError(f"init_from={name}: its tokens are others; leave out data.tokenizer")
 
 
-def check_flags(resume: str, earlier: Sequence[str]) -> None:
-    """Raises ValueError where a recipe that goes on would be composed otherwise than before."""
-    if list(earlier) != flags():
-        before = shlex.join(["python", "train.py", *earlier])
-        raise ValueError(f"resume={resume}: its steps were composed by {before}; type that again")
+def _classifies_nothing(teacher: str, planned: Planned) -> bool:
+    if teacher in planned:
+        return planned[teacher].task == "pretrain"
+    path = Path(teacher).expanduser()
+    if path.is_file() or (path / SOFT_LABELS_FILE).is_file():
+        return False
+    try:
+        labels: tuple[Any, ...] = read_config(bundle_folder(path) / CONFIG_FILE).labels
+    except FileNotFoundError:  # whoever reads it will say so
+        return False
+    return not labels

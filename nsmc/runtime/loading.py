@@ -56,7 +56,7 @@ def read_bundle(folder: Path) -> Bundle:
     for name in (CONFIG_FILE, WEIGHTS_FILE, TOKENIZER_FILE):
         if not (folder / name).is_file():
             raise FileNotFoundError(f"{folder}: not a bundle, {name} is missing")
-    config = _read_config(folder / CONFIG_FILE)
+    config = read_config(folder / CONFIG_FILE)
     # Before anything is parsed: damage can make a parser fail in ways that cannot be caught.
     for name, digest in digests(folder).items():
         if config.sha256.get(name) != digest:
@@ -68,7 +68,8 @@ def read_bundle(folder: Path) -> Bundle:
     return Bundle(config, tensors, _read_tokenizer(folder / TOKENIZER_FILE, config))
 
 
-def _read_config(path: Path) -> BundleConfig:
+def read_config(path: Path) -> BundleConfig:
+    """Read and check a bundle's `config.json`; raises ValueError for one that is damaged."""
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError):

@@ -16,6 +16,7 @@ from nsmc.data.datamodule import ReviewDataModule
 from nsmc.training.classifier import RecurrentEncoder
 from nsmc.training.language_model import LanguageModule
 from nsmc.training.module import SentimentModule
+from nsmc.training.starting import weights_alone
 
 LAST = "last.ckpt"
 
@@ -119,7 +120,7 @@ def check_checkpoint(
         if theirs.get(name) != ours:
             raise ValueError(
                 f"ckpt_path={path} has {name}={theirs.get(name)}, this run {name}={ours}: "
-                "go on with the configuration it was trained with"
+                f"go on with the configuration it was trained with, or {weights_alone(path)}"
             )
 
 

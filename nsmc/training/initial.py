@@ -1,12 +1,14 @@
 """The initial weights of a network that starts from a bundle's."""
 
+from dataclasses import asdict
 from itertools import chain
+from typing import Any
 
 import torch
 
-from nsmc.runtime.bundle import BundleConfig
 from nsmc.runtime.loading import Bundle
 from nsmc.training.classifier import RECURRENT_WEIGHTS, RecurrentEncoder
+from nsmc.training.starting import check_shape
 
 _HEAD = ("attention.weight", "ln1.weight", "ln1.bias")
 
@@ -17,7 +19,9 @@ def start_from(network: RecurrentEncoder, bundle: Bundle, name: str) -> None:
     A network of one direction may start from a bundle of both. `name` is what the user calls the
     bundle. Raises ValueError where its shape is another one.
     """
-    _check_shape(network, bundle.config, name)
+    check_shape(_settings(network), asdict(bundle.config), name)
+    if network.embedding.num_embeddings != bundle.config.vocab_size:
+        raise ValueError(f"init_from={name}: its tokens are others; leave out data.tokenizer")
     tensors = {key: torch.from_numpy(tensor) for key, tensor in bundle.tensors.items()}
     with torch.no_grad():
         network.embedding.weight.copy_(tensors["embedding.weight"])
@@ -32,23 +36,13 @@ def start_from(network: RecurrentEncoder, bundle: Bundle, name: str) -> None:
                 ours.copy_(theirs)
 
 
-def _check_shape(network: RecurrentEncoder, theirs: BundleConfig, name: str) -> None:
-    if network.embedding_factor is not None:
-        raise ValueError(f"init_from={name}: needs model.embedding_rank=null")
-    ours = {
+def _settings(network: RecurrentEncoder) -> dict[str, Any]:
+    """What a network is made of, as `check_shape` wants it."""
+    return {
         "cell": network.cell,
         "embedding_dim": network.embedding.embedding_dim,
+        "embedding_rank": network.embedding_factor,
         "hidden_size": network.hidden_size,
         "num_layers": len(network.suffixes),
+        "bidirectional": len(network.suffixes[0]) == 2,
     }
-    wanted = {key: getattr(theirs, key) for key in ours}
-    if len(network.suffixes[0]) == 2 or theirs.num_layers > 1:  # the first layer can lose one
-        ours["bidirectional"] = len(network.suffixes[0]) == 2
-        wanted["bidirectional"] = theirs.bidirectional
-    if ours != wanted:
-        needed = [
-            f"model.{key}={str(wanted[key]).lower()}" for key in ours if ours[key] != wanted[key]
-        ]
-        raise ValueError(f"init_from={name}: that bundle needs {' '.join(needed)}")
-    if network.embedding.num_embeddings != theirs.vocab_size:
-        raise ValueError(f"init_from={name}: its tokens are others; leave out data.tokenizer")

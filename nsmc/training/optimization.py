@@ -7,6 +7,8 @@ import torch
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR
 
+from nsmc.training.starting import weights_alone
+
 OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
 
@@ -53,6 +55,6 @@ class Optimization:
         if planned != steps:
             raise ValueError(
                 f"the checkpoint's {self.schedule} schedule was planned for {planned} steps, this "
-                f"run has {steps}: keep trainer.max_epochs and the batches as they were, or start "
-                "with model.schedule=constant"
+                f"run has {steps}: keep trainer.max_epochs and the batches as they were, or "
+                f"{weights_alone(str(module.trainer.ckpt_path))}"
             )

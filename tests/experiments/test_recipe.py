@@ -88,7 +88,7 @@ def run_steps(
         config = check_config({**composed("data=sample", *overrides), "recipe": steps})
 
         def compose_step(of_step: Sequence[str]) -> RunConfig:
-            return check_config(composed("data=sample", *of_step))
+            return check_config(composed("data=sample", "data.split_seed=3", *of_step))
 
         return run_recipe(config, tmp_path / folder, "command", overrides, launch, compose_step)
 
@@ -261,6 +261,19 @@ def test_a_student_is_chosen_by_its_cross_entropy(composed: Composed) -> None:
         ({"pinned": ["data.tokenizer={encoder}"]}, "encoder is no earlier step"),
         ({"overrides": ["model.lr=-1"]}, "model.lr=-1"),
         ({"overrides": ["model.pooling=median"]}, "model.pooling=median"),
+        (
+            {"overrides": ["init_from={first}", "model.hidden_size=9"]},
+            "init_from={first}: that bundle needs model.hidden_size=128",
+        ),
+        (
+            {"overrides": ["init_from={first}", "data.split_seed=4"]},
+            "init_from={first}: has learnt from .*; set data.split_seed=3, which it held out",
+        ),
+        (
+            {"overrides": ["distill.teachers=[{first}]", "data.validation_fraction=0.2"]},
+            "distill.teachers={first}: a language model, which classifies nothing",
+        ),
+        ({"overrides": ["init_from=nowhere"]}, "init_from: nowhere: no such folder"),
     ],
 )
 def test_a_step_that_could_not_run_is_named_before_the_first_one_runs(
@@ -269,6 +282,12 @@ def test_a_step_that_could_not_run_is_named_before_the_first_one_runs(
     with pytest.raises(ValueError, match=f"recipe, step second: .*{message}"):
         run_steps("run", steps=[STEPS[0], {**STEPS[1], **changed}])
     assert not launch.asked
+
+
+def test_a_step_takes_paths_as_they_are_typed() -> None:
+    step = StepConfig(name="a", overrides=["data.root=/가, 나"], pinned=["init_from={b}"])
+    filled = step_overrides(step, [], {"b": Path("/다 (1)")})
+    assert filled == ["data.root='/가, 나'", "init_from='/다 (1)'"]
 
 
 def test_two_steps_of_one_name_are_refused(run_steps: Steps, launch: Launcher) -> None:

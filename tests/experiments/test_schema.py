@@ -9,7 +9,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from nsmc.experiments.hardware import check_hardware
-from nsmc.experiments.schema import check_config, known_keys, unknown_key
+from nsmc.experiments.schema import KEYS, check_config
 
 Composed = Callable[..., dict[str, Any]]
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -36,7 +36,7 @@ def test_every_key_of_the_schema_is_in_the_yaml(composed: Composed) -> None:
                 keys |= dotted(value, f"{prefix}{name}.")
         return keys
 
-    assert set(known_keys()) == dotted(composed("search=optuna"))
+    assert set(KEYS) == dotted(composed("search=optuna"))
 
 
 def test_the_blog_experiment_has_the_blogs_numbers(composed: Composed) -> None:
@@ -54,13 +54,13 @@ def test_the_blog_experiment_has_the_blogs_numbers(composed: Composed) -> None:
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("model.lr=abc", "model.lr=abc: must be a valid number"),
+        ("model.lr=abc", "model.lr=abc: must be a number"),
         ("model.lr=0", "model.lr=0: must be greater than 0"),
         ("model.lr=inf", "model.lr=inf: must be a finite number"),
         ("model.lr=nan", "model.lr=nan: must be a finite number"),
         ("model.hidden_size=0", "model.hidden_size=0: must be greater than or equal to 1"),
-        ("model.hidden_size=1.5", "model.hidden_size=1.5: must be a valid integer"),
-        ("model.hidden_size=true", "model.hidden_size=True: must be a valid integer"),
+        ("model.hidden_size=1.5", "model.hidden_size=1.5: must be a whole number"),
+        ("model.hidden_size=true", "model.hidden_size=true: must be a whole number"),
         ("model.dropout=1", "model.dropout=1: must be less than 1"),
         (
             "model.pooling=median",
@@ -84,13 +84,13 @@ def test_the_blog_experiment_has_the_blogs_numbers(composed: Composed) -> None:
         ("data.vocab_size=256", "data.vocab_size=256: must be greater than or equal to 257"),
         ("data.validation_fraction=1", "data.validation_fraction=1: must be less than 1"),
         ("data.validation_fraction=0", "data.validation_fraction=0: must be greater than 0"),
-        ("data.shuffle=2", "data.shuffle=2: must be a valid boolean"),
+        ("data.shuffle=2", "data.shuffle=2: must be true or false"),
         ("trainer.max_epochs=-1", "trainer.max_epochs=-1: must be greater than or equal to 1"),
         (
             "trainer.limit_train_batches=0",
             "trainer.limit_train_batches=0: must be greater than or equal to 1",
         ),
-        ("trainer.limit_train_batches=x", "trainer.limit_train_batches=x: must be a valid integer"),
+        ("trainer.limit_train_batches=x", "trainer.limit_train_batches=x: must be a whole number"),
         ("trainer.accelerator=tpu", "trainer.accelerator=tpu: must be 'auto', 'cpu', 'gpu',"),
         ("trainer.precision=8", "trainer.precision=8: must be '32-true', 'bf16-mixed' or"),
         ("+model.hiden_size=3", "model.hiden_size: no such key; did you mean model.hidden_size?"),
@@ -155,8 +155,28 @@ def test_a_corpus_of_ones_own_has_no_addresses(composed: Composed) -> None:
     assert (data.remote_files, data.unlabelled_archive) == (None, None)
 
 
-def test_an_unknown_key_without_a_neighbour_gets_no_suggestion() -> None:
-    assert unknown_key("zzzzzz") == "zzzzzz: no such key"
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("model.hiden_size", "model.hidden_size"),
+        ("trainer.epochs", "trainer.max_epochs"),
+        ("modle.lr", "model.lr"),
+        ("optimizer.lr", "model.lr"),
+        ("lr", "model.lr"),
+        ("trainer.batch_size", "data.batch_size"),
+        ("sed", "seed"),
+    ],
+)
+def test_an_unknown_key_names_the_one_that_was_meant(key: str, meant: str) -> None:
+    assert KEYS.unknown(key) == f"{key}: no such key; did you mean {meant}?"
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["zzzzzz", "trainer.accumulate_grad_batches", "trainer.profiler", "trainer.foo", "model/gru"],
+)
+def test_an_unknown_key_that_is_like_no_other_gets_no_suggestion(key: str) -> None:
+    assert KEYS.unknown(key) == f"{key}: no such key; python train.py --cfg job shows all"
 
 
 def test_a_value_stands_once_in_the_yaml() -> None:

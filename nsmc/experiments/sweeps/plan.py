@@ -13,6 +13,7 @@ from nsmc.experiments.errors import describe
 from nsmc.experiments.record import RECORD_FILE, read_record, state_of, write_record
 from nsmc.experiments.schema import DataConfig, RunConfig, check_config
 from nsmc.experiments.signature import corpus_fingerprint, signature
+from nsmc.experiments.sources import check_sources
 from nsmc.experiments.sweeps.names import job_name
 
 log = logging.getLogger(__name__)
@@ -117,6 +118,7 @@ def _plan_job(
         config = check_config(compose(overrides))
         if config.resume is not None:
             raise ValueError(f"resume={config.resume}: a sweep goes on by itself; leave it out")
+        check_sources(config)
         corpus = fingerprint(_corpus_files(config.data).model_dump_json(), config.test)
         key = signature(config, corpus, overrides=overrides)
     except Exception as error:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nsmc.data.cache import digest_of
+from nsmc.experiments.overrides import written
 from nsmc.experiments.record import read_record, state_of
 from nsmc.experiments.reports.report import IMPORTANCES_FILE
 from nsmc.experiments.schema import Range, RunConfig, SearchConfig, check_config
@@ -75,7 +76,7 @@ def _as_overrides(parameters: Mapping[str, Any]) -> list[str]:
 def _as_text(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"  # what is more than that is noise, in a table and in a folder's name
-    return str(value) if isinstance(value, str) else json.dumps(value)
+    return written(value)
 
 
 def _base(config: RunConfig) -> str:

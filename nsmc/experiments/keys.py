@@ -1,0 +1,145 @@
+"""The configuration's keys: which there are, what they hold, and what is wrong with a value."""
+
+import difflib
+import json
+import types
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+# How much alike two names are, from 0 to 1, before one is taken for a slip in typing the other. Of
+# whole keys the section is alike already.
+_SIMILAR, _SIMILAR_KEYS = 0.75, 0.85
+
+# What pydantic calls "a valid …".
+_IN_WORDS = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "string_type": "text",
+    "list_type": "a list, [VALUE,VALUE]",
+    "model_type": "a section with keys of its own",
+    "model_attributes_type": "a section with keys of its own",
+    "dict_type": "a section with keys of its own",
+    "too_short": "one or more",
+}
+_NUMBERS = ("int_type", "int_from_float", "float_type")
+
+
+class Keys:
+    """The dotted keys of a schema, which is a pydantic model with others inside."""
+
+    def __init__(self, schema: type[BaseModel]) -> None:
+        self._fields = dict(_fields(schema))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fields)
+
+    def is_text(self, key: str) -> bool:
+        """Whether it holds free text, such as a path, or a list of texts."""
+        return str in self._types(key) or self.is_list(key)
+
+    def is_list(self, key: str) -> bool:
+        """Whether it holds a list of texts."""
+        return list[str] in self._types(key)
+
+    def is_required(self, key: str) -> bool:
+        """Whether there is such a key, and a configuration must have it."""
+        return key in self._fields and self._fields[key].is_required()
+
+    def _types(self, key: str) -> list[Any]:
+        return _members(self._fields[key].annotation) if key in self._fields else []
+
+    def unknown(self, key: str) -> str:
+        """Says that there is no such key, and which one was meant where one is nearly the same."""
+        meant = self._meant(key)
+        advice = f"did you mean {meant}?" if meant else "python train.py --cfg job shows all"
+        return f"{key}: no such key; {advice}"
+
+    def _meant(self, key: str) -> str | None:
+        """A similar name in the same section, or the same name in another one."""
+        section, _, name = key.rpartition(".")
+        sections = defaultdict(list)
+        for known in self._fields:
+            where, _, last = known.rpartition(".")
+            sections[last].append(where)
+        beside = [last for last, places in sections.items() if section in places]
+        if close := difflib.get_close_matches(name, beside, n=1, cutoff=_SIMILAR):
+            return f"{section}.{close[0]}".removeprefix(".")
+        if len(sections.get(name, [])) == 1:
+            return f"{sections[name][0]}.{name}".removeprefix(".")
+        close = difflib.get_close_matches(key, list(self._fields), n=1, cutoff=_SIMILAR_KEYS)
+        return close[0] if close else None
+
+    def describe(self, problem: Any) -> str:
+        """One of pydantic's errors in a line: the key, its value, and what is allowed."""
+        path = [str(part) for part in problem["loc"]]
+        # A union such as "int or null" adds the member's name to the path; it is no key.
+        is_member = ("int", "float", "str", "constrained-int", "function-after")
+        while len(path) > 1 and path[-1].startswith(is_member) and ".".join(path) not in self:
+            path.pop()
+        key, value, kind = ".".join(path), problem["input"], problem["type"]
+        if not path:  # of the whole, which the message names itself
+            return str(problem["msg"])
+        if kind == "extra_forbidden":
+            return self.unknown(key)
+        if kind == "missing":
+            return f"{key}: missing; set it"
+        allowed = _IN_WORDS.get(kind, problem["msg"].removeprefix("Input should be "))
+        if type(None) in self._types(key) and "null" not in allowed:
+            allowed += ", or null" + " (which None is written as)" * (value in ("None", "none"))
+        return f"{key}={_shown(value)}: must be {allowed}{_hint(kind, value)}"
+
+
+def _fields(schema: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    for name, info in schema.model_fields.items():
+        yield f"{prefix}{name}", info
+        for member in _members(info.annotation):
+            if isinstance(member, type) and issubclass(member, BaseModel):
+                yield from _fields(member, f"{prefix}{name}.")
+
+
+def _members(annotation: Any) -> list[Any]:
+    """The types that a union has, such as `SearchConfig | None`."""
+    if get_origin(annotation) is Annotated:
+        return _members(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, types.UnionType):
+        return [each for member in get_args(annotation) for each in _members(member)]
+    return [annotation]
+
+
+def _hint(kind: str, value: Any) -> str:
+    """What helps beyond the type that is wanted."""
+    if kind == "string_type" and isinstance(value, int | float):
+        return f"; in quotes it is: '{_shown(value)}'"
+    if kind in (*_NUMBERS, "bool_type") and isinstance(value, str) and _looks_typed(value):
+        return "; in quotes it is text, so leave them out"
+    if kind in _NUMBERS and isinstance(value, float) and value.is_integer():
+        return f": {value:.0f}"
+    return ""
+
+
+def _looks_typed(text: str) -> bool:
+    """Whether a text would be a number or a truth value without its quotes."""
+    if text.lower() in ("true", "false"):
+        return True
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _shown(value: Any) -> str:
+    """A value as it is typed."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_shown, value))}]"
+    if isinstance(value, str):
+        return f"'{value}'" if _looks_typed(value) or not value else value
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
+    return str(value)

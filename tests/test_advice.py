@@ -1,0 +1,248 @@
+"""What `python train.py` says of a mistake: one line with the key, the value and a way out.
+
+Advice that is given is followed here to its end.
+"""
+
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.commands import run, train, train_command, write_corpus
+
+SETTINGS = ("trainer.max_epochs=1", "logger=none")
+
+
+def error_of(corpus: Path, *overrides: str) -> str:
+    """The one line that a command fails with."""
+    return one_line(train(corpus, *overrides, expect=1).stderr)
+
+
+def one_line(said: str) -> str:
+    assert "Traceback" not in said and "Exception" not in said
+    (line,) = [line for line in said.splitlines() if "error" in line]
+    return line.partition("error: ")[2]
+
+
+def follow(advice: str, *more: str) -> None:
+    """Run the command that a message ends with."""
+    words = shlex.split(advice[advice.index("python train.py") :])
+    run([sys.executable, *words[1:], *more])
+
+
+def record(folder: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    return content
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("trainer.accumulate_grad_batches=4", "no such key; python train.py --cfg job shows all"),
+        ("~data", "~data: no run can do without data; leave ~data out"),
+        ("data=/x/reviews.csv", "data=/x/reviews.csv: no such choice; there are nsmc, sample; for"),
+        ("data=말뭉치", "data=말뭉치: no such choice; there are nsmc, sample"),
+        ("data.labels=[a,b,c]", "data.labels=[a, b, c]: must be exactly two different names"),
+        ("data.labels=부정", "data.labels=부정: must be a list, [VALUE,VALUE]"),
+        ("trainer.gradient_clip_val=None", "must be a number, or null (which None is written as)"),
+        ("init_from=None", "init_from=None: must be text, or null (which None is written as)"),
+        ("model.lr='0.01'", "model.lr='0.01': must be a number; in quotes it is text, so leave"),
+        ("model.hidden_size=64.0", "model.hidden_size=64.0: must be a whole number: 64"),
+        ("seed=1,2", "seed=1,2: several values are for a sweep, python train.py -m …"),
+        ("seed=range(1,3)", "seed=range(1,3): several values are for a sweep"),
+        ("seed=choise(1,2)", "seed=choise(1,2): Unknown function 'choise'"),
+        ("search.space={가:1}", "cannot be read; text is written"),
+        ("모델.lr=1", "모델.lr: no such key; did you mean model.lr?"),
+        ("resume=실행/없음", "resume=실행/없음: there is no run in that folder"),
+        ("init_from=~/없음 (1)", "없음 (1): no such folder"),
+        ("data.root=/가,/나", "/가,/나/ratings_train.txt is not there; set data.root"),
+    ],
+)
+def test_a_mistake_is_told_with_a_way_out(corpus: Path, override: str, message: str) -> None:
+    assert message in error_of(corpus, "data.remote_files=null", override)
+
+
+def test_a_corpus_s_folder_that_is_a_file_is_called_one(corpus: Path) -> None:
+    file = corpus / "ratings_train.txt"
+    for root in (file, file / "inside"):
+        assert f"data.root={root}: {file} is a file" in error_of(corpus, f"data.root={root}")
+
+
+def test_a_corpus_and_runs_of_any_name_are_trained_on_found_and_gone_on_with(
+    tmp_path: Path,
+) -> None:
+    root, folder = tmp_path / "말뭉치 (1), a=b & ~c", tmp_path / "실행 [2]"
+    root.mkdir()
+    write_corpus(root)
+    train(root, *SETTINGS, "data.labels=[부정,긍정]", f"hydra.run.dir={folder}")
+    assert record(folder)["config"]["data"]["root"] == str(root)
+    assert record(folder)["config"]["data"]["labels"] == ["부정", "긍정"]
+    assert "finished before" in run([sys.executable, "train.py", f"resume={folder}"]).stderr
+    # The command in the record is one to be typed.
+    words = shlex.split(record(folder)["command"])
+    assert f"data.root={root}" in words
+    run([sys.executable, *words[1:], f"hydra.run.dir={tmp_path}/다시"])
+    assert record(tmp_path / "다시")["metrics"] == record(folder)["metrics"]
+    train(root, *SETTINGS, f"init_from={folder}", f"hydra.run.dir={tmp_path}/b")
+    assert record(tmp_path / "b")["status"] == "finished"
+
+
+def test_a_sweep_over_corpora_of_any_name(corpus: Path, tmp_path: Path) -> None:
+    roots = [tmp_path / name for name in ("가", "나 (1)")]
+    for number, root in enumerate(roots):
+        root.mkdir()
+        write_corpus(root)
+        with (root / "ratings_train.txt").open("a", encoding="utf-8") as file:
+            file.write(f"99\t또 보자 {number}\t1\n")
+    sweep = ("-m", f"hydra.sweep.dir={tmp_path}/s", f"data.root={roots[0]},{roots[1]}", "seed=1")
+    train(corpus, *SETTINGS, *sweep)
+    records = [record(path.parent) for path in (tmp_path / "s").glob("*/run.json")]
+    assert sorted(each["config"]["data"]["root"] for each in records) == sorted(map(str, roots))
+
+
+def test_a_run_with_another_setting_starts_from_the_weights_as_advised(
+    corpus: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "첫째"
+    train(corpus, *SETTINGS, f"hydra.run.dir={folder}")
+    resume = [sys.executable, "train.py", f"resume={folder}"]
+    advice = one_line(run([*resume, "trainer.max_epochs=2", "model.lr=0.02"], 1).stderr)
+    assert advice.startswith("trainer.max_epochs: cannot change for a run that goes on")
+    assert f"init_from={folder}" in advice
+    follow(advice, f"hydra.run.dir={tmp_path}/b")
+    config = record(tmp_path / "b")["config"]
+    assert (config["trainer"]["max_epochs"], config["model"]["lr"]) == (2, 0.02)
+    assert config["init_from"] == str(folder)
+    # Of another shape or split it starts from nothing.
+    for number, change in enumerate(("model.hidden_size=9", "seed=7")):
+        advice = one_line(run([*resume, change], 1).stderr)
+        assert "init_from" not in advice
+        follow(advice, f"hydra.run.dir={tmp_path}/c{number}")
+        assert record(tmp_path / f"c{number}")["status"] == "finished"
+
+
+def test_a_checkpoint_s_schedule_leads_to_its_run_s_weights(corpus: Path, tmp_path: Path) -> None:
+    train(corpus, *SETTINGS, f"hydra.run.dir={tmp_path}/가 나")
+    start = f"ckpt_path={tmp_path}/가 나/checkpoints/last.ckpt"
+    for changes in (["trainer.max_epochs=2"], ["trainer.max_epochs=2", "model.schedule=constant"]):
+        said = error_of(corpus, "logger=none", start, *changes, f"hydra.run.dir={tmp_path}/b")
+        advised = shlex.split(said[said.index("set ") :])[1]
+        assert advised == f"init_from={tmp_path}/가 나"
+    train(corpus, "logger=none", advised, *changes, f"hydra.run.dir={tmp_path}/c")
+    assert record(tmp_path / "c")["epochs"] == 2
+
+
+def test_a_checkpoint_measured_otherwise_draws_no_words_of_lightning_s(
+    corpus: Path, tmp_path: Path
+) -> None:
+    settings = (*SETTINGS, "model.schedule=constant")
+    train(corpus, *settings, f"hydra.run.dir={tmp_path}/a")
+    start = f"ckpt_path={tmp_path}/a/checkpoints/last.ckpt"
+    monitor = ("callbacks.checkpoint.monitor=val/loss", "callbacks.early_stopping.patience=2")
+    finished = train(corpus, *settings, start, *monitor, f"hydra.run.dir={tmp_path}/b")
+    assert "callbacks used" not in finished.stderr
+
+
+@pytest.mark.parametrize(
+    "experiment", [("experiment=pretrain",), ("experiment=linear", "linear.min_count=1")]
+)
+def test_without_unlabelled_reviews_the_advice_is_to_do_without(
+    corpus: Path, tmp_path: Path, experiment: tuple[str, ...]
+) -> None:
+    settings = (*experiment, "data.unlabelled_archive=null", "logger=none")
+    said = error_of(corpus, *settings)
+    assert "set data.unlabelled=false to do without" in said
+    train(corpus, *settings, "data.unlabelled=false", f"hydra.run.dir={tmp_path}")
+    assert record(tmp_path)["status"] == "finished"
+
+
+def test_a_start_that_does_not_fit_is_refused_before_a_corpus_is_encoded(
+    corpus: Path, tmp_path: Path
+) -> None:
+    settings = (*SETTINGS, f"data.cache_dir={tmp_path}/cache")
+    encoder = ("task=pretrain", "callbacks.checkpoint.monitor=val/loss")
+    train(corpus, *SETTINGS, *encoder, f"hydra.run.dir={tmp_path}/a")
+    start = f"init_from={tmp_path}/a"
+    for override, message in (
+        ("model.hidden_size=9", "that bundle needs model.hidden_size=8"),
+        ("model.embedding_rank=4", "needs model.embedding_rank=null"),
+        ("data.tokenizer=pretrained", "its tokens are others; leave out data.tokenizer"),
+    ):
+        assert message in error_of(corpus, *settings, start, override)
+    teacher = f"distill.teachers=[{tmp_path}/a]"
+    assert "a language model, which classifies nothing" in error_of(corpus, *settings, teacher)
+    sweep = ("-m", f"hydra.sweep.dir={tmp_path}/s", "model.hidden_size=9,10", start)
+    assert "model.hidden_size=8" in train(corpus, *settings, *sweep, expect=1).stderr
+    assert not (tmp_path / "cache").exists() and not (tmp_path / "s").exists()
+
+
+def test_auto_without_a_run_to_go_on_with_says_that_a_new_one_begins(
+    corpus: Path, tmp_path: Path
+) -> None:
+    finished = train(corpus, *SETTINGS, "resume=auto", f"hydra.run.dir={tmp_path}/a")
+    assert finished.stderr.count("resume=auto: no unfinished run is like this one; a new") == 1
+    assert record(tmp_path / "a")["status"] == "finished"
+
+
+def test_a_run_that_goes_on_with_another_corpus_is_told_so(corpus: Path, tmp_path: Path) -> None:
+    root = tmp_path / "corpus"
+    root.mkdir()
+    write_corpus(root)
+    train(root, *SETTINGS, f"hydra.run.dir={tmp_path}/a")
+    with (root / "ratings_train.txt").open("a", encoding="utf-8") as file:
+        file.write("99\t또\t1\n")
+    said = one_line(run([sys.executable, "train.py", f"resume={tmp_path}/a"], 1).stderr)
+    assert "is not what it was when the run began" in said and "hydra.run.dir" not in said
+
+
+def test_hydra_s_working_directory_changes_no_path(corpus: Path, tmp_path: Path) -> None:
+    """`hydra.job.chdir=true` alone would look for the corpus in the run's folder."""
+    root = Path("..", *[".."] * 9, str(corpus).removeprefix("/"))
+    command = train_command(root, *SETTINGS, f"hydra.run.dir={tmp_path}/a", "hydra.job.chdir=true")
+    run(command)
+    assert record(tmp_path / "a")["status"] == "finished"
+    assert not (tmp_path / "a" / "outputs").exists()
+
+
+@pytest.mark.parametrize(
+    ("choice", "is_logged"),
+    [
+        (("hydra/job_logging=disabled", "hydra/hydra_logging=disabled"), False),
+        (("hydra/job_logging=none", "hydra/hydra_logging=none"), False),
+        (("hydra/job_logging=none",), True),
+        (("hydra/job_logging=stdout", "hydra/hydra_logging=disabled"), True),
+    ],
+)
+def test_hydra_s_own_loggings_work(
+    corpus: Path, tmp_path: Path, choice: tuple[str, ...], is_logged: bool
+) -> None:
+    finished = train(corpus, *SETTINGS, *choice, f"hydra.run.dir={tmp_path}")
+    assert ("epoch 1/1" in finished.stdout + finished.stderr) == is_logged
+    assert record(tmp_path)["status"] == "finished"
+    failed = train(corpus, *choice, "model.lr=abc", expect=1)
+    assert "model.lr=abc: must be a number" in failed.stdout + failed.stderr
+
+
+def test_a_logging_that_is_not_installed_is_no_choice(corpus: Path) -> None:
+    said = error_of(corpus, "hydra/job_logging=nowhere")
+    assert said.startswith("hydra/job_logging=nowhere: no such choice; there are ")
+
+
+def test_an_experiment_file_sweeps_over_lists_null_and_text(corpus: Path, tmp_path: Path) -> None:
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "mine.yaml").write_text(
+        "# @package _global_\n"
+        "hydra:\n  sweeper:\n    params:\n"
+        '      model.weight_decay: [0.0, 0.004]\n      seed: "1,2"\n'
+        "      model.embedding_rank: [null, 4]\n      data.name: [가, '나, 다']\n",
+        encoding="utf-8",
+    )
+    flags = ("-m", "experiment=mine", "sweep.dry_run=true", f"hydra.searchpath=[{tmp_path}]")
+    finished = train(corpus, *flags, f"hydra.sweep.dir={tmp_path}/s")
+    assert "8 jobs: 8 new" in finished.stdout  # data.name changes no result
+    assert (
+        "model.weight_decay=0.004" in finished.stdout and "embedding_rank=null" in finished.stdout
+    )
