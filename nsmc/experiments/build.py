@@ -6,7 +6,7 @@ from pathlib import Path
 import pytorch_lightning as L
 from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
-from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
+from pytorch_lightning.loggers import CSVLogger, Logger
 
 from nsmc.data.cache import digest_of_file
 from nsmc.data.datamodule import ReviewDataModule
@@ -24,6 +24,7 @@ from nsmc.training.interruption import LastCheckpoint
 from nsmc.training.progress import ProgressBar, TrainingProgress
 from nsmc.training.randomness import StepSeed
 from nsmc.training.stopping import EarlyStopping
+from nsmc.training.tensorboard import Curves
 
 CHECKPOINTS = "checkpoints"  # the folder in a run's folder
 
@@ -131,7 +132,7 @@ def build_callbacks(config: RunConfig, folder: Path) -> list[L.Callback]:
             )
         )
     if sys.stdout.isatty() and sys.stderr.isatty():
-        callbacks += [TrainingProgress(seconds_between_lines=None), ProgressBar()]
+        callbacks += [TrainingProgress(seconds_between_lines=None), ProgressBar(monitor)]
     else:
         callbacks.append(TrainingProgress(chosen.seconds_between_lines))
     if config.logger.tensorboard and config.task == "classify":
@@ -147,14 +148,7 @@ def build_loggers(config: LoggerConfig, folder: Path, step: int | None = None) -
     """
     loggers: list[Logger] = []
     if config.tensorboard:
-        # In the run folder itself, so that TensorBoard shows its name alone; without hp_metric, or
-        # each run would have an empty column in the HPARAMS tab.
-        purge_step = None if step is None else step + 1
-        loggers.append(
-            TensorBoardLogger(
-                str(folder), name="", version="", default_hp_metric=False, purge_step=purge_step
-            )
-        )
+        loggers.append(Curves(str(folder), purge_step=None if step is None else step + 1))
     if config.csv:
         version = "csv" if step is None else f"csv_from_step_{step}"
         loggers.append(CSVLogger(str(folder), name="", version=version))

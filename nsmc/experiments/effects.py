@@ -22,7 +22,7 @@ def has_effect(key: str) -> bool:
     """Whether a dotted key, or the section it names, can change a result."""
     if key.partition(".")[0] in _SECTIONS_WITHOUT_EFFECT:
         return False
-    return not any(key == each or key.startswith(f"{each}.") for each in _KEYS_WITHOUT_EFFECT)
+    return not _is_in(key, _KEYS_WITHOUT_EFFECT)
 
 
 def has_effect_on(task: str | None, key: str) -> bool:
@@ -30,4 +30,9 @@ def has_effect_on(task: str | None, key: str) -> bool:
 
     None stands for a recipe, whose steps may be of any.
     """
-    return has_effect(key) and (task is None or key not in _UNUSED[task])
+    return has_effect(key) and (task is None or not _is_in(key, _UNUSED[task]))
+
+
+def _is_in(key: str, sections: set[str]) -> bool:
+    """Whether the key is one of these, or in a section that is."""
+    return any(key == each or key.startswith(f"{each}.") for each in sections)

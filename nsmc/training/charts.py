@@ -11,14 +11,18 @@ import numpy as np
 import numpy.typing as npt
 import pytorch_lightning as L
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from pytorch_lightning.loggers import TensorBoardLogger
 from torchmetrics import CatMetric
 
 from nsmc.data.batching import Batch
 from nsmc.data.datamodule import ReviewDataModule
+from nsmc.training.fonts import drawable, families
 
 _HARDEST = 20  # reviews shown
+
+_INK = "#888888"  # legible on TensorBoard's light background and on its dark one
 
 _MARKUP = set("<>&|*_`~[]\\#")  # characters that Markdown or HTML would take for its own
 
@@ -55,7 +59,7 @@ class ValidationCharts(L.Callback):
             return
         writer, step = logger.experiment, trainer.global_step
         figure = confusion_matrix_figure(probabilities, labels, self.labels)
-        writer.add_figure("val/confusion_matrix", figure, step)
+        writer.add_image("val/confusion_matrix", pixels(figure), step, dataformats="HWC")
         writer.add_pr_curve("val/precision_recall", labels, probabilities, step)
         datamodule: ReviewDataModule = trainer.datamodule  # type: ignore[attr-defined]
         text = hardest_reviews(probabilities, labels, rows, self.labels, datamodule)
@@ -69,20 +73,30 @@ def confusion_matrix_figure(
     counts = np.zeros((2, 2), dtype=np.int64)
     np.add.at(counts, (labels, (probabilities > 0.5).astype(int)), 1)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    figure = Figure(figsize=(4.2, 3.6), layout="constrained")
+    figure = Figure(figsize=(4.2, 3.6), dpi=150, facecolor="none", layout="constrained")
     axes = figure.subplots()
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    # The fonts that come with matplotlib have no Hangul.
-    shown = [name if name.isascii() else str(label) for label, name in enumerate(names)]
-    axes.set_xticks([0, 1], shown)
-    axes.set_yticks([0, 1], shown)
-    axes.set_xlabel("predicted")
-    axes.set_ylabel("true")
+    is_drawn = all(drawable(name) == name for name in names)
+    shown = list(names) if is_drawn else [str(label) for label in range(len(names))]
+    style: dict[str, Any] = {"family": families("".join(shown)), "color": _INK}
+    axes.set_xticks([0, 1], shown, **style)
+    axes.set_yticks([0, 1], shown, **style)
+    axes.set_xlabel("predicted", color=_INK)
+    axes.set_ylabel("true", color=_INK)
+    axes.tick_params(color=_INK)
+    axes.spines[:].set_color(_INK)
     for (true, predicted), count in np.ndenumerate(counts):
         share = shares[true, predicted]
         colour = "white" if share > 0.5 else "black"
         axes.text(predicted, true, f"{count:,}\n{share:.1%}", ha="center", va="center", c=colour)
     return figure
+
+
+def pixels(figure: Figure) -> npt.NDArray[np.uint8]:
+    """The figure as [height, width, 4]; `SummaryWriter.add_figure` would fill what is clear."""
+    canvas: Any = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())
 
 
 def hardest_reviews(

@@ -6,10 +6,14 @@ The progress bar is for terminals; in a log file a long epoch gets a line now an
 import logging
 import math
 import time
+from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import Any
 
 import pytorch_lightning as L
 from pytorch_lightning.callbacks import TQDMProgressBar
+from pytorch_lightning.callbacks.progress.tqdm_progress import Tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
 
 from nsmc.data.batching import Batch
 
@@ -17,14 +21,76 @@ log = logging.getLogger(__name__)
 
 
 class ProgressBar(TQDMProgressBar):
-    """Lightning's bar with the loss alone."""
+    """One bar at the bottom of a terminal: the loss, and the monitored metric as last validated.
+
+    Whatever is logged meanwhile stands above it, and no finished bar stays.
+    """
+
+    BAR_FORMAT = "{l_bar}{bar}| {remaining} left{postfix}"
+
+    def __init__(self, monitor: str) -> None:
+        super().__init__()
+        self.monitor = monitor
+        self._last_value: float | None = None
+        self._logging = ExitStack()
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if logging.root.handlers:  # else nothing is to be logged
+            self._logging.enter_context(logging_redirect_tqdm(tqdm_class=Tqdm))
+        super().on_train_start(trainer, pl_module)
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        super().on_train_end(trainer, pl_module)
+        self._logging.close()
+
+    def on_exception(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
+    ) -> None:
+        for bar in (self._train_progress_bar, self._val_progress_bar, self._test_progress_bar):
+            if bar is not None:
+                bar.close()
+        self._logging.close()
+
+    def on_train_epoch_start(self, trainer: L.Trainer, *_: Any) -> None:
+        self.train_progress_bar.reset(trainer.num_training_batches)
+        self.train_progress_bar.set_description(_epoch(trainer))
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if self.monitor in trainer.callback_metrics:
+            self._last_value = float(trainer.callback_metrics[self.monitor])
+        super().on_validation_end(trainer, pl_module)
 
     def get_metrics(
         self, trainer: L.Trainer, pl_module: L.LightningModule
     ) -> dict[str, int | str | float | dict[str, float]]:
-        metrics = super().get_metrics(trainer, pl_module)
-        metrics.pop("v_num", None)  # the logger's version, which here is always the same
-        return metrics
+        shown = {"loss": trainer.progress_bar_metrics.get("train/loss_step")}
+        shown[self.monitor] = self._last_value
+        return {name: f"{value:.4f}" for name, value in shown.items() if value is not None}
+
+    def init_train_tqdm(self) -> Tqdm:
+        bar = super().init_train_tqdm()
+        bar.leave = False
+        return bar
+
+    def init_validation_tqdm(self) -> Tqdm:
+        bar = super().init_validation_tqdm()
+        bar.leave = False
+        return bar
+
+    def init_test_tqdm(self) -> Tqdm:
+        bar = super().init_test_tqdm()
+        bar.leave = False
+        return bar
+
+    # Lightning's next two also number the data loaders.
+
+    def on_validation_batch_start(self, *args: Any, dataloader_idx: int = 0) -> None:
+        if self.has_dataloader_changed(dataloader_idx):
+            self.val_progress_bar.reset(self.total_val_batches_current_dataloader)
+
+    def on_test_batch_start(self, *args: Any, dataloader_idx: int = 0) -> None:
+        if self.has_dataloader_changed(dataloader_idx):
+            self.test_progress_bar.reset(self.total_test_batches_current_dataloader)
 
 
 class TrainingProgress(L.Callback):
@@ -86,7 +152,9 @@ class TrainingProgress(L.Callback):
         if wait is not None and now - self._last_line >= wait:
             self._last_line = now
             share = (batch_idx + 1) / trainer.num_training_batches
-            self._log_line(trainer, f"{share:.0%} of the epoch, loss {float(outputs['loss']):.4f}")
+            loss, rate = float(outputs["loss"]), self._rate_since(self._epoch)
+            form = "%s, %.0f%% done: loss %.4f, %s reviews/s"
+            log.info(form, _epoch(trainer), 100 * share, loss, f"{rate:,.0f}")
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         metrics = {
@@ -98,15 +166,7 @@ class TrainingProgress(L.Callback):
         self.history.append(
             {"epoch": trainer.current_epoch + 1, "step": trainer.global_step, **metrics}
         )
-        losses = {split: metrics.get(f"{split}/loss") for split in ("train", "val")}
-        shown = [
-            f"{split} loss {loss:.4f}{_accuracy(metrics.get(f'{split}/accuracy'))}"
-            for split, loss in losses.items()
-            if loss is not None
-        ]
-        if trainer.progress_bar_callback is not None and trainer.is_global_zero:
-            print()  # end the bar's line
-        self._log_line(trainer, ", ".join(shown))
+        log.info("%s: %s", _epoch(trainer), _described(metrics))
 
     def _check_loss(self, loss: float, step: int) -> None:
         if not math.isfinite(loss):
@@ -128,14 +188,19 @@ class TrainingProgress(L.Callback):
         for logger in trainer.loggers:
             logger.log_metrics(rates, step=trainer.global_step)
 
-    def _log_line(self, trainer: L.Trainer, text: str) -> None:
-        epoch = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
-        log.info("%s: %s, %s reviews/s", epoch, text, f"{self._rate_since(self._epoch):,.0f}")
-
     def _rate_since(self, start: tuple[int, float]) -> float:
         """Reviews per second since `start`, which has the reviews and the seconds of then."""
         return (self.reviews - start[0]) / max(self.seconds - start[1], 1e-9)
 
 
-def _accuracy(value: float | None) -> str:
-    return "" if value is None else f" accuracy {value:.4f}"
+def _epoch(trainer: L.Trainer) -> str:
+    """Counted from 1, as people do."""
+    return f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
+
+
+def _described(metrics: Mapping[str, float]) -> str:
+    """What an epoch came to, short enough for a terminal's 80 characters."""
+    shown = ("train/loss", "val/loss", "val/accuracy")
+    return ", ".join(
+        f"{name.replace('/', ' ')} {metrics[name]:.4f}" for name in shown if name in metrics
+    )

@@ -1,6 +1,6 @@
 """The page's style and script. They are kept here and not in files so that every install has them.
 
-The script sorts the table and draws the pictures; the page is legible without it.
+The script sorts the tables and draws the pictures; the page is legible without it.
 """
 
 STYLE = """
@@ -22,7 +22,8 @@ body {
   font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif;
 }
 h1 { font-size: 1.6rem; margin: 0 0 0.25rem; }
-h2 { font-size: 1.15rem; margin: 2.2rem 0 0.6rem; }
+h2 { font-size: 1.3rem; margin: 2.2rem 0 0.6rem; }
+h3 { font-size: 1.05rem; margin: 1.8rem 0 0.4rem; }
 p { margin: 0.3rem 0; }
 p, li, td { overflow-wrap: anywhere; }
 .faint { color: var(--faint); font-size: 0.9rem; }
@@ -32,7 +33,7 @@ p, li, td { overflow-wrap: anywhere; }
 }
 table { border-collapse: collapse; width: 100%; font-size: 0.9rem; }
 th, td { padding: 0.35rem 0.7rem; border-bottom: 1px solid var(--line); text-align: left; }
-#leaderboard td {
+.leaderboard td {
   white-space: nowrap; max-width: 22rem; overflow: hidden; text-overflow: ellipsis;
 }
 tbody tr:last-child td { border-bottom: 0; }
@@ -55,8 +56,6 @@ th[aria-sort=descending] button::after { content: "\\2193"; opacity: 1; color: v
 SCRIPT = """
 "use strict";
 
-const table = document.getElementById("leaderboard");
-
 // Compares two cells; empty ones come last in either direction.
 function compare(one, other, direction) {
   const [a, b] = [one.dataset.value, other.dataset.value];
@@ -67,7 +66,7 @@ function compare(one, other, direction) {
   return direction === "descending" ? -order : order;
 }
 
-function sortBy(head) {
+function sortBy(table, head) {
   const direction = head.getAttribute("aria-sort") === "ascending" ? "descending" : "ascending";
   const body = table.tBodies[0];
   const rows = [...body.rows];
@@ -77,9 +76,9 @@ function sortBy(head) {
   head.setAttribute("aria-sort", direction);
 }
 
-if (table) {
+for (const table of document.querySelectorAll(".leaderboard")) {
   for (const head of table.tHead.rows[0].cells) {
-    head.querySelector("button").addEventListener("click", () => sortBy(head));
+    head.querySelector("button").addEventListener("click", () => sortBy(table, head));
   }
 }
 

@@ -9,9 +9,9 @@ from matplotlib.lines import Line2D
 from nsmc.experiments.reports.groups import Grouping
 from nsmc.experiments.reports.leaderboard import Statistic
 from nsmc.experiments.reports.values import shortened
+from nsmc.training.fonts import drawable, families
 
 _LONGEST_LABEL = 56  # characters
-_LAST_LATIN = 0x24F  # the fonts that come with matplotlib have no Hangul
 _DPI = 130
 _GRID = {"color": "#e2e2e2", "linewidth": 0.7}
 
@@ -56,12 +56,22 @@ def legend(figure: Figure, colours: Grouping, others: Sequence[Line2D] = ()) -> 
     ]
     handles += others
     if handles:
-        style: dict[str, Any] = {"ncols": 4, "fontsize": 8, "frameon": False}
+        font = {
+            "family": families("".join(str(handle.get_label()) for handle in handles)),
+            "size": 8,
+        }
+        style: dict[str, Any] = {"ncols": 4, "prop": font, "frameon": False}
         figure.legend(handles=handles, loc="outside lower center", **style)
+
+
+def name_heights(axes: Any, names: Sequence[str]) -> None:
+    """Name the heights 0, 1, … from top to bottom."""
+    labels = [label_of(name) for name in names]
+    axes.set_yticks(range(len(labels)), labels, fontsize=8, family=families("".join(labels)))
+    axes.set_ylim(len(labels) - 0.5, -0.5)
 
 
 def label_of(text: str) -> str:
     """The text as a short label: in letters the fonts have, and no formula between dollar signs."""
-    latin = "".join(char if ord(char) <= _LAST_LATIN else "?" for char in text)
-    label = shortened(latin, _LONGEST_LABEL).replace("$", r"\$")
+    label = drawable(shortened(text, _LONGEST_LABEL)).replace("$", r"\$")
     return f" {label}" if label.startswith("_") else label  # matplotlib leaves out "_names"

@@ -2,6 +2,7 @@
 
 import math
 import statistics
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -10,10 +11,12 @@ from nsmc.experiments.reports.settings import (
     CELL,
     MISSING,
     SEED,
+    TASKS,
     corpus_names,
     corpus_of,
     effective,
     short_names,
+    task_of,
     varied_keys,
 )
 from nsmc.experiments.reports.values import Value, shown
@@ -26,7 +29,9 @@ _MONITOR = "callbacks.checkpoint.monitor"
 
 # Names that a column of settings must not have.
 BEST_RUN = "best run"
-RESERVED = ("rank", "runs", "parameters", "seconds", "reviews/s", "MB", CORPUS, BEST_RUN)
+RESERVED = ("task", "rank", "runs", "parameters", "seconds", "reviews/s", "MB", CORPUS, BEST_RUN)
+
+FEW = 6  # settings that a line has room for
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,7 @@ class Row:
 
     values: tuple[Value, ...]  # in the order of the leaderboard's columns
     label: str
+    differs: str  # the label without corpus and cell
     runs: list[Run]
     best: Run | None  # of them, by the leaderboard's metric; None where none has it
     score: Statistic | None  # of the leaderboard's metric
@@ -54,8 +60,9 @@ class Row:
 
 @dataclass(frozen=True)
 class Leaderboard:
-    """Rows in their order: corpora by name, in each the best first."""
+    """Runs of one task. Rows in their order: corpora by name, in each the best first."""
 
+    task: str
     columns: list[str]  # of what was varied
     metric: str
     rows: list[Row]
@@ -65,8 +72,17 @@ class Leaderboard:
         return self.metric.endswith("loss")
 
 
+def leaderboards(runs: Sequence[Run]) -> list[Leaderboard]:
+    """One for each task: a language model's loss is for each token, no classifier's."""
+    tasks = sorted({task_of(run) for run in runs}, key=lambda task: (task not in TASKS, task))
+    return [leaderboard([run for run in runs if task_of(run) == task]) for task in tasks]
+
+
 def leaderboard(runs: Sequence[Run]) -> Leaderboard:
-    """Rank the settings of finished runs. Metrics of different corpora are not ranked together."""
+    """Rank the settings of one task's finished runs.
+
+    Metrics of different corpora are not ranked together.
+    """
     settings, corpora = effective(runs), corpus_names(runs)
     keys = varied_keys(settings)
     columns = short_names(keys, RESERVED)
@@ -80,8 +96,13 @@ def leaderboard(runs: Sequence[Run]) -> Leaderboard:
         columns = [CORPUS, *columns]
     bare = {columns.index("cell")} if CELL in keys and "cell" in columns else set()
     bare |= {columns.index(CORPUS)} if CORPUS in columns else set()
-    rows = [_row(values, group, columns, bare, metric) for values, group in groups.items()]
-    return Leaderboard(columns, metric, _ranked(rows, metric, len(corpora) > 1))
+    labels = _labels(list(groups), columns, bare)
+    rows = [
+        _row(values, group, *parts, metric)
+        for (values, group), parts in zip(groups.items(), labels, strict=True)
+    ]
+    task = task_of(runs[0]) if runs else TASKS[0]
+    return Leaderboard(task, columns, metric, _ranked(rows, metric, len(corpora) > 1))
 
 
 def monitored(runs: Sequence[Run]) -> str:
@@ -123,18 +144,36 @@ def statistic(values: Iterable[float | None]) -> Statistic | None:
     return Statistic(mean, statistics.stdev(found) if len(found) > 1 else None)
 
 
-def _row(
-    values: tuple[Value, ...], runs: list[Run], columns: list[str], bare: set[int], metric: str
-) -> Row:
-    parts = [
-        shown(value) if place in bare else f"{column}={shown(value)}"
-        for place, (column, value) in enumerate(zip(columns, values, strict=True))
-    ]
+def _labels(
+    settings: Sequence[tuple[Value, ...]], columns: Sequence[str], bare: set[int]
+) -> list[tuple[str, str]]:
+    """Each setting in words, corpus and cell, then the rest.
+
+    Where much was varied, the rest is without what most settings share.
+    """
+    usual: list[Value | None] = [None] * len(columns)
+    if len(columns) > FEW:
+        usual = [Counter(values).most_common(1)[0][0] for values in zip(*settings, strict=True)]
+    labels = []
+    for values in settings:
+        names = [shown(value) for place, value in enumerate(values) if place in bare]
+        rest = [
+            f"{column}={shown(value)}"
+            for place, (column, value) in enumerate(zip(columns, values, strict=True))
+            if place not in bare and value != usual[place]
+        ]
+        labels.append((", ".join(names), ", ".join(rest)))
+    return labels
+
+
+def _row(values: tuple[Value, ...], runs: list[Run], name: str, rest: str, metric: str) -> Row:
     names = dict.fromkeys(name for run in runs for name in run.measures)
     means = {name: statistic(run.measures.get(name) for run in runs) for name in names}
     return Row(
         values=values,
-        label=", ".join(parts) or (runs[0].name if len(runs) == 1 else "all runs"),
+        label=", ".join(part for part in (name, rest) if part)
+        or (runs[0].name if len(runs) == 1 else "all runs"),
+        differs=rest,
         runs=runs,
         best=_best(runs, metric),
         score=statistic(run.metrics.get(metric) for run in runs),

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from html import escape
 
 from plotly.offline import get_plotlyjs
@@ -16,14 +17,23 @@ from nsmc.experiments.reports.values import Value
 _CUT_OFF = 40  # characters: a longer cell may be cut off, and shows its text to a pointer
 
 
+@dataclass(frozen=True)
+class Section:
+    """What the page shows of one task."""
+
+    title: str
+    board: Leaderboard
+    figures: dict[str, Figure]
+
+
 def page(
-    board: Leaderboard,
-    figures: dict[str, Figure],
+    sections: Sequence[Section],
     problems: Sequence[Problem],
     notes: Sequence[str],
     about: str,
 ) -> str:
     """The whole page. Every text is escaped here, but for those inside the figures."""
+    figures = [figure for section in sections for figure in section.figures.values()]
     parts = [
         "<!DOCTYPE html>",
         '<html lang="en"><head><meta charset="utf-8"><title>nsmc report</title>',
@@ -31,11 +41,11 @@ def page(
         '<link rel="icon" href="data:,">',  # or a server is asked for one
         f"<style>{STYLE}</style></head><body>",
         f'<main><h1>nsmc report</h1><p class="faint">{escape(about)}</p>',
-        *_table_section(board, notes),
-        *_figure_section(list(figures)),
+        *(f'<p class="faint">{escape(note)}</p>' for note in notes),
+        *_sections(sections),
         *_problem_section(problems),
         "</main>",
-        f'<script type="application/json" id="figures">{_json(list(figures.values()))}</script>',
+        f'<script type="application/json" id="figures">{_json(figures)}</script>',
         f"<script>{get_plotlyjs()}</script>",
         f"<script>{SCRIPT}</script>",
         "</body></html>\n",
@@ -43,19 +53,21 @@ def page(
     return "\n".join(parts)
 
 
-def _table_section(board: Leaderboard, notes: Sequence[str]) -> Iterable[str]:
-    yield "<section><h2>Leaderboard</h2>"
-    yield from (f'<p class="faint">{escape(note)}</p>' for note in notes)
-    if board.rows:
-        yield '<div class="scroll" tabindex="0" role="region" aria-label="Leaderboard">'
-        yield from _table(board)
-        yield "</div>"
-    yield "</section>"
+def _sections(sections: Sequence[Section]) -> Iterable[str]:
+    drawn = 0
+    for section in sections:
+        title = escape(section.title)
+        yield f"<section><h2>{title}</h2>"
+        yield f'<div class="scroll" tabindex="0" role="region" aria-label="{title}">'
+        yield from _table(section.board)
+        yield "</div></section>"
+        yield from _pictures(list(section.figures), drawn)
+        drawn += len(section.figures)
 
 
 def _table(board: Leaderboard) -> Iterable[str]:
     columns = columns_of(board)
-    yield '<table id="leaderboard"><thead><tr>'
+    yield '<table class="leaderboard"><thead><tr>'
     for column in columns:
         sorted_by = ' aria-sort="ascending"' if column is columns[0] else ""
         button = f'<button type="button">{escape(column.title)}</button>'
@@ -71,12 +83,12 @@ def _table(board: Leaderboard) -> Iterable[str]:
     yield "</tbody></table>"
 
 
-def _figure_section(titles: Sequence[str]) -> Iterable[str]:
+def _pictures(titles: Sequence[str], first: int) -> Iterable[str]:
     yield '<div class="pictures">'
-    for place, title in enumerate(titles):
-        wide = ' class="wide"' if place == 0 else ""
+    for place, title in enumerate(titles, first):
+        wide = ' class="wide"' if place == first else ""
         name = f'role="img" aria-label="{escape(title)}"'
-        yield f"<section{wide}><h2>{escape(title)}</h2>"
+        yield f"<section{wide}><h3>{escape(title)}</h3>"
         yield f'<div id="figure-{place}" {name}></div></section>'
     yield "</div>"
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from matplotlib.figure import Figure
 
-from nsmc.experiments.reports.canvas import canvas, label_of, legend, point, spread
+from nsmc.experiments.reports.canvas import canvas, legend, name_heights, point, spread
 from nsmc.experiments.reports.curve_plot import learning_curves
 from nsmc.experiments.reports.groups import PALETTE, grouping
 from nsmc.experiments.reports.leaderboard import Leaderboard
@@ -46,8 +46,7 @@ def metric_by_setting(board: Leaderboard) -> Figure | None:
         if len(seeds) > 1:
             axes.plot(seeds, [height] * len(seeds), "o", color=colour, ms=4.5, alpha=0.35, mew=0)
         point(axes, score.mean, height, colour, row.is_best, **spread(score, "xerr"))
-    axes.set_yticks(range(len(shown)), [label_of(row.label) for _, row, _ in shown], fontsize=8)
-    axes.set_ylim(len(shown) - 0.5, -0.5)
+    name_heights(axes, [row.label for _, row, _ in shown])
     axes.set_xlabel(f"{board.metric} (mean, standard deviation and single runs)")
     note = f", the best {len(shown)} of {len(rows):,}" if len(rows) > len(shown) else ""
     axes.set_title(f"{board.metric} by setting{note}", fontsize=10)
@@ -82,8 +81,7 @@ def importance(importances: Mapping[str, float]) -> Figure | None:
         return None
     figure, (axes,) = canvas(6.5, 1.2 + 0.3 * len(bars))
     axes.barh(range(len(bars)), [value for _, value in bars], color=PALETTE[0], height=0.65)
-    axes.set_yticks(range(len(bars)), [label_of(name) for name, _ in bars], fontsize=8)
-    axes.set_ylim(len(bars) - 0.5, -0.5)
+    name_heights(axes, [name for name, _ in bars])
     axes.set_xlabel("importance (share of the differences that it explains)")
     axes.set_title("Importance of hyperparameters", fontsize=10)
     return figure

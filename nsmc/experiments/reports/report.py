@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -15,19 +16,27 @@ from nsmc.experiments.reports.figures import figures
 from nsmc.experiments.reports.leaderboard import (
     CORPUS,
     Leaderboard,
-    leaderboard,
+    leaderboards,
     problems_in,
     without_repeats,
 )
-from nsmc.experiments.reports.page import page
+from nsmc.experiments.reports.page import Section, page
 from nsmc.experiments.reports.plots import FILES, plots
 from nsmc.experiments.reports.runs import Problem, Run, problems_of, read_runs, shown_path
-from nsmc.experiments.reports.tables import csv_table, markdown_table, terminal_table
+from nsmc.experiments.reports.settings import TASKS
+from nsmc.experiments.reports.tables import (
+    WIDTH,
+    csv_table,
+    markdown_tables,
+    terminal_table,
+    title_of,
+)
 from nsmc.experiments.reports.values import numbers, shown
 
 IMPORTANCES_FILE = "importances.json"  # in a search's folder: share by hyperparameter
 
 _SEVERAL = Path("outputs", "report")  # for a report over several folders
+_DEVIATION = "± is the standard deviation over runs"
 _PROBLEMS_SHOWN = 20  # on the terminal
 
 
@@ -39,24 +48,36 @@ def write_report(
 ) -> str:
     """Report over all runs below the folders; returns what a terminal shows of it.
 
-    Writes leaderboard.csv, leaderboard.md, report.html and PNG plots to `output`: by default to the
-    folder, or to outputs/report where there are several. `importances` are a search's, by
-    hyperparameter, read from its folder where they are not given; `ansi` makes the best setting
-    bold. Raises OSError or ValueError, in one line, for a folder without runs and an output that
-    cannot be written.
+    There is a table for each task. Writes leaderboard.csv, leaderboard.md, report.html and PNG
+    plots to `output`: by default to the folder, or to outputs/report where there are several.
+    `importances` are a search's, by hyperparameter, read from its folder where they are not given;
+    `ansi` makes the best setting bold, and lines as long as the terminal is wide. Raises OSError
+    or ValueError, in one line, for a folder without runs and an output that cannot be written.
     """
     target = output or (folders[0] if len(folders) == 1 else _SEVERAL)
     runs, damaged = read_runs(folders)
     finished = [run for run in runs if run.status == "finished"]
     counted = without_repeats(finished)
-    board = leaderboard(counted)
-    problems = [*problems_of(runs), *problems_in(board), *damaged]
-    notes = _notes(board, runs, len(finished) - len(counted))
+    boards = leaderboards(counted)
+    missing = [problem for board in boards for problem in problems_in(board)]
+    problems = [*problems_of(runs), *missing, *damaged]
+    notes = _notes(boards, runs, len(finished) - len(counted))
     shares = dict(sorted(numbers(dict(importances or _importances(folders))).items()))
     about = f"{datetime.now():%Y-%m-%d %H:%M}, from {', '.join(map(shown_path, folders))}"
-    _write(target, board, problems, notes, shares, about)
-    table = [terminal_table(board, ansi)] if board.rows else []
-    return "\n".join([*table, *_told(notes), *_listed(problems), *_where(target), *_winners(board)])
+    _write(target, boards, problems, notes, shares, about)
+    width = shutil.get_terminal_size((WIDTH, 0)).columns if ansi else WIDTH
+    tables = _titled(boards, [terminal_table(board, ansi, width) for board in boards])
+    return "\n".join(
+        [*tables, *_told(notes), *_listed(problems), *_where(target), *_winners(boards)]
+    )
+
+
+def _titled(boards: Sequence[Leaderboard], tables: Sequence[str]) -> list[str]:
+    """The tables, below titles where there are several."""
+    if len(boards) < 2:
+        return [*tables]
+    pairs = zip(boards, tables, strict=True)
+    return "\n\n".join(f"{title_of(board)}:\n{table}" for board, table in pairs).split("\n")
 
 
 def _importances(folders: Sequence[Path]) -> dict[str, object]:
@@ -72,38 +93,53 @@ def _importances(folders: Sequence[Path]) -> dict[str, object]:
 
 def _write(
     target: Path,
-    board: Leaderboard,
+    boards: Sequence[Leaderboard],
     problems: Sequence[Problem],
     notes: Sequence[str],
     importances: Mapping[str, float],
     about: str,
 ) -> None:
     target.mkdir(parents=True, exist_ok=True)
-    drawn = plots(board, importances)
-    for name in FILES:
-        if name in drawn:
-            _replace(target / name, _png(drawn[name]))
-        else:  # an earlier report's
-            (target / name).unlink(missing_ok=True)
-    _replace(target / "leaderboard.csv", _encoded(csv_table(board)))
-    _replace(target / "leaderboard.md", _encoded(markdown_table(board)))
-    html = page(board, figures(board, importances), problems, notes, about)
-    _replace(target / "report.html", _encoded(html))
+    pictures: dict[str, Figure] = {}
+    sections = []
+    for board in boards:
+        is_first = board is boards[0]
+        shares = importances if is_first else {}  # a search is of one task
+        for name, figure in plots(board, shares).items():
+            pictures[name if is_first else f"{board.task}_{name}"] = figure
+        title = title_of(board) if len(boards) > 1 else "Leaderboard"
+        sections.append(Section(title, board, figures(board, shares)))
+    for name in {*FILES, *(f"{task}_{name}" for task in TASKS for name in FILES)} - {*pictures}:
+        (target / name).unlink(missing_ok=True)  # an earlier report's
+    for name, figure in pictures.items():
+        _replace(target / name, _png(figure))
+    _replace(target / "leaderboard.csv", _encoded(csv_table(*boards)))
+    _replace(target / "leaderboard.md", _encoded(markdown_tables(boards)))
+    _replace(target / "report.html", _encoded(page(sections, problems, notes, about)))
 
 
-def _notes(board: Leaderboard, runs: Sequence[Run], repeats: int) -> list[str]:
-    counted = sum(len(row.runs) for row in board.rows)
+def _notes(boards: Sequence[Leaderboard], runs: Sequence[Run], repeats: int) -> list[str]:
     pruned = sum(run.status == "pruned" for run in runs)
-    told = f"{_count(counted, 'finished run')} of {_count(len(board.rows), 'setting')}"
-    order = "lowest" if board.lower_is_better else "highest"
-    notes = [f"{told}, {order} {board.metric} first; ± is the standard deviation over runs"]
-    if CORPUS in board.columns:
+    notes = [_order(board, len(boards) > 1) for board in boards] or ["0 finished runs"]
+    if len(boards) == 1:
+        notes = [f"{notes[0]}; {_DEVIATION}"]
+    elif boards:
+        notes.append(_DEVIATION)
+    if any(CORPUS in board.columns for board in boards):
         notes.append("corpora are ranked apart: metrics on different ones cannot be compared")
     if pruned:
         notes.append(f"{_count(pruned, 'run')} pruned by the search")
     if repeats:
         notes.append(f"{_count(repeats, 'repeat')} of the same job left out: the newest counts")
     return notes
+
+
+def _order(board: Leaderboard, is_one_of_several: bool) -> str:
+    counted = sum(len(row.runs) for row in board.rows)
+    told = f"{_count(counted, 'finished run')} of {_count(len(board.rows), 'setting')}"
+    order = "lowest" if board.lower_is_better else "highest"
+    title = f"{title_of(board)}: " if is_one_of_several else ""
+    return f"{title}{told}, {order} {board.metric} first"
 
 
 def _told(notes: Iterable[str]) -> list[str]:
@@ -124,11 +160,11 @@ def _where(target: Path) -> list[str]:
     return ["", f"report  {shown_path(target / 'report.html')} (and leaderboard.csv, .md, plots)"]
 
 
-def _winners(board: Leaderboard) -> list[str]:
-    """The best run of each corpus, and how to ask the first one's bundle."""
+def _winners(boards: Sequence[Leaderboard]) -> list[str]:
+    """The best run of each task and corpus, and how to ask the first classifier's bundle."""
     lines, commands = [], []
-    for row in board.rows:
-        if not row.is_best or row.best is None:
+    for board, row in [(board, row) for board in boards for row in board.rows if row.is_best]:
+        if row.best is None:
             continue
         bundle = row.best.folder / "bundle"
         has_bundle = bundle.is_dir()

@@ -17,7 +17,9 @@ RECORD_FILE = "run.json"
 _NO_RUNS_IN = {"bundle", "checkpoints", "csv"}
 
 _MEASURES = ("seconds", "train_seconds", "reviews_per_second", "parameters", "bundle_bytes")
-_OF_THE_MAKER = ("task", "data", "model", "trainer", "callbacks", "distill", "linear")
+_OF_THE_MAKER = (
+    *("task", "init_from", "data", "model", "trainer", "callbacks", "distill", "linear"),
+)
 _STATUSES = ("finished", "failed", "interrupted", "running", "pruned")
 
 
@@ -150,6 +152,8 @@ def _all_records(folders: Iterable[Path]) -> list[Path]:
 
 def _measures(record: dict[str, Any], folder: Path) -> dict[str, float]:
     found = numbers({name: record.get(name) for name in _MEASURES})
+    if found.get("bundle_bytes") == 0:  # a linear classifier makes no bundle
+        del found["bundle_bytes"]
     if "bundle_bytes" not in found and (folder / "bundle").is_dir():
         files = [path for path in (folder / "bundle").iterdir() if path.is_file()]
         found["bundle_bytes"] = float(sum(path.stat().st_size for path in files))

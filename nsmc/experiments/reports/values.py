@@ -61,6 +61,21 @@ def shown(value: Value) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
+def width_of(text: str) -> int:
+    """The columns that a terminal needs for the text: Hangul takes two for each syllable."""
+    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
+
+
+def ellipsized(text: str, width: int) -> str:
+    """The text, cut off where it would need more than `width` columns of a terminal."""
+    if width_of(text) <= width:
+        return text
+    kept = text[:width]
+    while width_of(kept) >= width:
+        kept = kept[:-1]
+    return f"{kept}…"
+
+
 def shortened(text: str, length: int) -> str:
     """The text, with its middle left out where it is longer than `length` characters."""
     if len(text) <= length:
@@ -74,7 +89,7 @@ def _leaf(value: object) -> Value:
         return clean(value)
     if isinstance(value, int | float) and number(value) is not None:
         return value
-    return clean(json.dumps(value))
+    return clean(json.dumps(value, ensure_ascii=False))
 
 
 def _is_hidden(char: str) -> bool:

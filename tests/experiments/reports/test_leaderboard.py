@@ -2,6 +2,7 @@
 
 import csv
 import random
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,20 @@ from nsmc.experiments.reports.leaderboard import (
     Leaderboard,
     Statistic,
     leaderboard,
+    leaderboards,
     problems_in,
     statistic,
     without_repeats,
 )
 from nsmc.experiments.reports.runs import Run, read_runs
 from nsmc.experiments.reports.settings import short_names
-from nsmc.experiments.reports.tables import WIDTH, csv_table, markdown_table, terminal_table
+from nsmc.experiments.reports.tables import (
+    WIDTH,
+    csv_table,
+    markdown_table,
+    markdown_tables,
+    terminal_table,
+)
 
 
 def runs_of(folder: Path, *records: dict[str, Any]) -> list[Run]:
@@ -135,6 +143,95 @@ def test_a_fixed_split_is_a_setting_and_one_that_follows_the_seed_is_none(tmp_pa
     assert board_of(tmp_path / "fixed", *fixed).columns == []
     board = board_of(tmp_path / "both", *fixed, *following)
     assert [(row.values, len(row.runs)) for row in board.rows] == [(("seed",), 2), ((1,), 3)]
+
+
+def test_a_dropout_that_follows_the_others_is_no_column(tmp_path: Path) -> None:
+    records = [record(0.8 - share, model__dropout=share) for share in (0.1, 0.2)]
+    for content in records:
+        model = content["config"]["model"]
+        model |= {"embedding_dropout": model["dropout"], "output_dropout": model["dropout"]}
+    assert board_of(tmp_path / "following", *records).columns == ["dropout"]
+    records[0]["config"]["model"]["embedding_dropout"] = 0.2
+    other = record(0.5, model__dropout=0.3)
+    other["config"]["model"] |= {"embedding_dropout": 0.3, "output_dropout": 0.3}
+    board = board_of(tmp_path / "one", *records, other)
+    assert board.columns == ["dropout", "embedding_dropout"]
+    assert [row.values for row in board.rows] == [(0.1, 0.2), (0.2, 0.2), (0.3, "dropout")]
+
+
+def test_what_a_run_starts_and_learns_from_is_a_setting(tmp_path: Path) -> None:
+    student = record(0.85, init_from="outputs/a/encoder/bundle")
+    distill = {"weight": 0.9, "temperature": 1.0}
+    student["config"]["distill"] = {**distill, "teachers": ["outputs/b/gru", "outputs/c/gru"]}
+    plain = record(0.8, init_from=None)
+    plain["config"]["distill"] = {"weight": 0.7, "temperature": 1.0, "teachers": []}
+    board = board_of(tmp_path, student, plain, record(0.7, seed=2, init_from=None))
+    assert board.columns == ["init_from", "teachers"]
+    assert [(row.values, len(row.runs)) for row in board.rows] == [
+        (("encoder", "outputs/b/gru + outputs/c/gru"), 1),
+        (("–", "–"), 2),
+    ]
+
+
+def mixed() -> list[dict[str, Any]]:
+    """Records of all three tasks; each has its own settings that differ."""
+    language_models = [record(None, task="pretrain", model__hidden_size=h) for h in (64, 128)]
+    for content, loss in zip(language_models, (7.5, 7.0), strict=True):
+        content["config"]["callbacks"]["checkpoint"]["monitor"] = "val/loss"
+        content["metrics"]["val/loss"] = loss
+    return [
+        record(0.8, task="classify", model__cell="lstm"),
+        *language_models,
+        record(0.9, task="linear", linear={"longest": 6}, model__lr=1.0),
+        {**record(0.7, task="linear", linear={"longest": 4}), "bundle_bytes": 0},
+    ]
+
+
+def test_tasks_are_ranked_apart_each_by_its_own_settings_and_metric(tmp_path: Path) -> None:
+    boards = leaderboards(runs_of(tmp_path, *mixed()))
+    assert [(board.task, board.columns, board.metric) for board in boards] == [
+        ("classify", [], "val/accuracy"),
+        ("linear", ["longest"], "val/accuracy"),
+        ("pretrain", ["hidden_size"], "val/loss"),
+    ]
+    assert [row.values for row in boards[2].rows] == [(128,), (64,)]
+    assert not [problem for board in boards for problem in problems_in(board)]
+    assert csv_table(*boards).splitlines() == [
+        "task,rank,longest,hidden_size,runs,val/accuracy,val/accuracy std,val/loss,val/loss std,"
+        "parameters,seconds,reviews/s,MB",
+        "classify,1,,,1,0.8,,,,1379330,70,8000,6.0",
+        "linear,1,6,,1,0.9,,,,1379330,70,8000,6.0",
+        "linear,2,4,,1,0.7,,,,1379330,70,8000,",
+        "pretrain,1,,128,1,,,7.0,,1379330,70,8000,6.0",
+        "pretrain,2,,64,1,,,7.5,,1379330,70,8000,6.0",
+    ]
+    headings = [line for line in markdown_tables(boards).splitlines() if line.startswith("#")]
+    assert headings == ["## Recurrent classifiers", "## Linear classifiers", "## Language models"]
+
+
+@pytest.mark.parametrize("width", [80, 100, 140])
+def test_of_many_settings_a_terminal_says_how_a_row_differs(tmp_path: Path, width: int) -> None:
+    changes: list[dict[str, Any]] = [
+        {"model__embedding_dim": 64},
+        {"model__lr": 0.1, "data__vocab_size": 500},
+        {"trainer__gradient_clip_val": None},
+        {"data__labels": ["부정", "긍정"], "seed": 2},
+        {"data__batch_size": 64, "model__bidirectional": True, "trainer__max_epochs": 12},
+        {},
+        {"model__cell": "lstm"},
+    ]
+    records = [record(0.9 - place / 100, **each) for place, each in enumerate(changes)]
+    board = board_of(tmp_path, *records)
+    lines = terminal_table(board, width=width).splitlines()
+    assert lines[0].startswith("rank  cell  differs from most in")
+    assert max(len(line) for line in lines) <= width
+    cells = [re.split(r" {2,}", line.strip())[1:3] for line in lines[1:8]]
+    assert cells[0] == ["gru", "embedding_dim=64"]
+    assert cells[2:4] == [["gru", "gradient_clip_val=null"], ["gru", 'labels=["부정", "긍정"]']]
+    assert cells[4][1].startswith("batch_size=64, bidirect")
+    assert cells[5:] == [["gru", "–"], ["lstm", "–"]]
+    # A table that is whole begins with what matters.
+    assert markdown_table(board).startswith("| rank | runs | val/accuracy | cell | labels |")
 
 
 def test_names_of_columns_are_short_where_that_is_clear() -> None:

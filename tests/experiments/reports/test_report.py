@@ -126,6 +126,31 @@ def test_without_a_finished_run_there_is_still_a_page(tmp_path: Path) -> None:
     assert "<table id" not in (tmp_path / "runs" / "report.html").read_text(encoding="utf-8")
 
 
+def test_a_report_over_several_tasks_has_a_table_and_pictures_for_each(tmp_path: Path) -> None:
+    curve = [{"epoch": 1, "val/loss": 7.0, "val/accuracy": 0.8, "train/loss": 7.2}]
+    write(tmp_path / "gru", {**record(0.8), "history": curve})
+    model = {**record(None, task="pretrain"), "metrics": {"val/loss": 7.0}, "history": curve}
+    model["config"]["callbacks"]["checkpoint"]["monitor"] = "val/loss"
+    write(tmp_path / "model", model)
+    told = write_report([tmp_path]).splitlines()
+    assert told[0] == "Recurrent classifiers:" and told[4] == "Language models:"
+    assert told[6].split()[:3] == ["1", "1", "7.0000"]
+    assert told[8:11] == [
+        "Recurrent classifiers: 1 finished run of 1 setting, highest val/accuracy first",
+        "Language models: 1 finished run of 1 setting, lowest val/loss first",
+        "± is the standard deviation over runs",
+    ]
+    assert "Without a result:" not in told
+    page = Page(tmp_path / "report.html")
+    assert page.tags.count("table") == 2
+    assert {"Recurrent classifiers", "Language models"} <= set(page.texts)
+    assert files_in(tmp_path) >= {*PLOTS, *TABLES, *(f"pretrain_{name}" for name in PLOTS)}
+    # An earlier report's pictures go with their runs.
+    (tmp_path / "model" / "run.json").unlink()
+    write_report([tmp_path])
+    assert files_in(tmp_path) == {*PLOTS, *TABLES}
+
+
 def test_repeats_and_several_folders_are_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
