@@ -67,9 +67,8 @@ def write_report(
     _write(target, boards, problems, notes, shares, about)
     width = shutil.get_terminal_size((WIDTH, 0)).columns if ansi else WIDTH
     tables = _titled(boards, [terminal_table(board, ansi, width) for board in boards])
-    return "\n".join(
-        [*tables, *_told(notes), *_listed(problems), *_where(target), *_winners(boards)]
-    )
+    told = [*_told(notes), *_listed(problems), *_where(target), *_winners(boards)]
+    return "\n".join([*tables, *told])
 
 
 def _titled(boards: Sequence[Leaderboard], tables: Sequence[str]) -> list[str]:
@@ -163,12 +162,13 @@ def _where(target: Path) -> list[str]:
 def _winners(boards: Sequence[Leaderboard]) -> list[str]:
     """The best run of each task and corpus, and how to ask the first classifier's bundle."""
     lines, commands = [], []
-    for board, row in [(board, row) for board in boards for row in board.rows if row.is_best]:
+    rows = [(row, board.columns) for board in boards for row in board.rows if row.is_best]
+    for row, columns in rows:
         if row.best is None:
             continue
         bundle = row.best.folder / "bundle"
         has_bundle = bundle.is_dir()
-        corpus = f" ({shown(row.values[0])})" if CORPUS in board.columns else ""
+        corpus = f" ({shown(row.values[0])})" if CORPUS in columns else ""
         lines.append(f"best    {shown_path(bundle if has_bundle else row.best.folder)}{corpus}")
         if has_bundle and row.best.config.get("task", "classify") == "classify":
             commands.append(f"try     {predict_command(shortened(bundle.absolute()))}")
