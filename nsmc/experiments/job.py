@@ -12,7 +12,6 @@ from typing import Any
 
 import pytorch_lightning as L
 import torch
-from pytorch_lightning.utilities import rank_zero_only
 
 from nsmc.data.datamodule import ReviewDataModule
 from nsmc.experiments.build import (
@@ -27,6 +26,7 @@ from nsmc.experiments.hardware import check_hardware
 from nsmc.experiments.held_out import check_held_out
 from nsmc.experiments.hparams import log_hyperparameters
 from nsmc.experiments.linear import train_linear
+from nsmc.experiments.processes import is_first, started_together
 from nsmc.experiments.quiet import quieten
 from nsmc.experiments.record import occupied, read_record, recorded
 from nsmc.experiments.schema import RunConfig
@@ -38,6 +38,7 @@ from nsmc.training.checkpoints import adopt_best, check_checkpoint, load_checkpo
 from nsmc.training.export import BundleExport, best_checkpoint
 from nsmc.training.initial import start_from
 from nsmc.training.language_model import LanguageModule, token_counts
+from nsmc.training.meeting import meet
 from nsmc.training.module import SentimentModule
 from nsmc.training.progress import TrainingProgress
 from nsmc.training.signals import Interrupted
@@ -56,9 +57,9 @@ def run_job(config: RunConfig, folder: Path, command: str, overrides: Sequence[s
     are what a user types for the same run. Returns the record. Raises ValueError or OSError, in one
     line, for what a user can mend, and Interrupted when told to stop.
     """
-    quieten()
-    if process_rank() != 0:  # the first process keeps the record, and has begun it
-        return train(config, folder, read_record(folder) or {})
+    quieten(is_first(config))
+    if not is_first(config):
+        return train(config, folder, None)
     check_sources(config)
     fetch_unlabelled_reviews(config)  # the signature is that of their content
     fingerprint = corpus_fingerprint(config.data, config.test)
@@ -78,6 +79,8 @@ def run_job(config: RunConfig, folder: Path, command: str, overrides: Sequence[s
         earlier = read_record(folder) or {}  # another process may have been at it
         if earlier.get("status", "") == "finished" and is_same(earlier, record):
             log.info("%s: finished before", folder)
+            if started_together() > 1:
+                meet(build_trainer(config, folder, []), earlier)  # they would wait for a run
             return earlier
         with recorded(folder, {**record, **continuation(folder, earlier, record)}) as running:
             running |= _train(config, folder, running)
@@ -90,32 +93,34 @@ def _train(config: RunConfig, folder: Path, record: Record) -> Record:
     return train(config, folder, record)
 
 
-def process_rank() -> int:
-    """This process's place among those that train together, as Lightning finds it."""
-    return int(getattr(rank_zero_only, "rank", 0))
+def train(config: RunConfig, folder: Path, record: Record | None) -> Record:
+    """Fit, export, measure; returns what that adds to the record.
 
-
-def train(config: RunConfig, folder: Path, record: Record) -> Record:
-    """Fit, export, measure; returns what that adds to the record."""
+    The first process has the record; the others, who come without, hear of it when they meet.
+    """
     started = time.perf_counter()
     check_hardware(config.trainer)
+    known = record or {}
     # To the bit, results depend on it: a run that goes on keeps what it had.
-    torch.set_num_threads(record.get("threads") or config.trainer.threads or _THREADS)
-    record["threads"] = torch.get_num_threads()
+    torch.set_num_threads(known.get("threads") or config.trainer.threads or _THREADS)
     L.seed_everything(config.seed, workers=True, verbose=False)
     datamodule = build_datamodule(config)
     module = build_module(config, datamodule)
-    checkpoint, step = _checkpoint(config, folder, record, module, datamodule)
+    step = _check_start(config, folder, record, module, datamodule) if record else None
     export = BundleExport(
         str(folder / "bundle"),
         labels=tuple(config.data.labels),
         corpus=config.data.name,
-        command=record["command"],
-        signature=record["signature"],
+        command=known.get("command", ""),
+        signature=known.get("signature", ""),
     )
     callbacks = [*build_callbacks(config, folder), *build_pruning(config, folder), export]
     trainer = build_trainer(config, folder, callbacks, step)
-    fit(trainer, module, datamodule, checkpoint)
+    record = _meet(config, trainer, record)
+    if record["status"] == "finished":
+        return record
+    record["threads"] = torch.get_num_threads()
+    fit(trainer, module, datamodule, record["resumed_from"] or config.ckpt_path)
     # Before the measuring, which loads the best checkpoint with the callbacks' state of then.
     results = _training_results(trainer, module, datamodule)
     before = _progress(trainer).seconds_before
@@ -126,6 +131,19 @@ def train(config: RunConfig, folder: Path, record: Record) -> Record:
         log_hyperparameters(trainer, config, metrics)
         results["bundle_bytes"] = sum(file.stat().st_size for file in export.folder.iterdir())
     return results
+
+
+def _meet(config: RunConfig, trainer: L.Trainer, record: Record | None) -> Record:
+    """The record of the first process; the first keeps its own."""
+    if config.trainer.processes == 1:
+        assert record is not None
+        return record
+    told = meet(trainer, record)
+    assert told is not None
+    # Lightning has divided the machine's cores among its processes.
+    if threads := told.get("threads") or config.trainer.threads:
+        torch.set_num_threads(threads)
+    return record or told
 
 
 def build_pruning(config: RunConfig, folder: Path) -> list[L.Callback]:
@@ -167,24 +185,23 @@ def build_module(config: RunConfig, datamodule: ReviewDataModule) -> Module:
     return module
 
 
-def _checkpoint(
+def _check_start(
     config: RunConfig,
     folder: Path,
     record: Record,
     module: Module,
     datamodule: ReviewDataModule,
-) -> tuple[str | None, int | None]:
-    """The checkpoint to go on from, and its step where this folder's own run goes on."""
+) -> int | None:
+    """Check the checkpoint that the run starts from; its step where this folder's own goes on."""
     if own := record["resumed_from"]:
-        step = load_checkpoint(own)["global_step"]
+        step: int = load_checkpoint(own)["global_step"]
         log.info("going on from step %s of %s", f"{step:,}", own)
-        return own, step
+        return step
     if config.ckpt_path is not None:
         check_checkpoint(config.ckpt_path, module, datamodule)
-        if process_rank() == 0:
-            monitor = config.callbacks.checkpoint.monitor
-            adopt_best(Path(config.ckpt_path), folder / CHECKPOINTS, monitor)
-    return config.ckpt_path, None
+        monitor = config.callbacks.checkpoint.monitor
+        adopt_best(Path(config.ckpt_path), folder / CHECKPOINTS, monitor)
+    return None
 
 
 def fit(

@@ -1,13 +1,15 @@
 """Keeps Lightning to what a user can act on."""
 
 import logging
-import os
 import threading
 import warnings
 
 
-def quieten() -> None:
-    """Filter the messages and warnings that are about our own choices."""
+def quieten(is_first: bool) -> None:
+    """Filter the messages and warnings that are about our own choices.
+
+    Of processes that train together, the first one says what goes on.
+    """
     for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     # Collation from mapped memory needs no workers, and the sampler's shards repeat no review.
@@ -27,7 +29,7 @@ def quieten() -> None:
     # Lightning 2.6 itself uses what torch 2.13 deprecates.
     warnings.filterwarnings("ignore", message=".*treespec, LeafSpec.*")
     threading.excepthook = _quiet_about_full_disks
-    if int(os.environ.get("LOCAL_RANK", 0)) > 0:
+    if not is_first:
         logging.getLogger().setLevel(logging.WARNING)
 
 

@@ -8,13 +8,14 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 import nsmc.data
+from nsmc.experiments.processes import common_folder, other
 from nsmc.experiments.resuming import AUTO, folder_to_resume
 from nsmc.experiments.schema import check_config
 
 _HYDRA = ".hydra"
 
 # Looked for once: a run that has begun is no longer one to go on with.
-_folders: dict[tuple[str, str], str] = {}
+_folders: dict[tuple[str | None, str], str] = {}
 
 
 def register_resolvers() -> None:
@@ -24,6 +25,7 @@ def register_resolvers() -> None:
     OmegaConf.register_new_resolver("sweep_folder", _sweep_folder, replace=True)
     OmegaConf.register_new_resolver("run_folder", _run_folder, replace=True)
     OmegaConf.register_new_resolver("hydra_subdir", _hydra_subdir, replace=True)
+    OmegaConf.register_new_resolver("log_name", _log_name, replace=True)
 
 
 def _sample_root() -> str:
@@ -44,10 +46,11 @@ def _sweep_folder(name: str | None, unnamed: str) -> str:
 
 def _run_folder(resume: str | None, new: str, *, _root_: DictConfig) -> str:
     """The run's folder: the one that it goes on in, or a new one."""
-    if resume is None:
-        return new
     if (resume, new) not in _folders:
-        _folders[resume, new] = _resumed_folder(resume, new, _root_)
+        own = new if resume is None else _resumed_folder(resume, new, _root_)
+        devices, nodes = _root_.trainer.devices, _root_.trainer.num_nodes
+        is_one = _root_.recipe is not None or resume not in (None, AUTO)
+        _folders[resume, new] = own if is_one else common_folder(own, new, devices * nodes, nodes)
     return _folders[resume, new]
 
 
@@ -60,6 +63,16 @@ def _resumed_folder(resume: str, new: str, root: DictConfig) -> str:
     return str(folder_to_resume(resume, config, overrides, Path(new).parent) or new)
 
 
-def _hydra_subdir(resume: str | None, folder: str) -> str | None:
-    """Where Hydra keeps the configuration; a run that goes on keeps the one it has."""
-    return None if resume is not None and (Path(folder) / _HYDRA).is_dir() else _HYDRA
+def _hydra_subdir(resume: str | None, folder: str, *, _root_: DictConfig) -> str | None:
+    """Where Hydra keeps the configuration; a run that goes on keeps the one it has.
+
+    Of processes that train together the first one keeps it.
+    """
+    has_one = resume is not None and (Path(folder) / _HYDRA).is_dir()
+    return None if has_one or other(_root_.trainer.num_nodes) else _HYDRA
+
+
+def _log_name(name: str, *, _root_: DictConfig) -> str:
+    """The name of the log; each of the processes that train together has its own."""
+    job = name.partition("_ddp_process_")[0]  # those that Lightning starts are called so
+    return "_".join(filter(None, [job, other(_root_.trainer.num_nodes)]))

@@ -15,8 +15,9 @@ import torch
 from nsmc.experiments.commands import shortened
 from nsmc.experiments.composition import flags
 from nsmc.experiments.continuing import Record
-from nsmc.experiments.job import process_rank, run_job
+from nsmc.experiments.job import run_job
 from nsmc.experiments.overrides import pasteable, quoted
+from nsmc.experiments.processes import check_started, is_first
 from nsmc.experiments.recipe import run_recipe
 from nsmc.experiments.record import BusyError, is_occupied, read_record, write_record
 from nsmc.experiments.schema import RunConfig
@@ -34,6 +35,7 @@ def run_and_tell(
 
     Raises what `run_job` raises.
     """
+    check_started(config)
     try:
         if config.recipe:
             record = run_recipe(config, folder, command, overrides, run_by_itself)
@@ -42,7 +44,7 @@ def run_and_tell(
             record = run_by_itself(folder, overrides)
         else:
             record = run_job(config, folder, command, overrides)
-            if process_rank() == 0:
+            if is_first(config):
                 print(summary(record, folder / "bundle"), flush=True)
     except Pruned as pruned:
         log.info("%s", pruned)
@@ -53,7 +55,7 @@ def run_and_tell(
         log.info("%s: left to it", busy)
         return {}
     except (KeyboardInterrupt, Interrupted) as error:
-        if process_rank() != 0:  # the first process says it; who leaves with a code is missed
+        if not is_first(config):  # the first process says it; who leaves with a code is missed
             sys.exit(0)
         signum = error.signum if isinstance(error, Interrupted) else signal.SIGINT
         advice = f"go on with python train.py {pasteable('resume', str(shortened(folder)))}"
@@ -61,7 +63,7 @@ def run_and_tell(
     finally:
         gc.collect()  # a failed job's tensors would be missing for the next one's
         torch.cuda.empty_cache()
-    if not is_sweep and process_rank() == 0:
+    if not is_sweep and is_first(config):
         print(next_commands(config, record, folder), flush=True)
     metrics: dict[str, float] = record["metrics"]
     return metrics

@@ -27,8 +27,9 @@ def is_slurm_job() -> bool:
 
 
 def requeue() -> None:
-    """Ask Slurm to run this job again."""
-    if not is_slurm_job() or ASKED_BY_PARENT in os.environ:
+    """Ask Slurm to run this job again: once, whatever the number of its processes."""
+    is_first = os.environ.get("SLURM_PROCID", "0") == "0"
+    if not is_slurm_job() or not is_first or ASKED_BY_PARENT in os.environ:
         return
     job = os.environ.get("SLURM_JOB_ID", "")
     if array := os.environ.get("SLURM_ARRAY_JOB_ID"):
