@@ -78,6 +78,8 @@ def describe(error: BaseException) -> str:
         return text.partition(" full_key:")[0]
     if isinstance(error, OSError) and error.errno in _NO_ROOM and error.filename is None:
         return f"cannot write: {error.strerror}; make room in the run's folder and data.cache_dir"
+    if isinstance(error, FileExistsError | NotADirectoryError) and error.filename:
+        return f"{error.filename}: there is a file where a folder is needed; choose another folder"
     if _users_mistake(error):
         return re.sub(r"^\w+ raised while resolving interpolation: ", "", text)
     if isinstance(error, MemoryError) or _NO_MEMORY.search(text):
