@@ -71,6 +71,11 @@ def test_a_corpus_s_folder_that_is_a_file_is_called_one(corpus: Path) -> None:
         assert f"data.root={root}: {file} is a file" in error_of(corpus, f"data.root={root}")
 
 
+def test_a_run_s_folder_that_is_a_file_is_called_one(corpus: Path) -> None:
+    file = corpus / "ratings_train.txt"
+    assert f"{file}: there is a file where" in error_of(corpus, f"hydra.run.dir={file}")
+
+
 def test_a_corpus_and_runs_of_any_name_are_trained_on_found_and_gone_on_with(
     tmp_path: Path,
 ) -> None:

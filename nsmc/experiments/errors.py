@@ -86,6 +86,8 @@ def describe(error: BaseException) -> str:
         and not error.filename
     ):
         return f"cannot write: {error.strerror}; make room in the run's folder and data.cache_dir"
+    if isinstance(error, FileExistsError | NotADirectoryError) and error.filename:
+        return f"{error.filename}: there is a file where a folder is needed; choose another folder"
     if _users_mistake(error):
         return re.sub(r"^\w+ raised while resolving interpolation: ", "", text)
     if isinstance(error, MemoryError) or _NO_MEMORY.search(text):
