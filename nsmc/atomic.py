@@ -27,7 +27,13 @@ except ImportError:  # Windows: leftovers of killed processes stay
 
 _SCRATCH = re.compile(r"\.nsmc-[0-9a-f]{12}\.tmp")
 
-_ADVICE = "make room there, or choose another place"
+# What to do where the system refuses to write, or to lock.
+_WAYS_OUT = {
+    **dict.fromkeys((errno.ENOSPC, errno.EFBIG, errno.EDQUOT), "make room there"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM), "ask for the right to write there"),
+    errno.EROFS: "make it writable",
+    errno.ENOLCK: "choose a file system that has locks",
+}
 
 # What this process is writing; see `remove_unfinished`.
 _unfinished: set[Path] = set()
@@ -40,7 +46,7 @@ def whole_file(
     path: Path,
     mode: str = "wb",
     newline: str | None = None,
-    advice: str = _ADVICE,
+    advice: str | None = None,
     errors: str | None = None,
     parents: bool = False,
 ) -> Iterator[IO[Any]]:
@@ -48,7 +54,7 @@ def whole_file(
 
     It has the permissions of the file that it replaces, else the usual ones; with `parents`, the
     folders that it is in are made. Raises OSError, in one line that names `path` and ends with
-    `advice`, where it cannot be written.
+    `advice` or else the usual way out, where it cannot be written.
     """
     encoding = None if "b" in mode else "utf-8"
     with _scratch_beside(path, _touch, advice, parents) as scratch:
@@ -68,7 +74,7 @@ def write_file(path: Path, content: str | bytes) -> None:
 
 
 @contextlib.contextmanager
-def whole_folder(path: Path, advice: str = _ADVICE) -> Iterator[Path]:
+def whole_folder(path: Path, advice: str | None = None) -> Iterator[Path]:
     """An empty folder to fill, that is at `path` once the body has ended well.
 
     The folders that it is in are made. A folder that was at `path` is replaced, and then removed;
@@ -81,6 +87,18 @@ def whole_folder(path: Path, advice: str = _ADVICE) -> Iterator[Path]:
             _put_on_disk(entry)
         _move_folder(scratch, path)
     _put_on_disk(path.parent)
+
+
+def refusal(error: OSError, place: str) -> str | None:
+    """One line about a refusal to write or to lock at `place`, with the way out; None of others."""
+    if error.errno not in _WAYS_OUT or error.strerror is None:
+        return None
+    return f"{place}: {error.strerror}; {_way_out(error)}"
+
+
+def _way_out(error: OSError) -> str:
+    first = _WAYS_OUT.get(error.errno or 0)
+    return f"{first}, or choose another place" if first else "choose another place"
 
 
 def remove_unfinished() -> None:
@@ -96,7 +114,7 @@ def is_unfinished(name: str) -> bool:
 
 @contextlib.contextmanager
 def _scratch_beside(
-    path: Path, make: Callable[[Path], None], advice: str, parents: bool
+    path: Path, make: Callable[[Path], None], advice: str | None, parents: bool
 ) -> Iterator[Path]:
     """What `make` makes at a hidden name in the folder of `path`, locked, and gone at the end."""
     _remove_left_behind(path.parent)
@@ -109,7 +127,11 @@ def _scratch_beside(
             with _made_and_locked(scratch, make):
                 yield scratch
     finally:
-        _remove(scratch)  # after the move there is none, or it is what was replaced
+        try:
+            _remove(scratch)  # after the move there is none, or it is what was replaced
+        except BaseException:  # the user's impatience is no reason to leave half of it
+            _remove(scratch)
+            raise
         _unfinished.discard(scratch)
 
 
@@ -122,7 +144,7 @@ def _remove_left_behind(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _names(path: Path, scratch: Path, advice: str) -> Iterator[None]:
+def _names(path: Path, scratch: Path, advice: str | None) -> Iterator[None]:
     """Make an OSError about writing name `path`; one that names another file is left as it is."""
     try:
         yield
@@ -134,7 +156,7 @@ def _names(path: Path, scratch: Path, advice: str) -> Iterator[None]:
             raise  # it says all by itself, or is about who reads our output
         is_file = isinstance(error, FileExistsError | NotADirectoryError)
         reason = "there is a file where a folder is needed" if is_file else error.strerror
-        named = OSError(f"cannot write {path}: {reason}; {advice}")
+        named = OSError(f"cannot write {path}: {reason}; {advice or _way_out(error)}")
         named.errno = error.errno
         raise named from error
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nsmc
+from nsmc.atomic import refusal
 from nsmc.runtime.extras import needs_extra
 
 if TYPE_CHECKING:
@@ -53,12 +54,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (OSError, ValueError, MemoryError) as error:
         if os.environ.get("HYDRA_FULL_ERROR") == "1":
             raise
-        line = " ".join(str(error).split()) or "not enough memory"
+        line = " ".join(_line(error).split()) or "not enough memory"
         print(f"nsmc: error: {line}", file=sys.stderr)
         return 1
     else:
         return code
     return 0
+
+
+def _line(error: BaseException) -> str:
+    if not isinstance(error, OSError):
+        return str(error)
+    return refusal(error, error.filename or "standard output") or str(error)
 
 
 def _clean_up_when_ended() -> None:

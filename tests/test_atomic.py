@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import shutil
 import signal
 import stat
 from collections.abc import Iterator
@@ -217,6 +218,25 @@ def test_a_folder_that_is_replaced_keeps_its_permissions_and_those_of_its_files(
     assert stat.S_IMODE(place.stat().st_mode) == 0o750
     assert stat.S_IMODE((place / "file").stat().st_mode) == 0o640
     assert (place / "file").read_text() == "new"
+
+
+def test_interrupted_while_it_removes_the_earlier_folder_it_removes_it_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_folder(tmp_path / "bundle", "old")
+    rmtree, calls = shutil.rmtree, list[Path]()
+
+    def interrupted(path: Path, ignore_errors: bool) -> None:
+        calls.append(path)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        rmtree(path, ignore_errors=ignore_errors)
+
+    monkeypatch.setattr(shutil, "rmtree", interrupted)
+    with pytest.raises(KeyboardInterrupt), whole_folder(tmp_path / "bundle") as scratch:
+        (scratch / "file").write_text("new")
+    assert (tmp_path / "bundle" / "file").read_text() == "new"
+    assert names(tmp_path) == ["bundle"]
 
 
 def test_without_exchange_what_was_left_aside_does_not_block_the_next(

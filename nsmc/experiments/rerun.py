@@ -15,6 +15,7 @@ from safetensors.numpy import load_file
 
 from nsmc.data.soft_labels import SOFT_LABELS_FILE
 from nsmc.experiments.job import run_job
+from nsmc.experiments.log_file import LogFile
 from nsmc.experiments.recipe import RESULTS
 from nsmc.experiments.record import environment, read_record
 from nsmc.experiments.schema import RunConfig, check_config
@@ -119,9 +120,10 @@ def _versions_changed(record: Mapping[str, Any]) -> list[str]:
 
 def _log_to(path: Path) -> None:
     """Log to standard error and to the run's log, as `train.py` does."""
+    file = LogFile(path, encoding="utf-8", errors="backslashreplace", delay=True)
     logging.basicConfig(
         level=logging.INFO,
         format="%(asctime)s %(message)s",
         datefmt="%H:%M:%S",
-        handlers=[logging.StreamHandler(sys.stderr), logging.FileHandler(path)],
+        handlers=[logging.StreamHandler(sys.stderr), file],
     )

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
-from nsmc.experiments.record import is_locked, is_occupied
+from nsmc.experiments.record import held, is_locked, is_occupied
 from nsmc.experiments.schema import Range, RunConfig, SearchConfig
 from nsmc.runtime.extras import needs_extra
 from nsmc.training.pruning import Pruning
@@ -78,7 +78,7 @@ class Study:
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Keep other processes from choosing trials meanwhile."""
-        with FileLock(self.folder / f".{STUDY_FILE}.lock"):
+        with held(self.folder / f".{STUDY_FILE}.lock"):
             yield
 
     def left_behind(self) -> list[FrozenTrial]:
@@ -148,7 +148,7 @@ def _is_bad(study: "optuna.Study", frozen: FrozenTrial, value: float, epoch: int
 def _open(folder: Path, search: SearchConfig, direction: Direction) -> "optuna.Study":
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / f".{STUDY_FILE}.new.lock"):  # two processes must not both make it
+    with held(folder / f".{STUDY_FILE}.new.lock"):  # two processes must not both make it
         storage = optuna.storages.RDBStorage(
             study_url(folder),
             engine_kwargs={"connect_args": {"timeout": _SECONDS_TO_LOCK}},
