@@ -24,13 +24,8 @@ from nsmc.experiments.reports.page import Section, page
 from nsmc.experiments.reports.plots import FILES, plots
 from nsmc.experiments.reports.runs import Problem, Run, problems_of, read_runs, shown_path
 from nsmc.experiments.reports.settings import TASKS
-from nsmc.experiments.reports.tables import (
-    WIDTH,
-    csv_table,
-    markdown_tables,
-    terminal_table,
-    title_of,
-)
+from nsmc.experiments.reports.tables import csv_table, markdown_tables, title_of
+from nsmc.experiments.reports.terminal import WIDTH, terminal_table
 from nsmc.experiments.reports.values import numbers, shown
 
 IMPORTANCES_FILE = "importances.json"  # in a search's folder: share by hyperparameter
