@@ -4,6 +4,7 @@ import logging
 import signal
 import threading
 import time
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -64,6 +65,22 @@ class StopSignals:
         for signum, handler in self._before.items():
             signal.signal(signum, handler)
         self._before = {}
+
+    def end_at_once(self, end_others: Callable[[int], None]) -> None:
+        """Obey SIGTERM without waiting, and tell the processes that this one has started.
+
+        In place of Lightning's handler, which would broadcast to processes that may be at something
+        else, and wait for them for ever.
+        """
+        handler = self._handlers[signal.SIGTERM]
+        if threading.current_thread() is not threading.main_thread() or not callable(handler):
+            return
+
+        def end(signum: int, frame: FrameType | None) -> None:
+            end_others(signum)
+            handler(signum, frame)
+
+        signal.signal(signal.SIGTERM, end)
 
     def obey(self) -> None:
         """Do what the signal asks for. Raises Interrupted, unless a job queue's handler returns."""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import nsmc.training.signals
 from nsmc.training.randomness import step_seed
-from nsmc.training.signals import Interrupted, StopSignals
+from nsmc.training.signals import Interrupted, StopSignals, raise_on_sigterm
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
@@ -53,6 +53,21 @@ def test_a_job_queues_handler_is_called_after_the_step() -> None:
         signals.release()
     finally:
         signal.signal(signal.SIGUSR2, before)
+
+
+def test_after_the_fit_sigterm_ends_this_process_and_those_it_has_started() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    raise_on_sigterm()
+    try:
+        signals, told = StopSignals(), list[int]()
+        signal.signal(signal.SIGTERM, lambda *_: None)  # as Lightning's own
+        signals.end_at_once(told.append)
+        with pytest.raises(Interrupted):
+            os.kill(os.getpid(), signal.SIGTERM)
+            signal.sigtimedwait([], 0.1)  # until it has come
+        assert told == [signal.SIGTERM]
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_what_is_ignored_stays_ignored() -> None:
