@@ -3,7 +3,14 @@
 It composes the configuration, checks it, and runs one job; what a user got wrong ends in one line.
 """
 
+# First of all: Ctrl-C must not end in a traceback of the imports below, which take seconds.
+from nsmc.termination import exit_on_signals
+
+if __name__ == "__main__":
+    exit_on_signals("interrupted")
+
 import math
+import multiprocessing
 import shlex
 import sys
 from pathlib import Path
@@ -19,14 +26,17 @@ from nsmc.experiments.overrides import overridden_keys, with_sweep_name
 from nsmc.experiments.resolvers import register_resolvers
 from nsmc.experiments.resuming import AUTO, resumed_config
 from nsmc.experiments.schema import check_config, is_for_many_runs
-from nsmc.experiments.sweeps.stopping import is_stopping
-from nsmc.training.signals import Interrupted, raise_on_sigterm
+from nsmc.experiments.sweeps.stopping import how_to_go_on, is_stopping
+from nsmc.streams import accept_every_text
+from nsmc.training.signals import Interrupted, raise_on_signals
 
 
 @hydra.main(version_base="1.3", config_path="configs", config_name="train")
 def main(cfg: DictConfig) -> float:
-    raise_on_sigterm()
-    register_resolvers()  # again, for the processes that a launcher starts
+    accept_every_text(
+        discard_output=True
+    )  # again, as the next line, for the processes that a launcher starts
+    register_resolvers()
     hydra_config = HydraConfig.get()
     is_sweep = hydra_config.mode == RunMode.MULTIRUN
     overrides = list(hydra_config.overrides.task)
@@ -42,7 +52,10 @@ def main(cfg: DictConfig) -> float:
         if not is_sweep and is_for_many_runs(config):
             raise ValueError("search and sweep are for many runs: python train.py -m …")
         # Only now: importing torch and Lightning takes seconds, a mistyped key should not.
+        exit_on_signals(_last_words(folder, is_sweep))
         from nsmc.experiments.run import run_and_tell
+
+        raise_on_signals()
 
         command = shlex.join(["python", "train.py", *overrides])
         try:
@@ -54,8 +67,15 @@ def main(cfg: DictConfig) -> float:
         return metrics.get(config.callbacks.checkpoint.monitor, math.nan)
 
 
+def _last_words(folder: Path, is_sweep: bool) -> str | None:
+    """What to print where a signal ends the process before the run has begun."""
+    if multiprocessing.parent_process() is not None:  # a launcher's: the first process says it
+        return None
+    return f"interrupted: {how_to_go_on(folder.parent)}" if is_sweep else "interrupted"
+
+
 if __name__ == "__main__":
-    raise_on_sigterm()
+    accept_every_text(discard_output=True)
     register_resolvers()
     with one_line_errors():
         sys.argv[1:] = with_sweep_name(sys.argv[1:])

@@ -7,6 +7,7 @@ import errno
 import logging
 import os
 import re
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from nsmc.experiments.schema import unknown_key
+from nsmc.termination import exception_arrived, leave
 from nsmc.training.signals import Interrupted
 
 log = logging.getLogger(__name__)
@@ -46,14 +48,13 @@ def one_line_errors(others_follow: bool = False) -> Iterator[None]:
         yield
     except BrokenPipeError:  # whoever read our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except KeyboardInterrupt:
-        _say("interrupted")
-        sys.exit(130)
-    except Interrupted as error:
+    except (KeyboardInterrupt, Interrupted) as error:
+        exception_arrived()
         if others_follow:
             raise
-        _say(f"interrupted{error.advice and ': '}{error.advice}")
-        sys.exit(error.exit_code)
+        told = error if isinstance(error, Interrupted) else Interrupted(signal.SIGINT)
+        _say(f"interrupted{told.advice and ': '}{told.advice}")
+        leave(told.exit_code)
     except Exception as error:
         _say(f"error: {describe(error)}")
         if not _users_mistake(error):

@@ -31,7 +31,7 @@ def test_a_signal_is_remembered_and_then_obeyed(signum: int) -> None:
 
 
 def test_a_second_signal_acts_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nsmc.training.signals, "_SAME_SIGNAL_SECONDS", 0.0)
+    monkeypatch.setattr(nsmc.training.signals, "SAME_SIGNAL_SECONDS", 0.0)
     signals = StopSignals()
     signals.watch()
     os.kill(os.getpid(), signal.SIGINT)

@@ -2,14 +2,13 @@
 
 import io
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from nsmc.atomic import write_file
 from nsmc.experiments.commands import predict_command, shortened
 from nsmc.experiments.reports.figures import figures
 from nsmc.experiments.reports.leaderboard import (
@@ -82,13 +81,13 @@ def _write(
     drawn = plots(board, importances)
     for name in FILES:
         if name in drawn:
-            _replace(target / name, _png(drawn[name]))
+            write_file(target / name, _png(drawn[name]))
         else:  # an earlier report's
             (target / name).unlink(missing_ok=True)
-    _replace(target / "leaderboard.csv", _encoded(csv_table(board)))
-    _replace(target / "leaderboard.md", _encoded(markdown_table(board)))
+    write_file(target / "leaderboard.csv", _encoded(csv_table(board)))
+    write_file(target / "leaderboard.md", _encoded(markdown_table(board)))
     html = page(board, figures(board, importances), problems, notes, about)
-    _replace(target / "report.html", _encoded(html))
+    write_file(target / "report.html", _encoded(html))
 
 
 def _notes(board: Leaderboard, runs: Sequence[Run], repeats: int) -> list[str]:
@@ -151,14 +150,3 @@ def _png(figure: Figure) -> bytes:
 
 def _encoded(text: str) -> bytes:
     return text.encode("utf-8", "replace")
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write the file whole or not at all."""
-    scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        scratch.write_bytes(content)
-        scratch.replace(path)
-    finally:
-        with suppress(OSError):
-            scratch.unlink(missing_ok=True)
