@@ -39,7 +39,11 @@ if hasattr(os, "register_at_fork"):  # a child must not remove what its parent w
 
 @contextlib.contextmanager
 def whole_file(
-    path: Path, mode: str = "wb", newline: str | None = None, advice: str = _ADVICE
+    path: Path,
+    mode: str = "wb",
+    newline: str | None = None,
+    advice: str = _ADVICE,
+    errors: str | None = None,
 ) -> Iterator[IO[Any]]:
     """A file to write, `mode` "wb" or "w" (UTF-8), that is at `path` once the body has ended well.
 
@@ -52,7 +56,7 @@ def whole_file(
         scratch.touch(exist_ok=False)
         _keep_permissions(path, scratch)
         with _locked(scratch):
-            with scratch.open(mode, encoding=encoding, newline=newline) as file:
+            with scratch.open(mode, encoding=encoding, errors=errors, newline=newline) as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())

@@ -1,9 +1,12 @@
 """`python train.py` as a user runs it: real processes on a tiny corpus, to a bundle and back."""
 
 import json
+import shlex
 import signal
 import socket
+import subprocess
 import sys
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,6 +18,7 @@ from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from nsmc.runtime.predictor import Predictor
 from tests.commands import (
+    ENVIRONMENT,
     PROJECT,
     run,
     run_anew,
@@ -263,3 +267,40 @@ def test_one_label_alone_is_refused_and_a_test_of_the_training_file_is_no_secret
     assert not (tmp_path / "run" / "bundle").exists()
     finished = train(corpus, *settings, "data.test_file=ratings_train.txt")
     assert finished.stderr.count("has the same content as data.train_file=ratings_train.txt") == 1
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-16"])
+def test_an_output_that_lacks_letters_ends_no_run(
+    corpus: Path, tmp_path: Path, encoding: str
+) -> None:
+    command = train_command(corpus, "data.labels=['부정','긍정']", "logger=none")
+    command += ["data.name='말뭉치'", f"hydra.run.dir={tmp_path}"]
+    line = shlex.join([*command, "trainer.max_epochs=1"])
+    finished = subprocess.run(
+        ["sh", "-c", f"{line} 2>&1"],
+        cwd=PROJECT,
+        capture_output=True,
+        env={**ENVIRONMENT, "PYTHONIOENCODING": encoding},
+        check=False,
+    )
+    said = finished.stdout.decode(encoding, "replace")
+    assert finished.returncode == 0, said
+    assert "nsmc predict" in said and "Traceback" not in said
+    (tmp_path / "train.log").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("seconds", [0.2, 0.8, 1.6, 3.2])
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_start_that_is_interrupted_ends_in_one_line(
+    corpus: Path, tmp_path: Path, signum: signal.Signals, seconds: float
+) -> None:
+    command = train_command(corpus, f"hydra.run.dir={tmp_path}", "trainer.max_epochs=9999")
+    with subprocess.Popen(
+        command, cwd=PROJECT, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True
+    ) as process:
+        time.sleep(seconds)  # at whatever that is
+        process.send_signal(signum)
+        _, said = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 128 + signum, said
+    assert "interrupted" in said.splitlines()[-1]
+    assert "Traceback" not in said and "Exception" not in said and "FakeTensor" not in said

@@ -2,12 +2,12 @@
 
 import dataclasses
 import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from nsmc.atomic import whole_folder
 from nsmc.conversion.graph import onnx_model
 from nsmc.runtime.bundle import CONFIG_FILE, TOKENIZER_FILE, config_json, digests
 from nsmc.runtime.extras import needs_extra
@@ -39,20 +39,14 @@ def write_onnx(
     model = onnx_model(bundle)
     onnx.checker.check_model(model, full_check=True)
     output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{output.name}-", dir=output.parent) as parent:
-        scratch = Path(parent) / output.name
-        scratch.mkdir()
+    with whole_folder(output) as scratch:
         (scratch / ONNX_FILE).write_bytes(model.SerializeToString())
         shutil.copyfile(tokenizer_file, scratch / TOKENIZER_FILE)
         (scratch / CONFIG_FILE).write_text(_config(bundle, scratch), encoding="utf-8")
         session = onnxruntime.InferenceSession(
             str(scratch / ONNX_FILE), providers=["CPUExecutionProvider"]
         )
-        difference = compared(_answers(session, token_ids))
-        if output.exists():
-            output.rename(Path(parent) / "replaced")
-        scratch.rename(output)
-    return difference
+        return compared(_answers(session, token_ids))
 
 
 def _config(bundle: Bundle, folder: Path) -> str:

@@ -123,5 +123,5 @@ def _log_to(path: Path) -> None:
         level=logging.INFO,
         format="%(asctime)s %(message)s",
         datefmt="%H:%M:%S",
-        handlers=[logging.StreamHandler(sys.stderr), logging.FileHandler(path)],
+        handlers=[logging.StreamHandler(sys.stderr), logging.FileHandler(path, encoding="utf-8")],
     )

@@ -8,7 +8,6 @@ Writing is atomic. Reading, which trusts nothing, is in `loading`.
 import hashlib
 import json
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save
 
+from nsmc.atomic import whole_folder, write_file
 from nsmc.runtime.recurrence import CELLS, Array
 
 WEIGHTS_FILE = "nsmc.safetensors"
@@ -106,9 +106,7 @@ def write_bundle(
     if found != expected:
         raise ValueError(f"the weights {found} are not those of the configuration: {expected}")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as parent:
-        scratch = Path(parent) / folder.name
-        scratch.mkdir()
+    with whole_folder(folder) as scratch:
         plain = {name: np.ascontiguousarray(t, dtype=config.dtype) for name, t in tensors.items()}
         metadata = {"format": "pt", "model": f"{FORMAT} {FORMAT_VERSION}", "cell": config.cell}
         (scratch / WEIGHTS_FILE).write_bytes(_ordered(save(plain, metadata=metadata)))
@@ -118,15 +116,6 @@ def write_bundle(
         (scratch / CARD_FILE).write_text(card, encoding="utf-8")
         if check is not None:
             check(scratch)
-        replaced = Path(parent) / "replaced"
-        if folder.exists():
-            folder.rename(replaced)
-        try:
-            scratch.rename(folder)
-        except OSError:
-            if replaced.exists():
-                replaced.rename(folder)
-            raise
 
 
 def _ordered(content: bytes) -> bytes:
@@ -145,9 +134,7 @@ def rewrite_config(folder: Path, config: BundleConfig, card: str) -> None:
     """Replace `config.json` and the model card, each atomically, when more metrics are known."""
     config = replace(config, sha256=digests(folder))
     for name, text in ((CONFIG_FILE, config_json(config)), (CARD_FILE, card)):
-        scratch = folder / f".{name}.tmp"
-        scratch.write_text(text, encoding="utf-8")
-        scratch.replace(folder / name)
+        write_file(folder / name, text)
 
 
 def digests(folder: Path, names: Sequence[str] = (WEIGHTS_FILE, TOKENIZER_FILE)) -> dict[str, str]:

@@ -2,14 +2,14 @@
 
 import contextlib
 import itertools
-import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, cast
 
+from nsmc.atomic import whole_file
 from nsmc.runtime.damage import Tally
 from nsmc.runtime.lines import name_of, opened
 from nsmc.runtime.parallel import mapped
@@ -26,6 +26,8 @@ from nsmc.runtime.tables import (
 
 _CHUNK = 2048  # rows that are classified together
 _SECONDS_BETWEEN_LINES = 20  # where the progress goes into a log
+
+_ADVICE = "choose another --output"
 
 
 def predict_file(
@@ -127,29 +129,20 @@ def _appearing(output: str, source: str) -> Iterator[TextIO]:
         yield sys.stdout
         return
     try:
-        with _whole_file(Path(output).resolve()) as file:  # a link stays one
-            yield file
+        path = Path(output)
+        if path.is_symlink():  # it stays one
+            path = path.resolve()
+        if path.exists() and not path.is_file():  # a pipe or a device is written as it is
+            with path.open("w", encoding="utf-8", errors="replace", newline="") as file:
+                yield file
+        else:
+            with whole_file(path, "w", newline="", errors="replace", advice=_ADVICE) as file:
+                yield cast(TextIO, file)
     except OSError as error:
-        if error.filename == source:
+        if error.filename == source or str(error).endswith(_ADVICE):
             raise
         reason = error.strerror or error
-        raise OSError(f"cannot write {output}: {reason}; choose another --output") from None
-
-
-@contextlib.contextmanager
-def _whole_file(path: Path) -> Iterator[TextIO]:
-    if path.exists() and not path.is_file():  # a pipe or a device is written as it is
-        with path.open("w", encoding="utf-8", errors="replace", newline="") as file:
-            yield file
-        return
-    scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with scratch.open("w", encoding="utf-8", errors="replace", newline="") as file:
-            yield file
-        scratch.replace(path)
-    finally:
-        with contextlib.suppress(OSError):
-            scratch.unlink(missing_ok=True)
+        raise OSError(f"cannot write {output}: {reason}; {_ADVICE}") from None
 
 
 def _is_same(source: Path, output: Path) -> bool:

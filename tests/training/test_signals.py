@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import nsmc.training.signals
 from nsmc.training.randomness import step_seed
-from nsmc.training.signals import Interrupted, StopSignals, raise_on_sigterm
+from nsmc.training.signals import Interrupted, StopSignals
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
@@ -31,7 +31,7 @@ def test_a_signal_is_remembered_and_then_obeyed(signum: int) -> None:
 
 
 def test_a_second_signal_acts_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nsmc.training.signals, "_SAME_SIGNAL_SECONDS", 0.0)
+    monkeypatch.setattr(nsmc.training.signals, "SAME_SIGNAL_SECONDS", 0.0)
     signals = StopSignals()
     signals.watch()
     os.kill(os.getpid(), signal.SIGINT)
@@ -56,8 +56,10 @@ def test_a_job_queues_handler_is_called_after_the_step() -> None:
 
 
 def test_after_the_fit_sigterm_ends_this_process_and_those_it_has_started() -> None:
-    before = signal.getsignal(signal.SIGTERM)
-    raise_on_sigterm()
+    def interrupt(signum: int, _: object) -> None:
+        raise Interrupted(signum)
+
+    before = signal.signal(signal.SIGTERM, interrupt)
     try:
         signals, told = StopSignals(), list[int]()
         signal.signal(signal.SIGTERM, lambda *_: None)  # as Lightning's own

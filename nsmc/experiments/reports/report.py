@@ -2,10 +2,8 @@
 
 import io
 import json
-import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -112,10 +110,10 @@ def _write(
     for name in {*FILES, *(f"{task}_{name}" for task in TASKS for name in FILES)} - {*pictures}:
         (target / name).unlink(missing_ok=True)  # an earlier report's
     for name, figure in pictures.items():
-        _replace(target / name, _png(figure))
-    _replace(target / "leaderboard.csv", _encoded(csv_table(*boards)))
-    _replace(target / "leaderboard.md", _encoded(markdown_tables(boards)))
-    _replace(target / "report.html", _encoded(page(sections, problems, notes, about)))
+        write_file(target / name, _png(figure))
+    write_file(target / "leaderboard.csv", _encoded(csv_table(*boards)))
+    write_file(target / "leaderboard.md", _encoded(markdown_tables(boards)))
+    write_file(target / "report.html", _encoded(page(sections, problems, notes, about)))
 
 
 def _notes(boards: Sequence[Leaderboard], runs: Sequence[Run], repeats: int) -> list[str]:
@@ -199,14 +197,3 @@ def _png(figure: Figure) -> bytes:
 
 def _encoded(text: str) -> bytes:
     return text.encode("utf-8", "replace")
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write the file whole or not at all."""
-    scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        scratch.write_bytes(content)
-        scratch.replace(path)
-    finally:
-        with suppress(OSError):
-            scratch.unlink(missing_ok=True)
