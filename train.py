@@ -3,8 +3,15 @@
 It composes the configuration, checks it, and runs one job; what a user got wrong ends in one line.
 """
 
+# First of all: Ctrl-C must not end in a traceback of the imports below, which take seconds.
+from nsmc.termination import exit_on_signals
+
+if __name__ == "__main__":
+    exit_on_signals("interrupted")
+
 import logging
 import math
+import multiprocessing
 import os
 import sys
 from pathlib import Path
@@ -22,16 +29,18 @@ from nsmc.experiments.record import read_record
 from nsmc.experiments.resolvers import register_resolvers
 from nsmc.experiments.resuming import AUTO, resumed_config
 from nsmc.experiments.schema import check_config, is_for_many_runs
-from nsmc.experiments.sweeps.stopping import is_stopping
-from nsmc.training.signals import Interrupted, raise_on_sigterm
+from nsmc.experiments.sweeps.stopping import how_to_go_on, is_stopping
+from nsmc.streams import accept_every_text
+from nsmc.training.signals import Interrupted, raise_on_signals
 
 log = logging.getLogger(__name__)
 
 
 @hydra.main(version_base="1.3", config_path="configs", config_name="train")
 def main(cfg: DictConfig) -> float:
-    raise_on_sigterm()
-    register_resolvers()  # again, for the processes that a launcher starts
+    # Both again, for the processes that a launcher starts.
+    accept_every_text(discard_output=True)
+    register_resolvers()
     hydra_config = HydraConfig.get()
     is_sweep = hydra_config.mode == RunMode.MULTIRUN
     typed = list(hydra_config.overrides.task)
@@ -52,8 +61,10 @@ def main(cfg: DictConfig) -> float:
         if not is_sweep and is_for_many_runs(config):
             raise ValueError("search and sweep are for many runs: python train.py -m …")
         # Only now: importing torch and Lightning takes seconds, a mistyped key should not.
+        exit_on_signals(_last_words(folder, is_sweep))
         from nsmc.experiments.run import run_and_tell
 
+        raise_on_signals()
         try:
             command = command_line(overrides, flags())
             metrics = run_and_tell(config, folder, command, overrides, is_sweep)
@@ -64,8 +75,15 @@ def main(cfg: DictConfig) -> float:
         return metrics.get(config.callbacks.checkpoint.monitor, math.nan)
 
 
+def _last_words(folder: Path, is_sweep: bool) -> str | None:
+    """What to print where a signal ends the process before the run has begun."""
+    if multiprocessing.parent_process() is not None:  # a launcher's: the first process says it
+        return None
+    return f"interrupted: {how_to_go_on(folder.parent)}" if is_sweep else "interrupted"
+
+
 if __name__ == "__main__":
-    raise_on_sigterm()
+    accept_every_text(discard_output=True)
     register_resolvers()
     with one_line_errors():
         sys.argv[1:] = readable_arguments(sys.argv[1:])

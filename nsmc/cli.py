@@ -6,7 +6,6 @@ for a report, and never torch.
 
 import argparse
 import contextlib
-import io
 import json
 import os
 import re
@@ -19,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 import nsmc
 from nsmc.atomic import refusal
 from nsmc.runtime.extras import needs_extra
+from nsmc.streams import accept_every_text
+from nsmc.termination import exit_on_signals, leave, set_handlers
 
 if TYPE_CHECKING:
     from nsmc.runtime.damage import Tally
@@ -32,13 +33,9 @@ OUTPUTS = Path("outputs")  # where bundles that were trained here are
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    if arguments is None and words[:1] != ["rerun"]:  # which has handlers of its own
-        _clean_up_when_ended()
-    if sys.stderr is None:  # closed: what is said there must not go to standard output instead
-        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # for a terminal without Hangul
+    if arguments is None:
+        exit_on_signals("")
+    accept_every_text()
     # Reviews are classified in threads of our own: those of a matrix library would be too many.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
@@ -66,14 +63,6 @@ def _line(error: BaseException) -> str:
     if not isinstance(error, OSError):
         return str(error)
     return refusal(error, error.filename or "standard output") or str(error)
-
-
-def _clean_up_when_ended() -> None:
-    """Ended from outside or by a closed terminal, leave no unfinished file behind, either."""
-    for name in ("SIGTERM", "SIGHUP"):
-        signum = getattr(signal, name, None)  # Windows has no SIGHUP
-        if signum is not None and signal.getsignal(signum) is signal.SIG_DFL:  # nohup ignores it
-            signal.signal(signum, lambda number, _: sys.exit(128 + number))
 
 
 def _marked(words: list[str]) -> list[str]:
@@ -259,10 +248,16 @@ def predict(options: argparse.Namespace) -> int:
     if texts:
         answer_texts(predictor, texts)
     elif sys.stdin is not None and sys.stdin.isatty():
+        set_handlers(_leave_the_terminal)
         converse(predictor)
     elif sys.stdin is not None:
         return _exit_code(answer_pipe(predictor, sys.stdin.buffer))
     return 0
+
+
+def _leave_the_terminal(signum: int, frame: object) -> None:
+    """By an exception, so that readline puts the terminal back as it was."""
+    raise KeyboardInterrupt if signum == signal.SIGINT else SystemExit(128 + signum)
 
 
 def _predict_file(predictor: "nsmc.Predictor", options: argparse.Namespace) -> int:
@@ -342,12 +337,14 @@ def rerun(options: argparse.Namespace) -> int:
     """Run a recorded job again; 0 where the result is the same. Raises what `rerun` raises."""
     with needs_training_libraries():
         from nsmc.experiments.rerun import rerun
-        from nsmc.training.signals import Interrupted
+        from nsmc.training.signals import Interrupted, raise_on_signals
 
+    raise_on_signals()
     try:
         return int(not rerun(options.folder, options.root))
-    except Interrupted:
-        raise KeyboardInterrupt from None
+    except (KeyboardInterrupt, Interrupted) as error:
+        print("interrupted", file=sys.stderr)
+        leave(error.exit_code if isinstance(error, Interrupted) else 130)
 
 
 def _chosen(named: Path | None) -> Path:

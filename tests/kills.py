@@ -32,7 +32,7 @@ from nsmc.experiments.record import read_record, state_of
 from nsmc.experiments.schema import RunConfig
 from nsmc.training.checkpoints import AtomicCheckpointIO
 from nsmc.training.export import BundleExport
-from nsmc.training.signals import Interrupted, raise_on_sigterm
+from nsmc.training.signals import Interrupted, raise_on_signals
 from tests.benchmarks.common import config
 
 STAGES = ("start", "training", "validation", "checkpoint", "export", "evaluation")
@@ -105,7 +105,7 @@ def attempt(settings: RunConfig, folder: Path) -> int:
         with (folder.parent / f"{folder.name}.log").open("a") as log:
             os.dup2(log.fileno(), 1)
             os.dup2(log.fileno(), 2)
-        raise_on_sigterm()
+        raise_on_signals()
         job.run_job(settings, folder, "python train.py")
         code = 0
     except Interrupted as interrupted:

@@ -43,8 +43,8 @@ def record(folder: Path) -> dict[str, Any]:
     [
         ("trainer.accumulate_grad_batches=4", "no such key; python train.py --cfg job shows all"),
         ("~data", "~data: no run can do without data; leave ~data out"),
-        ("data=/x/reviews.csv", "data=/x/reviews.csv: no such choice; there are nsmc, sample; for"),
-        ("data=말뭉치", "data=말뭉치: no such choice; there are nsmc, sample"),
+        ("data=/x/reviews.csv", "data=/x/reviews.csv: no such choice; there are folder, nsmc"),
+        ("data=말뭉치", "data=말뭉치: no such choice; there are folder, nsmc, sample"),
         ("data.labels=[a,b,c]", "data.labels=[a, b, c]: must be exactly two different names"),
         ("data.labels=부정", "data.labels=부정: must be a list, [VALUE,VALUE]"),
         ("trainer.gradient_clip_val=None", "must be a number, or null (which None is written as)"),

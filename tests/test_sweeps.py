@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from safetensors.numpy import load_file
 
+from nsmc.runtime.choosing import chosen_bundle
 from nsmc.runtime.predictor import Predictor
-from nsmc.runtime.winner import winner_beside
 from tests.commands import PROJECT, run, run_anew, started, train, train_command, wait_for
 
 
@@ -39,10 +39,10 @@ def test_a_sweep_leaves_a_folder_for_each_job_and_a_report(corpus: Path, tmp_pat
     names = {path.name for path in tmp_path.iterdir()}
     assert names >= {"leaderboard.csv", "leaderboard.md", "report.html", "learning_curves.png"}
     # The report and a bare `nsmc predict` agree on the winner.
-    winner = winner_beside(tmp_path / next(iter(found)) / "bundle")
-    assert winner is not None and winner[1] == "best of 2 by val/accuracy"
-    assert f"best    {winner[0]}\n" in finished.stdout
-    assert f"nsmc predict {winner[0]} " in finished.stdout
+    winner, why = chosen_bundle(tmp_path)
+    assert why == "best of 2 settings by val/accuracy"
+    assert f"best    {winner}\n" in finished.stdout
+    assert f"nsmc predict {winner} " in finished.stdout
 
 
 def test_a_finished_job_is_not_run_again(corpus: Path, tmp_path: Path) -> None:

@@ -1,16 +1,34 @@
 """`python train.py` as a user runs it: real processes on a tiny corpus, to a bundle and back."""
 
 import json
+import shlex
+import signal
+import socket
+import subprocess
 import sys
+import time
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from safetensors.numpy import load_file
+from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from nsmc.runtime.predictor import Predictor
-from tests.commands import run, run_anew, train, train_command, write_corpus
+from tests.commands import (
+    ENVIRONMENT,
+    PROJECT,
+    run,
+    run_anew,
+    started,
+    train,
+    train_command,
+    wait_for,
+    write_corpus,
+)
+from tests.warm import PATIENCE
 
 
 def test_a_run_leaves_all_that_it_promises(corpus: Path, tmp_path: Path) -> None:
@@ -90,6 +108,55 @@ def test_two_processes_train_one_bundle(corpus: Path, tmp_path: Path) -> None:
     # 30 training reviews in batches of 8 for each of two processes: two steps in each of 2 epochs.
     assert record["steps"] == 4
     assert Predictor.load(tmp_path / "bundle")(["최고의 영화"])
+
+
+def test_processes_that_torchrun_starts_share_one_run(corpus: Path, tmp_path: Path) -> None:
+    # What torchrun does, without its own start: a store, and what the environment says of it.
+    store = TCPStore("127.0.0.1", 0, is_master=True, timeout=timedelta(seconds=PATIENCE))
+    together = {
+        **{"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(store.port), "WORLD_SIZE": "2"},
+        **{"TORCHELASTIC_RUN_ID": "none", "TORCHELASTIC_USE_AGENT_STORE": "True"},
+    }
+    new = "'${run_folder:${resume}," + str(tmp_path) + "/${run_id:}}'"  # another in each process
+    settings = ("trainer=ddp", f"hydra.run.dir={new}", "trainer.max_epochs=100000")
+    command = train_command(corpus, *settings, "model.schedule=constant", "logger=none")
+    ranks = [{**together, "RANK": rank, "LOCAL_RANK": rank} for rank in "01"]
+    with started(command, **ranks[0]) as (first, said), started(command, **ranks[1]) as (other, _):
+        wait_for("epoch 2/", said)
+        for process in (first, other):
+            process.send_signal(signal.SIGTERM)
+        rest = said.read()
+        assert (first.wait(), other.wait()) == (143, 0)
+    (folder,) = tmp_path.iterdir()
+    assert f"interrupted: go on with python train.py resume={folder}" in rest
+    assert {path.name for path in folder.glob("*.log")} == {"train.log", "train_rank_1.log"}
+    record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    assert record["status"] == "interrupted"
+
+
+def test_two_machines_share_the_folder_that_both_are_given(corpus: Path, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]  # free, once it is closed
+    meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    nodes = ("trainer=ddp", "trainer.num_nodes=2", "trainer.devices=1", "logger=none")
+    command = train_command(corpus, *nodes, f"hydra.run.dir={tmp_path}/run")
+    second = {**meeting, "NODE_RANK": "1"}
+    with started(command, **meeting, NODE_RANK="0") as (first, said):
+        finished = run(command, 0, PROJECT, **second)
+        said.read()
+        assert first.wait() == 0
+    assert "validation" not in finished.stdout and "error" not in finished.stderr
+    record = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
+    assert (record["status"], record["steps"]) == ("finished", 4)
+    assert Predictor.load(tmp_path / "run" / "bundle")(["최고의 영화"])
+
+
+def test_machines_without_a_common_folder_are_refused(corpus: Path, tmp_path: Path) -> None:
+    nodes = ("trainer=ddp", "trainer.num_nodes=2", "trainer.devices=1")
+    for rank in "01":
+        finished = train(corpus, *nodes, expect=1, NODE_RANK=rank)
+        lines = [line for line in finished.stderr.splitlines() if "error" in line]
+        assert len(lines) == 1 and "set the same hydra.run.dir on each" in lines[0]
 
 
 @pytest.mark.parametrize(
@@ -200,3 +267,40 @@ def test_one_label_alone_is_refused_and_a_test_of_the_training_file_is_no_secret
     assert not (tmp_path / "run" / "bundle").exists()
     finished = train(corpus, *settings, "data.test_file=ratings_train.txt")
     assert finished.stderr.count("has the same content as data.train_file=ratings_train.txt") == 1
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-16"])
+def test_an_output_that_lacks_letters_ends_no_run(
+    corpus: Path, tmp_path: Path, encoding: str
+) -> None:
+    command = train_command(corpus, "data.labels=['부정','긍정']", "logger=none")
+    command += ["data.name='말뭉치'", f"hydra.run.dir={tmp_path}"]
+    line = shlex.join([*command, "trainer.max_epochs=1"])
+    finished = subprocess.run(
+        ["sh", "-c", f"{line} 2>&1"],
+        cwd=PROJECT,
+        capture_output=True,
+        env={**ENVIRONMENT, "PYTHONIOENCODING": encoding},
+        check=False,
+    )
+    said = finished.stdout.decode(encoding, "replace")
+    assert finished.returncode == 0, said
+    assert "nsmc predict" in said and "Traceback" not in said
+    (tmp_path / "train.log").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("seconds", [0.2, 0.8, 1.6, 3.2])
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_start_that_is_interrupted_ends_in_one_line(
+    corpus: Path, tmp_path: Path, signum: signal.Signals, seconds: float
+) -> None:
+    command = train_command(corpus, f"hydra.run.dir={tmp_path}", "trainer.max_epochs=9999")
+    with subprocess.Popen(
+        command, cwd=PROJECT, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True
+    ) as process:
+        time.sleep(seconds)  # at whatever that is
+        process.send_signal(signum)
+        _, said = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 128 + signum, said
+    assert "interrupted" in said.splitlines()[-1]
+    assert "Traceback" not in said and "Exception" not in said and "FakeTensor" not in said

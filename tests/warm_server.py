@@ -66,6 +66,7 @@ def _wait_in_the_parent(stdout: int, stderr: int, answers: int) -> None:
     if child == 0:
         os.dup2(stdout, 1)
         os.dup2(stderr, 2)
+        _open_streams()
     os.close(stdout)
     os.close(stderr)
     if child:
@@ -76,6 +77,15 @@ def _wait_in_the_parent(stdout: int, stderr: int, answers: int) -> None:
             connection.sendall(code.to_bytes(BYTES, signed=True))
         os._exit(0)
     os.close(answers)
+
+
+def _open_streams() -> None:
+    """Anew: whether a stream can seek is found out once, and the server's are of another kind."""
+    for name in ("stdout", "stderr"):
+        old = getattr(sys, name)
+        how = {"encoding": old.encoding, "errors": old.errors}
+        lines = 1 if name == "stderr" else -1  # flushed at each line's end, or when full
+        setattr(sys, name, open(old.fileno(), "w", lines, closefd=False, **how))  # noqa: SIM115
 
 
 def _become(words: list[str], cwd: str, environment: dict[str, str]) -> None:

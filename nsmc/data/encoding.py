@@ -8,7 +8,6 @@ file, test.
 import json
 import logging
 import shutil
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
@@ -22,6 +21,7 @@ from tokenizers import Tokenizer
 
 from nsmc.data.cache import cached_folder, digest_of, digest_of_file, save_array
 from nsmc.data.corpus import Reviews, read_reviews, split_validation, without_spaces
+from nsmc.data.progress import Progress
 from nsmc.data.tokenizer import IntArray, encode, save_tokenizer, train_tokenizer
 from nsmc.runtime.loading import read_tokenizer
 
@@ -29,8 +29,6 @@ log = logging.getLogger(__name__)
 
 SPLITS = ("train", "val", "test")
 UNLABELLED = "unlabelled"  # a fourth part, where there is one
-
-_SECONDS_BETWEEN_LINES = 20
 
 _FIELDS = ("token_ids", "offsets", "labels")  # of EncodedReviews: the arrays that are kept
 
@@ -229,12 +227,10 @@ def encode_reviews(tokenizer: Tokenizer, reviews: Reviews) -> EncodedReviews:
     """Encode reviews in memory; the ids have the smallest unsigned type that holds them."""
     dtype = np.min_scalar_type(tokenizer.get_vocab_size() - 1)
     token_ids, lengths = [], []
-    last_line, done = time.monotonic(), 0
+    progress, done = Progress(log, "encoding", len(reviews)), 0
     for ids_of_texts in encode(tokenizer, reviews.texts):
         done += len(ids_of_texts)
-        if time.monotonic() - last_line > _SECONDS_BETWEEN_LINES:
-            last_line = time.monotonic()
-            log.info("encoded %s of %s reviews", f"{done:,}", f"{len(reviews):,}")
+        progress.show(done)
         lengths.append(np.array([len(ids) for ids in ids_of_texts]))
         token_ids.append(np.fromiter(chain.from_iterable(ids_of_texts), dtype=dtype))
     offsets = np.concatenate([[0], np.cumsum(np.concatenate(lengths), dtype=np.int64)])

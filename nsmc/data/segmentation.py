@@ -8,6 +8,7 @@ same time and from a seed; an epoch then draws one of its cuts for every place w
 Legend: N reviews, D distinct words, P places of words in all reviews, C cuts of each word.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,10 @@ from tokenizers import Tokenizer
 
 from nsmc.data.cache import cached_folder, digest_of, save_array
 from nsmc.data.encoding import EncodedReviews
+from nsmc.data.progress import Progress
 from nsmc.data.tokenizer import IntArray, Merges, merges_of, split_words
+
+log = logging.getLogger(__name__)
 
 _FORMAT = 1  # raised when the cached files change their meaning
 
@@ -104,6 +108,7 @@ def segment(
 def _build(
     folder: Path, texts: Sequence[str], tokenizer: Tokenizer, dropout: float, cuts: int, seed: int
 ) -> None:
+    log.info("cutting the words of %s reviews in %d ways", f"{len(texts):,}", cuts)
     numbers: dict[str, int] = {}
     words, counts = [], []
     for text in texts:
@@ -114,7 +119,10 @@ def _build(
     letters = np.array([vocabulary[letter] for word in numbers for letter in word], np.int32)
     starts = np.cumsum([0, *map(len, numbers)], dtype=np.int64)
     merges, generator = merges_of(tokenizer), np.random.default_rng(seed)
-    drawn = [cut_words(letters, starts, merges, dropout, generator) for _ in range(cuts)]
+    progress, drawn = Progress(log, "cutting words", cuts), []
+    for cut in range(cuts):
+        drawn.append(cut_words(letters, starts, merges, dropout, generator))
+        progress.show(cut + 1)
     token_counts = np.stack([np.diff(offsets) for _, offsets in drawn], axis=1)  # [D, C]
     cut_offsets = np.concatenate([[0], np.cumsum(token_counts.ravel())])
     token_ids = np.empty(cut_offsets[-1], np.int32)

@@ -5,7 +5,8 @@ file is rewritten, as the last step, into the form that tokenizers 0.19 (Rust) s
 """
 
 import json
-import sys
+import logging
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+
+from nsmc.data.progress import SECONDS_BETWEEN_LINES, Background, is_terminal
+
+log = logging.getLogger(__name__)
 
 IntArray = npt.NDArray[np.int64]
 
@@ -52,10 +57,34 @@ def train_tokenizer(
         min_frequency=min_frequency,
         special_tokens=[PAD_TOKEN],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=sys.stderr.isatty(),
+        show_progress=is_terminal(),  # the library has bars of its own
     )
-    tokenizer.train_from_iterator(_batches(texts), trainer, length=len(texts))
+    _train(tokenizer, trainer, texts)
     return Tokenizer.from_str(_portable(tokenizer.to_str()))
+
+
+def _train(tokenizer: Tokenizer, trainer: trainers.BpeTrainer, texts: Sequence[str]) -> None:
+    """Train in a thread: the library computes for seconds in which Ctrl-C would not be heard."""
+    is_told_to_end = False
+
+    def batches() -> Iterator[Sequence[str]]:
+        for batch in _batches(texts):
+            if is_told_to_end:
+                return
+            yield batch
+
+    training = Background(
+        lambda: tokenizer.train_from_iterator(batches(), trainer, length=len(texts))
+    )
+    start = last_line = time.monotonic()
+    try:
+        while training.is_under_way():
+            if not is_terminal() and time.monotonic() - last_line > SECONDS_BETWEEN_LINES:
+                last_line = time.monotonic()
+                log.info("training the tokenizer for %.0f s", last_line - start)
+        training.result()
+    finally:
+        is_told_to_end = True
 
 
 def save_tokenizer(tokenizer: Tokenizer, path: Path) -> None:

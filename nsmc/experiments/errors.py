@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import shlex
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 from nsmc.atomic import refusal
 from nsmc.experiments.overrides import NOT_A_SETTING, quoted
 from nsmc.experiments.schema import KEYS
+from nsmc.termination import exception_arrived, leave
 from nsmc.training.signals import Interrupted
 from nsmc.training.slurm import REQUEUE_SIGNAL, requeue
 
@@ -50,16 +52,15 @@ def one_line_errors(others_follow: bool = False) -> Iterator[None]:
         yield
     except BrokenPipeError:  # whoever read our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except KeyboardInterrupt:
-        _say("interrupted")
-        sys.exit(130)
-    except Interrupted as error:
+    except (KeyboardInterrupt, Interrupted) as error:
+        exception_arrived()
         if others_follow:
             raise
-        _say(f"interrupted{error.advice and ': '}{error.advice}")
-        if error.signum == REQUEUE_SIGNAL:
+        told = error if isinstance(error, Interrupted) else Interrupted(signal.SIGINT)
+        _say(f"interrupted{told.advice and ': '}{told.advice}")
+        if told.signum == REQUEUE_SIGNAL:
             requeue()
-        sys.exit(error.exit_code)
+        leave(told.exit_code)
     except Exception as error:
         _say(f"error: {describe(error)}")
         if not _users_mistake(error):

@@ -8,7 +8,6 @@ import signal
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytorch_lightning as L
 import torch
@@ -29,18 +28,18 @@ from nsmc.experiments.linear import train_linear
 from nsmc.experiments.processes import is_first, started_together
 from nsmc.experiments.quiet import quieten
 from nsmc.experiments.record import occupied, read_record, recorded
+from nsmc.experiments.results import measure, progress_of, training_results
 from nsmc.experiments.schema import RunConfig
 from nsmc.experiments.signature import corpus_fingerprint, signature
 from nsmc.experiments.sources import check_sources
 from nsmc.runtime.choosing import bundle_folder
 from nsmc.runtime.loading import read_bundle
 from nsmc.training.checkpoints import adopt_best, check_checkpoint, load_checkpoint
-from nsmc.training.export import BundleExport, best_checkpoint
+from nsmc.training.export import BundleExport
 from nsmc.training.initial import start_from
 from nsmc.training.language_model import LanguageModule, token_counts
 from nsmc.training.meeting import meet
 from nsmc.training.module import SentimentModule
-from nsmc.training.progress import TrainingProgress
 from nsmc.training.signals import Interrupted
 
 log = logging.getLogger(__name__)
@@ -122,8 +121,8 @@ def train(config: RunConfig, folder: Path, record: Record | None) -> Record:
     record["threads"] = torch.get_num_threads()
     fit(trainer, module, datamodule, record["resumed_from"] or config.ckpt_path)
     # Before the measuring, which loads the best checkpoint with the callbacks' state of then.
-    results = _training_results(trainer, module, datamodule)
-    before = _progress(trainer).seconds_before
+    results = training_results(trainer, module, datamodule)
+    before = progress_of(trainer).seconds_before
     metrics = measure(trainer, module, datamodule, config.test)
     seconds = round(before + time.perf_counter() - started, 3)
     results |= {"metrics": metrics, "seconds": seconds, "finished": now()}
@@ -218,43 +217,3 @@ def fit(
             raise  # a job queue's, which has put the job back
         # Lightning's answer to a Ctrl-C that did not wait for the step
         raise Interrupted(signal.SIGINT) from None
-
-
-def measure(
-    trainer: L.Trainer, module: Module, datamodule: ReviewDataModule, test: bool
-) -> dict[str, float]:
-    """Metrics of the best weights on the validation part and, if wanted, the test part."""
-    best = best_checkpoint(trainer)
-    measured: dict[str, Any] = {}
-    # The curves end with the last epoch; the best epoch's figures have their place in HPARAMS.
-    loggers, trainer.loggers = trainer.loggers, []
-    trainer.validate(module, datamodule=datamodule, ckpt_path=best, verbose=False)
-    measured |= trainer.callback_metrics
-    if test and isinstance(module, SentimentModule):  # a language model is a means, not an end
-        trainer.test(module, datamodule=datamodule, ckpt_path=best, verbose=False)
-        measured |= trainer.callback_metrics
-    trainer.loggers = loggers
-    return {
-        name: round(float(value), 6)
-        for name, value in measured.items()
-        if name.startswith(("val/", "test/"))
-    }
-
-
-def _training_results(trainer: L.Trainer, module: Module, datamodule: ReviewDataModule) -> Record:
-    """What the training took and gave, of a resumed run's earlier parts too."""
-    progress = _progress(trainer)
-    return {
-        "train_seconds": round(progress.seconds, 3),
-        "reviews_per_second": round(progress.reviews / max(progress.seconds, 1e-9), 1),
-        "epochs": trainer.current_epoch,
-        "steps": trainer.global_step,
-        "parameters": module.parameter_count(),
-        "corpus_fingerprint": datamodule.corpus.corpus_fingerprint,
-        "tokenizer_fingerprint": datamodule.corpus.tokenizer_fingerprint,
-        "history": progress.history,
-    }
-
-
-def _progress(trainer: L.Trainer) -> TrainingProgress:
-    return next(each for each in trainer.callbacks if isinstance(each, TrainingProgress))  # type: ignore[attr-defined]

@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 from nsmc.atomic import write_file
 from nsmc.experiments.errors import describe
 from nsmc.small_files import read_json
+from nsmc.termination import exception_arrived
 from nsmc.training.signals import Pruned
 
 RECORD_FILE = "run.json"
@@ -130,6 +131,7 @@ def recorded(folder: Path, record: dict[str, Any]) -> Iterator[dict[str, Any]]:
     try:
         yield record
     except BaseException as error:
+        exception_arrived()
         outcome = {"status": _status_after(error), "error": None}
         if isinstance(error, Exception):
             outcome["error"] = describe(error)

@@ -22,6 +22,7 @@ from nsmc.experiments.recipe import run_recipe
 from nsmc.experiments.record import BusyError, is_occupied, read_record, write_record
 from nsmc.experiments.schema import RunConfig
 from nsmc.experiments.summary import next_commands, summary
+from nsmc.termination import exception_arrived
 from nsmc.training.signals import Interrupted, Pruned
 from nsmc.training.slurm import ASKED_BY_PARENT
 
@@ -84,6 +85,7 @@ def run_by_itself(folder: Path, overrides: Sequence[str]) -> Record:
     try:
         code = process.wait()
     except BaseException:
+        exception_arrived()  # the waiting may take long
         with contextlib.suppress(ProcessLookupError):
             process.send_signal(signal.SIGTERM)
         process.wait()

@@ -34,6 +34,8 @@ def signature(
         content["checkpoint"] = starting_checkpoint or _digest_of_checkpoint(config.ckpt_path)
     if config.recipe:
         content["typed"] = _typed_for_all_steps(overrides)
+    if config.trainer.processes > 1:
+        content["losses"] = "means over reviews"  # once they were means of the processes' means
     return digest_of([RESULTS_FORMAT, corpus_fingerprint, content, *_ingredients(config)])
 
 

@@ -2,10 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from nsmc.runtime.winner import classifies, read_json, winner_beside
+from nsmc.small_files import read_json
 
 BOXED = Path(__file__).parents[1] / "pretrained"  # the bundle that comes with the package
+
+# In a sweep's folder: which of its runs its report ranks first.
+BEST_FILE = "best.json"
 
 # Of files that are meant to be read, not to be classified by their name.
 _DATA_EXTENSIONS = (
@@ -42,7 +46,17 @@ def chosen_bundle(outputs: Path) -> tuple[Path, str]:
         if (BOXED / "config.json").is_file():
             return BOXED, ""
         raise
-    return winner_beside(newest) or (newest, "")
+    return _best_of_sweep(newest) or (newest, "")
+
+
+def _best_of_sweep(newest: Path) -> tuple[Path, str] | None:
+    """The best bundle of the sweep that the newest one is of, and of what; None without a sweep."""
+    sweep = newest.parent.parent
+    best = _json_object(sweep / BEST_FILE)
+    for run in sweep.iterdir():
+        if run.name == best.get("run") and _classifies(run / newest.name):
+            return run / newest.name, str(best.get("why", ""))
+    return None
 
 
 def split_words(words: Sequence[str]) -> tuple[Path | None, Sequence[str]]:
@@ -96,7 +110,7 @@ def newest_bundle(outputs: Path) -> Path:
     ]
     configs.sort(key=lambda path: path.stat().st_mtime, reverse=True)
     for path in configs:
-        if classifies(path.parent) and _is_finished(path.parent.parent):
+        if _classifies(path.parent) and _is_finished(path.parent.parent):
             return path.parent
     raise FileNotFoundError(
         f"there is no bundle under {outputs.absolute()}: name one, or train one with "
@@ -104,6 +118,21 @@ def newest_bundle(outputs: Path) -> Path:
     )
 
 
+def _classifies(bundle: Path) -> bool:
+    """Whether a bundle's configuration has labels; a damaged one is for the reader to refuse."""
+    config = bundle / "config.json"
+    return config.is_file() and _json_object(config).get("labels") != []
+
+
 def _is_finished(run: Path) -> bool:
     """Whether a run's record does not say otherwise; a bundle needs none."""
-    return read_json(run / "run.json").get("status", "finished") == "finished"
+    return bool(_json_object(run / "run.json").get("status", "finished") == "finished")
+
+
+def _json_object(path: Path) -> dict[str, Any]:
+    """What a JSON file says; nothing where there is none that can be read."""
+    try:
+        content = read_json(path)
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}

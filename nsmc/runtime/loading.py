@@ -158,9 +158,10 @@ def read_tokenizer(path: Path) -> Tokenizer:
         text = path.read_text(encoding="utf-8")
         _check_tokenizer(json.loads(text))
         tokenizer = Tokenizer.from_str(text)
-    except (KeyboardInterrupt, SystemExit):
-        raise
-    except BaseException as error:  # a panic of the library's is no Exception
+    except BaseException as error:
+        # A panic of the library's is no Exception; what a signal's handler raises is none, either.
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
         details = " ".join(str(error).split())[:100]
         raise ValueError(f"{path}: not a tokenizer, or damaged ({details})") from None
     tokenizer.no_padding()

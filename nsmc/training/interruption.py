@@ -9,6 +9,7 @@ from typing import Any
 
 import pytorch_lightning as L
 from pytorch_lightning.callbacks import Checkpoint
+from pytorch_lightning.trainer.states import TrainerFn
 
 from nsmc.training.signals import StopSignals
 
@@ -69,6 +70,18 @@ class LastCheckpoint(Checkpoint):
         self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
     ) -> None:
         self._signals.release()
+
+    def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._end_at_once(trainer)
+
+    def on_test_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._end_at_once(trainer)
+
+    def _end_at_once(self, trainer: L.Trainer) -> None:
+        """After the fit there is nothing to save."""
+        launcher = trainer.strategy.launcher
+        if trainer.state.fn != TrainerFn.FITTING:
+            self._signals.end_at_once(launcher.kill if launcher is not None else lambda _: None)
 
     def _leave_if_told(self, trainer: L.Trainer) -> None:
         if self._agreed(trainer)[0]:

@@ -1,20 +1,23 @@
-"""How a run ends before its time: SIGINT (Ctrl-C) or SIGTERM asks it to, or a search prunes it."""
+"""How a run ends before its time: a signal such as Ctrl-C asks it to, or a search prunes it."""
 
 import logging
 import signal
+import sys
 import threading
 import time
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
+from nsmc import termination
+from nsmc.termination import SAME_SIGNAL_SECONDS
 from nsmc.training.slurm import REQUEUE_SIGNAL, is_slurm_job
 
 log = logging.getLogger(__name__)
 
-_ENDING = (signal.SIGINT, signal.SIGTERM)
+_ENDING = termination.SIGNALS
 _QUEUES = tuple(getattr(signal, name) for name in ("SIGUSR1", "SIGUSR2") if hasattr(signal, name))
 _SIGNALS = (*_ENDING, *_QUEUES)
-_SAME_SIGNAL_SECONDS = 1.0
 
 
 class Interrupted(BaseException):
@@ -41,7 +44,8 @@ class StopSignals:
     A second one acts at once, unless it comes within a second: then it is the same one, which came
     from the terminal and from the process that started this one.
 
-    The signals are SIGINT and SIGTERM, and SIGUSR1 and SIGUSR2 where a job queue handles them.
+    The signals are SIGINT, SIGTERM and SIGHUP, and where a job queue handles them SIGUSR1 and
+    SIGUSR2.
     """
 
     def __init__(self) -> None:
@@ -65,8 +69,25 @@ class StopSignals:
             signal.signal(signum, handler)
         self._before = {}
 
+    def end_at_once(self, end_others: Callable[[int], None]) -> None:
+        """Obey SIGTERM without waiting, and tell the processes that this one has started.
+
+        In place of Lightning's handler, which would broadcast to processes that may be at something
+        else, and wait for them for ever.
+        """
+        handler = self._handlers[signal.SIGTERM]
+        if threading.current_thread() is not threading.main_thread() or not callable(handler):
+            return
+
+        def end(signum: int, frame: FrameType | None) -> None:
+            end_others(signum)
+            handler(signum, frame)
+
+        signal.signal(signal.SIGTERM, end)
+
     def obey(self) -> None:
         """Do what the signal asks for. Raises Interrupted, unless a job queue's handler returns."""
+        termination.call_due()
         signum = self.received or signal.SIGTERM  # another process may have been told
         handler = self._handlers[signum]
         if callable(handler) and handler not in (signal.default_int_handler, _interrupt):
@@ -77,26 +98,41 @@ class StopSignals:
 
     def _remember(self, signum: int, frame: FrameType | None) -> None:
         if self.received is not None:
-            if time.monotonic() - self._received_at > _SAME_SIGNAL_SECONDS:
+            if time.monotonic() - self._received_at > SAME_SIGNAL_SECONDS:
                 self.release()
                 signal.raise_signal(signum)
             return
         self.received, self._received_at = signum, time.monotonic()
-        log.info("stopping: a checkpoint follows the step; the same signal again stops at once")
+        termination.call_soon(_say_what_follows)
 
 
-def raise_on_sigterm() -> None:
-    """Make SIGTERM end the program as Ctrl-C does, with what it is at put in order.
+def _say_what_follows() -> None:
+    log.info("stopping: a checkpoint follows the step; the same signal again stops at once")
 
-    So does SIGUSR1 in a job of Slurm's. A job queue's own handlers stay.
+
+def raise_on_signals() -> None:
+    """Make SIGINT, SIGTERM and SIGHUP end the program with what it is at put in order.
+
+    SIGINT raises KeyboardInterrupt, which libraries know; the others raise Interrupted. Where a
+    library swallows that, it is raised again. In a job of Slurm's, SIGUSR1 raises Interrupted, too.
+    A job queue's own handlers stay.
     """
-    if threading.current_thread() is not threading.main_thread():
-        return
-    ending = [signal.SIGTERM, REQUEUE_SIGNAL if is_slurm_job() else None]
-    for signum in filter(None, ending):
-        if signal.getsignal(signum) == signal.SIG_DFL:
-            signal.signal(signum, _interrupt)
+    termination.set_handlers(_interrupt)
+    sys.unraisablehook = _tell_of_lost_interruption
+    is_main = threading.current_thread() is threading.main_thread()
+    queue = REQUEUE_SIGNAL if is_main and is_slurm_job() else None
+    if queue is not None and signal.getsignal(queue) == signal.SIG_DFL:
+        signal.signal(queue, _interrupt)
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> None:
-    raise Interrupted(signum)
+    if termination.may_raise(signum):
+        raise KeyboardInterrupt if signum == signal.SIGINT else Interrupted(signum)
+
+
+def _tell_of_lost_interruption(problem: "sys.UnraisableHookArgs") -> None:
+    """Where a destructor was interrupted, Python prints the exception and goes on."""
+    if issubclass(problem.exc_type, KeyboardInterrupt | Interrupted):
+        termination.exception_lost()
+    else:
+        sys.__unraisablehook__(problem)

@@ -11,6 +11,7 @@ from nsmc.data.soft_labels import SOFT_LABELS_FILE
 from nsmc.experiments.held_out import check_held_out
 from nsmc.experiments.record import write_record
 from nsmc.experiments.schema import RunConfig, check_config
+from nsmc.experiments.signature import training_fingerprint
 
 Composed = Callable[..., dict[str, Any]]
 
@@ -89,3 +90,12 @@ def test_one_of_another_corpus_or_without_a_record_is_taken(
     (unknown / "run.json").unlink()
     for place in (other, unknown, tmp_path / "nowhere"):
         check_held_out(config_with("data.split_seed=5", f"init_from={place}"), CORPUS)
+
+
+def test_a_source_that_had_no_test_file_is_of_the_same_corpus(
+    config_with: Callable[..., RunConfig], tmp_path: Path
+) -> None:
+    config = config_with("data.split_seed=5", f"init_from={tmp_path / 'r'}")
+    source(tmp_path / "r", corpus=training_fingerprint(config.data))
+    with pytest.raises(ValueError, match=r"set data\..*split_seed=1"):
+        check_held_out(config, CORPUS)

@@ -126,17 +126,30 @@ def test_a_run_that_has_not_finished_is_left_aside(bundle: Path, tmp_path: Path)
 def test_of_a_sweep_the_best_is_taken_unless_something_newer_was_trained(
     bundle: Path, tmp_path: Path
 ) -> None:
-    for name, age, accuracy in (("a", 30, 0.7), ("b", 20, 0.9), ("c", 10, 0.8)):
-        place = put(bundle, tmp_path / "outputs" / "sweeps" / "x" / name / "bundle", age)
-        record = {"status": "finished", "metrics": {"val/accuracy": accuracy}}
-        record["config"] = {"model": {"lr": accuracy}}
-        (place.parent / "run.json").write_text(json.dumps(record))
+    sweep = tmp_path / "outputs" / "sweeps" / "x"
+    for name, age in (("a", 30), ("b", 20), ("c", 10)):
+        put(bundle, sweep / name / "bundle", age)
     assert chosen_bundle(Path("outputs")) == (Path("outputs/sweeps/x/c/bundle"), "")
-    (tmp_path / "outputs" / "sweeps" / "x" / "multirun.yaml").touch()
-    best = (Path("outputs/sweeps/x/b/bundle"), "best of 3 by val/accuracy")
+    (sweep / "best.json").write_text('{"run": "b", "why": "best of 3 settings by val/accuracy"}')
+    best = (Path("outputs/sweeps/x/b/bundle"), "best of 3 settings by val/accuracy")
     assert chosen_bundle(Path("outputs")) == best
     put(bundle, tmp_path / "outputs" / "runs" / "d" / "bundle", 5)
     assert chosen_bundle(Path("outputs")) == (Path("outputs/runs/d/bundle"), "")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [*("", "[]", "{}", '{"run": ["a"]}', '{"run": "gone"}', '{"run": "empty"}'), '{"run": ".."}'],
+)
+def test_a_best_run_that_is_not_there_is_not_taken(
+    bundle: Path, tmp_path: Path, content: str
+) -> None:
+    sweep = tmp_path / "outputs" / "sweeps" / "x"
+    newest = put(bundle, sweep / "a" / "bundle", 0)
+    put(bundle, sweep.parent / "bundle", 9)  # where ".." would lead to
+    (sweep / "empty").mkdir()
+    (sweep / "best.json").write_text(content)
+    assert chosen_bundle(tmp_path / "outputs") == (newest, "")
 
 
 def test_pretrained_means_the_box_unless_there_is_such_a_folder(

@@ -31,7 +31,7 @@ def test_a_signal_is_remembered_and_then_obeyed(signum: int) -> None:
 
 
 def test_a_second_signal_acts_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nsmc.training.signals, "_SAME_SIGNAL_SECONDS", 0.0)
+    monkeypatch.setattr(nsmc.training.signals, "SAME_SIGNAL_SECONDS", 0.0)
     signals = StopSignals()
     signals.watch()
     os.kill(os.getpid(), signal.SIGINT)
@@ -53,6 +53,23 @@ def test_a_job_queues_handler_is_called_after_the_step() -> None:
         signals.release()
     finally:
         signal.signal(signal.SIGUSR2, before)
+
+
+def test_after_the_fit_sigterm_ends_this_process_and_those_it_has_started() -> None:
+    def interrupt(signum: int, _: object) -> None:
+        raise Interrupted(signum)
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        signals, told = StopSignals(), list[int]()
+        signal.signal(signal.SIGTERM, lambda *_: None)  # as Lightning's own
+        signals.end_at_once(told.append)
+        with pytest.raises(Interrupted):
+            os.kill(os.getpid(), signal.SIGTERM)
+            signal.sigtimedwait([], 0.1)  # until it has come
+        assert told == [signal.SIGTERM]
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_what_is_ignored_stays_ignored() -> None:

@@ -23,14 +23,10 @@ from nsmc.experiments.reports.page import Section, page
 from nsmc.experiments.reports.plots import FILES, plots
 from nsmc.experiments.reports.runs import Problem, Run, problems_of, read_runs, shown_path
 from nsmc.experiments.reports.settings import TASKS
-from nsmc.experiments.reports.tables import (
-    WIDTH,
-    csv_table,
-    markdown_tables,
-    terminal_table,
-    title_of,
-)
+from nsmc.experiments.reports.tables import csv_table, markdown_tables, title_of
+from nsmc.experiments.reports.terminal import WIDTH, terminal_table
 from nsmc.experiments.reports.values import numbers, shown
+from nsmc.runtime.choosing import BEST_FILE
 
 IMPORTANCES_FILE = "importances.json"  # in a search's folder: share by hyperparameter
 
@@ -44,14 +40,16 @@ def write_report(
     output: Path | None = None,
     importances: Mapping[str, float] | None = None,
     ansi: bool = False,
+    is_sweep: bool = False,
 ) -> str:
     """Report over all runs below the folders; returns what a terminal shows of it.
 
     There is a table for each task. Writes leaderboard.csv, leaderboard.md, report.html and PNG
     plots to `output`: by default to the folder, or to outputs/report where there are several.
     `importances` are a search's, by hyperparameter, read from its folder where they are not given;
-    `ansi` makes the best setting bold, and lines as long as the terminal is wide. Raises OSError
-    or ValueError, in one line, for a folder without runs and an output that cannot be written.
+    `ansi` makes the best setting bold, and lines as long as the terminal is wide. In the folder of
+    a sweep (`is_sweep`) best.json names the best run. Raises OSError or ValueError, in one line,
+    for a folder without runs and an output that cannot be written.
     """
     target = output or (folders[0] if len(folders) == 1 else _SEVERAL)
     runs, damaged = read_runs(folders)
@@ -64,6 +62,8 @@ def write_report(
     shares = dict(sorted(numbers(dict(importances or _importances(folders))).items()))
     about = f"{datetime.now():%Y-%m-%d %H:%M}, from {', '.join(map(shown_path, folders))}"
     _write(target, boards, problems, notes, shares, about)
+    if is_sweep:
+        _remember_best(target, boards)
     width = shutil.get_terminal_size((WIDTH, 0)).columns if ansi else WIDTH
     tables = _titled(boards, [terminal_table(board, ansi, width) for board in boards])
     told = [*_told(notes), *_listed(problems), *_where(target), *_winners(boards)]
@@ -172,6 +172,17 @@ def _winners(boards: Sequence[Leaderboard]) -> list[str]:
         if has_bundle and row.best.config.get("task", "classify") == "classify":
             commands.append(f"try     {predict_command(shortened(bundle.absolute()))}")
     return [*lines, *commands[:1]]
+
+
+def _remember_best(sweep: Path, boards: Sequence[Leaderboard]) -> None:
+    """Say in the sweep's folder which classifier `nsmc predict` is to take."""
+    for board in boards:
+        for row in board.rows:
+            if board.task == "classify" and row.is_best and row.best is not None:
+                why = f"best of {_count(len(board.rows), 'setting')} by {board.metric}"
+                best = {"run": row.best.folder.name, "why": why}
+                write_file(sweep / BEST_FILE, json.dumps(best, ensure_ascii=False) + "\n")
+                return
 
 
 def _count(count: int, noun: str) -> str:

@@ -11,10 +11,18 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
+from nsmc.experiments.overrides import pasteable
 from nsmc.experiments.record import read_record
+from nsmc.termination import SIGNALS
 from nsmc.training.signals import Interrupted
 
 _STOP_FILE = ".stop"  # in the sweep's folder, while its jobs are told to stop
+
+
+def how_to_go_on(sweep_folder: Path) -> str:
+    """What to do after a sweep was stopped."""
+    name = pasteable("sweep", sweep_folder.name)
+    return f"the same command with {name} goes on with what is missing"
 
 
 def is_stopping(sweep_folder: Path) -> bool:
@@ -24,9 +32,10 @@ def is_stopping(sweep_folder: Path) -> bool:
 
 @contextmanager
 def stopped_together(folders: Sequence[Path]) -> Iterator[None]:
-    """While the jobs of these folders run, hand SIGINT and SIGTERM on to them.
+    """While the jobs of these folders run, hand signals that end a program on to them.
 
-    Raises Interrupted, once they have ended, where one came.
+    Raises Interrupted, once they have ended, where one came: also where a job ended before it could
+    be told apart from one that died.
     """
     stop_file = folders[0].parent / _STOP_FILE
     received: list[int] = []
@@ -38,9 +47,12 @@ def stopped_together(folders: Sequence[Path]) -> Iterator[None]:
             _terminate(folder)
 
     stop_file.unlink(missing_ok=True)
-    before = {each: signal.signal(each, hand_on) for each in (signal.SIGINT, signal.SIGTERM)}
+    before = {each: signal.signal(each, hand_on) for each in SIGNALS}
     try:
         yield
+    except Exception:
+        if not received:
+            raise
     finally:
         for signum, handler in before.items():
             signal.signal(signum, handler)

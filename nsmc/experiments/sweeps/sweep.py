@@ -23,8 +23,9 @@ from nsmc.experiments.schema import check_sweep
 from nsmc.experiments.sweeps.launching import launch
 from nsmc.experiments.sweeps.plan import Job, plan_jobs, record_refused
 from nsmc.experiments.sweeps.search import Compose, run_search
+from nsmc.experiments.sweeps.stopping import how_to_go_on
 from nsmc.experiments.sweeps.tell import counts, plan_table
-from nsmc.training.signals import Interrupted
+from nsmc.training.signals import Interrupted, raise_on_signals
 
 log = logging.getLogger(__name__)
 
@@ -81,13 +82,12 @@ def _search(
 @contextmanager
 def _advice(folder: Path) -> Iterator[None]:
     """Add to an interruption how to go on."""
+    raise_on_signals()
     try:
         yield
     except (KeyboardInterrupt, Interrupted) as error:
         signum = error.signum if isinstance(error, Interrupted) else signal.SIGINT
-        name = pasteable("sweep", folder.name)
-        advice = f"the same command with {name} goes on with what is missing"
-        raise Interrupted(signum, advice) from None
+        raise Interrupted(signum, how_to_go_on(folder)) from None
 
 
 def combinations(loader: ConfigLoader, arguments: Sequence[str]) -> list[list[str]]:
@@ -109,7 +109,7 @@ def compose_job(
 
 def finish(jobs: Sequence[Job], folder: Path) -> None:
     """Report. Raises ValueError where jobs are not finished, but for those that run elsewhere."""
-    print(write_report([folder], ansi=sys.stdout.isatty()), flush=True)
+    print(write_report([folder], ansi=sys.stdout.isatty(), is_sweep=True), flush=True)
     states = {job.folder: state_of(job.folder) for job in jobs}
     if elsewhere := sum(state == "running" for state in states.values()):
         log.info("%d of %d jobs are run by another process", elsewhere, len(jobs))

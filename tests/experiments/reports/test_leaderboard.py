@@ -23,13 +23,8 @@ from nsmc.experiments.reports.leaderboard import (
 )
 from nsmc.experiments.reports.runs import Run, read_runs
 from nsmc.experiments.reports.settings import short_names
-from nsmc.experiments.reports.tables import (
-    WIDTH,
-    csv_table,
-    markdown_table,
-    markdown_tables,
-    terminal_table,
-)
+from nsmc.experiments.reports.tables import csv_table, markdown_table, markdown_tables
+from nsmc.experiments.reports.terminal import WIDTH, terminal_table
 
 
 def runs_of(folder: Path, *records: dict[str, Any]) -> list[Run]:

@@ -13,7 +13,8 @@ from made import FINGERPRINT, record, write  # type: ignore[import-not-found]
 from nsmc.experiments.reports.curves import curve_from_csv
 from nsmc.experiments.reports.leaderboard import leaderboard, without_repeats
 from nsmc.experiments.reports.runs import find_records, problems_of, read_run, read_runs
-from nsmc.experiments.reports.tables import csv_table, markdown_table, terminal_table
+from nsmc.experiments.reports.tables import csv_table, markdown_table
+from nsmc.experiments.reports.terminal import terminal_table
 from nsmc.experiments.reports.values import clean, flat, shortened
 
 # As Lightning's CSVLogger writes it: a line for whatever is logged, epochs from 0.

@@ -183,6 +183,16 @@ def test_the_winner_s_bundle_is_named_with_a_command_to_ask_it(
     assert {one[:7], other[:7]} == {"best   "} and "x/b it" in command
 
 
+def test_a_sweep_s_folder_says_which_run_is_its_best(tmp_path: Path) -> None:
+    for name, accuracy in (("a", 0.7), ("b it", 0.8)):
+        (write(tmp_path / name, record(accuracy, model__lr=accuracy)) / "bundle").mkdir()
+    write_report([tmp_path])
+    assert not (tmp_path / "best.json").exists()
+    write_report([tmp_path], is_sweep=True)
+    best = json.loads((tmp_path / "best.json").read_text(encoding="utf-8"))
+    assert best == {"run": "b it", "why": "best of 2 settings by val/accuracy"}
+
+
 def test_a_file_that_cannot_be_written_leaves_the_old_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
