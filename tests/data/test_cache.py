@@ -8,9 +8,10 @@ from collections.abc import Callable
 from multiprocessing.synchronize import Barrier, Event
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from nsmc.data.cache import cached_folder, digest_of, digest_of_file
+from nsmc.data.cache import cached_folder, digest_of, digest_of_file, save_array
 
 CONTENT = {"numbers.txt": b"1 2 3\n", "empty": b"", "bytes.bin": bytes(range(256))}
 
@@ -299,3 +300,18 @@ def test_an_error_about_a_folder_of_similar_name_is_passed_on_as_it_is(tmp_path:
     with pytest.raises(FileNotFoundError) as raised:
         cached_folder(tmp_path / "cache" / "key", copy)
     assert raised.value.filename == str(source)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.arange(5, dtype=np.uint16),
+        np.zeros(0, np.int32),
+        np.arange(6.0).reshape(2, 3).T,
+        np.arange(10)[::2],
+    ],
+)
+def test_an_array_is_saved_as_numpy_does(tmp_path: Path, array: np.ndarray) -> None:
+    save_array(tmp_path / "ours.npy", array)
+    np.save(tmp_path / "theirs.npy", np.ascontiguousarray(array))
+    assert (tmp_path / "ours.npy").read_bytes() == (tmp_path / "theirs.npy").read_bytes()
