@@ -2,8 +2,8 @@
 
 import functools
 import logging
-import shutil
 from collections.abc import Callable, Mapping, Sequence, Set
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,7 +81,9 @@ def record_refused(jobs: Sequence[Job], sweep_folder: Path) -> None:
     """Record the jobs that are refused, and forget those that were refused before."""
     for path in sweep_folder.glob(f"*/{RECORD_FILE}"):
         if (read_record(path.parent) or {}).get("refused"):
-            shutil.rmtree(path.parent)  # a record is all that such a folder holds
+            path.unlink()
+            with suppress(OSError):  # more than the record, which is all that was left there
+                path.parent.rmdir()
     for job in jobs:
         if job.state == "refused":
             log.error("error: %s", job.error)

@@ -18,7 +18,8 @@ Composed = Callable[..., dict[str, Any]]
 def test_folders_with_odd_names_hold_a_study_each(
     composed: Composed, tmp_path: Path, name: str
 ) -> None:
-    from nsmc.experiments.sweeps.study import STUDY_FILE, Study
+    from nsmc.experiments.sweeps.study import Study
+    from nsmc.experiments.sweeps.study_file import STUDY_FILE
 
     search = check_config(composed("data=sample", "search=optuna")).search
     assert search is not None
