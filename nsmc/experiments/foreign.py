@@ -68,8 +68,8 @@ def _is_of_the_command(override: Override) -> bool:
 def _checked(text: str) -> Override:
     shown = text if len(text) < 100 else f"{text[:99]}…"
     refusal = ValueError(
-        f"{shown}: not taken over from a {RECORD_FILE}; type the command anew (what it has finished "
-        "is not run again)"
+        f"{shown}: not taken over from a {RECORD_FILE}; type the command anew, which runs nothing "
+        "again that it has finished"
     )
     if len(text) > _LONGEST or "${" in text:
         raise refusal

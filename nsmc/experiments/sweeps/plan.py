@@ -67,6 +67,8 @@ def plan_jobs(
         folder = known.get(job.signature)
         if folder is not None and job.state != "refused":
             job = _again(job, folder) if force else _known(job, folder)
+        elif job.state == "new" and (job.folder / RECORD_FILE).exists():
+            job = _again(job, job.folder)  # its name is taken by a run whose record is damaged
         jobs[job.signature] = job
     return list(jobs.values())
 
