@@ -190,7 +190,7 @@ def _fetching(tally: Tally, scratch: Path, record: dict[str, Any], foreign: Path
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = {"url": f"http://127.0.0.1:{server.server_port}/", "sha256": "0" * 64}
-        data = {"root": str(elsewhere), "train_file": "x", "test_file": "x"}
+        data: dict[str, Any] = {"root": str(elsewhere), "train_file": "x", "test_file": "x"}
         data |= {"cache_dir": str(elsewhere / "cache"), "remote_files": {"x": url}}
         settings = record["config"]
         config = check_config({**settings, "data": {**settings["data"], **data}})

@@ -67,8 +67,13 @@ def test_a_rerun_downloads_nothing_and_writes_nothing_elsewhere(
     finished: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[Any] = []
-    run_job = rerun.run_job
-    monkeypatch.setattr(rerun, "run_job", lambda *job: asked.append(job[0]) or run_job(*job))
+    stand_in = vars(rerun)["run_job"]
+
+    def run_job(config: Any, folder: Path, *rest: Any) -> dict[str, Any]:
+        asked.append(config)
+        return stand_in(config, folder, *rest)
+
+    monkeypatch.setattr(rerun, "run_job", run_job)
     data = {**finished["config"]["data"], "cache_dir": f"{tmp_path}/elsewhere"}
     data["remote_files"] = {"more.txt": {"url": "http://example.org/", "sha256": FINGERPRINT}}
     content = {**finished, "config": {**finished["config"], "data": data}}
