@@ -12,10 +12,18 @@ from nsmc.data.cache import digest_of_file
 
 log = logging.getLogger(__name__)
 
+PUT_THERE = (
+    "a run that is taken up again downloads nothing to a folder that only its record names: put "
+    "the file there, or set data.root"
+)
+
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """Where a corpus file is published and the SHA-256 it must have, hexadecimal."""
+    """Where a corpus file is published and the SHA-256 it must have, hexadecimal.
+
+    It is not to be fetched where `url` is "".
+    """
 
     url: str
     sha256: str
@@ -47,6 +55,8 @@ def fetch_missing(root: Path, files: dict[str, RemoteFile | None]) -> None:
             continue
         if remote is None:
             raise FileNotFoundError(f"{path} is not there; set data.root to the corpus's folder")
+        if not remote.url:
+            raise FileNotFoundError(f"{path} is not there; {PUT_THERE}")
         download(path, remote.url, remote.sha256)
 
 

@@ -230,7 +230,7 @@ class Range(Section):
 class SearchConfig(Section):
     trials: PositiveInt
     at_once: PositiveInt
-    sampler: Literal["tpe", "gp", "cmaes", "random"]
+    sampler: Literal["tpe", "gp", "random"]
     pruner: Literal["median", "hyperband", "none"]
     startup_trials: PositiveInt
     space: Annotated[dict[str, Choices | Range], Field(min_length=1)]
@@ -320,6 +320,11 @@ def check_config(config: Mapping[str, Any]) -> RunConfig:
     Raises ValueError, in one line, that names each wrong key, its value and what is allowed.
     """
     return _checked(RunConfig, dict(config))
+
+
+def check_data(values: Any) -> DataConfig:
+    """Check the section `data`, as `check_config` does the whole."""
+    return _checked(DataConfig, values, "data")
 
 
 def check_sweep(values: Any) -> SweepConfig:

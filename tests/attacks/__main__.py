@@ -11,9 +11,10 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.attacks import records
 from tests.attacks.common import Tally
 
-ATTACKS: dict[str, Callable[[Tally, Path], None]] = {}
+ATTACKS: dict[str, Callable[[Tally, Path], None]] = {"records": records.attack}
 
 
 def main() -> int:
