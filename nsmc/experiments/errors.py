@@ -15,6 +15,7 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from nsmc.experiments.schema import unknown_key
+from nsmc.terminal import harmless
 from nsmc.training.signals import Interrupted
 
 log = logging.getLogger(__name__)
@@ -112,6 +113,7 @@ def _traceback_to_log_file() -> None:
 
 
 def _say(line: str) -> None:
+    line = harmless(line)  # it may quote a file, a folder's name or a record
     if logging.getLogger().handlers:  # Hydra has set up the run's log: the line goes there, too
         log.error(line)
     else:

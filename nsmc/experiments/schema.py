@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
+from nsmc.runtime.bundle import MOST_TOKENS
+
 Share = Annotated[float, Field(ge=0, lt=1)]
 PositiveInt = Annotated[int, Field(ge=1, le=2**31 - 1)]
 S = TypeVar("S", bound="Section")
@@ -51,7 +53,7 @@ class DataConfig(Section):
     unlabelled: bool
     unlabelled_file: str
     unlabelled_archive: str | None
-    max_length: PositiveInt
+    max_length: Annotated[int, Field(gt=0, le=MOST_TOKENS)]
     padding: Literal["longest", "fixed"]
     batch_size: PositiveInt
     eval_batch_size: PositiveInt

@@ -1,8 +1,9 @@
 """Which bundle is meant: a named one, the newest that was trained here, or the one in the box."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
+
+from nsmc.small_files import read_json
 
 BOXED = Path(__file__).parents[1] / "pretrained"  # the bundle that comes with the package
 
@@ -91,7 +92,7 @@ def newest_bundle(outputs: Path) -> Path:
         # An export's scratch folder begins with a dot.
         if not any(part.startswith(".") for part in path.relative_to(outputs).parts)
     ]
-    configs.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+    configs.sort(key=_last_written, reverse=True)
     for path in configs:
         if _classifies(path):
             return path.parent
@@ -104,6 +105,13 @@ def newest_bundle(outputs: Path) -> Path:
 def _classifies(config: Path) -> bool:
     """Whether a bundle's configuration has labels; a damaged one is for the reader to refuse."""
     try:
-        return json.loads(config.read_text(encoding="utf-8")).get("labels") != []
+        return read_json(config).get("labels") != []
     except (OSError, ValueError, AttributeError):
         return True
+
+
+def _last_written(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:  # removed in the meantime, or a link to nothing
+        return 0

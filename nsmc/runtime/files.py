@@ -1,6 +1,7 @@
 """Classifies files of any size: in bounded memory, in order, on all cores, whole or not at all."""
 
 import contextlib
+import io
 import itertools
 import os
 import sys
@@ -10,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TextIO
 
+from nsmc.atomic import whole_file
 from nsmc.runtime.damage import Tally
 from nsmc.runtime.lines import name_of, opened
 from nsmc.runtime.parallel import mapped
@@ -23,9 +25,12 @@ from nsmc.runtime.tables import (
     read_rows,
     writer_of,
 )
+from nsmc.terminal import HarmlessStream
 
 _CHUNK = 2048  # rows that are classified together
+_CHUNK_CHARACTERS = 1 << 18  # of longer reviews fewer are
 _SECONDS_BETWEEN_LINES = 20  # where the progress goes into a log
+_ADVICE = "choose another --output"
 
 
 def predict_file(
@@ -58,10 +63,20 @@ def predict_file(
 
 def classified(predictor: Predictor, rows: Iterable[Row]) -> Iterator[Answer]:
     """The rows with their answers, in order; a few chunks at a time are in memory."""
-    remaining = iter(rows)
-    chunks = iter(lambda: list(itertools.islice(remaining, _CHUNK)), [])
-    for answers in mapped(partial(_answers, predictor), chunks):
+    for answers in mapped(partial(_answers, predictor), _chunks(rows)):
         yield from answers
+
+
+def _chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    chunk, size = list[Row](), 0
+    for row in rows:
+        chunk.append(row)
+        size += len(row.text) + len(row.id)
+        if len(chunk) == _CHUNK or size > _CHUNK_CHARACTERS:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
 
 
 def _answers(predictor: Predictor, rows: list[Row]) -> list[Answer]:
@@ -121,35 +136,31 @@ def _readable(rows: Iterator[Row], source: str) -> Iterator[Row]:
 @contextlib.contextmanager
 def _appearing(output: str, source: str) -> Iterator[TextIO]:
     """A file that appears when all is written; standard output for `-`."""
+    path = Path(os.path.realpath(output) if os.path.islink(output) else output)  # noqa: PTH114
     if output == "-":
         if sys.stdout is None:
             raise ValueError("standard output is closed; choose an --output")
-        yield sys.stdout
-        return
-    try:
-        with _whole_file(Path(output).resolve()) as file:  # a link stays one
+        yield HarmlessStream(sys.stdout) if sys.stdout.isatty() else sys.stdout  # type: ignore[misc]
+    elif os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113 - never raise
+        with _special(path, source) as file:
             yield file
-    except OSError as error:
-        if error.filename == source:
-            raise
-        reason = error.strerror or error
-        raise OSError(f"cannot write {output}: {reason}; choose another --output") from None
+    else:
+        with whole_file(path, advice=_ADVICE) as binary:
+            file = io.TextIOWrapper(binary, "utf-8", "replace", newline="")
+            yield file
+            file.detach()
 
 
 @contextlib.contextmanager
-def _whole_file(path: Path) -> Iterator[TextIO]:
-    if path.exists() and not path.is_file():  # a pipe or a device is written as it is
+def _special(path: Path, source: str) -> Iterator[TextIO]:
+    """A pipe or a device, which is written as it is."""
+    try:
         with path.open("w", encoding="utf-8", errors="replace", newline="") as file:
             yield file
-        return
-    scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with scratch.open("w", encoding="utf-8", errors="replace", newline="") as file:
-            yield file
-        scratch.replace(path)
-    finally:
-        with contextlib.suppress(OSError):
-            scratch.unlink(missing_ok=True)
+    except OSError as error:
+        if error.filename == source or isinstance(error, BrokenPipeError):
+            raise
+        raise OSError(f"cannot write {path}: {error.strerror or error}; {_ADVICE}") from None
 
 
 def _is_same(source: Path, output: Path) -> bool:

@@ -11,9 +11,13 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.attacks import bundles, memory
 from tests.attacks.common import Tally
 
-ATTACKS: dict[str, Callable[[Tally, Path], None]] = {}
+ATTACKS: dict[str, Callable[[Tally, Path], None]] = {
+    "bundles": bundles.attack,
+    "memory": memory.attack,
+}
 
 
 def main() -> int:
