@@ -219,7 +219,7 @@ def fit(
     except (OSError, ValueError, MemoryError, torch.OutOfMemoryError, Interrupted, Pruned):
         raise
     except Exception as error:
-        if checkpoint is None or _progress(trainer).has_stepped:
+        if checkpoint is None or progress_of(trainer).has_stepped:
             raise
         details = " ".join(f"{type(error).__name__}: {error}".split())[:120]
         raise ValueError(

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic_core import PydanticCustomError
 
 from nsmc.experiments.keys import Keys
+from nsmc.runtime.bundle import MOST_TOKENS
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 PositiveInt = Annotated[int, Field(ge=1, le=2**31 - 1)]
@@ -88,7 +89,7 @@ class DataConfig(Section):
     unlabelled: bool
     unlabelled_file: str
     unlabelled_archive: Place
-    max_length: PositiveInt
+    max_length: Annotated[int, Field(gt=0, le=MOST_TOKENS)]
     padding: Literal["longest", "fixed"]
     batch_size: PositiveInt
     eval_batch_size: PositiveInt

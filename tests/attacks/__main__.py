@@ -11,10 +11,14 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.attacks import records
+from tests.attacks import bundles, memory, records
 from tests.attacks.common import Tally
 
-ATTACKS: dict[str, Callable[[Tally, Path], None]] = {"records": records.attack}
+ATTACKS: dict[str, Callable[[Tally, Path], None]] = {
+    "bundles": bundles.attack,
+    "memory": memory.attack,
+    "records": records.attack,
+}
 
 
 def main() -> int:
