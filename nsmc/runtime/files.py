@@ -135,12 +135,12 @@ def _readable(rows: Iterator[Row], source: str) -> Iterator[Row]:
 @contextlib.contextmanager
 def _appearing(output: str, source: str) -> Iterator[TextIO]:
     """A file that appears when all is written; standard output for `-`."""
-    path = Path(os.path.realpath(output) if os.path.islink(output) else output)
+    path = Path(os.path.realpath(output) if os.path.islink(output) else output)  # noqa: PTH114
     if output == "-":
         if sys.stdout is None:
             raise ValueError("standard output is closed; choose an --output")
         yield HarmlessStream(sys.stdout) if sys.stdout.isatty() else sys.stdout  # type: ignore[misc]
-    elif os.path.exists(path) and not os.path.isfile(path):
+    elif os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113 - never raise
         with _special(path, source) as file:
             yield file
     else:
