@@ -16,8 +16,7 @@ import secrets
 import shutil
 import stat
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -27,9 +26,14 @@ except ImportError:  # Windows: leftovers of killed processes stay
     fcntl = None  # type: ignore[assignment]
 
 _SCRATCH = re.compile(r"\.nsmc-[0-9a-f]{12}\.tmp")
-_SECONDS_TO_LOCK = 60  # what is younger may not be locked yet
 
-_ADVICE = "make room there, or choose another place"
+# What to do where the system refuses to write, or to lock.
+_WAYS_OUT = {
+    **dict.fromkeys((errno.ENOSPC, errno.EFBIG, errno.EDQUOT), "make room there"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM), "ask for the right to write there"),
+    errno.EROFS: "make it writable",
+    errno.ENOLCK: "choose a file system that has locks",
+}
 
 # What this process is writing; see `remove_unfinished`.
 _unfinished: set[Path] = set()
@@ -42,25 +46,24 @@ def whole_file(
     path: Path,
     mode: str = "wb",
     newline: str | None = None,
-    advice: str = _ADVICE,
+    advice: str | None = None,
     errors: str | None = None,
+    parents: bool = False,
 ) -> Iterator[IO[Any]]:
     """A file to write, `mode` "wb" or "w" (UTF-8), that is at `path` once the body has ended well.
 
-    It has the permissions of the file that it replaces, else the usual ones. Raises OSError, in one
-    line that names `path` and ends with `advice`, where it cannot be written.
+    It has the permissions of the file that it replaces, else the usual ones; with `parents`, the
+    folders that it is in are made. Raises OSError, in one line that names `path` and ends with
+    `advice` or else the usual way out, where it cannot be written.
     """
     encoding = None if "b" in mode else "utf-8"
-    scratch = _scratch_beside(path)
-    with _names(path, scratch, advice), _unfinished_until_moved(scratch):
-        scratch.touch(exist_ok=False)
+    with _scratch_beside(path, _touch, advice, parents) as scratch:
         _keep_permissions(path, scratch)
-        with _locked(scratch):
-            with scratch.open(mode, encoding=encoding, errors=errors, newline=newline) as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            scratch.replace(path)
+        with scratch.open(mode, encoding=encoding, errors=errors, newline=newline) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        scratch.replace(path)
     _put_on_disk(path.parent)
 
 
@@ -71,20 +74,31 @@ def write_file(path: Path, content: str | bytes) -> None:
 
 
 @contextlib.contextmanager
-def whole_folder(path: Path, advice: str = _ADVICE) -> Iterator[Path]:
+def whole_folder(path: Path, advice: str | None = None) -> Iterator[Path]:
     """An empty folder to fill, that is at `path` once the body has ended well.
 
-    A folder that was at `path` is replaced, and then removed. Raises OSError as `whole_file` does.
+    The folders that it is in are made. A folder that was at `path` is replaced, and then removed;
+    its permissions, and those of its files, stay. Raises OSError as `whole_file` does.
     """
-    scratch = _scratch_beside(path)
-    with _names(path, scratch, advice), _unfinished_until_moved(scratch):
-        scratch.mkdir()
-        with _locked(scratch):
-            yield scratch
-            for entry in [*scratch.rglob("*"), scratch]:
-                _put_on_disk(entry)
-            _move_folder(scratch, path)
+    with _scratch_beside(path, Path.mkdir, advice, parents=True) as scratch:
+        yield scratch
+        for entry in [*scratch.rglob("*"), scratch]:
+            _keep_permissions(path / entry.relative_to(scratch), entry)
+            _put_on_disk(entry)
+        _move_folder(scratch, path)
     _put_on_disk(path.parent)
+
+
+def refusal(error: OSError, place: str) -> str | None:
+    """One line about a refusal to write or to lock at `place`, with the way out; None of others."""
+    if error.errno not in _WAYS_OUT or error.strerror is None:
+        return None
+    return f"{place}: {error.strerror}; {_way_out(error)}"
+
+
+def _way_out(error: OSError) -> str:
+    first = _WAYS_OUT.get(error.errno or 0)
+    return f"{first}, or choose another place" if first else "choose another place"
 
 
 def remove_unfinished() -> None:
@@ -93,81 +107,111 @@ def remove_unfinished() -> None:
         _remove(scratch)
 
 
-def _scratch_beside(path: Path) -> Path:
-    """A new hidden name in the folder of `path`, from which leftovers are removed."""
-    with contextlib.suppress(OSError):  # whoever writes will say so
-        for entry in os.scandir(path.parent):
-            if _SCRATCH.fullmatch(entry.name) and _is_left_behind(Path(entry.path)):
-                _remove(Path(entry.path))
-    return path.with_name(f".nsmc-{secrets.token_hex(6)}.tmp")
+def is_unfinished(name: str) -> bool:
+    """Whether a name is that of what a process is writing, or has left behind."""
+    return _SCRATCH.fullmatch(name) is not None
 
 
 @contextlib.contextmanager
-def _unfinished_until_moved(scratch: Path) -> Iterator[None]:
+def _scratch_beside(
+    path: Path, make: Callable[[Path], None], advice: str | None, parents: bool
+) -> Iterator[Path]:
+    """What `make` makes at a hidden name in the folder of `path`, locked, and gone at the end."""
+    _remove_left_behind(path.parent)
+    scratch = path.with_name(f".nsmc-{secrets.token_hex(6)}.tmp")
     _unfinished.add(scratch)
     try:
-        yield
+        with _names(path, scratch, advice):
+            if parents:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            with _made_and_locked(scratch, make):
+                yield scratch
     finally:
-        _remove(scratch)  # after the move there is none, or it is what was replaced
+        try:
+            _remove(scratch)  # after the move there is none, or it is what was replaced
+        except BaseException:  # the user's impatience is no reason to leave half of it
+            _remove(scratch)
+            raise
         _unfinished.discard(scratch)
 
 
+def _remove_left_behind(folder: Path) -> None:
+    with contextlib.suppress(OSError):  # whoever writes there will say so
+        for entry in os.scandir(folder):
+            if is_unfinished(entry.name):
+                with contextlib.suppress(OSError):  # it is locked, gone, or somebody else's
+                    _remove_where_left_behind(Path(entry.path))
+
+
 @contextlib.contextmanager
-def _names(path: Path, scratch: Path, advice: str) -> Iterator[None]:
+def _names(path: Path, scratch: Path, advice: str | None) -> Iterator[None]:
     """Make an OSError about writing name `path`; one that names another file is left as it is."""
     try:
         yield
     except OSError as error:
-        culprit = None if error.filename is None else Path(os.fsdecode(error.filename))
-        if culprit is not None and culprit != path and not culprit.is_relative_to(scratch):
+        culprit = path if error.filename is None else Path(os.fsdecode(error.filename))
+        if not (culprit.is_relative_to(scratch) or path.is_relative_to(culprit)):
             raise
         if error.strerror is None or isinstance(error, BrokenPipeError):
             raise  # it says all by itself, or is about who reads our output
-        named = OSError(f"cannot write {path}: {error.strerror}; {advice}")
+        is_file = isinstance(error, FileExistsError | NotADirectoryError)
+        reason = "there is a file where a folder is needed" if is_file else error.strerror
+        named = OSError(f"cannot write {path}: {reason}; {advice or _way_out(error)}")
         named.errno = error.errno
         raise named from error
 
 
+def _touch(path: Path) -> None:
+    path.touch(exist_ok=False)
+
+
 def _keep_permissions(path: Path, scratch: Path) -> None:
-    """Those of the file at `path`, where there is one; else those that the umask gave stay."""
+    """Those of what is at `path`, where it is of the same kind; else those of the umask stay."""
     with contextlib.suppress(OSError):
-        scratch.chmod(stat.S_IMODE(path.lstat().st_mode))
+        before, now = path.lstat().st_mode, scratch.lstat().st_mode
+        if stat.S_IFMT(before) == stat.S_IFMT(now):
+            scratch.chmod(stat.S_IMODE(before))
 
 
 @contextlib.contextmanager
-def _locked(scratch: Path) -> Iterator[None]:
+def _made_and_locked(scratch: Path, make: Callable[[Path], None]) -> Iterator[None]:
     """Hold the lock that says that a living process writes `scratch`, where there are locks."""
+    make(scratch)
     if fcntl is None:
         yield
         return
-    descriptor = os.open(scratch, os.O_RDONLY)
+    descriptor = _locked(scratch)
+    while descriptor is None:  # before it was locked, somebody took it for a leftover
+        make(scratch)
+        descriptor = _locked(scratch)
     try:
-        _lock(descriptor)
         yield
     finally:
         os.close(descriptor)
 
 
-def _lock(descriptor: int) -> bool:
+def _locked(scratch: Path) -> int | None:
+    """A descriptor that holds the lock, if this file system knows locks; None without `scratch`."""
+    try:
+        descriptor = os.open(scratch, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    with contextlib.suppress(OSError):
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    if scratch.exists():
+        return descriptor
+    os.close(descriptor)
+    return None
+
+
+def _remove_where_left_behind(scratch: Path) -> None:
+    """Remove it where no living process writes it: not where that cannot be known."""
+    if fcntl is None or scratch in _unfinished:
+        return
+    descriptor = os.open(scratch, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:  # another process has it, or this file system knows no locks
-        return False
-    return True
-
-
-def _is_left_behind(scratch: Path) -> bool:
-    """Whether no living process is writing it; False where that cannot be known."""
-    if fcntl is None or scratch in _unfinished:
-        return False
-    try:
-        if time.time() - scratch.lstat().st_mtime < _SECONDS_TO_LOCK:
-            return False
-        descriptor = os.open(scratch, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:
-        return False
-    try:
-        return _lock(descriptor)
+        _remove(scratch)  # while the lock is held: nobody begins to write it meanwhile
     finally:
         os.close(descriptor)
 
@@ -175,8 +219,11 @@ def _is_left_behind(scratch: Path) -> bool:
 def _move_folder(scratch: Path, path: Path) -> None:
     """Put `scratch` at `path`; a folder that was there is at `scratch` afterwards."""
     aside = path.with_name(f".{path.name}.replaced")
-    if aside.exists() and not path.exists():  # killed between the renames below
-        aside.rename(path)
+    if aside.exists():  # killed between the renames below
+        if path.exists():
+            _remove(aside)
+        else:
+            aside.rename(path)
     if not path.exists():
         scratch.rename(path)
         return

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import nsmc
+from nsmc.atomic import refusal
 from nsmc.runtime.extras import needs_extra
 from nsmc.streams import accept_every_text
 from nsmc.terminal import harmless, harmless_lines
@@ -65,7 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _describe(error: Exception) -> str:
     """What went wrong, in one line; "" for what no user can mend."""
-    line = " ".join(str(error).split())
+    told = isinstance(error, OSError) and refusal(error, error.filename or "standard output")
+    line = " ".join((told or str(error)).split())
     if isinstance(error, MemoryError) or "start new thread" in line:
         return "not enough memory"
     return "" if isinstance(error, RuntimeError) else line

@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import shutil
 import signal
 import stat
 from collections.abc import Iterator
@@ -146,8 +147,6 @@ def test_killed_at_any_moment_a_folder_is_the_old_or_the_new_one(tmp_path: Path)
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         assert (place / "file").read_text().isdigit()
-    for leftover in tmp_path.glob(".nsmc-*.tmp"):
-        os.utime(leftover, (0, 0))
     write_file(tmp_path / "other", "")
     assert names(tmp_path) == ["bundle", "other"]
 
@@ -165,15 +164,91 @@ def forked() -> Iterator[int]:
 
 def test_what_a_living_process_writes_is_no_leftover(tmp_path: Path) -> None:
     living, dead = tmp_path / ".nsmc-0123456789ab.tmp", tmp_path / ".nsmc-ba9876543210.tmp"
-    young = tmp_path / ".nsmc-00000000000f.tmp"
-    for path in (living, dead, young):
-        path.write_text("")
     for path in (living, dead):
-        os.utime(path, (0, 0))
+        path.write_text("")
     with living.open() as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         write_file(tmp_path / "file", "")
-    assert names(tmp_path) == [young.name, living.name, "file"]
+    assert names(tmp_path) == [living.name, "file"]
+
+
+def test_a_scratch_that_was_removed_before_it_was_locked_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch, touched = Path.touch, list[Path]()
+
+    def taken_for_a_leftover(path: Path, exist_ok: bool) -> None:
+        touch(path, exist_ok=exist_ok)
+        touched.append(path)
+        if len(touched) == 1:
+            path.unlink()
+
+    monkeypatch.setattr(Path, "touch", taken_for_a_leftover)
+    write_file(tmp_path / "file", "whole")
+    assert len(touched) == 2
+    assert (tmp_path / "file").read_text() == "whole"
+    assert names(tmp_path) == ["file"]
+
+
+@FORKS
+def test_processes_that_clean_up_leave_each_others_files_alone(tmp_path: Path) -> None:
+    pids = []
+    for writer in range(3):
+        with forked() as pid:
+            if pid == 0:
+                for number in range(200):
+                    write_file(tmp_path / f"{writer}", str(number))
+                (tmp_path / f"{writer}.done").touch()
+        pids.append(pid)
+    for pid in pids:
+        os.waitpid(pid, 0)
+    assert names(tmp_path) == ["0", "0.done", "1", "1.done", "2", "2.done"]
+    assert {(tmp_path / name).read_text() for name in "012"} == {"199"}
+
+
+def test_a_folder_that_is_replaced_keeps_its_permissions_and_those_of_its_files(
+    tmp_path: Path,
+) -> None:
+    place = made_folder(tmp_path / "bundle", "old")
+    place.chmod(0o750)
+    (place / "file").chmod(0o640)
+    with whole_folder(place) as scratch:
+        (scratch / "file").write_text("new")
+        (scratch / "other").write_text("new")
+    assert stat.S_IMODE(place.stat().st_mode) == 0o750
+    assert stat.S_IMODE((place / "file").stat().st_mode) == 0o640
+    assert (place / "file").read_text() == "new"
+
+
+def test_interrupted_while_it_removes_the_earlier_folder_it_removes_it_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_folder(tmp_path / "bundle", "old")
+    rmtree, calls = shutil.rmtree, list[Path]()
+
+    def interrupted(path: Path, ignore_errors: bool) -> None:
+        calls.append(path)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        rmtree(path, ignore_errors=ignore_errors)
+
+    monkeypatch.setattr(shutil, "rmtree", interrupted)
+    with pytest.raises(KeyboardInterrupt), whole_folder(tmp_path / "bundle") as scratch:
+        (scratch / "file").write_text("new")
+    assert (tmp_path / "bundle" / "file").read_text() == "new"
+    assert names(tmp_path) == ["bundle"]
+
+
+def test_without_exchange_what_was_left_aside_does_not_block_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(atomic, "_exchange", lambda *_: False)
+    made_folder(tmp_path / "bundle", "old")
+    made_folder(tmp_path / ".bundle.replaced", "older")
+    with whole_folder(tmp_path / "bundle") as scratch:
+        (scratch / "file").write_text("new")
+    assert (tmp_path / "bundle" / "file").read_text() == "new"
+    assert names(tmp_path) == ["bundle"]
 
 
 def test_a_file_under_way_can_be_removed_by_a_handler(tmp_path: Path) -> None:

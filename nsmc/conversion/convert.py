@@ -11,8 +11,15 @@ from pathlib import Path
 import numpy as np
 
 import nsmc
-from nsmc.conversion.onnx import ONNX_FILE, write_onnx
-from nsmc.runtime.bundle import CARD_FILE, TOKENIZER_FILE, WEIGHTS_FILE, write_bundle
+from nsmc.conversion.onnx import write_onnx
+from nsmc.runtime.bundle import (
+    CARD_FILE,
+    ONNX_FILE,
+    TOKENIZER_FILE,
+    WEIGHTS_FILE,
+    check_replaceable,
+    write_bundle,
+)
 from nsmc.runtime.loading import Bundle, read_bundle
 from nsmc.runtime.predictor import Predictor, softmax
 from nsmc.runtime.recurrence import Array
@@ -83,12 +90,10 @@ def convert(folder: Path, form: str, output: Path | None = None) -> Conversion:
 
 
 def _check_place(output: Path, folder: Path) -> None:
-    """Raises ValueError where writing to `output` would remove what is no earlier conversion."""
+    """Raises ValueError where writing to `output` would remove what is no other bundle."""
     if output == folder or output in folder.parents or folder in output.parents:
         raise ValueError(f"{output}: the bundle itself is there; choose another --output")
-    known = {WEIGHTS_FILE, ONNX_FILE}
-    if output.exists() and not (output.is_dir() and known & {p.name for p in output.iterdir()}):
-        raise ValueError(f"{output} is there and is no bundle; choose another --output")
+    check_replaceable(output)
 
 
 def sample_texts() -> list[str]:

@@ -7,14 +7,18 @@ from pathlib import Path
 
 import numpy as np
 
-from nsmc.atomic import whole_folder
 from nsmc.conversion.graph import onnx_model
-from nsmc.runtime.bundle import CONFIG_FILE, TOKENIZER_FILE, config_json, digests
+from nsmc.runtime.bundle import (
+    CONFIG_FILE,
+    ONNX_FILE,
+    TOKENIZER_FILE,
+    config_json,
+    digests,
+    whole_bundle,
+)
 from nsmc.runtime.extras import needs_extra
 from nsmc.runtime.loading import Bundle
 from nsmc.runtime.recurrence import Array
-
-ONNX_FILE = "nsmc.onnx"
 
 _BATCH = 256  # reviews that are compared together
 
@@ -29,7 +33,8 @@ def write_onnx(
     """Write a folder with `nsmc.onnx`, `tokenizer.json` and `config.json`, whole or not at all.
 
     `compared` is given onnxruntime's probabilities for `token_ids` [N, 2] and may refuse them.
-    Returns what it returns. Raises ValueError without the libraries.
+    Returns what it returns. Raises ValueError without the libraries, and what `whole_bundle`
+    raises.
     """
     try:
         import onnx
@@ -38,8 +43,7 @@ def write_onnx(
         raise ValueError(f"{error}: {needs_extra('--to onnx', 'onnx')}") from None
     model = onnx_model(bundle)
     onnx.checker.check_model(model, full_check=True)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with whole_folder(output) as scratch:
+    with whole_bundle(output) as scratch:
         (scratch / ONNX_FILE).write_bytes(model.SerializeToString())
         shutil.copyfile(tokenizer_file, scratch / TOKENIZER_FILE)
         (scratch / CONFIG_FILE).write_text(_config(bundle, scratch), encoding="utf-8")

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from filelock import FileLock
 
 from nsmc.atomic import whole_folder
@@ -31,6 +33,15 @@ def digest_of_file(path: Path) -> str:
     """The file's SHA-256, hexadecimal; ValueError where it is a pipe, a device or a folder."""
     with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def save_array(path: Path, array: npt.NDArray[Any]) -> None:
+    """Write a `.npy` file; raises OSError with the system's reason, which numpy itself drops."""
+    array = np.ascontiguousarray(array)
+    header = np.lib.format.header_data_from_array_1_0(array)
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        file.write(array.data)
 
 
 def cached_folder(folder: Path, build: Callable[[Path], None]) -> bool:

@@ -5,9 +5,11 @@ A file that is there is left as it is, whatever it contains: it may be the user'
 
 import logging
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from nsmc.atomic import whole_file
 from nsmc.data.cache import digest_of_file
 
 log = logging.getLogger(__name__)
@@ -16,6 +18,11 @@ PUT_THERE = (
     "a run that is taken up again downloads nothing to a folder that only its record names: put "
     "the file there, or set data.root"
 )
+
+
+_SECONDS_BETWEEN_ATTEMPTS = 1
+
+_ADVICE = "make room there, or set data.root to a folder that has the corpus"
 
 
 @dataclass(frozen=True)
@@ -66,29 +73,31 @@ def download(path: Path, url: str, sha256: str | None) -> None:
     Raises FileNotFoundError where it cannot be downloaded, and ValueError where what came is not
     what was published.
     """
-    import pooch  # only those who download pay for its import
-    import requests
+    import requests  # only those who download pay for its import
 
-    pooch.get_logger().setLevel(logging.WARNING)
     log.info("downloading %s to %s", url, path)
-    fetcher = pooch.create(
-        path=path.parent,
-        base_url="",
-        registry={path.name: None if sha256 is None else f"sha256:{sha256}"},
-        urls={path.name: url},
-        retry_if_failed=1,
-    )
-    downloader = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=30)
     try:
-        fetcher.fetch(path.name, downloader=downloader)
+        try:
+            _download_once(path, url, sha256)
+        except (requests.exceptions.RequestException, ValueError):
+            time.sleep(_SECONDS_BETWEEN_ATTEMPTS)
+            _download_once(path, url, sha256)
     except requests.exceptions.RequestException as error:
         raise FileNotFoundError(
             f"{path} is not there and {url} could not be downloaded "
             f"({type(error).__name__}): put the file there, set data.root to a folder that has it, "
             "or use data=sample"
         ) from error
-    except ValueError as error:
-        raise ValueError(
-            f"{url} gave a file whose SHA-256 is not {sha256}: try again later, put "
-            f"the file at {path}, set data.root to a folder that has it, or use data=sample"
-        ) from error
+
+
+def _download_once(path: Path, url: str, sha256: str | None) -> None:
+    import pooch
+
+    fetch = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=30)
+    with whole_file(path, advice=_ADVICE, parents=True) as file:
+        fetch(url, file, None)
+        if sha256 is not None and digest_of_file(Path(file.name)) != sha256:
+            raise ValueError(
+                f"{url} gave a file whose SHA-256 is not {sha256}: try again later, put "
+                f"the file at {path}, set data.root to a folder that has it, or use data=sample"
+            )

@@ -19,7 +19,7 @@ import numpy.typing as npt
 import tokenizers
 from tokenizers import Tokenizer
 
-from nsmc.data.cache import cached_folder, digest_of, digest_of_file
+from nsmc.data.cache import cached_folder, digest_of, digest_of_file, save_array
 from nsmc.data.corpus import Reviews, read_reviews, split_validation, without_spaces
 from nsmc.data.preparation import Progress
 from nsmc.data.tokenizer import IntArray, encode, save_tokenizer, train_tokenizer
@@ -249,7 +249,7 @@ def concatenated(parts: Sequence[EncodedReviews]) -> EncodedReviews:
 
 def _save(folder: Path, name: str, encoded: EncodedReviews) -> None:
     for field in _FIELDS:
-        np.save(folder / f"{name}.{field}.npy", getattr(encoded, field))
+        save_array(folder / f"{name}.{field}.npy", getattr(encoded, field))
 
 
 def _open(folder: Path, name: str) -> EncodedReviews:

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
-from nsmc.data.cache import cached_folder, digest_of
+from nsmc.data.cache import cached_folder, digest_of, save_array
 from nsmc.data.encoding import EncodedReviews
 from nsmc.data.preparation import Progress
 from nsmc.data.tokenizer import IntArray, Merges, merges_of, split_words
@@ -135,7 +135,7 @@ def _build(
         "cut_offsets": cut_offsets,
     }
     for name, array in arrays.items():
-        np.save(folder / f"{name}.npy", array)
+        save_array(folder / f"{name}.npy", array)
 
 
 def cut_words(

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nsmc.atomic import write_file
-from nsmc.data.cache import cached_folder, digest_of, digest_of_file
+from nsmc.data.cache import cached_folder, digest_of, digest_of_file, save_array
 from nsmc.data.corpus import Reviews
 from nsmc.runtime.bundle import digests
 from nsmc.runtime.choosing import bundle_folder
@@ -138,7 +138,7 @@ def _ask(folder: Path, bundle: Path, texts: Sequence[str]) -> None:
         if time.monotonic() - last_line > _SECONDS_BETWEEN_LINES:
             last_line = time.monotonic()
             log.info("asked about %s of %s reviews", f"{done:,}", f"{len(texts):,}")
-    np.save(folder / "probabilities.npy", np.concatenate(answers))
+    save_array(folder / "probabilities.npy", np.concatenate(answers))
 
 
 def write_soft_labels(path: Path, ids: Sequence[str], probabilities: FloatArray) -> None:

@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from nsmc.atomic import write_file
 from nsmc.data.corpus import read_reviews, without_spaces
 from nsmc.data.download import download
 
@@ -67,9 +68,7 @@ def write_unlabelled(path: Path, archive: Path, train: Path, test: Path) -> None
             count += 1
     if not count:
         raise ValueError(f"{archive}: no reviews in its folder raw/")
-    scratch = path.with_name(f".{path.name}.tmp")
-    scratch.write_text(content.getvalue(), encoding="utf-8")
-    scratch.replace(path)
+    write_file(path, content.getvalue())
     log.info("%s: %s unlabelled reviews", path, f"{count:,}")
 
 

@@ -3,7 +3,6 @@
 HYDRA_FULL_ERROR=1 asks for the traceback instead.
 """
 
-import errno
 import logging
 import os
 import re
@@ -12,10 +11,12 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from hydra.errors import HydraException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
+from nsmc.atomic import refusal
 from nsmc.experiments.overrides import NOT_A_SETTING, quoted
 from nsmc.experiments.schema import KEYS
 from nsmc.terminal import harmless
@@ -28,8 +29,6 @@ log = logging.getLogger(__name__)
 # Hydra prints its errors itself, over several lines, unless this variable makes it raise them.
 _TRACEBACKS = "HYDRA_FULL_ERROR"
 _SET_HERE = "NSMC_ONE_LINE_ERRORS"  # so that child processes can tell our wish from the user's
-
-_NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 
 _FOR_SWEEPS = "several values are for a sweep, python train.py -m …"
 
@@ -81,13 +80,8 @@ def describe(error: BaseException) -> str:
     if isinstance(error, OmegaConfBaseException):
         text = re.sub(r"^\w+ raised while resolving interpolation: ", "", text)
         return text.partition(" full_key:")[0]
-    if (
-        isinstance(error, OSError)
-        and error.strerror
-        and error.errno in _NO_ROOM
-        and not error.filename
-    ):
-        return f"cannot write: {error.strerror}; make room in the run's folder and data.cache_dir"
+    if isinstance(error, OSError) and (line := refusal(error, error.filename or _run_folder())):
+        return line
     if isinstance(error, FileExistsError | NotADirectoryError) and error.filename:
         return f"{error.filename}: there is a file where a folder is needed; choose another folder"
     if _users_mistake(error):
@@ -95,6 +89,12 @@ def describe(error: BaseException) -> str:
     if isinstance(error, MemoryError) or _NO_MEMORY.search(text):
         return f"not enough memory: lower data.batch_size or the model's sizes ({text[:120]})"
     return f"{type(error).__name__}: {text} ({_TRACEBACKS}=1 shows where)"
+
+
+def _run_folder() -> str:
+    """The folder that is being written where an error names none: the log's."""
+    files = [handler.baseFilename for handler in _log_files()]
+    return str(Path(files[0]).parent) if files else "the run's folder"
 
 
 def _describe_composition(error: HydraException, text: str) -> str:
@@ -150,9 +150,13 @@ def _users_mistake(error: BaseException) -> bool:
 def _traceback_to_log_file() -> None:
     """Keep the traceback of the exception being handled, but out of the user's sight."""
     record = log.makeRecord(log.name, logging.ERROR, __file__, 0, "", (), sys.exc_info())
-    for handler in logging.getLogger().handlers:
-        if isinstance(handler, logging.FileHandler):
-            handler.emit(record)
+    for handler in _log_files():
+        handler.emit(record)
+
+
+def _log_files() -> list[logging.FileHandler]:
+    handlers = logging.getLogger().handlers
+    return [handler for handler in handlers if isinstance(handler, logging.FileHandler)]
 
 
 def _say(line: str) -> None:

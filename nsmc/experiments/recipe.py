@@ -18,6 +18,7 @@ from typing import Any
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
+from nsmc.atomic import write_file
 from nsmc.data.soft_labels import SOFT_LABELS_FILE
 from nsmc.experiments.build import CHECKPOINTS, fetch_unlabelled_reviews
 from nsmc.experiments.commands import shortened
@@ -40,7 +41,7 @@ from nsmc.experiments.record import (
 from nsmc.experiments.schema import RunConfig, StepConfig, check_config
 from nsmc.experiments.signature import corpus_fingerprint, signature
 from nsmc.experiments.sources import check_sources
-from nsmc.runtime.bundle import CONFIG_FILE, rewrite_config
+from nsmc.runtime.bundle import CONFIG_FILE, rewrite_config, whole_bundle
 from nsmc.runtime.loading import read_bundle
 from nsmc.training.checkpoints import LAST
 from nsmc.training.model_card import model_card
@@ -210,20 +211,15 @@ def _composed_ahead(
 
 def adopt_bundle(made: Path, folder: Path, command: str, key: str, corpus: str) -> None:
     """Copy the last step's bundle; its card and its signature become the recipe's."""
-    scratch = folder.with_name(f".{folder.name}.tmp")
-    shutil.rmtree(scratch, ignore_errors=True)
-    shutil.copytree(made, scratch)
-    config = dataclasses.replace(read_bundle(scratch).config, signature=key)
-    rewrite_config(scratch, config, model_card(config, command, corpus))
-    shutil.rmtree(folder, ignore_errors=True)
-    scratch.rename(folder)
+    with whole_bundle(folder) as scratch:
+        shutil.copytree(made, scratch, dirs_exist_ok=True)
+        config = dataclasses.replace(read_bundle(scratch).config, signature=key)
+        rewrite_config(scratch, config, model_card(config, command, corpus))
 
 
 def adopt_soft_labels(step: Path, folder: Path) -> None:
     """Copy the last step's soft labels, whole or not at all."""
-    scratch = folder / f".{SOFT_LABELS_FILE}.tmp"
-    shutil.copyfile(step / SOFT_LABELS_FILE, scratch)
-    scratch.replace(folder / SOFT_LABELS_FILE)
+    write_file(folder / SOFT_LABELS_FILE, (step / SOFT_LABELS_FILE).read_bytes())
 
 
 def _results(done: Mapping[str, Path]) -> Record:

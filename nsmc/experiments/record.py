@@ -111,17 +111,35 @@ def is_locked(path: Path) -> bool:
     if path.is_symlink() or not path.is_file():
         return False
     try:
-        with FileLock(path, timeout=0):
+        with held(path, timeout=0):
             return False
     except Timeout:
         return True
+    except OSError:  # nobody can lock anything there
+        return False
+
+
+@contextmanager
+def held(path: Path, timeout: float = -1) -> Iterator[None]:
+    """Hold a lock; raises Timeout, and OSError naming the file where it cannot be locked."""
+    lock = FileLock(path, timeout=timeout)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @contextmanager
 def occupied(folder: Path) -> Iterator[None]:
     """Hold the run's folder. Raises BusyError where another process does."""
     try:
-        with FileLock(folder / _LOCK_FILE, timeout=_SECONDS_TO_LOCK):
+        with held(folder / _LOCK_FILE, timeout=_SECONDS_TO_LOCK):
             yield
     except Timeout:
         raise BusyError(f"{folder}: another process is at work on this run") from None

@@ -15,6 +15,7 @@ from nsmc.data.soft_labels import SOFT_LABELS_FILE
 from nsmc.experiments.continuing import Record
 from nsmc.experiments.foreign import harmless_overrides, with_own_files
 from nsmc.experiments.job import run_job
+from nsmc.experiments.log_file import LogFile
 from nsmc.experiments.overrides import command_line
 from nsmc.experiments.recipe import RESULTS
 from nsmc.experiments.record import RECORD_FILE, environment, load_record
@@ -162,9 +163,10 @@ def _versions_changed(record: Record) -> list[str]:
 
 def _log_to(path: Path) -> None:
     """Log to standard error and to the run's log, as `train.py` does."""
+    file = LogFile(path, encoding="utf-8", errors="backslashreplace", delay=True)
     logging.basicConfig(
         level=logging.INFO,
         format="%(asctime)s %(message)s",
         datefmt="%H:%M:%S",
-        handlers=[logging.StreamHandler(sys.stderr), logging.FileHandler(path, encoding="utf-8")],
+        handlers=[logging.StreamHandler(sys.stderr), file],
     )

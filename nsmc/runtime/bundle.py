@@ -1,27 +1,33 @@
 """The bundle: the folder that a trained classifier is shipped as; its contract and its writing.
 
 `nsmc.safetensors` (float32 or float16 weights), `tokenizer.json`, `config.json` and a model card,
-`README.md`.
+`README.md`; `test_vectors.json` for clients in other languages. In ONNX's form the weights are in
+`nsmc.onnx`.
 Writing is atomic. Reading, which trusts nothing, is in `loading`.
 """
 
+import contextlib
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import save
 
-from nsmc.atomic import whole_folder, write_file
+from nsmc.atomic import is_unfinished, whole_folder, write_file
 from nsmc.runtime.recurrence import CELLS, Array
 
 WEIGHTS_FILE = "nsmc.safetensors"
 TOKENIZER_FILE = "tokenizer.json"
 CONFIG_FILE = "config.json"
 CARD_FILE = "README.md"
+VECTORS_FILE = "test_vectors.json"
+ONNX_FILE = "nsmc.onnx"
+
+_NAMES = (WEIGHTS_FILE, ONNX_FILE, TOKENIZER_FILE, CONFIG_FILE, CARD_FILE, VECTORS_FILE)
 
 POOLINGS = ("last", "mean", "max", "max_mean", "attention")
 
@@ -101,14 +107,14 @@ def write_bundle(
     """Write a bundle that appears at `folder` complete or not at all; an older one is replaced.
 
     `check` is given the finished folder before it appears, and may refuse it by raising. Raises
-    ValueError where the tensors are not those that the configuration calls for.
+    ValueError where the tensors are not those that the configuration calls for, and what
+    `whole_bundle` raises.
     """
     found = {name: tensor.shape for name, tensor in tensors.items()}
     expected = expected_shapes(config)
     if found != expected:
         raise ValueError(f"the weights {found} are not those of the configuration: {expected}")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with whole_folder(folder) as scratch:
+    with whole_bundle(folder) as scratch:
         plain = {name: np.ascontiguousarray(t, dtype=config.dtype) for name, t in tensors.items()}
         metadata = {"format": "pt", "model": f"{FORMAT} {FORMAT_VERSION}", "cell": config.cell}
         (scratch / WEIGHTS_FILE).write_bytes(_ordered(save(plain, metadata=metadata)))
@@ -118,6 +124,35 @@ def write_bundle(
         (scratch / CARD_FILE).write_text(card, encoding="utf-8")
         if check is not None:
             check(scratch)
+
+
+@contextlib.contextmanager
+def whole_bundle(folder: Path) -> Iterator[Path]:
+    """An empty folder to fill, that is at `folder` once the body has ended well.
+
+    Raises what `check_replaceable` and `whole_folder` raise.
+    """
+    folder = folder.resolve() if folder.is_symlink() else folder  # a link stays one
+    check_replaceable(folder)
+    with whole_folder(folder) as scratch:
+        yield scratch
+
+
+def check_replaceable(folder: Path) -> None:
+    """Raises ValueError where there is something else at `folder` than a bundle or nothing."""
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise ValueError(f"{folder} is a file; choose another place for the bundle")
+    entries = [entry for entry in folder.iterdir() if not is_unfinished(entry.name)]
+    for entry in sorted(entries):
+        if entry.name not in _NAMES or entry.is_dir():
+            raise ValueError(
+                f"{folder} holds {entry.name}, which is no part of a bundle and would be lost; "
+                "move it away, or choose another place for the bundle"
+            )
+    if entries and not any((folder / name).is_file() for name in (WEIGHTS_FILE, ONNX_FILE)):
+        raise ValueError(f"{folder} is no bundle; choose another place for the bundle")
 
 
 def _ordered(content: bytes) -> bytes:

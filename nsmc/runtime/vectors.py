@@ -6,9 +6,8 @@ Who writes a client checks it against them; the texts are ordinary and as hard a
 import json
 from pathlib import Path
 
+from nsmc.runtime.bundle import VECTORS_FILE
 from nsmc.runtime.predictor import Predictor
-
-VECTORS_FILE = "test_vectors.json"
 
 PROBES = (
     "정말 재미있게 봤습니다. 배우들 연기가 훌륭해요!",

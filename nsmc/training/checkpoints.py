@@ -1,8 +1,6 @@
 """Checkpoints: written whole or not at all, read with nothing executed, found again when moved."""
 
-import contextlib
 import io
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +10,7 @@ import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
+from nsmc.atomic import whole_file
 from nsmc.data.datamodule import ReviewDataModule
 from nsmc.training.checkpoint_state import check_state, grows, is_score, name_of, problem_of
 from nsmc.training.classifier import RecurrentEncoder
@@ -35,22 +34,10 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         content = io.BytesIO()  # torch's own writer would hide why a file cannot be written
         torch.save(checkpoint, content)
         place = Path(path)
-        scratch = place.with_name(f".{place.name}.tmp")
-        try:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            with scratch.open("wb") as file:
-                file.write(content.getbuffer())
-                file.flush()
-                os.fsync(file.fileno())
-            scratch.replace(place)
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                scratch.unlink(missing_ok=True)
-            left = "the one before it is untouched; " if place.is_file() else ""
-            raise OSError(
-                f"cannot write the checkpoint {place}: {error.strerror or error}; {left}make room, "
-                "or mend the folder, and resume the run"
-            ) from error
+        left = "the one before it is untouched; " if place.is_file() else ""
+        advice = f"{left}make room, or mend the folder, and resume the run"
+        with whole_file(place, advice=advice, parents=True) as file:
+            file.write(content.getbuffer())
 
 
 class BestCheckpoint(ModelCheckpoint):

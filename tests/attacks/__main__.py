@@ -11,11 +11,12 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.attacks import bundles, memory, records
+from tests.attacks import bundles, files, memory, records
 from tests.attacks.common import Tally
 
 ATTACKS: dict[str, Callable[[Tally, Path], None]] = {
     "bundles": bundles.attack,
+    "files": files.attack,
     "memory": memory.attack,
     "records": records.attack,
 }

@@ -14,12 +14,13 @@ from nsmc.runtime.bundle import (
     CARD_FILE,
     CONFIG_FILE,
     TOKENIZER_FILE,
+    VECTORS_FILE,
     WEIGHTS_FILE,
     write_bundle,
 )
 from nsmc.runtime.loading import read_bundle
 from nsmc.runtime.predictor import Predictor, softmax
-from nsmc.runtime.vectors import PROBES, VECTORS_FILE
+from nsmc.runtime.vectors import PROBES
 from tests.bundles import config_of, random_bundle, random_tensors
 
 every_form = pytest.mark.parametrize("form", ["float16", "float32", "onnx"])

@@ -13,8 +13,7 @@ import pytest
 
 from nsmc.conversion.convert import convert
 from nsmc.conversion.graph import onnx_model
-from nsmc.conversion.onnx import ONNX_FILE
-from nsmc.runtime.bundle import CONFIG_FILE, POOLINGS, TOKENIZER_FILE
+from nsmc.runtime.bundle import CONFIG_FILE, ONNX_FILE, POOLINGS, TOKENIZER_FILE
 from nsmc.runtime.loading import Bundle
 from nsmc.runtime.predictor import Predictor, softmax
 from nsmc.runtime.recurrence import CELLS

@@ -1,8 +1,11 @@
 """Missing corpus files are fetched, checked and retried once, from a server on this machine."""
 
+import errno
 import gc
 import hashlib
+import os
 import socket
+import stat
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -114,6 +117,31 @@ def test_a_file_that_is_there_is_never_touched(tmp_path: Path) -> None:
     assert (tmp_path / "mine.txt").read_bytes() == b"my own"
     assert (tmp_path / "unpublished.txt").read_bytes() == b"mine, too"
     assert (tmp_path / "absent.txt").read_bytes() == CONTENT
+    assert len(server.requested) == 1
+
+
+def test_a_download_has_the_permissions_of_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        with serving([OK]) as server:
+            fetch_missing(tmp_path, {"ratings.txt": server.remote()})
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "ratings.txt").stat().st_mode) == 0o640
+
+
+def test_a_full_disk_is_named_and_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with serving([OK]) as server, pytest.raises(OSError, match="No space left") as raised:
+        fetch_missing(tmp_path, {"ratings.txt": server.remote()})
+    assert str(tmp_path / "ratings.txt") in str(raised.value)
+    assert "data.root" in str(raised.value)
+    assert files_in(tmp_path) == []
     assert len(server.requested) == 1
 
 

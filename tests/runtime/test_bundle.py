@@ -26,6 +26,7 @@ from nsmc.runtime.bundle import (
     MOST_TOKENS,
     POOLINGS,
     TOKENIZER_FILE,
+    VECTORS_FILE,
     WEIGHTS_FILE,
     BundleConfig,
     expected_shapes,
@@ -276,12 +277,48 @@ def test_an_older_bundle_survives_a_failing_write(
 def test_an_older_bundle_is_replaced_on_success_and_nothing_of_it_stays(
     tmp_path: Path, bundle: Path, config: BundleConfig, tokenizer_file: Path
 ) -> None:
-    (bundle / "stale.txt").write_text("of the older bundle")
+    (bundle / VECTORS_FILE).write_text("of the older bundle")
+    (bundle / ".nsmc-0123456789ab.tmp").write_text("of a process that was killed")
     newer = replace(config, num_layers=2, signature="newer")
     write_bundle(bundle, newer, random_tensors(newer), tokenizer_file, "new")
     assert read_bundle(bundle).config == newer
     assert sorted(contents(bundle)) == sorted([*FILES, CARD_FILE])
     assert list(tmp_path.iterdir()) == [bundle]
+
+
+@pytest.mark.parametrize("name", ["notes.txt", ".env", "README.md/notes.txt", "tokenizer.json.bak"])
+def test_a_folder_that_holds_more_than_a_bundle_is_refused(
+    bundle: Path, config: BundleConfig, tokenizer_file: Path, name: str
+) -> None:
+    path = bundle / name
+    if path.parent.is_file():
+        path.parent.unlink()
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("my own")
+    odd = path.relative_to(bundle).parts[0]
+    with pytest.raises(ValueError, match=f"{bundle} holds {odd}, which is no part") as raised:
+        write_bundle(bundle, config, random_tensors(config), tokenizer_file, "new")
+    assert "\n" not in str(raised.value)
+    assert path.read_text() == "my own"
+
+
+def test_a_folder_of_a_bundles_names_without_weights_is_no_bundle(
+    bundle: Path, config: BundleConfig, tokenizer_file: Path
+) -> None:
+    (bundle / WEIGHTS_FILE).unlink()
+    with pytest.raises(ValueError, match="is no bundle"):
+        write_bundle(bundle, config, random_tensors(config), tokenizer_file, "new")
+    assert (bundle / CARD_FILE).read_text(encoding="utf-8") == "# A card\n"
+
+
+def test_a_bundle_behind_a_link_is_replaced_where_it_is(
+    tmp_path: Path, bundle: Path, config: BundleConfig, tokenizer_file: Path
+) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(bundle)
+    write_bundle(link, config, random_tensors(config), tokenizer_file, "new")
+    assert link.is_symlink()
+    assert (bundle / CARD_FILE).read_text(encoding="utf-8") == "new"
 
 
 def test_metrics_that_are_known_later_replace_config_and_card_alone(

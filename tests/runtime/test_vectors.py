@@ -11,9 +11,9 @@ import torch
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
 
-from nsmc.runtime.bundle import TOKENIZER_FILE, WEIGHTS_FILE
+from nsmc.runtime.bundle import TOKENIZER_FILE, VECTORS_FILE, WEIGHTS_FILE
 from nsmc.runtime.predictor import Predictor
-from nsmc.runtime.vectors import PROBES, VECTORS_FILE, write_vectors
+from nsmc.runtime.vectors import PROBES, write_vectors
 from tests.bundles import random_bundle
 
 

@@ -74,7 +74,7 @@ def test_a_write_that_fails_leaves_the_checkpoint_before_it(
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(OSError, match=r"cannot write the checkpoint .*/file/last\.ckpt"):
+    with pytest.raises(OSError, match=r"cannot write .*/file/last\.ckpt"):
         AtomicCheckpointIO().save_checkpoint({}, tmp_path / "file" / "last.ckpt")
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -25,6 +26,8 @@ _TITLES = {
 KINDS = ("rank", "setting", "summary", "runs", "metric", "cost", "folder")  # of columns, in order
 _KINDS_OF_MANY = ("rank", "runs", "metric", "setting", "cost", "folder")
 
+_FORMULA = re.compile(r"[\s\"']*[=+\-@＝＋－＠]|[\t\r]")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 _MARKUP = "\\`*|<>[]"  # characters that Markdown or HTML would take for its own
 
 
@@ -96,10 +99,20 @@ def csv_table(*boards: Leaderboard) -> str:
             lines[-1]["task"] = board.task
     titles = sorted(columns, key=lambda title: KINDS.index(columns[title]))
     text = io.StringIO()
-    writer = csv.DictWriter(text, titles, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(lines)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([_inert(title) for title in titles])
+    writer.writerows([_inert(line.get(title)) for title in titles] for line in lines)
     return text.getvalue()
+
+
+def _inert(value: Value | None) -> Value | None:
+    """The value for a cell of CSV; a spreadsheet would run text that begins as a formula does.
+
+    An apostrophe in front is what OWASP advises ("CSV Injection"). Numbers stay numbers.
+    """
+    if not isinstance(value, str) or not _FORMULA.match(value) or _NUMBER.fullmatch(value):
+        return value
+    return f"'{value}"
 
 
 def markdown_tables(boards: Sequence[Leaderboard]) -> str:

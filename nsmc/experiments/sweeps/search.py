@@ -3,9 +3,11 @@
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nsmc.atomic import write_file
 from nsmc.data.cache import digest_of
 from nsmc.experiments.overrides import written
 from nsmc.experiments.record import read_record, state_of
@@ -39,20 +41,21 @@ def run_search(
         return []
     from nsmc.experiments.sweeps.study import Study
 
-    study = Study(folder, search, config.callbacks.checkpoint.monitor, _base(config))
-    if dry_run:
-        begun, open_ = study.count(), len(study.left_behind())
-        print(
-            f"a search of {search.trials} trials, {begun} of them begun and {open_} to resume, "
-            f"over {_told(search)}"
-        )
-        return []
-    jobs: list[Job] = []
-    while batch := _next_jobs(study, compose, overrides, config):
-        _run_batch(study, launch, batch, config)
-        jobs += batch.values()
-        _save_importances(study, folder)
-    return jobs
+    monitor = config.callbacks.checkpoint.monitor
+    with closing(Study(folder, search, monitor, _base(config))) as study:
+        if dry_run:
+            begun, open_ = study.count(), len(study.left_behind())
+            print(
+                f"a search of {search.trials} trials, {begun} of them begun and {open_} to resume, "
+                f"over {_told(search)}"
+            )
+            return []
+        jobs: list[Job] = []
+        while batch := _next_jobs(study, compose, overrides, config):
+            _run_batch(study, launch, batch, config)
+            jobs += batch.values()
+            _save_importances(study, folder)
+        return jobs
 
 
 def check_space(compose: Compose, overrides: Sequence[str], search: SearchConfig) -> None:
@@ -128,9 +131,7 @@ def _own(job: Job, config: RunConfig) -> list[str]:
 
 def _save_importances(study: "Study", folder: Path) -> None:
     if importances := study.importances():
-        scratch = folder / f".{IMPORTANCES_FILE}.tmp"
-        scratch.write_text(json.dumps(importances, indent=2) + "\n", encoding="utf-8")
-        scratch.replace(folder / IMPORTANCES_FILE)
+        write_file(folder / IMPORTANCES_FILE, json.dumps(importances, indent=2) + "\n")
 
 
 def _told(search: SearchConfig) -> str:

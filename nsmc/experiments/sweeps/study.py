@@ -16,9 +16,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
-from nsmc.experiments.record import is_locked, is_occupied
+from nsmc.experiments.record import held, is_locked, is_occupied
 from nsmc.experiments.schema import Range, RunConfig, SearchConfig
 from nsmc.runtime.extras import needs_extra
 from nsmc.training.pruning import Pruning
@@ -79,16 +79,23 @@ class Study:
                 "another name"
             )
 
-        # Held as long as this process lives: that its trials are cared for. (Not its number, which
-        # another process may get.)
+        # Held until `close`, or as long as this process lives: that its trials are cared for. (Not
+        # its number, which another process may get.)
         self._owner = folder / f".{STUDY_FILE}.{secrets.token_hex(4)}.lock"
         self._alive = FileLock(self._owner)
         self._alive.acquire()
+        for path in folder.glob(f".{STUDY_FILE}.{'[0-9a-f]' * 8}.lock"):
+            _remove_unless_held(path)
+
+    def close(self) -> None:
+        """Say that this process is no longer at work on any trial."""
+        self._alive.release()
+        _remove_unless_held(self._owner)
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Keep other processes from choosing trials meanwhile."""
-        with FileLock(self.folder / f".{STUDY_FILE}.lock"):
+        with held(self.folder / f".{STUDY_FILE}.lock"):
             yield
 
     def left_behind(self) -> list[FrozenTrial]:
@@ -175,7 +182,7 @@ def _is_bad(
 def _open(folder: Path, search: SearchConfig, direction: Direction) -> "optuna.Study":
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / f".{STUDY_FILE}.new.lock"):  # two processes must not both make it
+    with held(folder / f".{STUDY_FILE}.new.lock"):  # two processes must not both make it
         check_file(folder / STUDY_FILE)
         with readable(folder):
             storage = optuna.storages.RDBStorage(
@@ -236,6 +243,15 @@ def distribution(values: Sequence[Any] | Range) -> BaseDistribution:
     if isinstance(low, int) and isinstance(high, int) and (step is None or isinstance(step, int)):
         return IntDistribution(low, high, log=values.log, step=step or 1)
     return FloatDistribution(low, high, log=values.log, step=step)
+
+
+def _remove_unless_held(path: Path) -> None:
+    """Remove a lock's file whose owner has ended.
+
+    While the lock is held: who has just made the file, and waits for it, then makes a new one.
+    """
+    with contextlib.suppress(Timeout, OSError), FileLock(path, timeout=0):
+        path.unlink()
 
 
 def _is_alive(trial: FrozenTrial, folder: Path) -> bool:

@@ -205,6 +205,34 @@ def test_tasks_are_ranked_apart_each_by_its_own_settings_and_metric(tmp_path: Pa
     assert headings == ["## Recurrent classifiers", "## Linear classifiers", "## Language models"]
 
 
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [
+        ("=cmd|' /C calc'!A0", "'=cmd|' /C calc'!A0"),
+        ("@SUM(1+1)", "'@SUM(1+1)"),
+        ("+1+cmd", "'+1+cmd"),
+        ("-2+3+cmd", "'-2+3+cmd"),
+        ('"=1+1"', '\'"=1+1"'),
+        ("'=1+1", "''=1+1"),
+        ("＝1+1", "'＝1+1"),
+        ("-0.5", "-0.5"),
+        ("-1e-05", "-1e-05"),
+        ("a=b", "a=b"),
+        ("2-3", "2-3"),
+    ],
+)
+def test_no_cell_is_a_formula_and_numbers_stay_numbers(
+    tmp_path: Path, text: str, cell: str
+) -> None:
+    values = [record(model__note=note, model__bias=-0.25) for note in (text, "none")]
+    values[0]["config"]["model"]["=1+1"] = -1
+    lines = list(csv.reader(csv_table(leaderboard(runs_of(tmp_path, *values))).splitlines()))
+    titles = lines[0]
+    assert "'=1+1" in titles
+    notes = {line[titles.index("note")]: line[titles.index("'=1+1")] for line in lines[1:]}
+    assert notes[cell] == "-1"
+
+
 @pytest.mark.parametrize("width", [80, 100, 140])
 def test_of_many_settings_a_terminal_says_how_a_row_differs(tmp_path: Path, width: int) -> None:
     changes: list[dict[str, Any]] = [

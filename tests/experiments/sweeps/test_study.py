@@ -104,3 +104,28 @@ def test_a_file_that_is_no_search_of_ours_ends_in_one_line(
 ) -> None:
     with pytest.raises(ValueError, match=r"search\.db: damaged, or .* remove the file"):
         begun(statement)
+
+
+def test_a_study_leaves_no_lock_of_its_own_behind_and_removes_those_of_the_dead(
+    composed: Composed, tmp_path: Path
+) -> None:
+    from nsmc.experiments.sweeps.study import Study
+
+    search = check_config(composed("data=sample", "search=optuna")).search
+    assert search is not None
+
+    def owners() -> set[str]:
+        return {path.name for path in tmp_path.glob(".search.db.????????.lock")}
+
+    (tmp_path / ".search.db.0123abcd.lock").touch()  # of a process that was killed
+    first = Study(tmp_path, search, "val/accuracy", base="a")
+    (of_first,) = owners()
+    trial = first.begin(seed=1)
+    second = Study(tmp_path, search, "val/accuracy", base="a")
+    assert of_first in owners() and len(owners()) == 2
+    assert second.left_behind() == []
+    first.close()
+    assert of_first not in owners() and len(owners()) == 1
+    assert [each.number for each in second.left_behind()] == [trial.number]
+    second.close()
+    assert owners() == set()
