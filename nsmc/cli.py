@@ -13,12 +13,13 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import nsmc
 from nsmc.atomic import refusal
 from nsmc.runtime.extras import needs_extra
 from nsmc.streams import accept_every_text
+from nsmc.terminal import harmless, harmless_lines
 from nsmc.termination import exit_on_signals, leave, set_handlers
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 _OPTION = re.compile(r"--[a-z0-9]+(-[a-z0-9]+)*(=|$)", re.IGNORECASE | re.ASCII)
 _PREDICT_OPTIONS = ("--help", "--input", "--output", "--column", "--format")
+
+_MMAP_THRESHOLD, _LARGE_BLOCK = -3, 4 << 20  # glibc's M_MMAP_THRESHOLD, and bytes
 
 OUTPUTS = Path("outputs")  # where bundles that were trained here are
 
@@ -48,21 +51,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(file=sys.stderr)
         return 130
-    except (OSError, ValueError, MemoryError) as error:
+    except (OSError, ValueError, MemoryError, RuntimeError) as error:
         if os.environ.get("HYDRA_FULL_ERROR") == "1":
             raise
-        line = " ".join(_line(error).split()) or "not enough memory"
-        print(f"nsmc: error: {line}", file=sys.stderr)
+        line = _describe(error)
+        if not line:  # a bug
+            raise
+        _say(f"nsmc: error: {line}")
         return 1
     else:
         return code
     return 0
 
 
-def _line(error: BaseException) -> str:
-    if not isinstance(error, OSError):
-        return str(error)
-    return refusal(error, error.filename or "standard output") or str(error)
+def _describe(error: Exception) -> str:
+    """What went wrong, in one line; "" for what no user can mend."""
+    told = isinstance(error, OSError) and refusal(error, error.filename or "standard output")
+    line = " ".join((told or str(error)).split())
+    if isinstance(error, MemoryError) or "start new thread" in line:
+        return "not enough memory"
+    return "" if isinstance(error, RuntimeError) else line
+
+
+def _say(text: str) -> None:
+    """Print a message on standard error; it may quote a file or a name of anyone's."""
+    print(harmless(text), file=sys.stderr)
+
+
+def _show(text: str, is_data: bool = False) -> None:
+    """Print an answer; data for programs are cleaned only where a terminal would show them."""
+    is_terminal = sys.stdout is not None and sys.stdout.isatty()
+    print(text if is_data and not is_terminal else harmless_lines(text))
 
 
 def _marked(words: list[str]) -> list[str]:
@@ -86,8 +105,13 @@ def _instead_of(option: str) -> str:
     return f"did you mean {near[0]}?" if near else "-- goes before a review that begins so"
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        super().error(harmless(message))
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="nsmc",
         description="Classifies Korean reviews with a trained bundle; reports on training runs.",
     )
@@ -260,9 +284,18 @@ def _leave_the_terminal(signum: int, frame: object) -> None:
     raise KeyboardInterrupt if signum == signal.SIGINT else SystemExit(128 + signum)
 
 
+def _return_memory_early() -> None:
+    """Let the C library give large blocks back at once; else every thread keeps some for itself."""
+    import ctypes
+
+    with contextlib.suppress(OSError, AttributeError, TypeError):  # another system's
+        ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, _LARGE_BLOCK)
+
+
 def _predict_file(predictor: "nsmc.Predictor", options: argparse.Namespace) -> int:
     from nsmc.runtime.files import predict_file
 
+    _return_memory_early()
     tally = predict_file(
         predictor,
         options.input,
@@ -271,9 +304,9 @@ def _predict_file(predictor: "nsmc.Predictor", options: argparse.Namespace) -> i
         options.format,
     )
     for line, error in tally.first:
-        print(f"nsmc: line {line}: {error}", file=sys.stderr)
+        _say(f"nsmc: line {line}: {error}")
     if options.output not in (None, "-"):
-        print(f"{tally.rows:,} reviews -> {options.output}", file=sys.stderr)
+        _say(f"{tally.rows:,} reviews -> {options.output}")
     return _exit_code(tally)
 
 
@@ -281,7 +314,7 @@ def _exit_code(tally: "Tally") -> int:
     """The exit code of answers, damaged rows among them; where those are too many, says so."""
     if not tally.is_too_much:
         return 0
-    print(f"nsmc: error: {tally}", file=sys.stderr)
+    _say(f"nsmc: error: {tally}")
     return 1
 
 
@@ -292,6 +325,7 @@ def evaluate(options: argparse.Namespace) -> int:
     from nsmc.runtime.predictor import Predictor
     from nsmc.runtime.tables import Columns, format_of, read_rows
 
+    _return_memory_early()
     predictor = Predictor.load(_chosen(options.bundle))
     columns = Columns(options.column or "document", options.label)
     kind = options.format or format_of(options.input)
@@ -300,8 +334,8 @@ def evaluate(options: argparse.Namespace) -> int:
     with opened(options.input) as stream:
         found = evaluate(predictor, read_rows(stream, kind, columns, name_of(options.input)))
     for line, error in found.skipped[:10]:
-        print(f"nsmc: line {line} left out: {error}", file=sys.stderr)
-    print(_as_json(found.as_json()) if options.json else found.as_text())
+        _say(f"nsmc: line {line} left out: {error}")
+    _show(_as_json(found.as_json()) if options.json else found.as_text(), is_data=options.json)
     return 0
 
 
@@ -310,7 +344,7 @@ def info(options: argparse.Namespace) -> int:
     from nsmc.runtime.info import as_text, info
 
     content = info(_chosen(options.bundle))
-    print(_as_json(content) if options.json else as_text(content))
+    _show(_as_json(content) if options.json else as_text(content), is_data=options.json)
     return 0
 
 
@@ -318,7 +352,7 @@ def convert(options: argparse.Namespace) -> int:
     """Write a bundle in another form."""
     from nsmc.conversion.convert import convert
 
-    print(convert(_chosen(options.bundle), options.to, options.output))
+    _show(str(convert(_chosen(options.bundle), options.to, options.output)))
     return 0
 
 
@@ -354,7 +388,7 @@ def _chosen(named: Path | None) -> Path:
     if named is not None:
         return bundle_folder(named)
     folder, why = chosen_bundle(OUTPUTS)
-    print(f"using {folder}{why and f' ({why})'}", file=sys.stderr)
+    _say(f"using {folder}{why and f' ({why})'}")
     return folder
 
 

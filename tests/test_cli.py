@@ -1035,12 +1035,12 @@ def test_ended_from_outside_it_leaves_no_unfinished_file(
         process.stdin.write(f"{GOOD}\n".encode() * 3_000)  # and more may follow
         process.stdin.flush()
         deadline = time.monotonic() + PATIENCE
-        while not any(tmp_path.glob(".nsmc-*")):
+        while not any(tmp_path.glob(".nsmc-*.tmp")):
             assert time.monotonic() < deadline and process.poll() is None
             time.sleep(0.05)
         process.send_signal(signum)
         assert process.wait(PATIENCE) == 128 + signum
-    assert not list(tmp_path.glob(".nsmc-*"))
+    assert not list(tmp_path.iterdir())
 
 
 def shell(words: str, cwd: Path = PROJECT) -> "subprocess.CompletedProcess[str]":

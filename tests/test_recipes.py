@@ -189,10 +189,12 @@ def test_steps_are_composed_from_what_the_command_was(tmp_path: Path) -> None:
     record = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
     assert record["made_by"]["data"]["name"] == "mine"
     assert record["made_by"]["model"]["hidden_size"] == 4
-    # What was typed stays with the run: it goes on without it.
+    # What was typed stays with the run, but a record could name any folder: it is typed again.
     assert f"'file://{typed}','file://{searched}'" in record["overrides"][0]
     shutil.rmtree(next((tmp_path / "outputs" / "recipes").glob("second-*")))
-    finished = run([*command[:2], f"resume={tmp_path}/run"], cwd=tmp_path)
+    refused = run([*command[:2], f"resume={tmp_path}/run"], 1, cwd=tmp_path)
+    assert "its steps were composed by python train.py 'hydra.searchpath=[" in refused.stderr
+    finished = run([*command[:5], f"resume={tmp_path}/run"], cwd=tmp_path)
     assert "first: done before" in finished.stderr
     again = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
     assert again["metrics"] == record["metrics"]

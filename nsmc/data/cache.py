@@ -67,6 +67,11 @@ def cached_folder(folder: Path, build: Callable[[Path], None]) -> bool:
         raise OSError(f"cannot write {folder}: {error.strerror}; {_ADVICE}") from error
 
 
+def is_cache(folder: Path) -> bool:
+    """Whether there are such folders in it."""
+    return any(folder.glob(f"*/{_MANIFEST}"))
+
+
 def _is_on_the_way(path: Path, parent: Path) -> bool:
     """Whether `path` is a folder above `parent`, `parent` itself, or in it."""
     return path.is_relative_to(parent) or parent.is_relative_to(path)

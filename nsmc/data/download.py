@@ -14,6 +14,12 @@ from nsmc.data.cache import digest_of_file
 
 log = logging.getLogger(__name__)
 
+PUT_THERE = (
+    "a run that is taken up again downloads nothing to a folder that only its record names: put "
+    "the file there, or set data.root"
+)
+
+
 _SECONDS_BETWEEN_ATTEMPTS = 1
 
 _ADVICE = "make room there, or set data.root to a folder that has the corpus"
@@ -21,7 +27,10 @@ _ADVICE = "make room there, or set data.root to a folder that has the corpus"
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """Where a corpus file is published and the SHA-256 it must have, hexadecimal."""
+    """Where a corpus file is published and the SHA-256 it must have, hexadecimal.
+
+    It is not to be fetched where `url` is "".
+    """
 
     url: str
     sha256: str
@@ -53,6 +62,8 @@ def fetch_missing(root: Path, files: dict[str, RemoteFile | None]) -> None:
             continue
         if remote is None:
             raise FileNotFoundError(f"{path} is not there; set data.root to the corpus's folder")
+        if not remote.url:
+            raise FileNotFoundError(f"{path} is not there; {PUT_THERE}")
         download(path, remote.url, remote.sha256)
 
 

@@ -21,7 +21,7 @@ from tokenizers import Tokenizer
 
 from nsmc.data.cache import cached_folder, digest_of, digest_of_file, save_array
 from nsmc.data.corpus import Reviews, read_reviews, split_validation, without_spaces
-from nsmc.data.progress import Progress
+from nsmc.data.preparation import Progress
 from nsmc.data.tokenizer import IntArray, encode, save_tokenizer, train_tokenizer
 from nsmc.runtime.loading import read_tokenizer
 

@@ -20,7 +20,7 @@ from tokenizers import Tokenizer
 
 from nsmc.data.cache import cached_folder, digest_of, save_array
 from nsmc.data.encoding import EncodedReviews
-from nsmc.data.progress import Progress
+from nsmc.data.preparation import Progress
 from nsmc.data.tokenizer import IntArray, Merges, merges_of, split_words
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
-from nsmc.data.progress import SECONDS_BETWEEN_LINES, Background, is_terminal
+from nsmc.data.preparation import SECONDS_BETWEEN_LINES, Background, is_terminal
 
 log = logging.getLogger(__name__)
 

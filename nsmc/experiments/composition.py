@@ -5,11 +5,13 @@ another configuration altogether. A recipe's steps and a sweep's jobs are compos
 """
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hydra import compose
 from hydra.core.hydra_config import HydraConfig
+from omegaconf import OmegaConf
 
 import nsmc
 from nsmc.experiments.overrides import quoted
@@ -22,8 +24,17 @@ _TYPED = "command-line"  # in the names that Hydra has for folders that were typ
 _CONFIGS = Path(nsmc.__file__).parents[1] / "configs"
 
 
+def composed(overrides: Sequence[str]) -> dict[str, Any]:
+    """What `train.py` with these overrides would run, unchecked."""
+    name = HydraConfig.get().job.config_name if HydraConfig.initialized() else CONFIG_NAME
+    values: Any = OmegaConf.to_container(compose(name, list(overrides)), resolve=True)
+    return dict(values)
+
+
 def search_path() -> list[str]:
     """The override that adds the folders that were typed; empty without any."""
+    if not HydraConfig.initialized():
+        return []
     sources: list[Any] = HydraConfig.get().runtime.config_sources
     if not any(_TYPED in source.provider for source in sources):
         return []
@@ -51,8 +62,20 @@ def flags() -> list[str]:
     return chosen
 
 
-def check_flags(resume: str, earlier: Sequence[str]) -> None:
-    """Raises ValueError where a recipe that goes on would be composed otherwise than before."""
-    if list(earlier) != flags():
-        before = shlex.join(["python", "train.py", *earlier])
-        raise ValueError(f"resume={resume}: its steps were composed by {before}; type that again")
+def check_composed_alike(resume: str, record: Mapping[str, Any]) -> None:
+    """Raises ValueError where a recipe that goes on would be composed otherwise than before.
+
+    Folders that a record names are not looked into: they could hold anything.
+    """
+    recorded = [each for each in record.get("overrides", []) if _is_search_path(each)][:1]
+    before = record.get("flags", [])
+    if before != flags() or recorded != search_path():
+        command = shlex.join(["python", "train.py", *before, *recorded])
+        raise ValueError(
+            f"resume={resume}: its steps were composed by {command}; type that again, if you trust "
+            "what it names"
+        )
+
+
+def _is_search_path(override: str) -> bool:
+    return override.startswith(f"{SEARCH_PATH}=")

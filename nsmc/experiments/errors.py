@@ -19,6 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 from nsmc.atomic import refusal
 from nsmc.experiments.overrides import NOT_A_SETTING, quoted
 from nsmc.experiments.schema import KEYS
+from nsmc.terminal import harmless
 from nsmc.termination import exception_arrived, leave
 from nsmc.training.signals import Interrupted
 from nsmc.training.slurm import REQUEUE_SIGNAL, requeue
@@ -159,6 +160,7 @@ def _log_files() -> list[logging.FileHandler]:
 
 
 def _say(line: str) -> None:
+    line = harmless(line)  # it may quote a file, a folder's name or a record
     if logging.getLogger().handlers:  # Hydra has set up the run's log: the line goes there, too
         log.error(line)
     else:

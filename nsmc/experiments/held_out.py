@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nsmc.data.soft_labels import SOFT_LABELS_FILE
-from nsmc.experiments.record import maker, read_record
+from nsmc.experiments.record import RECORD_FILE, maker, read_record
 from nsmc.experiments.schema import DataConfig, RunConfig
 from nsmc.experiments.signature import is_tested_on_itself, training_fingerprint
 from nsmc.runtime.choosing import bundle_folder
@@ -35,7 +35,18 @@ def check_held_out(config: RunConfig, corpus_fingerprint: str) -> None:
     for key, source in _sources(config):
         record = _record_of(Path(source).expanduser())
         if record is not None and record.get("corpus_fingerprint") in same:
-            _check_split(config.data, maker(record)["data"], f"{key}={source}")
+            _check_split(config.data, _split_of(record, source), f"{key}={source}")
+
+
+def _split_of(record: dict[str, Any], source: str) -> Mapping[str, Any]:
+    data = maker(record).get("data")
+    split = {name: data.get(name) for name in _SPLIT} if isinstance(data, dict) else {}
+    if any(type(split.get(name)) not in (int, float) for name in _SPLIT):
+        raise ValueError(
+            f"{source}: its {RECORD_FILE} is damaged and does not say which reviews were held out; "
+            "without it, the bundle is taken at your word"
+        )
+    return split
 
 
 def check_planned(config: RunConfig, planned: Mapping[str, RunConfig]) -> None:

@@ -40,7 +40,7 @@ from nsmc.training.initial import start_from
 from nsmc.training.language_model import LanguageModule, token_counts
 from nsmc.training.meeting import meet
 from nsmc.training.module import SentimentModule
-from nsmc.training.signals import Interrupted
+from nsmc.training.signals import Interrupted, Pruned
 
 log = logging.getLogger(__name__)
 
@@ -209,9 +209,22 @@ def fit(
     datamodule: ReviewDataModule,
     checkpoint: str | None,
 ) -> None:
-    """Train, and export by callback. Raises Interrupted where the user does not wait for a step."""
+    """Train, and export by callback.
+
+    Raises Interrupted where the user does not wait for a step, and ValueError where the checkpoint
+    holds what no step can be made from.
+    """
     try:
         trainer.fit(module, datamodule=datamodule, ckpt_path=checkpoint)
+    except (OSError, ValueError, MemoryError, torch.OutOfMemoryError, Interrupted, Pruned):
+        raise
+    except Exception as error:
+        if checkpoint is None or progress_of(trainer).has_stepped:
+            raise
+        details = " ".join(f"{type(error).__name__}: {error}".split())[:120]
+        raise ValueError(
+            f"{checkpoint}: damaged, or of another version of this program ({details})"
+        ) from error
     except SystemExit as error:
         if not isinstance(error.__context__, KeyboardInterrupt):
             raise  # a job queue's, which has put the job back

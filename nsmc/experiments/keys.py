@@ -29,6 +29,8 @@ _IN_WORDS = {
 }
 _NUMBERS = ("int_type", "int_from_float", "float_type")
 
+_LONGEST_SHOWN = 200  # characters of a value in a message
+
 
 class Keys:
     """The dotted keys of a schema, which is a pydantic model with others inside."""
@@ -46,6 +48,12 @@ class Keys:
     def is_list(self, key: str) -> bool:
         """Whether it holds a list of texts."""
         return list[str] in self._types(key)
+
+    def is_section(self, key: str) -> bool:
+        """Whether it holds other keys."""
+        return any(
+            isinstance(kind, type) and issubclass(kind, BaseModel) for kind in self._types(key)
+        )
 
     def is_required(self, key: str) -> bool:
         """Whether there is such a key, and a configuration must have it."""
@@ -137,9 +145,13 @@ def _looks_typed(text: str) -> bool:
 def _shown(value: Any) -> str:
     """A value as it is typed."""
     if isinstance(value, list):
-        return f"[{', '.join(map(_shown, value))}]"
+        return _cut(f"[{', '.join(map(_shown, value[:_LONGEST_SHOWN]))}]")
     if isinstance(value, str):
-        return f"'{value}'" if _looks_typed(value) or not value else value
+        return f"'{value}'" if _looks_typed(value) or not value else _cut(value)
     if value is None or isinstance(value, bool):
         return json.dumps(value)
-    return str(value)
+    return _cut(str(value))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"

@@ -15,19 +15,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from hydra import compose
-from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
-from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from nsmc.atomic import write_file
 from nsmc.data.soft_labels import SOFT_LABELS_FILE
 from nsmc.experiments.build import CHECKPOINTS, fetch_unlabelled_reviews
 from nsmc.experiments.commands import shortened
-from nsmc.experiments.composition import CONFIG_NAME, SEARCH_PATH, check_flags, flags
+from nsmc.experiments.composition import SEARCH_PATH, composed, flags, search_path
 from nsmc.experiments.continuing import other_run
 from nsmc.experiments.errors import describe
+from nsmc.experiments.foreign import recorded_overrides, with_files_of
 from nsmc.experiments.held_out import check_planned
 from nsmc.experiments.overrides import overridden_keys, quoted, readable
 from nsmc.experiments.record import (
@@ -77,11 +75,9 @@ _RESULTS_KEPT = (
 )
 
 
-def composed(overrides: Sequence[str]) -> RunConfig:
+def composed_step(overrides: Sequence[str]) -> RunConfig:
     """What `train.py` with these overrides would run; raises ValueError where that is wrong."""
-    name = HydraConfig.get().job.config_name if HydraConfig.initialized() else CONFIG_NAME
-    values: Any = OmegaConf.to_container(compose(name, list(overrides)), resolve=True)
-    return check_config(values)
+    return check_config(composed(overrides))
 
 
 def run_recipe(
@@ -90,7 +86,7 @@ def run_recipe(
     command: str,
     overrides: Sequence[str],
     launch: Launch,
-    compose_step: Compose = composed,
+    compose_step: Compose = composed_step,
 ) -> Record:
     """Run a recipe's steps in order; `folder` gets the last one's bundle, or its soft labels, and a
     record of all.
@@ -102,14 +98,16 @@ def run_recipe(
     assert config.recipe
     fingerprint = corpus_fingerprint(config.data, config.test)
     earlier = read_record(folder) or {}
-    if config.resume is not None and "command" in earlier:  # what was typed then counts
-        command, overrides = earlier["command"], earlier["overrides"]
-        check_flags(config.resume, earlier.get("flags", []))
+    if config.resume is not None and "overrides" in earlier:  # what was typed then counts
+        command = earlier.get("command", command)
+        overrides = [*search_path(), *recorded_overrides(earlier)]
     key = signature(config, fingerprint, overrides=overrides)
     is_same = earlier.get("signature") == key
     if not is_same and any((folder / each).exists() for each in (*_RESULTS, _LAST_CHECKPOINT)):
         raise ValueError(other_run(folder, config.resume))
     own = free_overrides(overrides)
+    if config.resume is not None:
+        own = with_files_of(config.data, own)
     record = {
         "signature": key,
         "command": command,
@@ -120,7 +118,8 @@ def run_recipe(
         **environment(),
     }
     if is_same and "made_by" in earlier:  # the result of then is there until it is replaced
-        record |= {kept: earlier[kept] for kept in ("made_by", "corpus_fingerprint")}
+        kept = ("made_by", "corpus_fingerprint")
+        record |= {name: earlier[name] for name in kept if name in earlier}
     folder.mkdir(parents=True, exist_ok=True)
     with occupied(folder), recorded(folder, record) as running:
         done = _run_steps(config.recipe, own, launch, compose_step)
@@ -234,8 +233,9 @@ def _results(done: Mapping[str, Path]) -> Record:
     seconds = sum(record.get("seconds", 0.0) for record in records.values())
     kept = {key: last[key] for key in _RESULTS_KEPT if key in last}
     return {
+        "metrics": {},
         **kept,
-        "made_by": last["config"],  # what the recipe's own configuration does not say
+        "made_by": last.get("config", {}),  # what the recipe's own configuration does not say
         "seconds": round(seconds, 3),
         "recipe": steps,
     }

@@ -2,10 +2,13 @@
 
 It is written when a run begins and again when it ends, so a record that says "running" is of a run
 that is alive, and then holds its folder's lock, or of one that was killed.
+
+Anybody may have written a record that is read: what is not of its type is left out.
 """
 
 import importlib.metadata
 import json
+import logging
 import os
 import platform
 import socket
@@ -19,9 +22,12 @@ from filelock import FileLock, Timeout
 
 from nsmc.atomic import write_file
 from nsmc.experiments.errors import describe
+from nsmc.experiments.record_fields import WrongFieldError, without_wrong_fields
 from nsmc.small_files import read_json
 from nsmc.termination import exception_arrived
 from nsmc.training.signals import Pruned
+
+log = logging.getLogger(__name__)
 
 RECORD_FILE = "run.json"
 _LOCK_FILE = ".lock"
@@ -42,6 +48,9 @@ _PACKAGES = (
 )
 
 
+_named: set[Path] = set()
+
+
 class BusyError(ValueError):
     """Another process is at work on the run."""
 
@@ -52,17 +61,34 @@ def write_record(folder: Path, record: dict[str, Any]) -> None:
 
 
 def read_record(folder: Path) -> dict[str, Any] | None:
-    """The folder's record; None where there is none, or none that can be read."""
+    """The folder's record; None where there is none, or a damaged one, which is named once."""
     try:
-        record = read_json(folder / RECORD_FILE)
-    except (OSError, ValueError):
+        return load_record(folder)
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    return record if isinstance(record, dict) else None
+    except (OSError, ValueError) as error:
+        if folder not in _named:
+            _named.add(folder)
+            log.warning("%s; it is left out", describe(error))
+        return None
+
+
+def load_record(folder: Path) -> dict[str, Any]:
+    """The folder's record, without the entries that cannot be what a run wrote.
+
+    Raises FileNotFoundError or NotADirectoryError where there is none, and ValueError for a damaged
+    one.
+    """
+    path = folder / RECORD_FILE
+    try:
+        return without_wrong_fields(read_json(path))
+    except WrongFieldError as error:
+        raise ValueError(f"{path}: damaged: {error}") from None
 
 
 def maker(record: dict[str, Any]) -> dict[str, Any]:
     """The configuration of the run that made what the folder holds: a recipe's last step."""
-    config: dict[str, Any] = record.get("made_by", record["config"])
+    config: dict[str, Any] = record.get("made_by") or record.get("config") or {}
     return config
 
 
@@ -81,8 +107,8 @@ def is_occupied(folder: Path) -> bool:
 
 
 def is_locked(path: Path) -> bool:
-    """Whether a living process holds the lock."""
-    if not path.exists():
+    """Whether a living process holds the lock; it does not where that is no file of our own."""
+    if path.is_symlink() or not path.is_file():
         return False
     try:
         with held(path, timeout=0):

@@ -1,14 +1,21 @@
 """`resume=`: finds the run to go on with, and what configuration it goes on with."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from nsmc.experiments.commands import shortened
+from nsmc.experiments.composition import check_composed_alike, composed, search_path
 from nsmc.experiments.effects import has_effect
+from nsmc.experiments.foreign import (
+    check_own_files,
+    harmless_overrides,
+    recorded_overrides,
+    with_own_files,
+)
 from nsmc.experiments.overrides import command_line, overridden_keys, readable
-from nsmc.experiments.record import RECORD_FILE, read_record, state_of
-from nsmc.experiments.schema import RunConfig, check_config
+from nsmc.experiments.record import RECORD_FILE, load_record, read_record, state_of
+from nsmc.experiments.schema import DataConfig, RunConfig, check_config, check_data
 from nsmc.experiments.signature import corpus_fingerprint, signature
 from nsmc.runtime.bundle import CONFIG_FILE
 
@@ -30,13 +37,10 @@ def folder_to_resume(
     """The folder that `resume` names or, for "auto", the newest unfinished run like `config`.
 
     `overrides` are what was typed. It is looked for among the folders in `runs`; None where there
-    is none. Raises ValueError for a folder that holds no run.
+    is none. Raises ValueError for a folder that holds no run, or more than a run's own files.
     """
     if resume != AUTO:
-        folder = Path(resume).expanduser()
-        if read_record(folder) is None:
-            raise ValueError(f"resume={resume}: there is no run in that folder (no {RECORD_FILE})")
-        return folder.absolute()
+        return _named_folder(resume)
     assert config is not None
     wanted = signature(config, corpus_fingerprint(config.data, config.test), overrides=overrides)
     alike = [
@@ -45,29 +49,49 @@ def folder_to_resume(
         if (read_record(record.parent) or {}).get("signature") == wanted
         and state_of(record.parent) in _UNFINISHED
     ]
-    return max(alike, key=lambda folder: (folder / RECORD_FILE).stat().st_mtime, default=None)
+    newest = max(alike, key=lambda folder: (folder / RECORD_FILE).stat().st_mtime, default=None)
+    if newest is not None:
+        check_own_files(newest)
+    return newest
+
+
+def _named_folder(resume: str) -> Path:
+    folder = Path(resume).expanduser()
+    try:
+        load_record(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        raise ValueError(
+            f"resume={resume}: there is no run in that folder (no {RECORD_FILE})"
+        ) from None
+    check_own_files(folder)
+    return folder.absolute()
 
 
 def resumed_config(
-    folder: Path, composed: Mapping[str, Any], overrides: Sequence[str]
+    folder: Path,
+    typed: Mapping[str, Any],
+    overrides: Sequence[str],
+    compose: Callable[[Sequence[str]], Mapping[str, Any]] = composed,
 ) -> RunConfig:
     """The configuration of the run in `folder`, but for the keys that the command line changes.
 
-    `composed` is the command line's configuration and `overrides` what was typed for it. Raises
-    ValueError for a key that would make it another run.
+    `typed` is the command line's configuration and `overrides` what was typed for it. A recipe's
+    steps are those of the user's own configuration, which `compose` gives for the recorded choices:
+    a step is overrides, which could do anything. Raises ValueError for a key that would make it
+    another run, and for steps that are not the recorded ones.
     """
     record = read_record(folder)
     if record is None:
         raise ValueError(f"{folder} holds no run: resume= and hydra.run.dir= exclude each other")
-    ours = {key: composed[key] for key in ("resume", "sweep")}  # of the command, not of the run
+    ours = {key: typed[key] for key in ("resume", "sweep")}  # of the command, not of the run
     begun: dict[str, Any] = {**record.get("config", {}), **ours}
     config, changed = begun, []
     for key in overridden_keys(overrides):
         if key in ours:
             continue
-        if "." not in key and has_effect(key) and isinstance(composed.get(key, {}), Mapping):
+        if "." not in key and has_effect(key) and isinstance(typed.get(key, {}), Mapping):
             raise ValueError(f"{key}: a run goes on with its own; leave {key}= out")
-        value = _value_of(composed, key)
+        value = _value_of(typed, key)
         if has_effect(key) and value != _value_of(begun, key):
             changed.append(key)
         config = _with(config, key.split("."), value)
@@ -77,7 +101,35 @@ def resumed_config(
             f"{_value_of(begun, changed[0])}); for another run type: "
             f"{_command_of_another_run(folder, record, overrides, changed)}"
         )
-    return check_config(config)
+    checked = check_config({**config, "recipe": _own_recipe(folder, record, compose)})
+    return checked.model_copy(update={"data": with_own_files(checked.data, _data(typed))})
+
+
+def _data(typed: Mapping[str, Any]) -> DataConfig | None:
+    """Where the user's own files are; None where the command line does not say it."""
+    try:
+        return check_data(typed["data"])
+    except ValueError:
+        return None
+
+
+def _own_recipe(
+    folder: Path,
+    record: Mapping[str, Any],
+    compose: Callable[[Sequence[str]], Mapping[str, Any]],
+) -> list[dict[str, Any]] | None:
+    recorded = record.get("config", {}).get("recipe")
+    if recorded is None:
+        return None
+    check_composed_alike(str(folder), record)
+    own = check_config(compose([*search_path(), *recorded_overrides(record)])).recipe or []
+    steps = [step.model_dump() for step in own]
+    if steps != recorded:
+        raise ValueError(
+            f"resume={folder}: the recorded steps are not those that your configuration has for "
+            "this recipe; run the recipe itself (steps that are done are not run again)"
+        )
+    return steps
 
 
 def _command_of_another_run(
@@ -93,7 +145,7 @@ def _command_of_another_run(
     )
     left_out = {"resume", *overridden_keys(overrides)}
     left_out |= {"init_from", "ckpt_path"} if from_weights else set()
-    begun = record.get("overrides", [])
+    begun = harmless_overrides(record)
     kept = [
         override
         for override, key in zip(begun, overridden_keys(begun), strict=True)

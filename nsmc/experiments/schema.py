@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic_core import PydanticCustomError
 
 from nsmc.experiments.keys import Keys
+from nsmc.runtime.bundle import MOST_TOKENS
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 PositiveInt = Annotated[int, Field(ge=1, le=2**31 - 1)]
@@ -88,7 +89,7 @@ class DataConfig(Section):
     unlabelled: bool
     unlabelled_file: str
     unlabelled_archive: Place
-    max_length: PositiveInt
+    max_length: Annotated[int, Field(gt=0, le=MOST_TOKENS)]
     padding: Literal["longest", "fixed"]
     batch_size: PositiveInt
     eval_batch_size: PositiveInt
@@ -230,7 +231,7 @@ class Range(Section):
 class SearchConfig(Section):
     trials: PositiveInt
     at_once: PositiveInt
-    sampler: Literal["tpe", "gp", "cmaes", "random"]
+    sampler: Literal["tpe", "gp", "random"]
     pruner: Literal["median", "hyperband", "none"]
     startup_trials: PositiveInt
     space: Annotated[dict[str, Choices | Range], Field(min_length=1)]
@@ -320,6 +321,11 @@ def check_config(config: Mapping[str, Any]) -> RunConfig:
     Raises ValueError, in one line, that names each wrong key, its value and what is allowed.
     """
     return _checked(RunConfig, dict(config))
+
+
+def check_data(values: Any) -> DataConfig:
+    """Check the section `data`, as `check_config` does the whole."""
+    return _checked(DataConfig, values, "data")
 
 
 def check_sweep(values: Any) -> SweepConfig:

@@ -31,6 +31,8 @@ _NAMES = (WEIGHTS_FILE, ONNX_FILE, TOKENIZER_FILE, CONFIG_FILE, CARD_FILE, VECTO
 
 POOLINGS = ("last", "mean", "max", "max_mean", "attention")
 
+MOST_TOKENS = 65_536  # that `max_length` may be: a review's states are in memory together
+
 DTYPES = {"float32": "F32", "float16": "F16"}  # their names in a safetensors file
 
 FORMAT = "nsmc-bundle"

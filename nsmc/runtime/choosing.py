@@ -108,7 +108,7 @@ def newest_bundle(outputs: Path) -> Path:
         # An export's scratch folder begins with a dot.
         if not any(part.startswith(".") for part in path.relative_to(outputs).parts)
     ]
-    configs.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+    configs.sort(key=_last_written, reverse=True)
     for path in configs:
         if _classifies(path.parent) and _is_finished(path.parent.parent):
             return path.parent
@@ -136,3 +136,10 @@ def _json_object(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
+
+
+def _last_written(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:  # removed in the meantime, or a link to nothing
+        return 0

@@ -2,22 +2,19 @@
 
 import contextlib
 import sys
-import unicodedata
 from collections.abc import Iterable
 from typing import BinaryIO
 
 from nsmc.runtime.damage import Tally
 from nsmc.runtime.lines import name_of, read_lines
 from nsmc.runtime.predictor import Predictor
+from nsmc.terminal import harmless
 
 PROMPT = "영화 리뷰를 입력하세요: "
 QUIT_WORDS = ("q", "exit", "quit")
 
 # The blog post's words for its two answers; a bundle with other labels answers with those.
 _SENTENCES = {"positive": "긍정적인 리뷰", "negative": "부정적인 리뷰"}
-
-# Classes of characters that make a terminal show what follows in another order.
-_TURNING = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
 
 _LONGEST_ECHO = 200  # characters of a review that are repeated beside its answer
 
@@ -71,11 +68,5 @@ def converse(predictor: Predictor) -> None:
 
 
 def _echo(text: str) -> str:
-    """The text in one line that does the terminal no harm."""
-    shown = text[:_LONGEST_ECHO] + ("…" if len(text) > _LONGEST_ECHO else "")
-    return "".join("\N{REPLACEMENT CHARACTER}" if _is_harmful(c) else c for c in shown)
-
-
-def _is_harmful(char: str) -> bool:
-    harmful = ("Cc", "Cs", "Zl", "Zp")  # controls, surrogates, separators of lines and paragraphs
-    return unicodedata.category(char) in harmful or unicodedata.bidirectional(char) in _TURNING
+    """The beginning of the text in one line that does the terminal no harm."""
+    return harmless(text[:_LONGEST_ECHO] + ("…" if len(text) > _LONGEST_ECHO else ""))

@@ -5,6 +5,7 @@ Legend: N reviews.
 
 import heapq
 import itertools
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,18 +13,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nsmc.runtime.damage import Damage, summary, too_many
+from nsmc.runtime.damage import Damage, Tally
 from nsmc.runtime.files import classified
 from nsmc.runtime.predictor import Predictor
 from nsmc.runtime.tables import Row
+from nsmc.terminal import harmless
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
+LabelArray = npt.NDArray[np.integer[Any]]
 
 _BINS = 15  # of the calibration error, as Guo et al. 2017 have them, arxiv.org/abs/1706.04599
 _ABOVE_HALF = float(np.nextafter(0.5, 1))
 _LEAST = 1e-12  # keeps the logarithm of a probability finite
 _LOOK_AHEAD = 1_000  # rows whose labels are named, too, where one is not the bundle's
+_LISTED = 1_000  # damaged rows that are named one by one
+_AT_ONCE = 1 << 18  # reviews whose numbers are in memory several times
 
 
 @dataclass(frozen=True)
@@ -41,9 +46,9 @@ class Mistake:
 class Evaluation:
     """The label 1, the second of a bundle's, counts as positive.
 
-    `count` reviews were measured; `skipped` are the damaged rows, which were left out. A metric is
-    None where it is undefined. `confusion` [2, 2] counts reviews by true label and answer.
-    `mistakes` are the most confident ones, the worst first.
+    `count` reviews were measured; `left_out` rows were damaged, the first thousand of which are
+    `skipped`. A metric is None where it is undefined. `confusion` [2, 2] counts reviews by true
+    label and answer. `mistakes` are the most confident ones, the worst first.
     """
 
     labels: tuple[str, ...]
@@ -51,18 +56,19 @@ class Evaluation:
     metrics: dict[str, float | None]
     confusion: IntArray
     mistakes: list[Mistake]
+    left_out: int
     skipped: list[Damage]
 
     @property
     def rows(self) -> int:
         """Of the file."""
-        return self.count + len(self.skipped)
+        return self.count + self.left_out
 
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
         return {
             "rows": self.rows,
-            "left_out": len(self.skipped),
+            "left_out": self.left_out,
             "reviews": self.count,
             "labels": list(self.labels),
             **self.metrics,
@@ -81,7 +87,7 @@ class Evaluation:
             "calibration_error": "calibration error",
         }
         lines = [f"{'reviews':<28}{self.count:>10,}"]
-        lines += [f"{'left out':<28}{len(self.skipped):>10,} of {self.rows:,} rows"]
+        lines += [f"{'left out':<28}{self.left_out:>10,} of {self.rows:,} rows"]
         lines += [f"{title:<28}{_shown(self.metrics[key]):>10}" for key, title in names.items()]
         width = max(len(name) for name in self.labels) + 2
         lines += ["", f"{'true label':<{width + 10}}answered {self.labels[0]:>{width}}"]
@@ -92,7 +98,7 @@ class Evaluation:
         if self.mistakes:
             lines += ["", "most confident mistakes (line, true label, probability of the other):"]
         for mistake in self.mistakes:
-            shown = " ".join(mistake.text.split())[:80]
+            shown = harmless(" ".join(mistake.text.split())[:80])
             lines.append(
                 f"  {mistake.line:>7}  {mistake.label:<{width}}{mistake.probability:.4f}  {shown}"
             )
@@ -111,11 +117,14 @@ def evaluate(predictor: Predictor, rows: Iterable[Row], mistakes: int = 10) -> E
     """
     names = predictor.config.labels
     known = {"0": 0, "1": 1, names[0]: 0, names[1]: 1}
-    truth, found, skipped = list[int](), list[float](), list[Damage]()
+    truth, found = array("b"), array("d")  # 9 bytes a review: a file may have a hundred million
+    tally, skipped = Tally(), list[Damage]()
     worst: list[tuple[float, int, Mistake]] = []
     for row, answer, probability in classified(predictor, _with_labels(rows, known, names)):
+        tally.add(row.line, row.error)
         if row.error or row.label is None:
-            skipped.append(Damage(row.line, row.error))
+            if len(skipped) < _LISTED:
+                skipped.append(Damage(row.line, row.error))
             continue
         assert probability is not None
         label, is_positive = known[row.label], answer == names[1]
@@ -128,14 +137,15 @@ def evaluate(predictor: Predictor, rows: Iterable[Row], mistakes: int = 10) -> E
             heapq.heappush(worst, (probability, -row.line, mistake))
             if len(worst) > mistakes:
                 heapq.heappop(worst)
-    _refuse_too_few(len(truth), skipped)
-    labels, probabilities = np.array(truth), np.array(found)
-    confusion = np.zeros((2, 2), np.int64)
-    np.add.at(confusion, (labels, (probabilities > 0.5).astype(np.int64)), 1)
+    if not tally.rows:
+        raise ValueError("nothing to measure: there is no row")
+    if tally.is_too_much:
+        raise ValueError(f"not measured: {tally}")
+    labels, probabilities = np.frombuffer(truth, np.int8), np.frombuffer(found, np.float64)
     ordered = [mistake for _, _, mistake in sorted(worst, key=lambda each: each[:2], reverse=True)]
-    return Evaluation(
-        names, len(labels), metrics(labels, probabilities), confusion, ordered, skipped
-    )
+    measured = metrics(labels, probabilities)
+    confusion = confusion_matrix(labels, probabilities)
+    return Evaluation(names, len(labels), measured, confusion, ordered, tally.damaged, skipped)
 
 
 def _with_labels(
@@ -168,50 +178,68 @@ def _foreign(line: int, label: str, seen: set[str], names: Sequence[str]) -> str
     )
 
 
-def _refuse_too_few(sound: int, skipped: list[Damage]) -> None:
-    rows = sound + len(skipped)
-    if not rows:
-        raise ValueError("nothing to measure: there is no row")
-    if too_many(len(skipped), rows):
-        raise ValueError(f"not measured: {summary(len(skipped), rows, skipped)}")
-
-
-def metrics(labels: IntArray, probabilities: FloatArray) -> dict[str, float | None]:
+def metrics(labels: LabelArray, probabilities: FloatArray) -> dict[str, float | None]:
     """Of labels [N] and probabilities of the label 1 [N]; None where a metric is undefined."""
-    answers = probabilities > 0.5
-    hits = int((answers & (labels == 1)).sum())
-    positives = int(answers.sum() + (labels == 1).sum())
-    of_truth = np.where(labels == 1, probabilities, 1 - probabilities)
+    (_, false), (missed, hits) = confusion_matrix(labels, probabilities).tolist()
+    twice = 2 * hits + false + missed  # the reviews of both sets, true and answered
     return {
-        "accuracy": float((answers == labels).mean()),
-        "f1": 2 * hits / positives if positives else None,
+        "accuracy": float(((probabilities > 0.5) == labels).mean()),
+        "f1": 2 * hits / twice if twice else None,
         "auroc": area_under_roc(labels, probabilities),
-        "loss": float(-np.log(np.maximum(of_truth, _LEAST)).mean()),
+        "loss": cross_entropy(labels, probabilities),
         "calibration_error": calibration_error(labels, probabilities),
     }
 
 
-def area_under_roc(labels: IntArray, scores: FloatArray) -> float | None:
+def confusion_matrix(labels: LabelArray, probabilities: FloatArray) -> IntArray:
+    """Numbers of reviews by true label and by answer [2, 2]."""
+    answers = probabilities > 0.5
+    counts = [
+        [((labels == label) & (answers == answer)).sum() for answer in (0, 1)] for label in (0, 1)
+    ]
+    return np.array(counts, np.int64)
+
+
+def cross_entropy(labels: LabelArray, probabilities: FloatArray) -> float:
+    """The mean of -log of the true label's probability, in nats."""
+    total = 0.0
+    for part in _parts(len(labels)):
+        of_one = probabilities[part]
+        of_truth = np.where(labels[part] == 1, of_one, 1 - of_one)
+        total -= float(np.log(np.maximum(of_truth, _LEAST)).sum())
+    return total / len(labels)
+
+
+def area_under_roc(labels: LabelArray, scores: FloatArray) -> float | None:
     """The chance that a positive review has the higher score; ties count a half.
 
     None where all reviews have one label.
     """
-    positives = int((labels == 1).sum())
-    negatives = len(labels) - positives
-    if not positives or not negatives:
+    positives, negatives = scores[labels == 1], scores[labels == 0]
+    if not len(positives) or not len(negatives):
         return None
-    _, places, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[places]  # the mean rank of equal scores
-    above = ranks[labels == 1].sum() - positives * (positives + 1) / 2
-    return float(above / (positives * negatives))
+    negatives.sort()
+    above = 0  # halves of negatives below a positive
+    for part in _parts(len(positives)):
+        for side in ("left", "right"):
+            above += int(np.searchsorted(negatives, positives[part], side).sum())
+    return above / (2 * len(positives) * len(negatives))
 
 
-def calibration_error(labels: IntArray, probabilities: FloatArray) -> float:
+def calibration_error(labels: LabelArray, probabilities: FloatArray) -> float:
     """The expected difference between how sure answers are and how often they are right."""
-    confidence = np.maximum(probabilities, 1 - probabilities)
-    is_right = (probabilities > 0.5) == labels
-    bins = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
-    counts = np.bincount(bins, minlength=_BINS)
-    right = np.bincount(bins, weights=is_right, minlength=_BINS)
-    sure = np.bincount(bins, weights=confidence, minlength=_BINS)
-    return float(np.abs(right - sure).sum() / counts.sum())
+    right, sure = np.zeros(_BINS), np.zeros(_BINS)
+    for part in _parts(len(labels)):
+        of_one = probabilities[part]
+        confidence = np.maximum(of_one, 1 - of_one)
+        bins = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
+        is_right = (of_one > 0.5) == labels[part]
+        right += np.bincount(bins, weights=is_right, minlength=_BINS)
+        sure += np.bincount(bins, weights=confidence, minlength=_BINS)
+    return float(np.abs(right - sure).sum() / len(labels))
+
+
+def _parts(count: int) -> Iterator[slice]:
+    """Parts of an array, so that what is computed of it takes little memory."""
+    for start in range(0, count, _AT_ONCE):
+        yield slice(start, start + _AT_ONCE)

@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -23,10 +24,11 @@ from nsmc.runtime.tables import (
     read_rows,
     writer_of,
 )
+from nsmc.terminal import HarmlessStream
 
 _CHUNK = 2048  # rows that are classified together
+_CHUNK_CHARACTERS = 1 << 18  # of longer reviews fewer are
 _SECONDS_BETWEEN_LINES = 20  # where the progress goes into a log
-
 _ADVICE = "choose another --output"
 
 
@@ -60,10 +62,20 @@ def predict_file(
 
 def classified(predictor: Predictor, rows: Iterable[Row]) -> Iterator[Answer]:
     """The rows with their answers, in order; a few chunks at a time are in memory."""
-    remaining = iter(rows)
-    chunks = iter(lambda: list(itertools.islice(remaining, _CHUNK)), [])
-    for answers in mapped(partial(_answers, predictor), chunks):
+    for answers in mapped(partial(_answers, predictor), _chunks(rows)):
         yield from answers
+
+
+def _chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    chunk, size = list[Row](), 0
+    for row in rows:
+        chunk.append(row)
+        size += len(row.text) + len(row.id)
+        if len(chunk) == _CHUNK or size > _CHUNK_CHARACTERS:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
 
 
 def _answers(predictor: Predictor, rows: list[Row]) -> list[Answer]:
@@ -123,26 +135,29 @@ def _readable(rows: Iterator[Row], source: str) -> Iterator[Row]:
 @contextlib.contextmanager
 def _appearing(output: str, source: str) -> Iterator[TextIO]:
     """A file that appears when all is written; standard output for `-`."""
+    path = Path(os.path.realpath(output) if os.path.islink(output) else output)  # noqa: PTH114
     if output == "-":
         if sys.stdout is None:
             raise ValueError("standard output is closed; choose an --output")
-        yield sys.stdout
-        return
+        yield HarmlessStream(sys.stdout) if sys.stdout.isatty() else sys.stdout  # type: ignore[misc]
+    elif os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113 - never raise
+        with _special(path, source) as file:
+            yield file
+    else:
+        with whole_file(path, "w", newline="", errors="replace", advice=_ADVICE) as whole:
+            yield cast(TextIO, whole)
+
+
+@contextlib.contextmanager
+def _special(path: Path, source: str) -> Iterator[TextIO]:
+    """A pipe or a device, which is written as it is."""
     try:
-        path = Path(output)
-        if path.is_symlink():  # it stays one
-            path = path.resolve()
-        if path.exists() and not path.is_file():  # a pipe or a device is written as it is
-            with path.open("w", encoding="utf-8", errors="replace", newline="") as file:
-                yield file
-        else:
-            with whole_file(path, "w", newline="", errors="replace", advice=_ADVICE) as file:
-                yield cast(TextIO, file)
+        with path.open("w", encoding="utf-8", errors="replace", newline="") as file:
+            yield file
     except OSError as error:
-        if error.filename == source or str(error).endswith(_ADVICE):
+        if error.filename == source or isinstance(error, BrokenPipeError):
             raise
-        reason = error.strerror or error
-        raise OSError(f"cannot write {output}: {reason}; {_ADVICE}") from None
+        raise OSError(f"cannot write {path}: {error.strerror or error}; {_ADVICE}") from None
 
 
 def _is_same(source: Path, output: Path) -> bool:

@@ -13,6 +13,8 @@ from nsmc.runtime.bundle import (
 )
 from nsmc.runtime.loading import read_bundle
 from nsmc.runtime.recurrence import HAS_KERNEL
+from nsmc.small_files import read_bytes
+from nsmc.terminal import harmless
 
 
 def info(folder: Path) -> dict[str, Any]:
@@ -65,12 +67,13 @@ def as_text(content: dict[str, Any]) -> str:
         "recurrence": content["recurrence"],
     }
     rows |= {name: f"{value:.4f}" for name, value in content["metrics"].items()}
-    return "\n".join(f"{name:<14}{value}" for name, value in rows.items())
+    return "\n".join(harmless(f"{name:<14}{value}") for name, value in rows.items())
 
 
 def _command(card: Path) -> str:
     """The command that trained the bundle: the card's first indented line."""
-    if not card.is_file():
+    try:
+        lines = read_bytes(card).decode("utf-8", "replace").splitlines()
+    except (OSError, ValueError):  # missing, or no card of ours
         return ""
-    lines = card.read_text(encoding="utf-8", errors="replace").splitlines()
     return next((line.strip() for line in lines if line.startswith("    ")), "")

@@ -5,6 +5,7 @@ before a weight is read.
 """
 
 import json
+import math
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from nsmc.runtime.bundle import (
     DTYPES,
     FORMAT,
     FORMAT_VERSION,
+    MOST_TOKENS,
     POOLINGS,
     TOKENIZER_FILE,
     WEIGHTS_FILE,
@@ -26,11 +28,20 @@ from nsmc.runtime.bundle import (
     expected_shapes,
 )
 from nsmc.runtime.recurrence import CELLS, Array
+from nsmc.small_files import read_json, read_text
 
-# Bytes that the embedding, folded with the input projection, may take in memory.
+# Bytes that the weights, or the embedding folded with the input projection, may take in memory.
 _LARGEST_TABLE = 8 << 30
 
+_LARGEST_CONFIG = 1 << 20  # bytes; ours have a thousand
+_LARGEST_HEADER = 1 << 20  # bytes of the weights' file that are no weights
+_LARGEST_TOKENIZER = 256 << 20  # bytes; a million tokens take some 80 MB
+
 _NORMALIZERS = ("NFC", "NFD", "NFKC", "NFKD", "Strip", "Lowercase", "Replace", "Sequence")
+_MOST_NORMALIZERS = 32
+_DEEPEST_SEQUENCE = 4
+_LARGEST_GROWTH = 8  # of a text by all Replace normalizers together
+_LONGEST_LABEL = 1_000  # characters
 
 # Beyond any weight that was trained; sums of such numbers stay finite in float32.
 _LARGEST_WEIGHT = 1e6
@@ -55,25 +66,38 @@ def read_bundle(folder: Path) -> Bundle:
         raise FileNotFoundError(f"{folder}: no such folder; a bundle is a folder")
     for name in (CONFIG_FILE, WEIGHTS_FILE, TOKENIZER_FILE):
         if not (folder / name).is_file():
-            raise FileNotFoundError(f"{folder}: not a bundle, {name} is missing")
+            problem = "is not a regular file" if (folder / name).exists() else "is missing"
+            raise FileNotFoundError(f"{folder}: not a bundle, {name} {problem}")
     config = read_config(folder / CONFIG_FILE)
+    _refuse_giants(folder, config)
     # Before anything is parsed: damage can make a parser fail in ways that cannot be caught.
     for name, digest in digests(folder).items():
         if config.sha256.get(name) != digest:
             raise ValueError(f"{folder / name}: altered; its SHA-256 is not the one in config.json")
     tensors = _read_weights(folder / WEIGHTS_FILE, config)
-    table = config.vocab_size * CELLS[config.cell].gates * config.hidden_size * 4
-    if table > _LARGEST_TABLE:
-        raise ValueError(f"{folder}: would take {table >> 30} GB of memory to use")
     return Bundle(config, tensors, _read_tokenizer(folder / TOKENIZER_FILE, config))
+
+
+def _refuse_giants(folder: Path, config: BundleConfig) -> None:
+    """Raises ValueError for files larger than the configuration allows, before one is read."""
+    numbers = sum(math.prod(shape) for shape in expected_shapes(config).values())
+    largest = {
+        WEIGHTS_FILE: numbers * np.dtype(config.dtype).itemsize + _LARGEST_HEADER,
+        TOKENIZER_FILE: _LARGEST_TOKENIZER,
+    }
+    for name, limit in largest.items():
+        size = (folder / name).stat().st_size
+        if size > limit:
+            raise ValueError(f"{folder / name}: {size:,} bytes; at most {limit:,} are expected")
+    table = config.vocab_size * CELLS[config.cell].gates * config.hidden_size * 4
+    if max(table, numbers * 4) > _LARGEST_TABLE:
+        gigabytes = max(table, numbers * 4) >> 30
+        raise ValueError(f"{folder / CONFIG_FILE}: would take {gigabytes} GB of memory to use")
 
 
 def read_config(path: Path) -> BundleConfig:
     """Read and check a bundle's `config.json`; raises ValueError for one that is damaged."""
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError):
-        raise ValueError(f"{path}: not JSON") from None
+    content: dict[str, Any] = read_json(path, _LARGEST_CONFIG)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise ValueError(f'{path}: not the configuration of a bundle (no "format": "{FORMAT}")')
     version = content.get("format_version")
@@ -101,6 +125,7 @@ def _check_config(path: Path, values: dict[str, Any]) -> None:
         value = values.get(key)
         require(key, type(value) is int and 0 < value < 2**31, "a positive integer")
     require("num_layers", values["num_layers"] <= 64, "at most 64")
+    require("max_length", values["max_length"] <= MOST_TOKENS, f"at most {MOST_TOKENS:,}")
     require("bidirectional", type(values.get("bidirectional")) is bool, "true or false")
     require("pad_id", type(values.get("pad_id")) is int and values["pad_id"] == 0, "0")
     require("signature", isinstance(values.get("signature", ""), str), "a text")
@@ -108,13 +133,14 @@ def _check_config(path: Path, values: dict[str, Any]) -> None:
     are_names = isinstance(labels, list) and all(isinstance(name, str) for name in labels)
     require("labels", are_names and len(labels) in (0, 2), "two names")  # type: ignore[arg-type]
     assert isinstance(labels, list)
-    readable = all(name and name.isprintable() for name in labels)
+    readable = all(0 < len(name) <= _LONGEST_LABEL and name.isprintable() for name in labels)
     different = len(set(labels)) == len(labels)
     require("dtype", values.get("dtype", "float32") in tuple(DTYPES), " or ".join(DTYPES))
     require("labels", readable and different, "two different names that can be printed")
     metrics = values.get("metrics", {})
     are_numbers = isinstance(metrics, dict) and all(
-        type(value) in (int, float) for value in metrics.values()
+        type(value) is float or (type(value) is int and abs(value) <= 2**53)
+        for value in metrics.values()
     )
     require("metrics", are_numbers, "a table of numbers")
     require("sha256", isinstance(values.get("sha256"), dict), "a table")
@@ -155,9 +181,11 @@ def read_tokenizer(path: Path) -> Tokenizer:
     kind that bundles have.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path, _LARGEST_TOKENIZER)
         _check_tokenizer(json.loads(text))
         tokenizer = Tokenizer.from_str(text)
+    except MemoryError:
+        raise
     except BaseException as error:
         # A panic of the library's is no Exception; what a signal's handler raises is none, either.
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
@@ -190,16 +218,35 @@ def _check_tokenizer(content: dict[str, Any]) -> None:
         raise ValueError("has affixes, unknown tokens or a post-processor")
     if model["vocab"].get("<pad>") != 0 or content.get("added_tokens"):
         raise ValueError("<pad> is not id 0, or there are added tokens")
-    if content["pre_tokenizer"]["type"] != "ByteLevel":
-        raise ValueError("not byte-level")
+    pre_tokenizer = content["pre_tokenizer"]
+    if pre_tokenizer["type"] != "ByteLevel" or pre_tokenizer.get("use_regex") is False:
+        raise ValueError("not byte-level words")
     if content.get("normalizer"):
-        _check_normalizer(content["normalizer"])
+        _check_normalizers(content["normalizer"])
 
 
-def _check_normalizer(normalizer: dict[str, Any]) -> None:
-    if normalizer["type"] not in _NORMALIZERS:
-        raise ValueError(f"normalizer {normalizer['type']} is none of {', '.join(_NORMALIZERS)}")
-    if normalizer["type"] == "Replace" and not normalizer["pattern"].get("String"):
-        raise ValueError("a Replace normalizer without a plain text to replace")
-    for each in normalizer.get("normalizers", []):
-        _check_normalizer(each)
+def _check_normalizers(normalizer: dict[str, Any]) -> None:
+    """Raises ValueError for what the contract leaves out, and for what makes a text explode."""
+    normalizers = _flat(normalizer, _DEEPEST_SEQUENCE)
+    if len(normalizers) > _MOST_NORMALIZERS:
+        raise ValueError(f"{len(normalizers)} normalizers; at most {_MOST_NORMALIZERS} are read")
+    growth = 1.0
+    for each in normalizers:
+        if each["type"] not in _NORMALIZERS:
+            raise ValueError(f"normalizer {each['type']} is none of {', '.join(_NORMALIZERS)}")
+        if each["type"] == "Replace":
+            if not each["pattern"].get("String"):
+                raise ValueError("a Replace normalizer without a plain text to replace")
+            before, after = each["pattern"]["String"].encode(), each["content"].encode()
+            growth *= max(len(after) / len(before), 1)
+    if growth > _LARGEST_GROWTH:
+        raise ValueError(f"normalizers that make a text {growth:.0f} times as long")
+
+
+def _flat(normalizer: dict[str, Any], deepest: int) -> list[dict[str, Any]]:
+    """The normalizer, or those of a Sequence in order."""
+    if normalizer["type"] != "Sequence":
+        return [normalizer]
+    if not deepest:
+        raise ValueError("normalizers nested too deeply")
+    return [one for each in normalizer["normalizers"] for one in _flat(each, deepest - 1)]

@@ -8,7 +8,7 @@ that with both directions).
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,12 +18,15 @@ from nsmc.runtime.choosing import BOXED, bundle_folder
 from nsmc.runtime.loading import Bundle, read_bundle
 from nsmc.runtime.packing import IntArray, Packed, pack
 from nsmc.runtime.recurrence import CELLS, Array, Cell, DirectionWeights, project, run
+from nsmc.runtime.tokenization import token_ids
 
 # Reviews computed together: enough for the matrix product to run well, few enough for the cache.
 _BATCH = 128
-
+_BATCH_TOKENS = 1 << 15  # padding included: of longer reviews fewer are computed together
 
 _WORTH_A_TABLE = 2_000  # tokens
+_BLOCK = 8  # tokens whose rows of the table are computed together
+_BLOCKS_AT_ONCE = 128
 
 
 class Prediction(NamedTuple):
@@ -36,26 +39,52 @@ class Prediction(NamedTuple):
 class FirstLayer:
     """Token ids to what they contribute to the first layer's gates, for each direction.
 
-    That is the same for a token wherever it stands, so it is worth a table of all tokens [V, G],
-    but not for a program that asks about a review or two: the table takes longer to make, and more
-    memory, than such a program's whole answer. It is made when many tokens were asked for.
+    That is the same for a token wherever it stands, so there is a table of all tokens [V, G]. A
+    program that asks about a review or two would wait longer for the whole of it than for its
+    answer: until many tokens were asked for, only the rows that are needed are filled in.
+
+    The rows are computed a block at a time, always the same ones together: a matrix product of
+    another size may round differently, and answers must not depend on what was asked before.
     """
 
     def __init__(self, cells: Sequence[Cell], embedding: Array) -> None:
         self.cells = cells
         self.embedding = embedding
-        self._tables: list[Array] | None = None
+        self.is_complete = False
         self._seen = 0
+        self._has_block = np.zeros(-(-len(embedding) // _BLOCK), dtype=np.bool_)
+        # Memory that nothing was written to takes no room.
+        rows = len(self._has_block) * _BLOCK
+        self._tables = [np.empty((rows, len(cell.input_bias)), np.float32) for cell in cells]
+
+    def __getstate__(self) -> dict[str, object]:
+        """What a copy in another process is made of: all but the table."""
+        return {"cells": self.cells, "embedding": self.embedding}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]
 
     def __call__(self, packed: Packed) -> tuple[list[Array], IntArray]:
-        """Contributions [R, G] for each direction, and which row of them each token [N] has."""
-        if self._tables is None:
+        """Contributions [V, G] for each direction, and which row of them each token [N] has."""
+        if not self.is_complete:
             self._seen += packed.ids.size
-            if self._seen <= _WORTH_A_TABLE:
-                embedded = self.embedding[packed.ids]
-                return [project(cell, embedded) for cell in self.cells], packed.forward()
-            self._tables = [project(cell, self.embedding) for cell in self.cells]
+            if self._seen > _WORTH_A_TABLE:
+                self._fill(np.flatnonzero(~self._has_block))
+                self.is_complete = True
+            else:
+                blocks = np.unique(packed.ids // _BLOCK)
+                self._fill(blocks[~self._has_block[blocks]])
         return self._tables, packed.ids
+
+    def _fill(self, blocks: IntArray) -> None:
+        """Compute blocks of rows; two threads that do so at once write the same numbers."""
+        for start in range(0, len(blocks), _BLOCKS_AT_ONCE):
+            some = blocks[start : start + _BLOCKS_AT_ONCE]
+            rows = some[:, None] * _BLOCK + np.arange(_BLOCK)  # numpy multiplies block by block
+            embedded = self.embedding[np.minimum(rows, len(self.embedding) - 1)]
+            for cell, table in zip(self.cells, self._tables, strict=True):
+                table[rows] = project(cell, embedded)
+        self._has_block[blocks] = True
 
 
 class Predictor:
@@ -116,12 +145,7 @@ class Predictor:
         for index, text in enumerate(texts):
             if not isinstance(text, str):
                 raise TypeError(f"text {index} is of type {type(text).__name__}, not a str")
-        sound = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
-        if len(sound) == 1:
-            encodings = [self.tokenizer.encode(sound[0], add_special_tokens=False)]
-        else:
-            encodings = self.tokenizer.encode_batch_fast(sound, add_special_tokens=False)
-        return [encoding.ids[: self.config.max_length] for encoding in encodings]
+        return token_ids(self.tokenizer, texts, self.config.max_length)
 
     def logits(self, token_ids: Sequence[Sequence[int]]) -> Array:
         """Logits [N, 2] of N reviews given as token ids, none of them longer than `max_length`.
@@ -133,9 +157,12 @@ class Predictor:
         lengths = np.array([len(ids) for ids in token_ids], dtype=np.int64)
         order = np.argsort(-lengths, kind="stable")
         logits = np.empty((len(token_ids), len(self.config.labels)), dtype=np.float32)
-        for start in range(0, len(order), _BATCH):
-            rows = order[start : start + _BATCH]
+        start = 0
+        while start < len(order):
+            longest = max(int(lengths[order[start]]), 1)
+            rows = order[start : start + min(_BATCH, max(_BATCH_TOKENS // longest, 1))]
             logits[rows] = self._logits(pack([token_ids[row] for row in rows.tolist()]))
+            start += len(rows)
         return logits
 
     def _logits(self, packed: Packed) -> Array:
@@ -168,7 +195,9 @@ class Predictor:
         if self.config.pooling != "last":
             assert sequence is not None
             pooled = self._pool(sequence, packed.is_token())
-        return pooled @ self._output_weight + self._output_bias
+        # One product for each review: that of many at once may round differently.
+        logits: Array = np.matmul(pooled[:, None], self._output_weight)[:, 0]
+        return logits + self._output_bias
 
     def _pool(self, states: Array, is_token: npt.NDArray[np.bool_]) -> Array:
         """One vector for each review of states [N, W]; zeros for a review without a token."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, TextIO
 
+from nsmc.runtime.csv_records import Record, read_records
 from nsmc.runtime.lines import LONGEST_LINE, Line, opened, read_lines
 
 FORMATS = ("tsv", "csv", "jsonl", "text")
@@ -144,35 +145,12 @@ def _read_tsv(lines: Iterator[Line], columns: Columns, name: str) -> Iterator[Ro
 
 
 def _read_csv(lines: Iterator[Line], columns: Columns, name: str) -> Iterator[Row]:
-    seen, wrong = 0, ""
-
-    def contents() -> Iterator[str]:
-        nonlocal seen, wrong
-        for number, line, error in lines:
-            seen, wrong = number, wrong or error
-            yield line + "\n"
-
-    csv.field_size_limit(LONGEST_LINE)
-    records = csv.reader(contents(), strict=True)
-    try:
-        header = next(records, [])
-    except csv.Error as error:
-        raise ValueError(f"{name}, line 1: not CSV ({error})") from None
-    _refuse_damaged(wrong, name)
-    places = _places(header, columns, name)
-    while True:
-        start, wrong = seen + 1, ""
-        try:
-            fields = next(records)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            fields, wrong = [], wrong or str(error)
-        if not fields and not wrong:
-            continue
-        if len(fields) != len(header) and not wrong:
-            wrong = f"{len(fields)} fields where the header has {len(header)}"
-        yield _row(start, fields, places, wrong, layers=0)
+    records = read_records(lines)
+    header = next(records, Record(1, []))
+    _refuse_damaged(header.error, name)
+    places = _places(header.fields, columns, name)
+    for record in records:
+        yield _row(record.line, record.fields, places, record.error, layers=0)
 
 
 def _read_json(lines: Iterable[Line], columns: Columns) -> Iterator[Row]:
@@ -188,17 +166,17 @@ def _read_json(lines: Iterable[Line], columns: Columns) -> Iterator[Row]:
 def _from_json(number: int, line: str, columns: Columns) -> Row:
     try:
         content = json.loads(line)
-    except (ValueError, RecursionError):
+        if not isinstance(content, dict) or not isinstance(content.get(columns.text), str):
+            return Row(number, error=f"no text {columns.text!r}")
+        review_id, label = str(content.get("id", "")), content.get(columns.label or "")
+        label = "" if label is None else str(label)
+    except (ValueError, RecursionError):  # numbers and nesting without end, too
         return Row(number, error="not JSON")
-    if not isinstance(content, dict) or not isinstance(content.get(columns.text), str):
-        return Row(number, error=f"no text {columns.text!r}")
-    review_id = str(content.get("id", ""))
     if columns.label is None:
         return Row(number, content[columns.text], id=review_id)
     if columns.label not in content:
         return Row(number, id=review_id, error=f"no {columns.label!r}")
-    label = content[columns.label]
-    return Row(number, content[columns.text], "" if label is None else str(label), review_id)
+    return Row(number, content[columns.text], label, review_id)
 
 
 def _refuse_damaged(header_error: str, name: str) -> None:

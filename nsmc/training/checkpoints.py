@@ -12,6 +12,7 @@ from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from nsmc.atomic import whole_file
 from nsmc.data.datamodule import ReviewDataModule
+from nsmc.training.checkpoint_state import check_state, grows, is_score, name_of, problem_of
 from nsmc.training.classifier import RecurrentEncoder
 from nsmc.training.language_model import LanguageModule
 from nsmc.training.module import SentimentModule
@@ -42,22 +43,28 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 class BestCheckpoint(ModelCheckpoint):
     """Keeps the best epoch's checkpoint; its state survives that the run folder is moved.
 
-    Where the best one of then is no longer there, the best of what follows is kept.
+    Where the best one of then is no longer there, the best of what follows is kept. Of a path in
+    the state only the name counts: the file is read, and deleted once it is no longer the best.
     """
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        best = Path(state_dict["best_model_path"])
-        here = Path(str(self.dirpath)) / best.name
-        if str(best) in ("", ".") or not here.is_file():
+        name = name_of(state_dict.get("best_model_path"))
+        here = Path(str(self.dirpath)) / name
+        if name in ("", LAST) or here.is_symlink() or not here.is_file():
             return
+        check_state("BestCheckpoint", state_dict, best_model_score=is_score)
         score = state_dict["best_model_score"]
-        moved = {
-            "dirpath": self.dirpath,
-            "best_model_path": str(here),
-            "kth_best_model_path": str(here),
-            "best_k_models": {str(here): score},
-        }
-        super().load_state_dict({**state_dict, **moved})
+        super().load_state_dict(
+            {
+                "dirpath": self.dirpath,
+                "best_model_path": str(here),
+                "best_model_score": score,
+                "best_k_models": {str(here): score},
+                "kth_best_model_path": str(here),
+                "kth_value": score,
+                "last_model_path": "",
+            }
+        )
 
 
 def adopt_best(checkpoint: Path, folder: Path, monitor: str) -> None:
@@ -68,10 +75,11 @@ def adopt_best(checkpoint: Path, folder: Path, monitor: str) -> None:
     """
     for state in load_checkpoint(str(checkpoint)).get("callbacks", {}).values():
         # Run folders may have been moved: checkpoints of one run stay beside each other.
-        best = checkpoint.parent / Path(state.get("best_model_path") or "-").name
-        if state.get("monitor") == monitor and best.is_file():
+        name = name_of(state.get("best_model_path"))
+        best = checkpoint.parent / name
+        if state.get("monitor") == monitor and name not in ("", LAST) and best.is_file():
             folder.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(best, folder / best.name)
+            shutil.copyfile(best, folder / name)
 
 
 def load_checkpoint(path: str) -> dict[str, Any]:
@@ -82,13 +90,15 @@ def load_checkpoint(path: str) -> dict[str, Any]:
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such checkpoint")
     try:
+        if grows(Path(path)):
+            raise ValueError("it is compressed")
         checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        missing = {"hyper_parameters", "state_dict"} - checkpoint.keys()
+        problem = problem_of(checkpoint)
     except Exception as error:  # whatever a damaged archive makes of itself
         details = " ".join(str(error).split())[:80]
         raise ValueError(f"{path}: not a checkpoint, or damaged ({details})") from None
-    if missing:
-        raise ValueError(f"{path}: not a checkpoint of this program: no {', '.join(missing)}")
+    if problem:
+        raise ValueError(f"{path}: not a checkpoint of this program, or damaged: {problem}")
     return checkpoint
 
 
@@ -101,7 +111,8 @@ def check_checkpoint(
     model, corpus, split or tokenizer: its weights would mean something else here.
     """
     checkpoint = load_checkpoint(path)
-    settings = {**checkpoint["hyper_parameters"], **checkpoint.get(type(datamodule).__name__, {})}
+    of_data = checkpoint.get(type(datamodule).__name__)
+    settings = {**checkpoint["hyper_parameters"], **(of_data if isinstance(of_data, dict) else {})}
     theirs = _flat(settings)
     for name, ours in _flat({**module.hparams, **datamodule.state_dict()}).items():
         if theirs.get(name) != ours:
@@ -127,7 +138,7 @@ def network_from_checkpoint(path: str) -> RecurrentEncoder:
     try:
         module = kind(**settings)
         module.load_state_dict(checkpoint["state_dict"])
-    except (RuntimeError, TypeError, KeyError, ValueError) as error:
+    except (RuntimeError, TypeError, KeyError, ValueError, AttributeError) as error:
         details = " ".join(str(error).split())[:80]
         raise ValueError(f"{path}: not a checkpoint of this program ({details})") from None
     return module.network.eval()

@@ -11,6 +11,7 @@ import pytorch_lightning as L
 from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.trainer.states import TrainerFn
 
+from nsmc.training.checkpoint_state import check_state, is_count
 from nsmc.training.signals import StopSignals
 
 
@@ -32,7 +33,8 @@ class LastCheckpoint(Checkpoint):
         return self._place
 
     def load_state_dict(self, state_dict: dict[str, int]) -> None:
-        self._place = state_dict
+        check_state("LastCheckpoint", state_dict, taken=is_count, batches=is_count)
+        self._place = {name: state_dict[name] for name in self._place}
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._saved_at = time.monotonic()

@@ -16,6 +16,7 @@ from pytorch_lightning.callbacks.progress.tqdm_progress import Tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from nsmc.data.batching import Batch
+from nsmc.training.checkpoint_state import check_state, is_count, is_history, is_number
 
 log = logging.getLogger(__name__)
 
@@ -109,6 +110,7 @@ class TrainingProgress(L.Callback):
         self.seconds = 0.0
         self.seconds_before = 0.0  # of which earlier parts of a resumed run took so many
         self.history: list[dict[str, float]] = []
+        self.has_stepped = False  # in this part of it
         self._last_step_end = 0.0
         self._last_line = 0.0
         self._epoch = (0, 0.0)  # reviews and seconds when the epoch, or this part of it, began
@@ -118,6 +120,8 @@ class TrainingProgress(L.Callback):
         return {"reviews": self.reviews, "seconds": self.seconds, "history": self.history}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        checks = {"reviews": is_count, "seconds": is_number, "history": is_history}
+        check_state("TrainingProgress", state_dict, **checks)
         self.reviews = state_dict["reviews"]
         self.seconds = self.seconds_before = state_dict["seconds"]
         self.history = list(state_dict["history"])
@@ -142,6 +146,7 @@ class TrainingProgress(L.Callback):
         batch_idx: int,
     ) -> None:
         now = time.perf_counter()
+        self.has_stepped = True
         self.seconds += now - self._last_step_end
         self.reviews += int(trainer.train_dataloader.sampler.step_sizes[batch_idx])  # type: ignore[union-attr]
         self._last_step_end = now

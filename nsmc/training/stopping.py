@@ -5,6 +5,8 @@ from typing import Any
 import pytorch_lightning as L
 from pytorch_lightning import callbacks
 
+from nsmc.training.checkpoint_state import check_state, is_count, is_score
+
 
 class EarlyStopping(callbacks.EarlyStopping):
     """Lightning's, with the settings and the patience of the run that it is in.
@@ -19,6 +21,8 @@ class EarlyStopping(callbacks.EarlyStopping):
         self.own_checkpoint = own_checkpoint
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        checks = {"wait_count": is_count, "stopped_epoch": is_count, "best_score": is_score}
+        check_state("EarlyStopping", state_dict, **checks)
         super().load_state_dict({**state_dict, "patience": self.patience})
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:

@@ -11,10 +11,15 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.attacks import files
+from tests.attacks import bundles, files, memory, records
 from tests.attacks.common import Tally
 
-ATTACKS: dict[str, Callable[[Tally, Path], None]] = {"files": files.attack}
+ATTACKS: dict[str, Callable[[Tally, Path], None]] = {
+    "bundles": bundles.attack,
+    "files": files.attack,
+    "memory": memory.attack,
+    "records": records.attack,
+}
 
 
 def main() -> int:

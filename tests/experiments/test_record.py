@@ -26,6 +26,7 @@ from nsmc.experiments.schema import check_config
 from nsmc.experiments.summary import next_commands, summary
 from nsmc.training.signals import Interrupted
 
+_DEEP = '{"config": {"a":' + "[" * 30 + "]" * 30 + "}}"
 METRICS = {"val/accuracy": 0.75, "val/f1": 0.5, "val/loss": 0.6, "test/accuracy": 0.7}
 
 
@@ -219,3 +220,34 @@ def test_next_commands_can_be_pasted_whatever_the_folder_is_called(
     lines = next_commands(config, {"config": config.model_dump()}, tmp_path / "내 $run's")
     (command,) = (line for line in lines.splitlines() if " predict " in line)
     assert shlex.split(command)[1:3] == ["predict", "내 $run's/bundle"]
+
+
+def test_what_is_not_of_its_type_is_left_out(tmp_path: Path) -> None:
+    wrong = {"pid": -1, "threads": 10**9, "overrides": [1], "command": "a\nb", "seconds": 10**400}
+    wrong |= {"history": 7, "error": "\ud800", "unknown": 1, "epochs": True, "recipe": []}
+    metrics = {"val/accuracy": 0.5, "val/f1": float("nan"), "val/loss": 10**400, "x": True}
+    write_text = json.dumps({"status": "finished", "metrics": metrics, **wrong})
+    (tmp_path / RECORD_FILE).write_text(write_text)
+    assert read_record(tmp_path) == {"status": "finished", "metrics": {"val/accuracy": 0.5}}
+
+
+@pytest.mark.parametrize(
+    "content", ['{"status": "done"}', '{"signature": []}', '{"config": [1]}', _DEEP]
+)
+def test_a_record_without_what_nothing_stands_for_is_damaged_and_named_once(
+    tmp_path: Path, content: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / RECORD_FILE).write_text(content)
+    assert read_record(tmp_path) is None and state_of(tmp_path) == "new"
+    (name,) = json.loads(content)
+    assert [each.getMessage() for each in caplog.records] == [
+        f"{tmp_path}/{RECORD_FILE}: damaged: {name}; it is left out"
+    ]
+
+
+def test_a_link_in_place_of_the_lock_is_nobodys(tmp_path: Path) -> None:
+    write_record(tmp_path, {"status": "running"})
+    (tmp_path / "precious").write_text("precious")
+    (tmp_path / ".lock").symlink_to(tmp_path / "precious")
+    assert state_of(tmp_path) == "interrupted"
+    assert (tmp_path / "precious").read_text() == "precious"

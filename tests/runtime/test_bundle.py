@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import pickle
 import shutil
 import struct
@@ -22,6 +23,7 @@ from nsmc.data.tokenizer import save_tokenizer, train_tokenizer
 from nsmc.runtime.bundle import (
     CARD_FILE,
     CONFIG_FILE,
+    MOST_TOKENS,
     POOLINGS,
     TOKENIZER_FILE,
     VECTORS_FILE,
@@ -748,6 +750,95 @@ def test_a_tokenizer_of_another_size_or_form_is_refused(
 ) -> None:
     edit_tokenizer(bundle, spoil)
     assert str(bundle / TOKENIZER_FILE) in refusal(bundle)
+
+
+def replacing(before: str, after: str, times: int = 1) -> dict[str, Any]:
+    one = {"type": "Replace", "pattern": {"String": before}, "content": after}
+    return {"type": "Sequence", "normalizers": [one] * times}
+
+
+def nested(depth: int) -> dict[str, Any]:
+    normalizer: dict[str, Any] = {"type": "NFC"}
+    for _ in range(depth):
+        normalizer = {"type": "Sequence", "normalizers": [normalizer]}
+    return normalizer
+
+
+@pytest.mark.parametrize(
+    "normalizer",
+    [
+        replacing("a", "a" * 10, times=10),
+        replacing("a", "가" * 3),
+        replacing("a", "a", times=33),
+        replacing("", "a"),
+        {"type": "Replace", "pattern": {"Regex": "(a*)*b"}, "content": ""},
+        nested(5),
+        nested(200),
+        {"type": "Prepend", "prepend": "a" * 1000},
+        {"type": "Sequence"},
+        {"type": "Replace"},
+    ],
+    ids=lambda normalizer: str(normalizer)[:40],
+)
+def test_normalizers_that_let_a_text_explode_are_refused(
+    bundle: Path, normalizer: dict[str, Any]
+) -> None:
+    edit_tokenizer(bundle, lambda content: content.update(normalizer=normalizer))
+    assert str(bundle / TOKENIZER_FILE) in refusal(bundle)
+
+
+@pytest.mark.parametrize(
+    "normalizer", [replacing("a", "bb"), replacing("가나", "다"), nested(3), {"type": "Lowercase"}]
+)
+def test_normalizers_of_the_contract_are_read(bundle: Path, normalizer: dict[str, Any]) -> None:
+    edit_tokenizer(bundle, lambda content: content.update(normalizer=normalizer))
+    assert Predictor.load(bundle)(["a 가나"])
+
+
+def test_a_tokenizer_that_does_not_split_words_is_refused(bundle: Path) -> None:
+    edit_tokenizer(bundle, lambda content: content["pre_tokenizer"].update(use_regex=False))
+    assert str(bundle / TOKENIZER_FILE) in refusal(bundle)
+
+
+@pytest.mark.parametrize("name", [CONFIG_FILE, WEIGHTS_FILE, TOKENIZER_FILE])
+@pytest.mark.parametrize("kind", ["pipe", "device", "giant"])
+def test_pipes_devices_and_giants_are_refused_without_being_read(
+    bundle: Path, name: str, kind: str
+) -> None:
+    path = bundle / name
+    if kind == "giant":
+        os.truncate(path, 1 << 40)  # a hole: it takes no room
+    else:
+        path.unlink()
+        if kind == "pipe":
+            os.mkfifo(path)
+        else:
+            path.symlink_to("/dev/zero")
+    with pytest.raises((ValueError, FileNotFoundError), match=name):
+        read_bundle(bundle)
+
+
+@pytest.mark.parametrize("content", [b"[" * 100_000, b'{"a":' * 100_000])
+def test_a_deep_configuration_is_refused(bundle: Path, content: bytes) -> None:
+    (bundle / CONFIG_FILE).write_bytes(content)
+    assert str(bundle / CONFIG_FILE) in refusal(bundle)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"max_length": MOST_TOKENS + 1},
+        {"metrics": {"test/loss": 10**400}},
+        {"metrics": {"test/loss": -(10**400)}},
+        {"labels": ["a" * 1001, "b"]},
+    ],
+    ids=lambda changes: str(changes)[:30],
+)
+def test_numbers_and_names_beyond_all_use_are_refused(
+    bundle: Path, changes: dict[str, object]
+) -> None:
+    edit_config(bundle, **changes)
+    assert str(bundle / CONFIG_FILE) in refusal(bundle)
 
 
 @pytest.mark.parametrize(

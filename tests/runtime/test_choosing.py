@@ -152,6 +152,26 @@ def test_a_best_run_that_is_not_there_is_not_taken(
     assert chosen_bundle(tmp_path / "outputs") == (newest, "")
 
 
+@pytest.mark.parametrize("kind", ["pipe", "device", "giant", "deep", "link to nothing"])
+def test_what_is_no_configuration_neither_hangs_nor_fills_the_memory(
+    bundle: Path, tmp_path: Path, kind: str
+) -> None:
+    put(bundle, tmp_path / "outputs" / "old" / "bundle", 10)
+    config = put(bundle, tmp_path / "outputs" / "new" / "bundle", 0) / "config.json"
+    if kind == "giant":
+        os.truncate(config, 1 << 40)
+    elif kind == "deep":
+        config.write_text("[" * 100_000)
+    else:
+        config.unlink()
+        target = "/dev/zero" if kind == "device" else "nowhere"
+        os.mkfifo(config) if kind == "pipe" else config.symlink_to(target)
+    chosen = newest_bundle(tmp_path / "outputs")
+    if chosen == config.parent:  # to be refused, not passed over
+        with pytest.raises((ValueError, FileNotFoundError), match=r"config\.json"):
+            Predictor.load(chosen)
+
+
 def test_pretrained_means_the_box_unless_there_is_such_a_folder(
     bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

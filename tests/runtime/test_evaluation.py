@@ -5,6 +5,7 @@ import json
 import math
 import re
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score, log_loss, roc_auc_score
 from torchmetrics.functional.classification import binary_calibration_error
 
+from nsmc.runtime import evaluation
 from nsmc.runtime.evaluation import (
     Evaluation,
     area_under_roc,
@@ -204,6 +206,37 @@ def test_damaged_rows_are_left_out_with_their_reason_and_counted() -> None:
     content = found.as_json()
     assert (content["rows"], content["left_out"], content["reviews"]) == (40, 4, 36)
     assert re.search(r"^left out +4 of 40 rows$", found.as_text(), re.MULTILINE)
+
+
+def test_of_many_damaged_rows_the_first_thousand_are_named() -> None:
+    rows = chain(sound_rows(12_000), (Row(line, error="no text") for line in range(1_200)))
+    found = evaluate(Told(), rows)  # type: ignore[arg-type]
+    assert (found.rows, found.count, found.left_out) == (13_200, 12_000, 1_200)
+    assert [damage.line for damage in found.skipped] == list(range(1_000))
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 1 << 18])
+def test_metrics_do_not_depend_on_how_many_are_measured_at_once(
+    monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    generator = np.random.default_rng(0)
+    labels, scores = generator.integers(0, 2, 500), generator.random(500).round(2)
+    expected = metrics(labels, scores)
+    monkeypatch.setattr(evaluation, "_AT_ONCE", at_once)
+    found = metrics(labels, scores)
+    for name, value in expected.items():
+        assert found[name] == pytest.approx(value, abs=1e-12), name
+    assert found["auroc"] == expected["auroc"]
+
+
+def test_a_mistake_s_text_reaches_no_terminal_as_it_is() -> None:
+    class Wrong(Told):
+        def __call__(self, texts: Sequence[str]) -> list[Prediction]:
+            return [Prediction("positive", 0.9)] * len(texts)
+
+    rows = [Row(2, "a\x1b]0;title\x07\x1b[2J\u202e" + "x" * 10_000, "0"), Row(3, "b", "1")]
+    found = evaluate(Wrong(), rows)  # type: ignore[arg-type]
+    assert "\x1b" not in found.as_text() and "\u202e" not in found.as_text()
 
 
 def test_that_no_row_was_left_out_is_said_too() -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +102,7 @@ def test_a_metric_s_name_and_its_value_stand_apart(tmp_path: Path, name: str) ->
     assert text.endswith(" 0.5000")
 
 
-@pytest.mark.parametrize("value", [None, "0.9", [0.9], {"a": 1}, True, 1, "NaN"])
+@pytest.mark.parametrize("value", [None, "0.9", [0.9], {"a": 1}, True, 1, "NaN", 10**400, 1e308])
 def test_metrics_of_any_kind_do_not_end_in_a_traceback(tmp_path: Path, value: object) -> None:
     folder = random_bundle(tmp_path / "bundle")
     content = json.loads((folder / CONFIG_FILE).read_text())
@@ -119,6 +120,26 @@ def test_a_card_that_is_not_utf_8_is_no_obstacle(tmp_path: Path) -> None:
     folder = random_bundle(tmp_path / "bundle")
     (folder / "README.md").write_bytes(b"\xff\n    python train.py\n")
     assert info(folder)["command"] == "python train.py"
+
+
+def test_names_and_cards_reach_no_terminal_as_they_are(tmp_path: Path) -> None:
+    escape = "\x1b]0;title\x07\x1b[2J"
+    card = f"# Card\n\n    python train.py{escape}\n"
+    metrics, signature = {f"test/{escape}": 0.5}, escape
+    text = as_text(of(tmp_path, card=card, metrics=metrics, signature=signature))
+    assert "\x1b" not in text and "\x07" not in text
+    assert "python train.py\N{REPLACEMENT CHARACTER}]0;title" in text
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "giant", "folder"])
+def test_a_card_that_is_no_ordinary_file_is_not_read(tmp_path: Path, kind: str) -> None:
+    card = random_bundle(tmp_path / "bundle") / "README.md"
+    if kind == "giant":
+        os.truncate(card, 1 << 40)
+    else:
+        card.unlink()
+        {"pipe": os.mkfifo, "folder": os.mkdir}.get(kind, lambda p: p.symlink_to("/dev/zero"))(card)
+    assert info(card.parent)["command"] == ""
 
 
 def test_an_altered_bundle_is_refused(tmp_path: Path) -> None:

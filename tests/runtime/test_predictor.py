@@ -1,5 +1,6 @@
 """The predictor against the torch classifier, and its answers to whatever it is given."""
 
+import pickle
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 from nsmc.data.tokenizer import save_tokenizer, train_tokenizer
 from nsmc.runtime.bundle import POOLINGS, BundleConfig, expected_shapes, write_bundle
 from nsmc.runtime.loading import Bundle
+from nsmc.runtime.packing import Packed
 from nsmc.runtime.predictor import Predictor, softmax
 from nsmc.runtime.recurrence import CELLS, Array
 from nsmc.training.classifier import RecurrentClassifier, pad
@@ -382,21 +384,62 @@ def test_answers_before_and_after_the_table_is_made_are_the_same(
     reviews = [[], [5], *random_reviews(10, longest=20)]
     before = predictor.logits(reviews)
     alone = predictor.logits([reviews[-1]])
-    assert predictor._first_layer._tables is None
+    assert not predictor._first_layer.is_complete
     predictor.logits(random_reviews(300, longest=30))
-    assert predictor._first_layer._tables is not None
-    np.testing.assert_allclose(predictor.logits(reviews), before, rtol=0, atol=1e-6)
-    np.testing.assert_allclose(predictor.logits([reviews[-1]]), alone, rtol=0, atol=1e-6)
+    assert predictor._first_layer.is_complete
+    np.testing.assert_array_equal(predictor.logits(reviews), before)
+    np.testing.assert_array_equal(predictor.logits([reviews[-1]]), alone)
 
 
 def test_a_few_reviews_make_no_table_and_many_one_by_one_do() -> None:
     predictor = predictor_of()
     for _ in range(20):
         predictor.logits([[5] * 64])
-    assert predictor._first_layer._tables is None
+    assert not predictor._first_layer.is_complete
     for _ in range(20):
         predictor.logits([[5] * 64])
-    assert predictor._first_layer._tables is not None
+    assert predictor._first_layer.is_complete
+
+
+def test_logits_are_the_same_to_the_bit_alone_in_any_batch_and_whatever_was_asked_before() -> None:
+    predictor = predictor_of()
+    reviews = random_reviews(2_000, longest=20)
+    first = np.concatenate([predictor_of().logits([review]) for review in reviews[:50]])
+    together = predictor.logits(reviews)
+    np.testing.assert_array_equal(together[:50], first)
+    alone = np.concatenate([predictor.logits([review]) for review in reviews])
+    np.testing.assert_array_equal(together, alone)
+    order = np.random.default_rng(0).permutation(len(reviews))
+    np.testing.assert_array_equal(predictor.logits([reviews[i] for i in order]), together[order])
+
+
+def test_a_predictor_is_copied_without_its_table() -> None:
+    predictor, reviews = predictor_of(bidirectional=True), random_reviews(300, longest=20)
+    fresh = len(pickle.dumps(predictor_of(bidirectional=True)))
+    expected = predictor.logits(reviews)
+    content = pickle.dumps(predictor)
+    assert len(content) <= fresh
+    np.testing.assert_array_equal(pickle.loads(content).logits(reviews), expected)
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_of_long_reviews_few_are_computed_together(
+    pooling: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shapes = []
+    computed = Predictor._logits
+
+    def spy(self: Predictor, packed: Packed) -> Array:
+        shapes.append((len(packed.active), len(packed.lengths)))
+        return computed(self, packed)
+
+    predictor = predictor_of(pooling=pooling)
+    reviews = [[5] * length for length in (40_000, 20_000, 20_000, *[100] * 400, 1, 0)]
+    expected = np.concatenate([predictor.logits([review]) for review in reviews])
+    monkeypatch.setattr(Predictor, "_logits", spy)
+    np.testing.assert_allclose(predictor.logits(reviews), expected, rtol=0, atol=1e-5)
+    assert all(steps * count <= 1 << 15 or count == 1 for steps, count in shapes)
+    assert sum(count for _, count in shapes) == len(reviews)
 
 
 def test_threads_that_make_the_table_at_once_get_the_right_answers() -> None:
@@ -414,8 +457,8 @@ def test_threads_that_make_the_table_at_once_get_the_right_answers() -> None:
         with ThreadPoolExecutor(8) as pool:
             for found in pool.map(answer_often, range(8)):
                 for logits in found:
-                    np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-6)
-        assert predictor._first_layer._tables is not None
+                    np.testing.assert_array_equal(logits, expected)
+        assert predictor._first_layer.is_complete
 
 
 # --- float16 ---

@@ -3,14 +3,16 @@
 import csv
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nsmc.runtime.lines import LONGEST_LINE
+from nsmc.runtime.csv_records import read_records
+from nsmc.runtime.lines import LONGEST_LINE, Line
 from nsmc.runtime.tables import (
     FORMATS,
     Answer,
@@ -299,6 +301,68 @@ def test_a_csv_quote_that_is_never_closed_makes_no_review_of_the_rest_of_the_fil
     rows = read('label,document\n1,good\n0,"open\n1,next\n0,last\n', "csv")
     assert (2, "good") in sound(rows)
     assert 3 in lines_with_errors(rows)
+
+
+def with_one_open_quote(count: int, damaged: int, quoted: bool) -> str:
+    lines = [f'{i},"review, {i}",1' if quoted else f"{i},review {i},1" for i in range(count)]
+    lines[damaged] = f'{damaged},"open,1'
+    return "\n".join(["id,document,label", *lines]) + "\n"
+
+
+@pytest.mark.parametrize("damaged", [0, 1, 500, 997, 998])
+@pytest.mark.parametrize("quoted", [False, True])
+def test_a_csv_quote_that_is_never_closed_damages_its_own_row_alone(
+    damaged: int, quoted: bool
+) -> None:
+    rows = read(with_one_open_quote(999, damaged, quoted), "csv")
+    assert [row.line for row in rows] == list(range(2, 1001))
+    assert lines_with_errors(rows).keys() == {damaged + 2}
+    assert len(sound(rows)) == 998
+
+
+def test_records_of_several_lines_are_read_after_a_quote_that_is_never_closed() -> None:
+    rows = read('id,document,label\n1,"open,1\n2,next,0\n3,"two\nlines",1\n4,"last",0\n', "csv")
+    assert sound(rows) == [(3, "next"), (4, "two\nlines"), (6, "last")]
+    assert lines_with_errors(rows).keys() == {2}
+
+
+def test_a_quote_that_ends_where_no_field_can_damages_its_own_row_alone() -> None:
+    rows = read('document,label\n"a"b,1\n"c",1\nd"e,1\n"f""g",0\n', "csv")
+    assert sound(rows) == [(3, "c"), (4, 'd"e'), (5, 'f"g')]
+    assert lines_with_errors(rows).keys() == {2}
+
+
+def test_a_file_of_open_quotes_is_read_line_by_line_not_again_and_again() -> None:
+    # From any of these lines the next ones would be parsed as one record without end.
+    line, count = 'a"",b"",c",",d', 3_000
+    read_lines = []
+
+    def lines() -> Iterator[Line]:
+        for number in range(1, count):
+            read_lines.append(number)
+            yield Line(number, line)
+
+    records = list(read_records(chain([Line(0, "document")], lines())))
+    assert len(records) == count
+    assert len(read_lines) == count - 1
+
+
+@given(st.lists(st.text(alphabet='a,"\n\r ', max_size=8), max_size=12))
+def test_any_csv_is_read_to_its_end_and_sound_ones_as_the_library_reads_them(
+    lines: list[str],
+) -> None:
+    content = "document,b\n" + "\n".join(lines) + "\nlast,1\n"
+    rows = read(content, "csv", Columns("document"))
+    assert [row.line for row in rows] == sorted({row.line for row in rows})
+    assert not rows[-1].error or lines_with_errors(rows)
+    try:
+        expected = list(csv.reader(io.StringIO(content, newline="\n"), strict=True))
+    except csv.Error:
+        assert lines_with_errors(rows) or "\r" in content
+        return
+    if all(len(row) in (0, 2) for row in expected) and "\r" not in content:
+        texts = [row[0] for row in expected[1:] if row]
+        assert [row.text for row in rows] == [text if text.strip() else "" for text in texts]
 
 
 def test_a_csv_header_that_cannot_be_parsed_is_refused_as_a_value_error() -> None:

@@ -1,6 +1,7 @@
 """Checkpoints: written whole or not at all, found where a run was moved, the best one kept."""
 
 import errno
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,7 +12,12 @@ import pytorch_lightning as L
 import torch
 
 from nsmc.data.datamodule import ReviewDataModule
-from nsmc.training.checkpoints import AtomicCheckpointIO, BestCheckpoint, adopt_best
+from nsmc.training.checkpoints import (
+    AtomicCheckpointIO,
+    BestCheckpoint,
+    adopt_best,
+    load_checkpoint,
+)
 from nsmc.training.export import best_checkpoint
 from nsmc.training.module import SentimentModule
 
@@ -123,6 +129,69 @@ def test_a_best_checkpoint_that_is_gone_is_forgotten(tmp_path: Path) -> None:
     callback = best(tmp_path)
     callback.load_state_dict(state("/before/moving/epoch-03.ckpt", 0.9))
     assert (callback.best_model_path, callback.best_k_models) == ("", {})
+
+
+@pytest.mark.parametrize(
+    "key", ["best_model_path", "kth_best_model_path", "last_model_path", "dirpath"]
+)
+def test_no_path_in_a_checkpoint_leads_out_of_the_folder(tmp_path: Path, key: str) -> None:
+    folder = tmp_path / "run" / "checkpoints"
+    folder.mkdir(parents=True)
+    (folder / "epoch-03.ckpt").touch()
+    for path in (tmp_path / "epoch-03.ckpt", f"{folder}/../../victim.ckpt", folder / "last.ckpt"):
+        callback = best(folder)
+        callback.load_state_dict({**state(str(folder / "epoch-03.ckpt"), 0.9), key: str(path)})
+        paths = [callback.best_model_path, callback.kth_best_model_path, *callback.best_k_models]
+        assert {*paths, callback.last_model_path} <= {str(folder / "epoch-03.ckpt"), ""}
+
+
+def test_a_link_is_not_the_best_checkpoint(tmp_path: Path) -> None:
+    (tmp_path / "epoch-03.ckpt").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere").touch()
+    callback = best(tmp_path)
+    callback.load_state_dict(state("epoch-03.ckpt", 0.9))
+    assert callback.best_model_path == ""
+
+
+@pytest.mark.parametrize("score", [None, "0.9", torch.zeros(2), torch.tensor(1)])
+def test_a_score_that_is_none_ends_in_one_line(tmp_path: Path, score: Any) -> None:
+    (tmp_path / "epoch-03.ckpt").touch()
+    tampered = {**state("epoch-03.ckpt", 0.9), "best_model_score": score}
+    with pytest.raises(ValueError, match="the checkpoint is damaged: best_model_score of Best"):
+        best(tmp_path).load_state_dict(tampered)
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"state_dict": {"a": 1}}, "state_dict has more than tensors"),
+        ({"state_dict": {"a": torch.zeros(1).expand(10**12)}}, "a tensor without its numbers"),
+        ({"hyper_parameters": {"classifier": {"hidden_size": 10**9}}}, "hidden_size=1000000000"),
+        ({"hyper_parameters": 7}, "hyper_parameters is no dict"),
+        ({"callbacks": {"a": 1}}, "callbacks has more than states"),
+        ({"loops": {"fit_loop": {"total": "x"}}}, "loops has more than counts"),
+        ({"global_step": -1}, "global_step is no count"),
+        ({"epoch": [[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]}, "nested too deeply"),
+    ],
+)
+def test_what_no_checkpoint_of_ours_holds_is_refused(
+    tmp_path: Path, changes: dict[str, Any], why: str
+) -> None:
+    path = tmp_path / "last.ckpt"
+    content = {"hyper_parameters": {}, "state_dict": {"a": torch.zeros(3)}, "epoch": 0}
+    torch.save(content, path)
+    assert load_checkpoint(str(path))["epoch"] == 0
+    torch.save({**content, **changes}, path)
+    with pytest.raises(ValueError, match=f"last.ckpt: not a checkpoint of this program, .*{why}"):
+        load_checkpoint(str(path))
+
+
+def test_a_compressed_checkpoint_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "last.ckpt"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("data", bytes(1_000_000))
+    with pytest.raises(ValueError, match="it is compressed"):
+        load_checkpoint(str(path))
 
 
 def test_where_nothing_was_left_to_train_the_checkpoint_itself_is_the_best(tmp_path: Path) -> None:

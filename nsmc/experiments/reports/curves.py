@@ -1,13 +1,16 @@
 """A run's learning curve: a point for each epoch, from the record or from Lightning's CSV file."""
 
 import csv
+import io
 from pathlib import Path
 
 from nsmc.experiments.reports.values import number, numbers
+from nsmc.small_files import read_text
 
 Curve = list[dict[str, float]]  # {"epoch": 1, "val/accuracy": 0.8, "train/loss": 0.4, …}
 
 CSV_FILE = Path("csv", "metrics.csv")
+_LARGEST = 64 << 20  # bytes, of a million lines
 
 
 def learning_curve(history: object, folder: Path) -> Curve:
@@ -31,14 +34,13 @@ def curve_from_csv(path: Path) -> Curve:
     epochs from 0, and calls an epoch's training loss `train/loss_epoch`.
     """
     points: dict[float, dict[str, float]] = {}
-    with path.open(encoding="utf-8", newline="") as lines:
-        for line in csv.DictReader(lines):
-            cells = numbers({key: _parsed(cell) for key, cell in line.items() if key})
-            if "epoch" not in cells:
-                continue
-            epoch = cells.pop("epoch") + 1
-            point = points.setdefault(epoch, {"epoch": epoch})
-            point |= {key.removesuffix("_epoch"): value for key, value in cells.items()}
+    for line in csv.DictReader(io.StringIO(read_text(path, _LARGEST), newline="")):
+        cells = numbers({key: _parsed(cell) for key, cell in line.items() if key})
+        if "epoch" not in cells:
+            continue
+        epoch = cells.pop("epoch") + 1
+        point = points.setdefault(epoch, {"epoch": epoch})
+        point |= {key.removesuffix("_epoch"): value for key, value in cells.items()}
     # Rates are logged within an epoch; an epoch with nothing else has no point on a curve.
     return [points[epoch] for epoch in sorted(points) if _has_results(points[epoch])]
 

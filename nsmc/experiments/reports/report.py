@@ -27,6 +27,7 @@ from nsmc.experiments.reports.tables import csv_table, markdown_tables, title_of
 from nsmc.experiments.reports.terminal import WIDTH, terminal_table
 from nsmc.experiments.reports.values import numbers, shown
 from nsmc.runtime.choosing import BEST_FILE
+from nsmc.small_files import read_text
 
 IMPORTANCES_FILE = "importances.json"  # in a search's folder: share by hyperparameter
 
@@ -83,8 +84,8 @@ def _importances(folders: Sequence[Path]) -> dict[str, object]:
     if len(folders) != 1:
         return {}
     try:
-        found = json.loads((folders[0] / IMPORTANCES_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        found = json.loads(read_text(folders[0] / IMPORTANCES_FILE))
+    except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from nsmc.experiments.reports.curves import Curve, learning_curve
 from nsmc.experiments.reports.values import Value, clean, flat, numbers
+from nsmc.small_files import read_bytes
 
 RECORD_FILE = "run.json"
 
@@ -79,7 +80,7 @@ def find_records(folder: Path) -> Iterator[Path]:
 
 def read_run(path: Path) -> Run:
     """Read a record. Raises OSError, ValueError or RecursionError where there is none to read."""
-    record = json.loads(path.read_bytes())
+    record = json.loads(read_bytes(path))
     if not isinstance(record, dict):
         raise ValueError("it holds no mapping")
     status = record.get("status", "finished")  # old records were written at a run's end only

@@ -8,20 +8,18 @@ import math
 import unicodedata
 from typing import Any
 
+from nsmc.terminal import harmless
+
 Value = str | int | float  # a leaf of the configuration; true, null and lists are their JSON text
 
 _LONGEST_TEXT = 1000  # characters of an error or a name that are kept
 _LARGEST = 1e30  # what is beyond it is no measurement, and its square would overflow
-_HIDDEN = ("Cc", "Cf", "Cs", "Zl", "Zp")  # controls, surrogates, what turns a line around
 
 
 def clean(text: object) -> str:
     """The text in one line, without characters that do a terminal or a file harm."""
     line = " ".join(str(text)[: _LONGEST_TEXT + 1].split())
-    kept = line[:_LONGEST_TEXT] + ("…" if len(line) > _LONGEST_TEXT else "")
-    if kept.isascii() and kept.isprintable():
-        return kept
-    return "".join("\N{REPLACEMENT CHARACTER}" if _is_hidden(char) else char for char in kept)
+    return harmless(line[:_LONGEST_TEXT] + ("…" if len(line) > _LONGEST_TEXT else ""))
 
 
 def number(value: object) -> float | None:
@@ -90,7 +88,3 @@ def _leaf(value: object) -> Value:
     if isinstance(value, int | float) and number(value) is not None:
         return value
     return clean(json.dumps(value, ensure_ascii=False))
-
-
-def _is_hidden(char: str) -> bool:
-    return unicodedata.category(char) in _HIDDEN

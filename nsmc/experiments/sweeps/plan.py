@@ -2,8 +2,8 @@
 
 import functools
 import logging
-import shutil
 from collections.abc import Callable, Mapping, Sequence, Set
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,8 @@ def plan_jobs(
         folder = known.get(job.signature)
         if folder is not None and job.state != "refused":
             job = _again(job, folder) if force else _known(job, folder)
+        elif job.state == "new" and (job.folder / RECORD_FILE).exists():
+            job = _again(job, job.folder)  # its name is taken by a run whose record is damaged
         jobs[job.signature] = job
     return list(jobs.values())
 
@@ -81,7 +83,9 @@ def record_refused(jobs: Sequence[Job], sweep_folder: Path) -> None:
     """Record the jobs that are refused, and forget those that were refused before."""
     for path in sweep_folder.glob(f"*/{RECORD_FILE}"):
         if (read_record(path.parent) or {}).get("refused"):
-            shutil.rmtree(path.parent)  # a record is all that such a folder holds
+            path.unlink()
+            with suppress(OSError):  # more than the record, which is all that was left there
+                path.parent.rmdir()
     for job in jobs:
         if job.state == "refused":
             log.error("error: %s", job.error)

@@ -1,11 +1,15 @@
 """The memory of a search: an Optuna study in a SQLite file in the sweep's folder.
 
-It says what to try next and what is not worth going on with; it runs nothing.
+It says what to try next and what is not worth going on with; it runs nothing. The file is data: of
+a trial in it only values of the search's own space are used, and no sampler that unpickles what it
+finds there (Optuna's cmaes does) is offered.
 """
 
 import contextlib
 import importlib.util
+import logging
 import math
+import re
 import secrets
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -30,22 +34,33 @@ try:
     )
     from optuna.trial import FrozenTrial, Trial, TrialState
     from sqlalchemy.engine import URL
+
+    from nsmc.experiments.sweeps.study_file import (
+        SECONDS_TO_LOCK,
+        STUDY_FILE,
+        check_file,
+        check_trials,
+        is_name,
+        problem_of,
+        readable,
+    )
 except ImportError:
     raise ValueError(needs_extra("search", "search")) from None
 
-STUDY_FILE = "search.db"
+log = logging.getLogger(__name__)
+
 _NAME = "search"
-_NEEDED_BY_SAMPLERS = {"cmaes": ("cmaes",), "gp": ("scipy",)}
+_OWNER = re.compile(rf"\.{re.escape(STUDY_FILE)}\.[0-9a-f]{{8}}\.lock")
 
 Direction = Literal["minimize", "maximize"]
-_SECONDS_TO_LOCK = 60  # for a process that finds the file in another one's hands
 
 
 class Study:
     """The study of a folder, made where there is none.
 
     `base` is a digest of all that trials have in common. Raises ValueError where the folder holds
-    a search with another one: its trials would be compared with others.
+    a search with another one: its trials would be compared with others, and for a file that cannot
+    be such a study.
     """
 
     def __init__(self, folder: Path, search: SearchConfig, monitor: str, base: str) -> None:
@@ -53,6 +68,8 @@ class Study:
         self.folder = folder
         self.search = search
         self._study = _open(folder, search, _direction(monitor))
+        self._space = {key: distribution(values) for key, values in search.space.items()}
+        check_trials(self._study, folder, self._space)
         known = self._study.user_attrs.get("base")
         if known is None:
             self._study.set_user_attr("base", base)
@@ -82,9 +99,17 @@ class Study:
             yield
 
     def left_behind(self) -> list[FrozenTrial]:
-        """Trials whose process has died, with folders where their runs can go on."""
+        """Trials whose process has died, with folders where their runs can go on.
+
+        One with parameters that are not of the search's space has failed.
+        """
         running = self._study.get_trials(states=(TrialState.RUNNING,))
-        return [trial for trial in running if not _is_alive(trial, self.folder)]
+        dead = [trial for trial in running if not _is_alive(trial, self.folder)]
+        for trial in dead:
+            if problem := problem_of(trial, self._space):
+                log.warning("%s: trial %d has failed: %s", STUDY_FILE, trial.number, problem)
+                self._study.tell(trial.number, state=TrialState.FAIL)
+        return [trial for trial in dead if not problem_of(trial, self._space)]
 
     def count(self) -> int:
         """The trials that were begun."""
@@ -94,8 +119,8 @@ class Study:
         """A new trial with its parameters."""
         # A sampler for each trial, so that a search that goes on does not repeat itself.
         self._study.sampler = _sampler(self.search, step_seed(seed, self.count(), 0) % 2**32)
-        space = {key: distribution(values) for key, values in self.search.space.items()}
-        trial = self._study.ask(fixed_distributions=space)
+        with readable(self.folder):
+            trial = self._study.ask(fixed_distributions=self._space)
         self.claim(trial.number)
         return self._trial(trial.number)
 
@@ -121,7 +146,7 @@ class Study:
         complete = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         if len({trial.value for trial in complete}) < 2:
             return {}
-        with contextlib.suppress(ValueError, RuntimeError, ZeroDivisionError):
+        with contextlib.suppress(Exception):  # of trials that make no sense; a report does without
             return dict(optuna.importance.get_param_importances(self._study))
         return {}
 
@@ -133,33 +158,44 @@ def pruning(config: RunConfig, folder: Path) -> Pruning:
     """The callback for a trial's run in `folder`."""
     search, monitor = config.search, config.callbacks.checkpoint.monitor
     assert search is not None and search.trial is not None
+    place = folder.parent / STUDY_FILE
+    if not place.is_file():
+        raise ValueError(f"{place}: not there; search=null goes on without ending bad trials early")
     study = _open(folder.parent, search, _direction(monitor))
-    frozen = study.get_trials(deepcopy=False)[search.trial]
-    return Pruning(monitor, partial(_is_bad, study, frozen))
+    with readable(folder.parent):
+        trials = study.get_trials(deepcopy=False)
+    if search.trial >= len(trials):
+        raise ValueError(f"{place}: has no trial {search.trial}; search=null does without it")
+    return Pruning(monitor, partial(_is_bad, study, trials[search.trial], folder.parent))
 
 
-def _is_bad(study: "optuna.Study", frozen: FrozenTrial, value: float, epoch: int) -> bool:
-    trial = Trial(study, frozen._trial_id)
-    if epoch not in frozen.intermediate_values:  # which a run that goes on may have reported
-        trial.report(value, epoch)
-    return trial.should_prune()
+def _is_bad(
+    study: "optuna.Study", frozen: FrozenTrial, folder: Path, value: float, epoch: int
+) -> bool:
+    with readable(folder):
+        trial = Trial(study, frozen._trial_id)
+        if epoch not in frozen.intermediate_values:  # which a run that goes on may have reported
+            trial.report(value, epoch)
+        return trial.should_prune()
 
 
 def _open(folder: Path, search: SearchConfig, direction: Direction) -> "optuna.Study":
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     folder.mkdir(parents=True, exist_ok=True)
     with held(folder / f".{STUDY_FILE}.new.lock"):  # two processes must not both make it
-        storage = optuna.storages.RDBStorage(
-            study_url(folder),
-            engine_kwargs={"connect_args": {"timeout": _SECONDS_TO_LOCK}},
-        )
-        return optuna.create_study(
-            storage=storage,
-            study_name=_NAME,
-            direction=direction,
-            pruner=_pruner(search),
-            load_if_exists=True,
-        )
+        check_file(folder / STUDY_FILE)
+        with readable(folder):
+            storage = optuna.storages.RDBStorage(
+                study_url(folder),
+                engine_kwargs={"connect_args": {"timeout": SECONDS_TO_LOCK}},
+            )
+            return optuna.create_study(
+                storage=storage,
+                study_name=_NAME,
+                direction=direction,
+                pruner=_pruner(search),
+                load_if_exists=True,
+            )
 
 
 def study_url(folder: Path) -> str:
@@ -177,9 +213,8 @@ def _direction(monitor: str) -> Direction:
 
 
 def _check_sampler(search: SearchConfig) -> None:
-    for package in _NEEDED_BY_SAMPLERS.get(search.sampler, ()):
-        if importlib.util.find_spec(package) is None:
-            raise ValueError(f"search.sampler={search.sampler}: needs pip install {package}")
+    if search.sampler == "gp" and importlib.util.find_spec("scipy") is None:
+        raise ValueError("search.sampler=gp: needs pip install scipy")
 
 
 def _sampler(search: SearchConfig, seed: int) -> "optuna.samplers.BaseSampler":
@@ -189,8 +224,6 @@ def _sampler(search: SearchConfig, seed: int) -> "optuna.samplers.BaseSampler":
         return optuna.samplers.TPESampler(n_startup_trials=startup, constant_liar=True, seed=seed)
     if search.sampler == "gp":
         return optuna.samplers.GPSampler(n_startup_trials=startup, seed=seed)
-    if search.sampler == "cmaes":
-        return optuna.samplers.CmaEsSampler(n_startup_trials=startup, seed=seed)
     return optuna.samplers.RandomSampler(seed=seed)
 
 
@@ -224,5 +257,5 @@ def _remove_unless_held(path: Path) -> None:
 def _is_alive(trial: FrozenTrial, folder: Path) -> bool:
     """Whether a process is at work on a trial: the one that chose it, or the one that runs it."""
     owner, job = trial.user_attrs.get("owner"), trial.user_attrs.get("job")
-    is_cared_for = owner is not None and is_locked(folder / owner)
-    return is_cared_for or (job is not None and is_occupied(folder / job))
+    is_cared_for = is_name(owner) and bool(_OWNER.fullmatch(owner)) and is_locked(folder / owner)
+    return is_cared_for or (is_name(job) and is_occupied(folder / job))

@@ -18,7 +18,7 @@ from nsmc.experiments.sweeps.estimate import (
     total,
 )
 from nsmc.experiments.sweeps.names import job_name
-from nsmc.experiments.sweeps.plan import Job, plan_jobs
+from nsmc.experiments.sweeps.plan import Job, plan_jobs, record_refused
 from nsmc.experiments.sweeps.tell import counts, plan_table
 
 Composed = Callable[..., dict[str, Any]]
@@ -49,6 +49,30 @@ def test_a_job_is_known_by_its_signature(composed: Composed, tmp_path: Path) -> 
         assert not again.is_to_run
     (other,) = plan(composed, tmp_path, ["seed=2"])
     assert other.state == "new" and other.folder != job.folder
+
+
+@pytest.mark.parametrize("content", ['{"signature": []}', "[" * 99_999, "", '{"status": "x"}'])
+def test_a_job_whose_record_is_damaged_runs_in_a_new_folder_and_the_others_as_planned(
+    composed: Composed, tmp_path: Path, content: str
+) -> None:
+    damaged, other = plan(composed, tmp_path, ["seed=1"], ["seed=2"])
+    finish(damaged)
+    finish(other)
+    (damaged.folder / "run.json").write_text(content)
+    again, same = plan(composed, tmp_path, ["seed=1"], ["seed=2"])
+    assert (again.state, again.folder.name) == ("new", f"{damaged.folder.name}-2")
+    assert (same.state, same.folder) == ("finished", other.folder)
+
+
+def test_of_a_job_that_was_refused_only_the_record_goes(tmp_path: Path) -> None:
+    for name in ("refused", "tampered"):
+        (tmp_path / name).mkdir()
+        write_record(tmp_path / name, {"refused": True, "status": "failed"})
+    (tmp_path / "tampered" / "precious").touch()
+    record_refused([], tmp_path)
+    assert [str(path.relative_to(tmp_path)) for path in sorted(tmp_path.rglob("*"))] == [
+        *("tampered", "tampered/precious")
+    ]
 
 
 @pytest.mark.parametrize(

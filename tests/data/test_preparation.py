@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from nsmc.data import progress
-from nsmc.data.progress import Background, Progress
+from nsmc.data import preparation
+from nsmc.data.preparation import Background, Progress
 from tests.commands import PROJECT, run_anew
 
 
@@ -23,7 +23,7 @@ def _raise(error: Exception) -> None:
 def test_a_signal_ends_what_a_library_would_go_on_with() -> None:
     lines = (
         "import os, signal, threading",
-        "from nsmc.data.progress import Background",
+        "from nsmc.data.preparation import Background",
         "from nsmc.termination import leave",
         "work = Background(threading.Event().wait)  # without an end",
         "try:",
@@ -42,7 +42,7 @@ def test_a_log_gets_a_line_now_and_then(
     caplog.set_level(logging.INFO)
     shown = Progress(logging.getLogger("test"), "encoding", 8)
     shown.show(1)
-    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", -1)
+    monkeypatch.setattr(preparation, "SECONDS_BETWEEN_LINES", -1)
     shown.show(2)
     shown.show(8)
     assert caplog.messages == ["encoding: 25 %", "encoding: 100 %"]

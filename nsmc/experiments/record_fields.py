@@ -1,0 +1,117 @@
+"""What a run's record may hold. Anybody may have written one: nothing that is read is trusted."""
+
+from typing import Annotated, Any, Literal, TypedDict, get_type_hints
+
+from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError
+
+_LARGEST = 1e30  # what is beyond it was not measured
+_DEEPEST = 20  # levels of a mapping; the configuration has 5
+
+
+def _encodable(text: str) -> str:
+    text.encode()  # raises UnicodeEncodeError, a ValueError, for half a surrogate pair
+    return text
+
+
+def _one_line(text: str) -> str:
+    if any(ord(char) < 0x20 or 0x7F <= ord(char) < 0xA0 for char in text):
+        raise ValueError("control characters")
+    return text
+
+
+def _not_deep(value: Any) -> Any:
+    level, depth = [value], 0
+    while level := [
+        item
+        for each in level
+        if isinstance(each, dict | list)
+        for item in (each.values() if isinstance(each, dict) else each)
+    ]:
+        depth += 1
+        if depth > _DEEPEST:
+            raise ValueError("nested too deeply")
+    return value
+
+
+def _numbers_of(value: Any) -> Any:
+    """A mapping without the entries that are no finite numbers."""
+    if not isinstance(value, dict):
+        return value
+    return {name: each for name, each in value.items() if _is_finite(each)}
+
+
+def _is_finite(value: Any) -> bool:
+    return type(value) in (int, float) and -_LARGEST < value < _LARGEST  # NaN is not
+
+
+_Text = Annotated[str, AfterValidator(_encodable)]
+_Line = Annotated[_Text, AfterValidator(_one_line)]
+_Count = Annotated[int, Field(ge=0, lt=2**53)]
+_Number = Annotated[float, Field(gt=-_LARGEST, lt=_LARGEST, allow_inf_nan=False)]
+_Mapping = Annotated[dict[_Text, Any], AfterValidator(_not_deep)]
+
+
+class _Fields(TypedDict, total=False):
+    """What a record may hold."""
+
+    status: Literal["running", "interrupted", "failed", "pruned", "finished"]
+    error: _Text | None
+    refused: bool
+    host: _Text
+    pid: Annotated[int, Field(gt=0, lt=2**31)]
+    signature: _Line
+    config: _Mapping
+    made_by: _Mapping  # of a recipe: the configuration of its last step
+    recipe: _Mapping
+    command: _Line
+    flags: list[_Line]
+    overrides: list[_Text]
+    starting_checkpoint: _Line | None
+    corpus_fingerprint: _Line
+    tokenizer_fingerprint: _Line
+    versions: dict[_Line, _Line]
+    git_commit: _Line | None
+    started: _Line
+    finished: _Line
+    resumed_from: _Text | None
+    resumed: _Count
+    threads: Annotated[int, Field(gt=0, le=1024)] | None
+    metrics: Annotated[dict[_Line, _Number], BeforeValidator(_numbers_of)]
+    history: Annotated[list[dict[_Line, Any]], AfterValidator(_not_deep)]
+    seconds: _Number
+    train_seconds: _Number
+    reviews_per_second: _Number
+    epochs: _Count
+    steps: _Count
+    parameters: _Count
+    bundle_bytes: _Count
+
+
+_CHECKS = {
+    name: TypeAdapter[Any](kind)
+    for name, kind in get_type_hints(_Fields, include_extras=True).items()
+}
+_INDISPENSABLE = ("status", "signature", "config")  # without these a record says nothing
+
+
+class WrongFieldError(ValueError):
+    """Says what makes a record worthless."""
+
+
+def without_wrong_fields(record: Any) -> dict[str, Any]:
+    """The record's entries that are known and of their type.
+
+    Raises WrongFieldError where one that nothing can stand for is of another type.
+    """
+    if not isinstance(record, dict):
+        raise WrongFieldError("no mapping")
+    right = {}
+    for name, value in record.items():
+        if name not in _CHECKS:
+            continue
+        try:
+            right[name] = _CHECKS[name].validate_python(value, strict=True)
+        except ValidationError:
+            if name in _INDISPENSABLE:
+                raise WrongFieldError(name) from None
+    return right

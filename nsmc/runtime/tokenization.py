@@ -1,0 +1,90 @@
+"""Texts to token ids, in memory that does not follow the length of a text.
+
+A review is cut at `max_length` tokens, so of a text of a megabyte only the beginning is tokenized.
+The ids are those of the whole text: it is cut only between a character that is no white space and
+white space. There a byte-level tokenizer ends a word, whatever comes next, tokens never cross
+words, and no Unicode form joins a space to what stands before it.
+"""
+
+import contextlib
+import mmap
+import re
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+
+from tokenizers import Tokenizer
+
+_PER_TOKEN = 8  # characters; few reviews have more, so that one attempt is mostly enough
+
+_AT_ONCE = 1 << 16  # characters of texts that are tokenized together
+
+# Bytes of a text, mostly one endless word, that is tokenized while no other thread has such a one,
+# and bytes of memory that the library takes for each of them.
+_LONG = 4 * _AT_ONCE
+_PER_BYTE = 250
+_one_long_text = threading.Lock()
+
+_END_OF_WORD = re.compile(r"(?<=\S)[ \t\n\r\u3000]")
+
+
+def token_ids(tokenizer: Tokenizer, texts: Sequence[str], max_length: int) -> list[list[int]]:
+    """The first `max_length` ids of each text; what UTF-8 cannot hold is read as "?"."""
+    limit = _PER_TOKEN * max_length if _can_be_cut(tokenizer) else None
+    starts = [_start(text, limit) for text in texts]
+    found = [ids for batch in _batches(starts) for ids in _encoded(tokenizer, batch, max_length)]
+    for index, text in enumerate(texts):
+        start = starts[index]
+        while len(found[index]) < max_length and len(start) < len(text):
+            start = _start(text, 2 * len(start))
+            [found[index]] = _encoded(tokenizer, [start], max_length)
+    return found
+
+
+def _can_be_cut(tokenizer: Tokenizer) -> bool:
+    """Whether the ids of a text begin with those of its first words.
+
+    Not with a Replace normalizer: what it replaces may lie on both sides of a cut.
+    """
+    normalizer = tokenizer.normalizer
+    return normalizer is None or b'"Replace"' not in normalizer.__getstate__()
+
+
+def _start(text: str, limit: int | None) -> str:
+    """The text up to the first end of a word from `limit` characters on."""
+    if limit is None or len(text) <= limit:
+        return text
+    end = _END_OF_WORD.search(text, limit)
+    return text if end is None else text[: end.start()]
+
+
+def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
+    """Texts that are tokenized together, in order; a long one stands alone."""
+    batch, size = list[str](), 0
+    for text in texts:
+        if batch and size + len(text) > _AT_ONCE:
+            yield batch
+            batch, size = [], 0
+        batch.append(text)
+        size += len(text)
+    if batch:
+        yield batch
+
+
+def _encoded(tokenizer: Tokenizer, texts: list[str], max_length: int) -> list[list[int]]:
+    coded = [text.encode("utf-8", "replace") for text in texts]
+    sound, size = [each.decode("utf-8") for each in coded], sum(map(len, coded))
+    with _one_long_text if size > _LONG else contextlib.nullcontext():
+        _require_memory(_PER_BYTE * size)
+        if size <= _LONG and len(sound) == 1:
+            encodings = [tokenizer.encode(sound[0], add_special_tokens=False)]
+        else:
+            encodings = tokenizer.encode_batch_fast(sound, add_special_tokens=False)
+        return [encoding.ids[:max_length] for encoding in encodings]
+
+
+def _require_memory(size: int) -> None:
+    """Raises MemoryError without so many bytes; the library would abort the whole process."""
+    try:
+        mmap.mmap(-1, max(size, 1)).close()
+    except OSError:
+        raise MemoryError from None
