@@ -53,7 +53,7 @@ def zipped() -> bytes:
 @pytest.mark.parametrize(
     ("content", "advice"),
     [
-        (gzip.compress(KOREAN.encode()), "gunzip"),
+        (gzip.compress(KOREAN.encode(), mtime=0), "gunzip"),
         (zipped(), "save it as CSV"),
         (b"PAR1\x15\x04", "Parquet"),
         (KOREAN.encode("utf-16"), "iconv -f utf-16 -t utf-8"),
