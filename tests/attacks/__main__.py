@@ -11,9 +11,10 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.attacks import signals
 from tests.attacks.common import Tally
 
-ATTACKS: dict[str, Callable[[Tally, Path], None]] = {}
+ATTACKS: dict[str, Callable[[Tally, Path], None]] = {"signals": signals.attack}
 
 
 def main() -> int:

@@ -4,11 +4,12 @@ import logging
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -20,10 +21,10 @@ from nsmc.experiments.record import state_of
 from nsmc.experiments.reports.report import write_report
 from nsmc.experiments.resolvers import register_resolvers
 from nsmc.experiments.schema import check_sweep
-from nsmc.experiments.sweeps.launching import launch
+from nsmc.experiments.sweeps.launching import launch, starts_processes
 from nsmc.experiments.sweeps.plan import Job, plan_jobs, record_refused
 from nsmc.experiments.sweeps.search import Compose, run_search
-from nsmc.experiments.sweeps.stopping import how_to_go_on
+from nsmc.experiments.sweeps.stopping import how_to_go_on, lock_for_jobs
 from nsmc.experiments.sweeps.tell import counts, plan_table
 from nsmc.training.signals import Interrupted, raise_on_signals
 
@@ -55,8 +56,8 @@ def run_sweep(
     folder.mkdir(parents=True, exist_ok=True)
     OmegaConf.save(master, folder / "multirun.yaml")
     record_refused(jobs, folder)
-    with _advice(folder):
-        launch([job for job in jobs if job.is_to_run], master, context, task)
+    with _interruptible(folder, master) as lock:
+        launch([job for job in jobs if job.is_to_run], master, context, task, lock)
     finish(jobs, folder)
 
 
@@ -72,19 +73,21 @@ def _search(
     if others:
         raise ValueError("a search takes no lists of values: put them into search.space")
     folder = Path(master.hydra.sweep.dir)
-    with _advice(folder):
-        launched = partial(launch, master=master, context=context, task=task)
+    with _interruptible(folder, master) as lock:
+        launched = partial(launch, master=master, context=context, task=task, lock=lock)
         jobs = run_search(compose, launched, overrides, folder, dry_run)
     if not dry_run:
         finish(jobs, folder)
 
 
 @contextmanager
-def _advice(folder: Path) -> Iterator[None]:
-    """Add to an interruption how to go on."""
+def _interruptible(folder: Path, master: DictConfig) -> Iterator[FileLock | None]:
+    """Add to an interruption how to go on. Yields the lock that jobs in other processes watch."""
     raise_on_signals()
+    others = starts_processes(master.hydra.launcher)
     try:
-        yield
+        with lock_for_jobs(folder) if others else nullcontext() as lock:
+            yield lock
     except (KeyboardInterrupt, Interrupted) as error:
         signum = error.signum if isinstance(error, Interrupted) else signal.SIGINT
         raise Interrupted(signum, how_to_go_on(folder)) from None

@@ -35,6 +35,32 @@ def test_a_configuration_that_is_read_only_is_launched_all_the_same(
     plugins = SimpleNamespace(instance=lambda: SimpleNamespace(instantiate_launcher=Launcher))
     monkeypatch.setattr(launching, "Plugins", plugins)
     nothing: Any = None
-    launching.launch([job], master, nothing, nothing)
+    launching.launch([job], master, nothing, nothing, lock=None)
     assert seen == [str(tmp_path / "sweep")]
     assert OmegaConf.is_readonly(master.hydra) == is_read_only
+
+
+@pytest.mark.parametrize(
+    ("launcher", "in_others"),
+    [
+        ({"_target_": "hydra._internal.core_plugins.basic_launcher.BasicLauncher"}, False),
+        ({"_target_": "hydra_plugins.hydra_joblib_launcher.JoblibLauncher", "n_jobs": 1}, False),
+        ({"_target_": "hydra_plugins.hydra_joblib_launcher.JoblibLauncher", "n_jobs": 2}, True),
+        ({"_target_": "hydra_plugins.hydra_submitit_launcher.LocalLauncher"}, True),
+        ({"_target_": "hydra_plugins.hydra_submitit_launcher.SlurmLauncher"}, False),
+        ({}, False),
+    ],
+)
+def test_which_launchers_start_processes_that_end_with_the_sweep(
+    launcher: dict[str, Any], in_others: bool
+) -> None:
+    if launcher.get("n_jobs"):
+        pytest.importorskip("joblib")
+    assert launching.starts_processes(OmegaConf.create(launcher)) == in_others
+
+
+def test_joblib_on_one_core_runs_its_jobs_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("joblib")
+    monkeypatch.setattr("joblib.effective_n_jobs", lambda wanted: {-1: 1}[wanted])
+    launcher = {"_target_": "hydra_plugins.hydra_joblib_launcher.JoblibLauncher", "n_jobs": -1}
+    assert not launching.starts_processes(OmegaConf.create(launcher))
