@@ -11,13 +11,13 @@ if __name__ == "__main__":
 
 import logging
 import math
-import multiprocessing
 import os
 import sys
 from pathlib import Path
 from typing import Any
 
 import hydra
+from hydra.conf import HydraConf
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
@@ -29,9 +29,9 @@ from nsmc.experiments.record import read_record
 from nsmc.experiments.resolvers import register_resolvers
 from nsmc.experiments.resuming import AUTO, resumed_config
 from nsmc.experiments.schema import check_config, is_for_many_runs
-from nsmc.experiments.sweeps.stopping import how_to_go_on, is_stopping
+from nsmc.experiments.sweeps.stopping import how_to_go_on, is_started_for_jobs, run_until_told
 from nsmc.streams import accept_every_text
-from nsmc.training.signals import Interrupted, raise_on_signals
+from nsmc.training.signals import raise_on_signals
 
 log = logging.getLogger(__name__)
 
@@ -43,43 +43,44 @@ def main(cfg: DictConfig) -> float:
     register_resolvers()
     hydra_config = HydraConfig.get()
     is_sweep = hydra_config.mode == RunMode.MULTIRUN
-    typed = list(hydra_config.overrides.task)
-    overrides = [*search_path(), *typed]
-    folder = Path(hydra_config.runtime.output_dir)
-    if is_sweep and is_stopping(folder.parent):
-        return math.nan
     # hydra.job.chdir=true or not, paths are relative to where they were typed.
     os.chdir(hydra_config.runtime.cwd)
     with one_line_errors(others_follow=is_sweep):
-        values: Any = OmegaConf.to_container(cfg, resolve=True)
-        if values["resume"] in (None, AUTO):
-            config = check_config(values)
-            if config.resume == AUTO and read_record(folder) is None:
-                log.info("resume=auto: no unfinished run is like this one; a new one begins")
-        else:
-            config = resumed_config(folder, values, typed)
-        if not is_sweep and is_for_many_runs(config):
-            raise ValueError("search and sweep are for many runs: python train.py -m …")
-        # Only now: importing torch and Lightning takes seconds, a mistyped key should not.
-        exit_on_signals(_last_words(folder, is_sweep))
-        from nsmc.experiments.run import run_and_tell
-
-        raise_on_signals()
-        try:
-            command = command_line(overrides, flags())
-            metrics = run_and_tell(config, folder, command, overrides, is_sweep)
-        except Interrupted:
-            if is_sweep and is_stopping(folder.parent):
-                return math.nan
-            raise
-        return metrics.get(config.callbacks.checkpoint.monitor, math.nan)
+        if is_sweep and is_started_for_jobs():
+            return run_until_told(lambda: _run(cfg, hydra_config, None))
+        folder = Path(hydra_config.runtime.output_dir)
+        advice = f": {how_to_go_on(folder.parent)}" if is_sweep else ""
+        return _run(cfg, hydra_config, f"interrupted{advice}")
 
 
-def _last_words(folder: Path, is_sweep: bool) -> str | None:
-    """What to print where a signal ends the process before the run has begun."""
-    if multiprocessing.parent_process() is not None:  # a launcher's: the first process says it
-        return None
-    return f"interrupted: {how_to_go_on(folder.parent)}" if is_sweep else "interrupted"
+def _run(cfg: DictConfig, hydra_config: HydraConf, last_words: str | None) -> float:
+    """Run a job; returns the metric that is monitored, NaN where there is none.
+
+    `last_words` are printed where a signal ends the process before the run has begun; None where
+    whoever started the process decides what a signal does.
+    """
+    is_sweep = hydra_config.mode == RunMode.MULTIRUN
+    typed = list(hydra_config.overrides.task)
+    overrides = [*search_path(), *typed]
+    folder = Path(hydra_config.runtime.output_dir)
+    values: Any = OmegaConf.to_container(cfg, resolve=True)
+    if values["resume"] in (None, AUTO):
+        config = check_config(values)
+        if config.resume == AUTO and read_record(folder) is None:
+            log.info("resume=auto: no unfinished run is like this one; a new one begins")
+    else:
+        config = resumed_config(folder, values, typed)
+    if not is_sweep and is_for_many_runs(config):
+        raise ValueError("search and sweep are for many runs: python train.py -m …")
+    if last_words is not None:
+        exit_on_signals(last_words)
+    # Only now: importing torch and Lightning takes seconds, a mistyped key should not.
+    from nsmc.experiments.run import run_and_tell
+
+    raise_on_signals()
+    command = command_line(overrides, flags())
+    metrics = run_and_tell(config, folder, command, overrides, is_sweep)
+    return metrics.get(config.callbacks.checkpoint.monitor, math.nan)
 
 
 if __name__ == "__main__":

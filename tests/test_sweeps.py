@@ -287,6 +287,19 @@ def test_jobs_in_parallel_stop_with_their_checkpoints(corpus: Path, tmp_path: Pa
     assert rest.count("a checkpoint follows the step") == 2
 
 
+@pytest.mark.skipif(find_spec("joblib") is None, reason="needs the extra parallel")
+def test_jobs_that_joblib_runs_in_one_process_stop(corpus: Path, tmp_path: Path) -> None:
+    launcher = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=1")
+    values = ("-m", *launcher, "seed=1,2", "trainer.max_epochs=999", place(tmp_path))
+    with started(train_command(corpus, *values, "model.schedule=constant")) as (process, said):
+        wait_for("epoch 3/", said)
+        process.send_signal(signal.SIGTERM)
+        rest = said.read()
+        assert process.wait() == 143
+    assert "goes on with what is missing" in rest and rest.count("stopping: ") == 1
+    assert [record["status"] for record in records(tmp_path).values()] == ["interrupted"]
+
+
 def test_options_for_sweeps_need_a_sweep(corpus: Path, tmp_path: Path) -> None:
     for option in ("sweep.dry_run=true", "sweep.force=true", "sweep=name", "search=optuna"):
         finished = train(corpus, option, f"hydra.run.dir={tmp_path}", expect=1)

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.attacks import bundles, files, memory, records
+from tests.attacks import bundles, files, memory, records, signals
 from tests.attacks.common import Tally
 
 ATTACKS: dict[str, Callable[[Tally, Path], None]] = {
@@ -19,6 +19,7 @@ ATTACKS: dict[str, Callable[[Tally, Path], None]] = {
     "files": files.attack,
     "memory": memory.attack,
     "records": records.attack,
+    "signals": signals.attack,
 }
 
 

@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 from contextlib import nullcontext
 
+from filelock import FileLock
 from hydra.core.plugins import Plugins
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict, read_write
@@ -13,7 +14,7 @@ from nsmc.experiments.errors import describe
 from nsmc.experiments.overrides import quoted
 from nsmc.experiments.record import read_record, state_of, write_record
 from nsmc.experiments.sweeps.plan import Job
-from nsmc.experiments.sweeps.stopping import stopped_together
+from nsmc.experiments.sweeps.stopping import stopping_together
 
 log = logging.getLogger(__name__)
 
@@ -21,9 +22,13 @@ _ATTEMPTS = 2  # at jobs whose process, or whose neighbour's, died
 
 
 def launch(
-    jobs: Sequence[Job], master: DictConfig, context: HydraContext, task: TaskFunction
+    jobs: Sequence[Job],
+    master: DictConfig,
+    context: HydraContext,
+    task: TaskFunction,
+    lock: FileLock | None,
 ) -> None:
-    """Run the jobs, each in its folder.
+    """Run the jobs, each in its folder; `lock` is the one that they watch in processes of theirs.
 
     A process that dies, as for want of memory, may take others with it, and the launcher gives up:
     what is then left is launched once more, and what dies again has failed.
@@ -32,7 +37,7 @@ def launch(
         if not jobs:
             return
         try:
-            _launch_once(jobs, master, context, task)
+            _launch_once(jobs, master, context, task, lock)
             return
         except Exception as error:
             log.error("error: a job's process died: %s", describe(error)[:200])
@@ -48,8 +53,20 @@ def _is_left(job: Job) -> bool:
     return state_of(job.folder) in ("new", "interrupted")
 
 
+def starts_processes(launcher: DictConfig) -> bool:
+    """Whether the launcher runs jobs in processes of their own that are to end with the sweep.
+
+    Those of a cluster go on without it.
+    """
+    return _jobs_at_once(launcher) > 1 or _name(launcher) == "LocalLauncher"  # submitit's
+
+
 def _launch_once(
-    jobs: Sequence[Job], master: DictConfig, context: HydraContext, task: TaskFunction
+    jobs: Sequence[Job],
+    master: DictConfig,
+    context: HydraContext,
+    task: TaskFunction,
+    lock: FileLock | None,
 ) -> None:
     with read_write(master.hydra), open_dict(master.hydra):  # which Hydra 1.4 makes read-only
         # Resolved here: where a launcher's processes are, the resolvers are not known.
@@ -58,8 +75,7 @@ def _launch_once(
         config=master, hydra_context=context, task_function=task
     )
     at_once = _jobs_at_once(master.hydra.launcher)
-    together = stopped_together([job.folder for job in jobs]) if at_once else nullcontext()
-    with together:
+    with nullcontext() if lock is None else stopping_together(lock):
         launcher.launch([_launched(job, at_once) for job in jobs], initial_job_idx=0)
 
 
@@ -71,15 +87,23 @@ def _launched(job: Job, at_once: int) -> list[str]:
         f"hydra.sweep.subdir={quoted(job.folder.name)}",
     ]
     overrides = [*job.overrides, *place]
-    if at_once and job.config is not None and job.config.trainer.threads is None:
+    if at_once > 1 and job.config is not None and job.config.trainer.threads is None:
         overrides.append(f"trainer.threads={max(1, _cores() // at_once)}")
     return overrides
 
 
 def _jobs_at_once(launcher: DictConfig) -> int:
-    """How many jobs run at once in processes of their own on this machine; 0 where none do."""
-    wanted = launcher.get("n_jobs") or 0
-    return wanted if wanted >= 0 else max(1, _cores() + 1 + wanted)  # as joblib counts
+    """How many jobs joblib runs at once; with 1 it runs them in this process."""
+    if _name(launcher) != "JoblibLauncher":
+        return 1
+    from joblib import effective_n_jobs  # type: ignore[import-untyped]  # of an extra
+
+    jobs_at_once: int = effective_n_jobs(launcher.n_jobs)
+    return jobs_at_once
+
+
+def _name(launcher: DictConfig) -> str:
+    return str(launcher.get("_target_", "")).rpartition(".")[2]
 
 
 def _cores() -> int:

@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,10 +26,15 @@ Launch = Callable[[Sequence[Job]], None]
 
 
 def run_search(
-    compose: Compose, launch: Launch, overrides: Sequence[str], folder: Path, dry_run: bool
+    compose: Compose,
+    launching: Callable[[], AbstractContextManager[Launch]],
+    overrides: Sequence[str],
+    folder: Path,
+    dry_run: bool,
 ) -> list[Job]:
     """Run trials until there are as many as wanted; the jobs that were run here.
 
+    `launching` is entered before the first trial, and gives what launches the jobs of each.
     Raises ValueError for a space whose ends make no valid configuration.
     """
     config = check_config(compose(overrides))
@@ -51,10 +56,11 @@ def run_search(
             )
             return []
         jobs: list[Job] = []
-        while batch := _next_jobs(study, compose, overrides, config):
-            _run_batch(study, launch, batch, config)
-            jobs += batch.values()
-            _save_importances(study, folder)
+        with launching() as launch:
+            while batch := _next_jobs(study, compose, overrides, config):
+                _run_batch(study, launch, batch, config)
+                jobs += batch.values()
+                _save_importances(study, folder)
         return jobs
 
 

@@ -4,7 +4,7 @@ import logging
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,10 @@ from nsmc.experiments.record import state_of
 from nsmc.experiments.reports.report import write_report
 from nsmc.experiments.resolvers import register_resolvers
 from nsmc.experiments.schema import check_sweep
-from nsmc.experiments.sweeps.launching import launch
+from nsmc.experiments.sweeps.launching import launch, starts_processes
 from nsmc.experiments.sweeps.plan import Job, plan_jobs, record_refused
-from nsmc.experiments.sweeps.search import Compose, run_search
-from nsmc.experiments.sweeps.stopping import how_to_go_on
+from nsmc.experiments.sweeps.search import Compose, Launch, run_search
+from nsmc.experiments.sweeps.stopping import how_to_go_on, lock_for_jobs
 from nsmc.experiments.sweeps.tell import counts, plan_table
 from nsmc.training.signals import Interrupted, raise_on_signals
 
@@ -55,8 +55,8 @@ def run_sweep(
     folder.mkdir(parents=True, exist_ok=True)
     OmegaConf.save(master, folder / "multirun.yaml")
     record_refused(jobs, folder)
-    with _advice(folder):
-        launch([job for job in jobs if job.is_to_run], master, context, task)
+    with _launching(folder, master, context, task) as launch_jobs:
+        launch_jobs([job for job in jobs if job.is_to_run])
     finish(jobs, folder)
 
 
@@ -72,19 +72,22 @@ def _search(
     if others:
         raise ValueError("a search takes no lists of values: put them into search.space")
     folder = Path(master.hydra.sweep.dir)
-    with _advice(folder):
-        launched = partial(launch, master=master, context=context, task=task)
-        jobs = run_search(compose, launched, overrides, folder, dry_run)
+    launching = partial(_launching, folder, master, context, task)
+    jobs = run_search(compose, launching, overrides, folder, dry_run)
     if not dry_run:
         finish(jobs, folder)
 
 
 @contextmanager
-def _advice(folder: Path) -> Iterator[None]:
-    """Add to an interruption how to go on."""
+def _launching(
+    folder: Path, master: DictConfig, context: HydraContext, task: TaskFunction
+) -> Iterator[Launch]:
+    """What launches jobs, for as long as the sweep goes; to an interruption, add how to go on."""
     raise_on_signals()
+    others = starts_processes(master.hydra.launcher)
     try:
-        yield
+        with lock_for_jobs(folder) if others else nullcontext() as lock:
+            yield partial(launch, master=master, context=context, task=task, lock=lock)
     except (KeyboardInterrupt, Interrupted) as error:
         signum = error.signum if isinstance(error, Interrupted) else signal.SIGINT
         raise Interrupted(signum, how_to_go_on(folder)) from None
