@@ -68,12 +68,11 @@ class FirstLayer:
         """Contributions [V, G] for each direction, and which row of them each token [N] has."""
         if not self.is_complete:
             self._seen += packed.ids.size
-            if self._seen > _WORTH_A_TABLE:
-                self._fill(np.flatnonzero(~self._has_block))
-                self.is_complete = True
-            else:
-                blocks = np.unique(packed.ids // _BLOCK)
-                self._fill(blocks[~self._has_block[blocks]])
+            is_enough = self._seen > _WORTH_A_TABLE
+            is_needed = np.full_like(self._has_block, is_enough)
+            is_needed[packed.ids // _BLOCK] = True
+            self._fill(np.flatnonzero(is_needed & ~self._has_block))
+            self.is_complete = is_enough
         return self._tables, packed.ids
 
     def _fill(self, blocks: IntArray) -> None:

@@ -16,6 +16,7 @@ from tokenizers import Tokenizer
 
 _PER_TOKEN = 8  # characters; few reviews have more, so that one attempt is mostly enough
 
+_SHORT = 500  # characters that are tokenized as they are
 _AT_ONCE = 1 << 16  # characters of texts that are tokenized together
 
 # Bytes of a text, mostly one endless word, that is tokenized while no other thread has such a one,
@@ -29,6 +30,8 @@ _END_OF_WORD = re.compile(r"(?<=\S)[ \t\n\r\u3000]")
 
 def token_ids(tokenizer: Tokenizer, texts: Sequence[str], max_length: int) -> list[list[int]]:
     """The first `max_length` ids of each text; what UTF-8 cannot hold is read as "?"."""
+    if len(texts) == 1 and len(texts[0]) < _SHORT:  # a program that asks once waits for this
+        return [tokenizer.encode(_sound(texts[0]), add_special_tokens=False).ids[:max_length]]
     limit = _PER_TOKEN * max_length if _can_be_cut(tokenizer) else None
     starts = [_start(text, limit) for text in texts]
     found = [ids for batch in _batches(starts) for ids in _encoded(tokenizer, batch, max_length)]
@@ -71,15 +74,16 @@ def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
 
 
 def _encoded(tokenizer: Tokenizer, texts: list[str], max_length: int) -> list[list[int]]:
-    coded = [text.encode("utf-8", "replace") for text in texts]
-    sound, size = [each.decode("utf-8") for each in coded], sum(map(len, coded))
+    sound = [_sound(text) for text in texts]
+    size = sum(len(text.encode()) for text in sound)
     with _one_long_text if size > _LONG else contextlib.nullcontext():
         _require_memory(_PER_BYTE * size)
-        if size <= _LONG and len(sound) == 1:
-            encodings = [tokenizer.encode(sound[0], add_special_tokens=False)]
-        else:
-            encodings = tokenizer.encode_batch_fast(sound, add_special_tokens=False)
+        encodings = tokenizer.encode_batch_fast(sound, add_special_tokens=False)
         return [encoding.ids[:max_length] for encoding in encodings]
+
+
+def _sound(text: str) -> str:
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _require_memory(size: int) -> None:

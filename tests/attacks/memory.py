@@ -54,8 +54,8 @@ def _files(texts: list[str]) -> Iterator[tuple[str, Iterable[bytes], int]]:
     for letter in ("a", "ㅋ", "\ufdfa", " "):
         word = letter * (1_000_000 // len(letter.encode()))
         yield f"8 MB in words of 1 MB of {letter!r}", itertools.repeat(_line(word)), 8 * 10**6
-    yield "300 MB of ordinary reviews", itertools.cycle(reviews), 300 * 10**6
-    yield "20 MB of damaged rows", itertools.repeat(b"1\t2\n"), 20 * 10**6
+    yield "50 MB of ordinary reviews", itertools.cycle(reviews), 50 * 10**6
+    yield "4 MB of damaged rows", itertools.repeat(b"1\t2\n"), 4 * 10**6
 
 
 def _joined(texts: list[str], size: int) -> bytes:
