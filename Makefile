@@ -28,6 +28,7 @@ install: .venv/installed ## make .venv with the pinned dependencies
 anew:
 	@command -v $(firstword $(PYTHON)) >/dev/null || { echo "PYTHON=$(PYTHON): no such program" >&2; exit 1; }
 	@$(PYTHON) -c '$(REQUIRE)'
+	@test ! -e .venv || echo "making .venv anew: it has no pip, or is not of $(PYTHON)"
 	@rm -rf .venv
 
 train: install ## train a GRU on the sample corpus, on the CPU, from nothing and from the package's bundle

@@ -6,6 +6,7 @@ A file that is there is left as it is, whatever it contains: it may be the user'
 import logging
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,9 +42,15 @@ def check_root(root: Path) -> None:
     there = next(path for path in (root, *root.absolute().parents) if path.exists())
     if not there.is_dir():
         raise NotADirectoryError(
-            f"data.root={root}: {there} is a file; set data.root to the folder that has it and "
-            "data.train_file and data.test_file to the files' names"
+            f"data.root={root}: {there} is a file; for files of your own set data=folder, "
+            "data.root to their folder, and data.train_file and data.test_file to their names"
         )
+
+
+def are_published(root: Path, files: Mapping[str, RemoteFile]) -> bool:
+    """Whether those of the files that are there already are what is published under their names."""
+    there = {root / name: remote for name, remote in files.items() if (root / name).is_file()}
+    return all(digest_of_file(path) == remote.sha256 for path, remote in there.items())
 
 
 def fetch_missing(root: Path, files: dict[str, RemoteFile | None]) -> None:

@@ -166,7 +166,8 @@ def encode_corpus(files: CorpusFiles, settings: EncodingSettings, cache_dir: Pat
     if files.unlabelled is not None:
         parts.append(digest_of_file(files.unlabelled))
     folder = cache_dir / digest_of([_FORMAT, tokenizers.__version__, *parts])
-    built = cached_folder(folder, lambda scratch: _build(scratch, files, settings))
+    trained = cache_dir / f"{folder.name}-tokenizer"
+    built = cached_folder(folder, lambda scratch: _build(scratch, files, settings, trained))
     info = json.loads((folder / "info.json").read_text())
     splits = {name: _open(folder, name) for name in info["reviews"]}
     files.check_labels(splits["train"].labels)  # a language model may have encoded the corpus
@@ -185,7 +186,7 @@ def encode_corpus(files: CorpusFiles, settings: EncodingSettings, cache_dir: Pat
     )
 
 
-def _build(folder: Path, files: CorpusFiles, settings: EncodingSettings) -> None:
+def _build(folder: Path, files: CorpusFiles, settings: EncodingSettings, trained: Path) -> None:
     log.info("reading %s", " and ".join(str(path) for path in (files.train, files.test) if path))
     train, val = files.read_training(settings)
     parts = {"train": train, "val": val}
@@ -194,7 +195,7 @@ def _build(folder: Path, files: CorpusFiles, settings: EncodingSettings) -> None
     if files.unlabelled is not None:
         log.info("reading %s", files.unlabelled)
         parts[UNLABELLED] = files.read_unlabelled(val)
-    tokenizer = _tokenizer(folder / "tokenizer.json", files, parts, settings)
+    tokenizer = _tokenizer(folder / "tokenizer.json", files, parts, settings, trained)
     for name, reviews in parts.items():
         log.info("encoding %s: %s reviews", name, f"{len(reviews):,}")
         _save(folder, name, encode_reviews(tokenizer, reviews))
@@ -204,13 +205,27 @@ def _build(folder: Path, files: CorpusFiles, settings: EncodingSettings) -> None
 
 
 def _tokenizer(
-    path: Path, files: CorpusFiles, parts: Mapping[str, Reviews], settings: EncodingSettings
+    path: Path,
+    files: CorpusFiles,
+    parts: Mapping[str, Reviews],
+    settings: EncodingSettings,
+    trained: Path,
 ) -> Tokenizer:
-    """The tokenizer that is given, or one trained on the reviews that are trained on; at `path`."""
-    if files.tokenizer is not None:
-        tokenizer = read_tokenizer(files.tokenizer)
-        shutil.copyfile(files.tokenizer, path)
-        return tokenizer
+    """The tokenizer that is given, or one trained on the reviews that are trained on; at `path`.
+
+    A trained one is kept in the folder `trained`, too: its minutes are not lost where the encoding
+    that follows is interrupted.
+    """
+    source = files.tokenizer
+    if source is None:
+        cached_folder(trained, lambda scratch: _train(scratch / path.name, parts, settings))
+        source = trained / path.name
+    tokenizer = read_tokenizer(source)
+    shutil.copyfile(source, path)
+    return tokenizer
+
+
+def _train(path: Path, parts: Mapping[str, Reviews], settings: EncodingSettings) -> None:
     texts = [text for name in ("train", UNLABELLED) if name in parts for text in parts[name].texts]
     log.info("training the tokenizer on %s reviews", f"{len(texts):,}")
     tokenizer = train_tokenizer(
@@ -220,7 +235,6 @@ def _tokenizer(
         normalization=settings.normalization,
     )
     save_tokenizer(tokenizer, path)
-    return tokenizer
 
 
 def encode_reviews(tokenizer: Tokenizer, reviews: Reviews) -> EncodedReviews:

@@ -10,11 +10,11 @@ from pytorch_lightning.loggers import CSVLogger, Logger
 
 from nsmc.data.cache import digest_of_file
 from nsmc.data.datamodule import ReviewDataModule
-from nsmc.data.download import RemoteFile
+from nsmc.data.download import RemoteFile, are_published
 from nsmc.data.encoding import EncodingSettings
 from nsmc.data.soft_labels import Distillation
 from nsmc.data.training_set import TrainingSettings
-from nsmc.experiments.schema import LoggerConfig, RunConfig
+from nsmc.experiments.schema import DataConfig, LoggerConfig, RunConfig
 from nsmc.runtime.bundle import TOKENIZER_FILE
 from nsmc.runtime.choosing import bundle_folder
 from nsmc.training.averaging import WeightAverage
@@ -35,13 +35,11 @@ def build_datamodule(run: RunConfig) -> ReviewDataModule:
     distillation = None
     if distill.teachers:
         distillation = Distillation(tuple(distill.teachers), distill.weight, distill.temperature)
-    published = (config.remote_files or {}).items()
-    remote = {name: RemoteFile(file.url, file.sha256) for name, file in published}
     return ReviewDataModule(
         root=config.root,
         train_file=config.train_file,
         test_file=config.test_file,
-        remote_files=remote,
+        remote_files=_remote_files(config),
         cache_dir=config.cache_dir,
         encoding=EncodingSettings(
             validation_fraction=config.validation_fraction,
@@ -59,7 +57,7 @@ def build_datamodule(run: RunConfig) -> ReviewDataModule:
         bucketing=config.bucketing,
         seed=run.seed,
         unlabelled_file=config.unlabelled_file if _has_unlabelled(run) else None,
-        unlabelled_archive=config.own_archive,
+        unlabelled_archive=_archive(config),
         test=run.test,
         classifies=run.task != "pretrain",
         tokenizer=str(tokenizer) if tokenizer else None,
@@ -76,9 +74,29 @@ def _has_unlabelled(run: RunConfig) -> bool:
     merely fewer soft labels.
     """
     data = run.data
-    if run.task != "linear" or data.own_archive is not None:
+    if run.task != "linear" or _archive(data) is not None:
         return data.unlabelled
     return data.unlabelled and (Path(data.root).expanduser() / data.unlabelled_file).is_file()
+
+
+def _remote_files(data: DataConfig) -> dict[str, RemoteFile]:
+    published = (data.remote_files or {}).items()
+    return {name: RemoteFile(file.url, file.sha256) for name, file in published}
+
+
+def _archive(data: DataConfig) -> str | None:
+    """The archive of the corpus's unlabelled reviews; none where its files are somebody's own."""
+    return data.own_archive if has_published_files(data) else None
+
+
+def has_published_files(data: DataConfig) -> bool:
+    """Whether no file of the corpus is another one than is published under its name."""
+    return are_published(Path(data.root).expanduser(), _remote_files(data))
+
+
+def corpus_name(data: DataConfig) -> str:
+    """What the model card calls the corpus."""
+    return data.name if has_published_files(data) else f"{data.name}, with other files"
 
 
 def fetch_unlabelled_reviews(config: RunConfig) -> None:

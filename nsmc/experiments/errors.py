@@ -136,7 +136,7 @@ def _describe_choice(wrong: str, options: Sequence[str]) -> str:
     line = f"{group}={choice}: no such choice; there are {', '.join(options)}"
     if group == "data" and re.search(r"[/\\.~]", choice):
         return (
-            f"{line}; for files of your own set data.root=FOLDER data.train_file=NAME "
+            f"{line}; for files of your own set data=folder data.root=FOLDER data.train_file=NAME "
             "data.test_file=NAME, or write configs/data/NAME.yaml"
         )
     return line

@@ -18,6 +18,7 @@ from nsmc.experiments.build import (
     build_callbacks,
     build_datamodule,
     build_trainer,
+    corpus_name,
     fetch_unlabelled_reviews,
 )
 from nsmc.experiments.continuing import Record, continuation, is_same, now, starting_checkpoint
@@ -109,7 +110,7 @@ def train(config: RunConfig, folder: Path, record: Record | None) -> Record:
     export = BundleExport(
         str(folder / "bundle"),
         labels=tuple(config.data.labels),
-        corpus=config.data.name,
+        corpus=corpus_name(config.data),
         command=known.get("command", ""),
         signature=known.get("signature", ""),
     )

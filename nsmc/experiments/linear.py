@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from torchmetrics.functional.classification import binary_accuracy, binary_auroc, binary_f1_score
 
 from nsmc.data.corpus import Reviews, read_reviews
 from nsmc.data.datamodule import ReviewDataModule
 from nsmc.data.soft_labels import SOFT_LABELS_FILE, write_soft_labels
 from nsmc.experiments.schema import RunConfig
 from nsmc.runtime.extras import needs_extra
+from nsmc.training.metrics import classification_metrics, defined
 
 log = logging.getLogger(__name__)
 
@@ -68,10 +68,6 @@ def train_linear(config: RunConfig, datamodule: ReviewDataModule, folder: Path) 
 def _metrics(split: str, reviews: Reviews, answers: np.ndarray[Any, Any]) -> dict[str, float]:
     found, labels = torch.from_numpy(answers).float(), torch.from_numpy(reviews.labels).long()
     loss = torch.nn.functional.binary_cross_entropy(found, labels.float())
-    values = {
-        "loss": loss,
-        "accuracy": binary_accuracy(found, labels),
-        "f1": binary_f1_score(found, labels),
-        "auroc": binary_auroc(found, labels),
-    }
-    return {f"{split}/{name}": round(float(value), 6) for name, value in values.items()}
+    metrics = classification_metrics(split)
+    metrics.update(found, labels)
+    return defined({f"{split}/loss": loss, **metrics.compute()}, split)

@@ -20,7 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from nsmc.atomic import write_file
 from nsmc.data.soft_labels import SOFT_LABELS_FILE
-from nsmc.experiments.build import CHECKPOINTS, fetch_unlabelled_reviews
+from nsmc.experiments.build import CHECKPOINTS, corpus_name, fetch_unlabelled_reviews
 from nsmc.experiments.commands import shortened
 from nsmc.experiments.composition import SEARCH_PATH, composed, flags, search_path
 from nsmc.experiments.continuing import other_run
@@ -125,7 +125,8 @@ def run_recipe(
         done = _run_steps(config.recipe, own, launch, compose_step)
         last = list(done.values())[-1]
         if (last / "bundle").is_dir():
-            adopt_bundle(last / "bundle", folder / "bundle", command, key, config.data.name)
+            corpus = corpus_name(config.data)
+            adopt_bundle(last / "bundle", folder / "bundle", command, key, corpus)
         else:
             adopt_soft_labels(last, folder)
         running |= _results(done)

@@ -1,5 +1,6 @@
 """What a run's record has of a training: what it took, what it gave, and the final metrics."""
 
+import logging
 from typing import Any
 
 import pytorch_lightning as L
@@ -7,8 +8,11 @@ import pytorch_lightning as L
 from nsmc.data.datamodule import ReviewDataModule
 from nsmc.training.export import best_checkpoint
 from nsmc.training.language_model import LanguageModule
+from nsmc.training.metrics import defined
 from nsmc.training.module import SentimentModule
 from nsmc.training.progress import TrainingProgress
+
+log = logging.getLogger(__name__)
 
 
 def measure(
@@ -28,11 +32,11 @@ def measure(
         trainer.test(module, datamodule=datamodule, ckpt_path=best, verbose=False)
         measured |= trainer.callback_metrics
     trainer.loggers = loggers
-    return {
-        name: round(float(value), 6)
-        for name, value in measured.items()
-        if name.startswith(("val/", "test/"))
-    }
+    splits = ("val/", "test/")
+    metrics = defined(measured, *splits)
+    for name in (name for name in measured if name.startswith(splits) and name not in metrics):
+        log.warning("%s is undefined: all reviews of that part have one label", name)
+    return metrics
 
 
 def training_results(

@@ -40,7 +40,7 @@ def _at_home(path: str) -> str:
 
 
 def _is_set(value: str) -> str:
-    if value == "???":  # as OmegaConf writes a value that is still to be given
+    if value in ("", "???"):  # the latter as OmegaConf writes a value that is still to be given
         raise PydanticCustomError("missing", "missing")
     return value
 

@@ -82,6 +82,8 @@ def _split(words: Sequence[str]) -> tuple[Path | None, Sequence[str]]:
         return None, words
     if words[0] == "pretrained":
         return Path(words[0]), words[1:]
+    if len(words) > 1 and words[0][:1] == "p" and _is_like_pretrained(words[0]):
+        raise ValueError(f"{words[0]}: no such bundle; did you mean pretrained?")
     looks_like_path = "/" in words[0] and not any(c.isspace() for c in words[0])
     try:
         path = Path(words[0]).expanduser()
@@ -90,6 +92,12 @@ def _split(words: Sequence[str]) -> tuple[Path | None, Sequence[str]]:
     except (OSError, ValueError, RuntimeError):  # too long for a path, a NUL, "~" and no such user
         pass
     return None, words
+
+
+def _is_like_pretrained(word: str) -> bool:
+    from difflib import get_close_matches  # which takes its time, and is seldom needed
+
+    return bool(get_close_matches(word, ["pretrained"], cutoff=0.8))
 
 
 def _is_called_like_data(word: str) -> bool:

@@ -15,6 +15,7 @@ _SIGNATURES = {
     b"\x1f\x8b": "compressed by gzip; unpack it first, with gunzip",
     b"PK\x03\x04": "an Excel workbook or a zip archive; save it as CSV, or unpack it first",
     b"PAR1": "a Parquet file; write it as CSV or JSON Lines first",
+    b"[{": "a JSON array; write it as JSON Lines, an object on each line",
 }
 
 
@@ -30,7 +31,7 @@ def read_lines(stream: BinaryIO, name: str) -> Iterator[Line]:
     """The lines of a stream; none takes more memory than allowed.
 
     A byte order mark is no part of the first one. Raises ValueError, with the `name`, for what is
-    no text: compressed files, workbooks, UTF-16.
+    no text: compressed files, workbooks, JSON arrays, UTF-16.
     """
     number = 0
     while content := stream.readline(LONGEST_LINE):
@@ -62,8 +63,10 @@ def opened(path: str) -> BinaryIO:
         if sys.stdin is None:
             raise ValueError("standard input is closed")
         return sys.stdin.buffer
-    if not Path(path).exists() or Path(path).is_dir():
+    if not Path(path).exists():
         raise FileNotFoundError(f"{path}: no such file")
+    if Path(path).is_dir():
+        raise IsADirectoryError(f"{path}: a folder; name a file in it")
     return io.BufferedReader(Path(path).open("rb", buffering=0), 1 << 20)
 
 
@@ -72,14 +75,16 @@ def _refuse_binary(first: bytes, name: str) -> None:
     for signature, advice in _SIGNATURES.items():
         if first.startswith(signature):
             raise ValueError(f"{name}: {advice}")
-    if encoding := _utf16(first):
+    if encoding := _wide_encoding(first):
         raise ValueError(f"{name}: {_other_encoding(encoding)}")
     if b"\0" in first:
         raise ValueError(f"{name}: not text, its first line has NUL bytes")
 
 
-def _utf16(content: bytes) -> str:
-    """Its name, where the content has a byte order mark of UTF-16, or is full of NUL bytes."""
+def _wide_encoding(content: bytes) -> str:
+    """UTF-16 or UTF-32, where the content has its byte order mark, or is full of NUL bytes."""
+    if content.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")):
+        return "utf-32"
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "utf-16"
     for offset, encoding in ((1, "utf-16le"), (0, "utf-16be")):

@@ -185,6 +185,8 @@ def _refuse_damaged(header_error: str, name: str) -> None:
 
 
 def _places(header: list[str], columns: Columns, name: str) -> dict[str, int]:
+    if not any(header):
+        raise ValueError(f"{name}: the file is empty; expected a header")
     for column, option in ((columns.text, "--column"), (columns.label, "--label")):
         if column is not None and column not in header:
             raise ValueError(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pytorch_lightning as L
 import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.plugins.io import TorchCheckpointIO
@@ -46,6 +47,15 @@ class BestCheckpoint(ModelCheckpoint):
     Where the best one of then is no longer there, the best of what follows is kept. Of a path in
     the state only the name counts: the file is read, and deleted once it is no longer the best.
     """
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        value = trainer.callback_metrics.get(str(self.monitor))
+        if value is not None and torch.isnan(value):
+            raise ValueError(
+                f"callbacks.checkpoint.monitor={self.monitor} is undefined: all validation reviews "
+                "have one label; choose val/loss, or set data.validation_fraction higher"
+            )
+        super().on_train_epoch_end(trainer, pl_module)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         name = name_of(state_dict.get("best_model_path"))

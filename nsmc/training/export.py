@@ -16,6 +16,7 @@ from nsmc.runtime.predictor import Predictor
 from nsmc.runtime.vectors import write_vectors
 from nsmc.training.checkpoints import network_from_checkpoint
 from nsmc.training.classifier import RecurrentClassifier, pad
+from nsmc.training.metrics import defined
 from nsmc.training.model_card import model_card
 
 log = logging.getLogger(__name__)
@@ -96,11 +97,7 @@ class BundleExport(L.Callback):
         # Validations during the fit come before there is a bundle.
         if self.config is None:
             return
-        found = {
-            name: round(float(value), 6)
-            for name, value in trainer.callback_metrics.items()
-            if name.startswith(prefix)
-        }
+        found = defined(trainer.callback_metrics, prefix)
         self.config = dataclasses.replace(self.config, metrics={**self.config.metrics, **found})
         card = model_card(self.config, self.command, self.corpus)
         rewrite_config(self.folder, self.config, card)

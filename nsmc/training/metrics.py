@@ -1,9 +1,19 @@
 """What is measured: mean losses and classification metrics, over the reviews of all processes."""
 
+import math
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 from torchmetrics import Metric, MetricCollection
 from torchmetrics.classification import BinaryAccuracy, BinaryAUROC, BinaryF1Score
+from torchmetrics.utilities import dim_zero_cat
+
+
+def defined(values: Mapping[str, Tensor], *prefixes: str) -> dict[str, float]:
+    """The values, rounded, whose names begin so; without those that are undefined."""
+    found = {name: float(value) for name, value in values.items() if name.startswith(prefixes)}
+    return {name: round(value, 6) for name, value in found.items() if math.isfinite(value)}
 
 
 class MeanLoss(Metric):
@@ -33,14 +43,25 @@ class MeanLoss(Metric):
         return self.total / self.weight
 
 
+class AreaUnderROC(BinaryAUROC):
+    """NaN where all reviews have one label: there is no such area, while torchmetrics says 0."""
+
+    def compute(self) -> Tensor:  # type: ignore[override]  # as BinaryAUROC itself has it
+        labels = dim_zero_cat(self.target)
+        return super().compute() if labels.min() < labels.max() else torch.tensor(torch.nan)
+
+
 def classification_metrics(stage: str) -> MetricCollection:
-    """Accuracy, F1 and area under the ROC curve, named `stage`/accuracy and so on."""
+    """Accuracy, F1 and area under the ROC curve, named `stage`/accuracy and so on.
+
+    What is undefined is NaN.
+    """
     # Probabilities and labels are ours: checking them again at each step costs more than it finds.
     return MetricCollection(
         {
             "accuracy": BinaryAccuracy(validate_args=False),
-            "f1": BinaryF1Score(validate_args=False),
-            "auroc": BinaryAUROC(validate_args=False),
+            "f1": BinaryF1Score(validate_args=False, zero_division=torch.nan),
+            "auroc": AreaUnderROC(validate_args=False),
         },
         prefix=f"{stage}/",
     )

@@ -103,6 +103,6 @@ def _metrics_table(metrics: dict[str, float], positive: str) -> str:
     ]
     for key, name in _METRICS.items():
         cells = [metrics.get(f"{split}/{key}") for split in splits]
-        shown = ["" if value is None else f"{value:.4f}" for value in cells]
+        shown = ["undefined" if value is None else f"{value:.4f}" for value in cells]
         lines.append(f"| {name.format(positive=positive)} | " + " | ".join(shown) + " |")
     return "\n".join(lines)

@@ -168,8 +168,9 @@ class TrainingProgress(L.Callback):
             if name != "train/loss_step" and name != "train/loss"
         }
         self._check_loss(metrics["train/loss"], trainer.global_step)
+        known = {name: value for name, value in metrics.items() if math.isfinite(value)}
         self.history.append(
-            {"epoch": trainer.current_epoch + 1, "step": trainer.global_step, **metrics}
+            {"epoch": trainer.current_epoch + 1, "step": trainer.global_step, **known}
         )
         log.info("%s: %s", _epoch(trainer), _described(metrics))
 

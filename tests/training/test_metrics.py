@@ -9,7 +9,7 @@ import torch
 
 from nsmc.data.datamodule import ReviewDataModule
 from nsmc.training.language_model import LanguageModule, token_counts
-from nsmc.training.metrics import MeanLoss
+from nsmc.training.metrics import MeanLoss, classification_metrics, defined
 from nsmc.training.module import SentimentModule
 from nsmc.training.progress import TrainingProgress
 from tests.training.conftest import CLASSIFIER, OPTIMIZATION
@@ -98,3 +98,15 @@ def test_four_processes_measure_what_one_does(
         names |= {f"{s}/{name}" for s in ("train", "val", "test") for name in ("accuracy", "auroc")}
     assert names <= alone.keys() and alone["reviews"] == 42
     assert together == pytest.approx(alone, abs=1e-6)
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_of_one_label_alone_the_area_under_the_curve_is_undefined(label: int) -> None:
+    metrics = classification_metrics("val")
+    metrics.update(torch.tensor([0.2, 0.4, 0.1]), torch.full((3,), label))
+    found = metrics.compute()
+    assert found["val/auroc"].isnan()
+    assert found["val/f1"].isnan() == (label == 0)  # neither a positive label nor such an answer
+    assert "val/auroc" not in defined(found, "val/") and "val/accuracy" in defined(found, "val/")
+    metrics.update(torch.tensor([0.9]), torch.tensor([1 - label]))
+    assert metrics.compute()["val/auroc"] == (1.0 if label == 0 else 0.0)
