@@ -6,7 +6,8 @@ Nothing here knows Hydra.
 import logging
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -211,28 +212,38 @@ def fit(
     checkpoint: str | None,
 ) -> None:
     """Train, and export by callback. Raises Interrupted where the user does not wait for a step."""
-    try:
+    with _interrupted_and_not_left():
         trainer.fit(module, datamodule=datamodule, ckpt_path=checkpoint)
+
+
+@contextmanager
+def _interrupted_and_not_left() -> Iterator[None]:
+    """Raise Interrupted where Lightning answers Ctrl-C with an exit of its own, with code 1."""
+    try:
+        yield
     except SystemExit as error:
         if not isinstance(error.__context__, KeyboardInterrupt):
             raise  # a job queue's, which has put the job back
-        # Lightning's answer to a Ctrl-C that did not wait for the step
         raise Interrupted(signal.SIGINT) from None
 
 
 def measure(
     trainer: L.Trainer, module: Module, datamodule: ReviewDataModule, test: bool
 ) -> dict[str, float]:
-    """Metrics of the best weights on the validation part and, if wanted, the test part."""
+    """Metrics of the best weights on the validation part and, if wanted, the test part.
+
+    Raises what `fit` raises.
+    """
     best = best_checkpoint(trainer)
     measured: dict[str, Any] = {}
     # The curves end with the last epoch; the best epoch's figures have their place in HPARAMS.
     loggers, trainer.loggers = trainer.loggers, []
-    trainer.validate(module, datamodule=datamodule, ckpt_path=best, verbose=False)
-    measured |= trainer.callback_metrics
-    if test and isinstance(module, SentimentModule):  # a language model is a means, not an end
-        trainer.test(module, datamodule=datamodule, ckpt_path=best, verbose=False)
+    with _interrupted_and_not_left():
+        trainer.validate(module, datamodule=datamodule, ckpt_path=best, verbose=False)
         measured |= trainer.callback_metrics
+        if test and isinstance(module, SentimentModule):  # a language model is a means, not an end
+            trainer.test(module, datamodule=datamodule, ckpt_path=best, verbose=False)
+            measured |= trainer.callback_metrics
     trainer.loggers = loggers
     return {
         name: round(float(value), 6)
