@@ -62,3 +62,9 @@ def test_hydra_stops_at_the_experiments() -> None:
         for path in files_of(wing):
             roots = {name.split(".")[0] for name in imported_modules(path)}
             assert not roots & {"hydra", "omegaconf"}, path
+
+
+def test_no_two_test_files_have_one_name() -> None:
+    """Without __init__.py files pytest would take one for the other."""
+    names = [path.name for path in Path(__file__).parent.rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))

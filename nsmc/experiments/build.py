@@ -20,10 +20,10 @@ from nsmc.runtime.choosing import bundle_folder
 from nsmc.training.averaging import WeightAverage
 from nsmc.training.charts import ValidationCharts
 from nsmc.training.checkpoints import LAST, AtomicCheckpointIO, BestCheckpoint
+from nsmc.training.early_stopping import EarlyStopping
 from nsmc.training.interruption import LastCheckpoint
 from nsmc.training.progress import ProgressBar, TrainingProgress
 from nsmc.training.randomness import StepSeed
-from nsmc.training.stopping import EarlyStopping
 from nsmc.training.tensorboard import Curves
 
 CHECKPOINTS = "checkpoints"  # the folder in a run's folder

@@ -4,7 +4,6 @@ Nothing here knows Hydra.
 """
 
 import logging
-import signal
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,6 +37,7 @@ from nsmc.runtime.loading import read_bundle
 from nsmc.training.checkpoints import adopt_best, check_checkpoint, load_checkpoint
 from nsmc.training.export import BundleExport
 from nsmc.training.initial import start_from
+from nsmc.training.interruption import exit_as_interruption
 from nsmc.training.language_model import LanguageModule, token_counts
 from nsmc.training.meeting import meet
 from nsmc.training.module import SentimentModule
@@ -216,7 +216,8 @@ def fit(
     holds what no step can be made from.
     """
     try:
-        trainer.fit(module, datamodule=datamodule, ckpt_path=checkpoint)
+        with exit_as_interruption():
+            trainer.fit(module, datamodule=datamodule, ckpt_path=checkpoint)
     except (OSError, ValueError, MemoryError, torch.OutOfMemoryError, Interrupted, Pruned):
         raise
     except Exception as error:
@@ -226,8 +227,3 @@ def fit(
         raise ValueError(
             f"{checkpoint}: damaged, or of another version of this program ({details})"
         ) from error
-    except SystemExit as error:
-        if not isinstance(error.__context__, KeyboardInterrupt):
-            raise  # a job queue's, which has put the job back
-        # Lightning's answer to a Ctrl-C that did not wait for the step
-        raise Interrupted(signal.SIGINT) from None

@@ -7,6 +7,7 @@ import pytorch_lightning as L
 
 from nsmc.data.datamodule import ReviewDataModule
 from nsmc.training.export import best_checkpoint
+from nsmc.training.interruption import exit_as_interruption
 from nsmc.training.language_model import LanguageModule
 from nsmc.training.metrics import defined
 from nsmc.training.module import SentimentModule
@@ -21,16 +22,20 @@ def measure(
     datamodule: ReviewDataModule,
     test: bool,
 ) -> dict[str, float]:
-    """Metrics of the best weights on the validation part and, if wanted, the test part."""
+    """Metrics of the best weights on the validation part and, if wanted, the test part.
+
+    Raises Interrupted where the user does not wait.
+    """
     best = best_checkpoint(trainer)
     measured: dict[str, Any] = {}
     # The curves end with the last epoch; the best epoch's figures have their place in HPARAMS.
     loggers, trainer.loggers = trainer.loggers, []
-    trainer.validate(module, datamodule=datamodule, ckpt_path=best, verbose=False)
-    measured |= trainer.callback_metrics
-    if test and isinstance(module, SentimentModule):  # a language model is a means, not an end
-        trainer.test(module, datamodule=datamodule, ckpt_path=best, verbose=False)
+    with exit_as_interruption():
+        trainer.validate(module, datamodule=datamodule, ckpt_path=best, verbose=False)
         measured |= trainer.callback_metrics
+        if test and isinstance(module, SentimentModule):  # a language model is a means, not an end
+            trainer.test(module, datamodule=datamodule, ckpt_path=best, verbose=False)
+            measured |= trainer.callback_metrics
     trainer.loggers = loggers
     splits = ("val/", "test/")
     metrics = defined(measured, *splits)

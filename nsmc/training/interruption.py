@@ -4,7 +4,10 @@ The checkpoint `last.ckpt` is written at the end of each epoch, every few minute
 and when the run is told to stop, after the step that is under way.
 """
 
+import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytorch_lightning as L
@@ -12,7 +15,18 @@ from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.trainer.states import TrainerFn
 
 from nsmc.training.checkpoint_state import check_state, is_count
-from nsmc.training.signals import StopSignals
+from nsmc.training.signals import Interrupted, StopSignals
+
+
+@contextmanager
+def exit_as_interruption() -> Iterator[None]:
+    """Raise Interrupted where Lightning answers Ctrl-C with an exit of its own, with code 1."""
+    try:
+        yield
+    except SystemExit as error:
+        if not isinstance(error.__context__, KeyboardInterrupt):
+            raise  # a job queue's, which has put the job back
+        raise Interrupted(signal.SIGINT) from None
 
 
 class LastCheckpoint(Checkpoint):

@@ -11,6 +11,7 @@ where it ends them, as in their imports, and where one of them ends a launcher k
 they are started with those signals blocked, and let through only the one that they send themselves.
 """
 
+import atexit
 import math
 import multiprocessing
 import os
@@ -166,6 +167,8 @@ def _watch(lock: Path) -> None:
     _Process.is_idle.clear()
     if not _Process.is_watching:
         _Process.is_watching = True
+        if multiprocessing.parent_process() is not None:  # joblib's, which has sent its results
+            atexit.register(os._exit, 0)  # tearing torch down takes seconds on a busy machine
         threading.Thread(target=_wait_for, args=(lock,), daemon=True).start()
 
 

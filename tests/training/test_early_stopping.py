@@ -8,9 +8,9 @@ import pytorch_lightning as L
 import torch
 
 from nsmc.data.datamodule import ReviewDataModule
+from nsmc.training.early_stopping import EarlyStopping
 from nsmc.training.interruption import LastCheckpoint
 from nsmc.training.module import SentimentModule
-from nsmc.training.stopping import EarlyStopping
 
 pytestmark = [
     # Lightning 2.6 itself uses what torch 2.13 deprecates.
