@@ -667,7 +667,8 @@ def test_a_file_that_is_not_there_is_refused_by_its_name(
 ) -> None:
     Path("folder").mkdir()
     line = refused([command, str(bundle), "--input", name], capsys)
-    assert f"{name}: no such file" in line
+    problem = "a folder; name a file in it" if name == "folder" else "no such file"
+    assert f"{name}: {problem}" in line
 
 
 def test_texts_together_with_a_file_are_refused(
