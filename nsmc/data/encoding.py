@@ -8,7 +8,7 @@ file, test.
 import json
 import logging
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -22,13 +22,17 @@ from tokenizers import Tokenizer
 from nsmc.data.cache import cached_folder, digest_of, digest_of_file, save_array
 from nsmc.data.corpus import Reviews, read_reviews, split_validation, without_spaces
 from nsmc.data.preparation import Progress
-from nsmc.data.tokenizer import IntArray, encode, save_tokenizer, train_tokenizer
+from nsmc.data.texts_on_disk import TextsOnDisk
+from nsmc.data.tokenizer import IntArray, Texts, encode, save_tokenizer, train_tokenizer
 from nsmc.runtime.loading import read_tokenizer
 
 log = logging.getLogger(__name__)
 
 SPLITS = ("train", "val", "test")
 UNLABELLED = "unlabelled"  # a fourth part, where there is one
+
+# The texts and labels [N] of each part of a corpus.
+Parts = dict[str, tuple[TextsOnDisk, npt.NDArray[np.int8]]]
 
 _FIELDS = ("token_ids", "offsets", "labels")  # of EncodedReviews: the arrays that are kept
 
@@ -187,27 +191,37 @@ def encode_corpus(files: CorpusFiles, settings: EncodingSettings, cache_dir: Pat
 
 
 def _build(folder: Path, files: CorpusFiles, settings: EncodingSettings, trained: Path) -> None:
+    parts, dropped = _read_parts(folder, files, settings)
+    tokenizer = _tokenizer(folder / "tokenizer.json", files, parts, settings, trained)
+    for name, (texts, labels) in parts.items():
+        log.info("encoding %s: %s reviews", name, f"{len(labels):,}")
+        _save(folder, name, encode_texts(tokenizer, texts, labels))
+        texts.remove()
+    info = {"reviews": {name: len(texts) for name, (texts, _) in parts.items()}, "dropped": dropped}
+    (folder / "info.json").write_text(json.dumps(info))
+
+
+def _read_parts(folder: Path, files: CorpusFiles, settings: EncodingSettings) -> tuple[Parts, int]:
+    """The texts, kept in `folder`, and labels of each part, and how many rows were dropped."""
     log.info("reading %s", " and ".join(str(path) for path in (files.train, files.test) if path))
     train, val = files.read_training(settings)
-    parts = {"train": train, "val": val}
+    reviews = {"train": train, "val": val}
     if files.test is not None:
-        parts["test"] = read_reviews(files.test)
+        reviews["test"] = read_reviews(files.test)
     if files.unlabelled is not None:
         log.info("reading %s", files.unlabelled)
-        parts[UNLABELLED] = files.read_unlabelled(val)
-    tokenizer = _tokenizer(folder / "tokenizer.json", files, parts, settings, trained)
-    for name, reviews in parts.items():
-        log.info("encoding %s: %s reviews", name, f"{len(reviews):,}")
-        _save(folder, name, encode_reviews(tokenizer, reviews))
-    dropped = sum(part.dropped for part in parts.values())
-    info = {"reviews": {name: len(part) for name, part in parts.items()}, "dropped": dropped}
-    (folder / "info.json").write_text(json.dumps(info))
+        reviews[UNLABELLED] = files.read_unlabelled(val)
+    parts = {
+        name: (TextsOnDisk(folder / f"{name}.texts", part.texts), part.labels)
+        for name, part in reviews.items()
+    }
+    return parts, sum(part.dropped for part in reviews.values())
 
 
 def _tokenizer(
     path: Path,
     files: CorpusFiles,
-    parts: Mapping[str, Reviews],
+    parts: Parts,
     settings: EncodingSettings,
     trained: Path,
 ) -> Tokenizer:
@@ -225,11 +239,11 @@ def _tokenizer(
     return tokenizer
 
 
-def _train(path: Path, parts: Mapping[str, Reviews], settings: EncodingSettings) -> None:
-    texts = [text for name in ("train", UNLABELLED) if name in parts for text in parts[name].texts]
-    log.info("training the tokenizer on %s reviews", f"{len(texts):,}")
+def _train(path: Path, parts: Parts, settings: EncodingSettings) -> None:
+    texts = [parts[name][0] for name in ("train", UNLABELLED) if name in parts]
+    log.info("training the tokenizer on %s reviews", f"{sum(map(len, texts)):,}")
     tokenizer = train_tokenizer(
-        texts,
+        *texts,
         vocab_size=settings.vocab_size,
         min_frequency=settings.min_frequency,
         normalization=settings.normalization,
@@ -237,18 +251,20 @@ def _train(path: Path, parts: Mapping[str, Reviews], settings: EncodingSettings)
     save_tokenizer(tokenizer, path)
 
 
-def encode_reviews(tokenizer: Tokenizer, reviews: Reviews) -> EncodedReviews:
+def encode_texts(
+    tokenizer: Tokenizer, texts: Texts, labels: npt.NDArray[np.int8]
+) -> EncodedReviews:
     """Encode reviews in memory; the ids have the smallest unsigned type that holds them."""
     dtype = np.min_scalar_type(tokenizer.get_vocab_size() - 1)
     token_ids, lengths = [], []
-    progress, done = Progress(log, "encoding", len(reviews)), 0
-    for ids_of_texts in encode(tokenizer, reviews.texts):
+    progress, done = Progress(log, "encoding", len(texts)), 0
+    for ids_of_texts in encode(tokenizer, texts):
         done += len(ids_of_texts)
         progress.show(done)
         lengths.append(np.array([len(ids) for ids in ids_of_texts]))
         token_ids.append(np.fromiter(chain.from_iterable(ids_of_texts), dtype=dtype))
     offsets = np.concatenate([[0], np.cumsum(np.concatenate(lengths), dtype=np.int64)])
-    return EncodedReviews(np.concatenate(token_ids), offsets, reviews.labels)
+    return EncodedReviews(np.concatenate(token_ids), offsets, labels)
 
 
 def concatenated(parts: Sequence[EncodedReviews]) -> EncodedReviews:

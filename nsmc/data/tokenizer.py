@@ -8,8 +8,9 @@ import json
 import logging
 import time
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -38,10 +39,18 @@ NORMALIZERS: dict[str, list[normalizers.Normalizer]] = {
 _BATCH = 10_000  # texts handed to the library at once, to bound memory
 
 
+class Texts(Protocol):
+    """A list of texts, or what hands out slices of one."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: slice, /) -> Sequence[str]: ...
+
+
 def train_tokenizer(
-    texts: Sequence[str], *, vocab_size: int, min_frequency: int, normalization: str
+    *parts: Texts, vocab_size: int, min_frequency: int, normalization: str
 ) -> Tokenizer:
-    """Learn at most `vocab_size` tokens from `texts`.
+    """Learn at most `vocab_size` tokens from the texts of all parts together.
 
     A pair of tokens is merged only where it occurs `min_frequency` times, so a small corpus may
     give fewer tokens than asked for.
@@ -59,22 +68,22 @@ def train_tokenizer(
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=is_terminal(),  # the library has bars of its own
     )
-    _train(tokenizer, trainer, texts)
+    _train(tokenizer, trainer, parts)
     return Tokenizer.from_str(_portable(tokenizer.to_str()))
 
 
-def _train(tokenizer: Tokenizer, trainer: trainers.BpeTrainer, texts: Sequence[str]) -> None:
+def _train(tokenizer: Tokenizer, trainer: trainers.BpeTrainer, parts: Sequence[Texts]) -> None:
     """Train in a thread: the library computes for seconds in which Ctrl-C would not be heard."""
     is_told_to_end = False
 
     def batches() -> Iterator[Sequence[str]]:
-        for batch in _batches(texts):
+        for batch in chain.from_iterable(map(_batches, parts)):
             if is_told_to_end:
                 return
             yield batch
 
     training = Background(
-        lambda: tokenizer.train_from_iterator(batches(), trainer, length=len(texts))
+        lambda: tokenizer.train_from_iterator(batches(), trainer, length=sum(map(len, parts)))
     )
     start = last_line = time.monotonic()
     try:
@@ -92,7 +101,7 @@ def save_tokenizer(tokenizer: Tokenizer, path: Path) -> None:
     path.write_text(_portable(tokenizer.to_str()), encoding="utf-8")
 
 
-def encode(tokenizer: Tokenizer, texts: Sequence[str]) -> Iterator[list[list[int]]]:
+def encode(tokenizer: Tokenizer, texts: Texts) -> Iterator[list[list[int]]]:
     """Yield the token ids of the texts, in order, some thousand texts at a time."""
     for batch in _batches(texts):
         encodings = tokenizer.encode_batch_fast(batch, add_special_tokens=False)
@@ -144,7 +153,7 @@ def merges_of(tokenizer: Tokenizer) -> Merges:
     return Merges(left, right, merged)
 
 
-def _batches(texts: Sequence[str]) -> Iterator[Sequence[str]]:
+def _batches(texts: Texts) -> Iterator[Sequence[str]]:
     for start in range(0, len(texts), _BATCH):
         yield texts[start : start + _BATCH]
 

@@ -14,7 +14,7 @@ from torch import nn
 
 from nsmc.data.batching import collate
 from nsmc.data.corpus import Reviews, read_reviews, split_validation
-from nsmc.data.encoding import EncodedReviews, encode_reviews
+from nsmc.data.encoding import EncodedReviews, encode_texts
 from nsmc.data.tokenizer import train_tokenizer
 from tests.benchmarks.quality import BLOG_EPOCHS
 from tests.benchmarks.training import BlogClassifier
@@ -70,7 +70,7 @@ def blog_accuracy(train: Reviews, val: Reviews, seed: int, folder: Path) -> floa
     tokenizer = train_tokenizer(
         train.texts, vocab_size=10_000, min_frequency=2, normalization="none"
     )
-    reviews, others = (encode_reviews(tokenizer, part) for part in (train, val))
+    reviews, others = (encode_texts(tokenizer, part.texts, part.labels) for part in (train, val))
     model, criterion = BlogClassifier(), nn.CrossEntropyLoss()
     optimizer = torch.optim.Adam(model.parameters(), lr=0.001)
     for _ in range(BLOG_EPOCHS):

@@ -21,7 +21,7 @@ from nsmc.data.encoding import (
     EncodingSettings,
     concatenated,
     encode_corpus,
-    encode_reviews,
+    encode_texts,
 )
 from nsmc.data.tokenizer import save_tokenizer, train_tokenizer
 
@@ -345,8 +345,8 @@ def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 def test_parts_are_concatenated_in_their_order() -> None:
     tokenizer = train_tokenizer(["ab"] * 2, vocab_size=300, min_frequency=2, normalization="nfc")
-    first = encode_reviews(tokenizer, Reviews(["ab", "ba"], np.array([1, 0], dtype=np.int8)))
-    second = encode_reviews(tokenizer, Reviews(["b"], np.array([0], dtype=np.int8)))
+    first = encode_texts(tokenizer, ["ab", "ba"], np.array([1, 0], dtype=np.int8))
+    second = encode_texts(tokenizer, ["b"], np.array([0], dtype=np.int8))
     both = concatenated([first, second])
     assert [both.review(row).tolist() for row in range(3)] == [[257], [66, 65], [66]]
     assert both.labels.tolist() == [1, 0, 0]
@@ -357,7 +357,7 @@ def test_reviews_lie_one_after_the_other() -> None:
     # One merge: "ab" is token 257. The bytes follow `<pad>` in order, "!" first, so "a" is 65.
     tokenizer = train_tokenizer(["ab", "ab"], vocab_size=300, min_frequency=2, normalization="nfc")
     texts = ["ab", "b", "bab\n"]
-    reviews = encode_reviews(tokenizer, Reviews(texts, np.array([1, 0, 1], dtype=np.int8)))
+    reviews = encode_texts(tokenizer, texts, np.array([1, 0, 1], dtype=np.int8))
     assert reviews.token_ids.tolist() == [257, 66, 66, 257]
     assert reviews.offsets.tolist() == [0, 1, 2, 4]
     assert reviews.labels.tolist() == [1, 0, 1]
@@ -373,7 +373,7 @@ def test_ids_have_the_smallest_type_that_holds_the_last_one(vocab_size: int, dty
     tokenizer = Tokenizer(models.WordLevel({str(i): i for i in range(vocab_size)}, unk_token="0"))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     last = vocab_size - 1
-    reviews = encode_reviews(tokenizer, Reviews([f"1 {last}"], np.array([0], dtype=np.int8)))
+    reviews = encode_texts(tokenizer, [f"1 {last}"], np.array([0], dtype=np.int8))
     assert str(reviews.token_ids.dtype) == dtype
     assert reviews.token_ids.tolist() == [1, last]
 

@@ -11,8 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import nsmc.data.segmentation
-from nsmc.data.corpus import Reviews
-from nsmc.data.encoding import EncodedReviews, encode_reviews
+from nsmc.data.encoding import EncodedReviews, encode_texts
 from nsmc.data.segmentation import SegmentedReviews, cut_words, ranges, segment
 from nsmc.data.tokenizer import merges_of, split_words, train_tokenizer
 
@@ -113,7 +112,7 @@ def test_ranges_are_those_of_a_plain_loop() -> None:
 
 def encoded(texts: list[str] = TEXTS) -> EncodedReviews:
     labels = np.array([number % 2 for number in range(len(texts))], np.int8)
-    reviews = encode_reviews(TOKENIZER, Reviews(texts, labels))
+    reviews = encode_texts(TOKENIZER, texts, labels)
     return replace(reviews, targets=np.linspace(0, 1, len(texts), dtype=np.float32))
 
 
