@@ -22,15 +22,15 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from nsmc.experiments.composition import flags, search_path
-from nsmc.experiments.errors import one_line_errors
-from nsmc.experiments.overrides import command_line, readable_arguments
-from nsmc.experiments.record import read_record
-from nsmc.experiments.resolvers import register_resolvers
-from nsmc.experiments.resuming import AUTO, resumed_config
-from nsmc.experiments.schema import check_config, is_for_many_runs
-from nsmc.experiments.sweeps.stopping import how_to_go_on, is_started_for_jobs, run_until_told
+from nsmc.config.composition import flags, search_path
+from nsmc.config.errors import one_line_errors
+from nsmc.config.overrides import command_line, readable_arguments
+from nsmc.config.schema import check_config, is_for_many_runs
+from nsmc.runs.record import read_record
+from nsmc.runs.resolvers import register_resolvers
+from nsmc.runs.resume import AUTO, resumed_config
 from nsmc.streams import accept_every_text
+from nsmc.sweeps.stopping import how_to_go_on, is_started_for_jobs, run_until_told
 from nsmc.training.signals import raise_on_signals
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ def main(cfg: DictConfig) -> float:
     is_sweep = hydra_config.mode == RunMode.MULTIRUN
     # hydra.job.chdir=true or not, paths are relative to where they were typed.
     os.chdir(hydra_config.runtime.cwd)
-    with one_line_errors(others_follow=is_sweep):
+    with one_line_errors(in_sweep=is_sweep):
         if is_sweep and is_started_for_jobs():
             return run_until_told(lambda: _run(cfg, hydra_config, None))
         folder = Path(hydra_config.runtime.output_dir)
@@ -75,11 +75,13 @@ def _run(cfg: DictConfig, hydra_config: HydraConf, last_words: str | None) -> fl
     if last_words is not None:
         exit_on_signals(last_words)
     # Only now: importing torch and Lightning takes seconds, a mistyped key should not.
-    from nsmc.experiments.run import run_and_tell
+    from nsmc.runs.run import run_and_report
+    from nsmc.sweeps.trial import trial_callbacks
 
     raise_on_signals()
     command = command_line(overrides, flags())
-    metrics = run_and_tell(config, folder, command, overrides, is_sweep)
+    callbacks = trial_callbacks(config, folder)
+    metrics = run_and_report(config, folder, command, overrides, is_sweep, callbacks)
     return metrics.get(config.callbacks.checkpoint.monitor, math.nan)
 
 

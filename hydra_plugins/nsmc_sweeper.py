@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 
 class NsmcSweeper(Sweeper):
-    """Plans a sweep, launches what is missing, and reports: see nsmc/experiments/sweeps."""
+    """Plans a sweep, launches what is missing, and reports: see nsmc/sweeps."""
 
     def __init__(self, params: dict[str, Any] | None = None) -> None:
         """`params` has values to sweep over, from a YAML file: `{KEY: [VALUE, VALUE]}`."""
@@ -25,8 +25,8 @@ class NsmcSweeper(Sweeper):
         self.config = config
 
     def sweep(self, arguments: list[str]) -> Any:
-        from nsmc.experiments.overrides import choices
-        from nsmc.experiments.sweeps.sweep import run_sweep
+        from nsmc.config.overrides import choices
+        from nsmc.sweeps.sweep import run_sweep
 
         assert self.config is not None and self.hydra_context is not None
         params: Any = OmegaConf.to_container(OmegaConf.create(self.params), resolve=True)

@@ -359,7 +359,7 @@ def convert(options: argparse.Namespace) -> int:
 def report(options: argparse.Namespace) -> int:
     """Report over folders of runs. Raises what `write_report` raises."""
     with needs_training_libraries():
-        from nsmc.experiments.reports.report import write_report
+        from nsmc.reports.report import write_report
 
     is_terminal = sys.stdout is not None and sys.stdout.isatty()
     ansi = is_terminal and "NO_COLOR" not in os.environ
@@ -370,7 +370,7 @@ def report(options: argparse.Namespace) -> int:
 def rerun(options: argparse.Namespace) -> int:
     """Run a recorded job again; 0 where the result is the same. Raises what `rerun` raises."""
     with needs_training_libraries():
-        from nsmc.experiments.rerun import rerun
+        from nsmc.runs.rerun import rerun
         from nsmc.training.signals import Interrupted, raise_on_signals
 
     raise_on_signals()

@@ -1,7 +1,10 @@
 """What the end-to-end tests share, and one thread of torch's in each process that tests."""
 
+import copy
+import functools
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,3 +34,23 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("corpus")
     write_corpus(root)
     return root
+
+
+@functools.cache  # the same few are asked for again and again, a good tenth of a second each
+def _composed(*overrides: str) -> dict[str, Any]:
+    from hydra import compose, initialize_config_dir
+    from omegaconf import OmegaConf
+
+    from nsmc.runs.resolvers import register_resolvers
+
+    register_resolvers()
+    with initialize_config_dir(str(Path(__file__).parents[1] / "configs"), version_base="1.3"):
+        values = OmegaConf.to_container(compose("train", list(overrides)), resolve=True)
+    assert isinstance(values, dict)
+    return {str(key): value for key, value in values.items()}
+
+
+@pytest.fixture
+def composed() -> Callable[..., dict[str, Any]]:
+    """What `python train.py OVERRIDES` composes, as plain values."""
+    return lambda *overrides: copy.deepcopy(_composed(*overrides))

@@ -26,10 +26,10 @@ import pytorch_lightning as L
 from safetensors.numpy import load_file
 
 import nsmc.data
-import nsmc.experiments.job as job
-from nsmc.experiments.build import build_callbacks
-from nsmc.experiments.record import read_record, state_of
-from nsmc.experiments.schema import RunConfig
+import nsmc.runs.job as job
+from nsmc.config.schema import RunConfig
+from nsmc.runs.build import build_callbacks
+from nsmc.runs.record import read_record, state_of
 from nsmc.training.checkpoints import AtomicCheckpointIO
 from nsmc.training.export import BundleExport
 from nsmc.training.signals import Interrupted, raise_on_signals

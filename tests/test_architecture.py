@@ -1,54 +1,96 @@
-"""The design's rule of who may import whom, read off the source."""
+"""The design's rules of who may import whom and how large a room may be, read off the source."""
 
 import ast
 import sys
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parents[1] / "nsmc"
-WINGS = ("data", "training", "runtime", "experiments")
+PROJECT = Path(__file__).parents[1]
+PACKAGE = PROJECT / "nsmc"
 
-# What every wing stands on: about files in general, with nothing but the standard library.
+# What every room stands on: about files in general, with nothing but the standard library.
 GROUND = {"atomic", "small_files", "streams", "terminal", "termination"}
 
-# A wing may import itself, the ground, and these.
+# A room may import itself, the ground, and these.
 ALLOWED = {
     "runtime": set[str](),
+    "conversion": {"runtime"},
     "data": {"runtime"},  # a teacher is a bundle
     "training": {"data", "runtime"},
-    "experiments": {"data", "training", "runtime"},
+    "config": {"training", "data", "runtime"},
+    "reports": {"config", "training", "data", "runtime"},
+    "runs": {"config", "training", "data", "runtime"},
+    "sweeps": {"runs", "reports", "config", "training", "data", "runtime"},
 }
 LIGHT = {"nsmc", "numpy", "tokenizers", "safetensors"}
+LARGEST = 0.25  # of the code
 
 
 def imported_modules(path: Path) -> set[str]:
     """Every module that a file imports, inside functions included."""
-    modules = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    return set(_imported(ast.walk(ast.parse(path.read_text(encoding="utf-8"))), path))
+
+
+def _imported(nodes: Iterator[ast.AST], path: Path) -> Iterator[str]:
+    for node in nodes:
         if isinstance(node, ast.Import):
-            modules |= {alias.name for alias in node.names}
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0 and node.module, f"{path}: imports are absolute here"
-            modules.add(node.module)
-    return modules
+            yield node.module
+            # `from nsmc.runs import rerun` imports a module, too.
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def files_of(wing: str) -> list[Path]:
-    return sorted((PACKAGE / wing).glob("*.py"))
+def files_of(room: str) -> list[Path]:
+    return sorted((PACKAGE / room).rglob("*.py"))
 
 
-@pytest.mark.parametrize("wing", WINGS)
-def test_a_wing_imports_only_the_wings_before_it(wing: str) -> None:
-    for path in files_of(wing):
-        wings = {name.split(".")[1] for name in imported_modules(path) if name.startswith("nsmc.")}
-        assert wings - {wing} - GROUND <= ALLOWED[wing], path
+def room_of(module: str) -> str:
+    return module.split(".")[1]
+
+
+def test_every_folder_is_a_room() -> None:
+    folders = {path.parent.relative_to(PACKAGE).parts[0] for path in PACKAGE.rglob("*/*.py")}
+    assert folders == ALLOWED.keys()
+
+
+@pytest.mark.parametrize("room", ALLOWED)
+def test_a_room_imports_only_the_rooms_before_it(room: str) -> None:
+    for path in files_of(room):
+        rooms = {room_of(name) for name in imported_modules(path) if name.startswith("nsmc.")}
+        assert rooms & ({"cli"} | ALLOWED.keys()) - {room} <= ALLOWED[room], path
+
+
+@pytest.mark.parametrize("room", ALLOWED)
+def test_no_room_is_a_quarter_of_the_code(room: str) -> None:
+    lines = {path: path.read_text(encoding="utf-8").count("\n") for path in PACKAGE.rglob("*.py")}
+    assert sum(lines[path] for path in files_of(room)) <= LARGEST * sum(lines.values())
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    modules = {module_name(path): path for path in PACKAGE.rglob("*.py")}
+    graph = {
+        name: imported_modules(path) & modules.keys() - {name} for name, path in modules.items()
+    }
+    TopologicalSorter(graph).prepare()  # raises CycleError, which names the modules
+
+
+def module_name(path: Path) -> str:
+    return ".".join(path.relative_to(PROJECT).with_suffix("").parts).removesuffix(".__init__")
 
 
 @pytest.mark.parametrize("name", sorted(GROUND))
 def test_the_ground_imports_the_standard_library_alone(name: str) -> None:
-    modules = imported_modules(PACKAGE / f"{name}.py") - {f"nsmc.{name}" for name in GROUND}
-    assert {module.split(".")[0] for module in modules} <= set(sys.stdlib_module_names)
+    roots = {
+        module.split(".")[0]
+        for module in imported_modules(PACKAGE / f"{name}.py")
+        if not module.startswith(tuple(f"nsmc.{name}" for name in GROUND)) and module != "nsmc"
+    }
+    assert roots <= set(sys.stdlib_module_names)
 
 
 def test_the_runtime_imports_no_training_library() -> None:
@@ -57,9 +99,9 @@ def test_the_runtime_imports_no_training_library() -> None:
         assert roots <= LIGHT | set(sys.stdlib_module_names), path
 
 
-def test_hydra_stops_at_the_experiments() -> None:
-    for wing in ("data", "training", "runtime"):
-        for path in files_of(wing):
+def test_hydra_stops_at_the_configuration() -> None:
+    for room in ("data", "training", "runtime", "reports", "conversion"):
+        for path in files_of(room):
             roots = {name.split(".")[0] for name in imported_modules(path)}
             assert not roots & {"hydra", "omegaconf"}, path
 

@@ -21,17 +21,17 @@ from unittest import mock
 
 import torch
 
-from nsmc.experiments import rerun
-from nsmc.experiments.errors import describe
-from nsmc.experiments.job import run_job
-from nsmc.experiments.record import read_record, state_of
-from nsmc.experiments.reports.runs import read_runs
-from nsmc.experiments.resuming import folder_to_resume, resumed_config
-from nsmc.experiments.schema import RunConfig, check_config
-from nsmc.experiments.signature import corpus_fingerprint, signature
-from nsmc.experiments.sweeps.estimate import seconds_by_shape
-from nsmc.experiments.sweeps.plan import record_refused, runs_by_signature
-from nsmc.experiments.sweeps.study import Study
+from nsmc.config.errors import describe
+from nsmc.config.schema import RunConfig, check_config
+from nsmc.reports.runs import read_runs
+from nsmc.runs import rerun
+from nsmc.runs.job import run_job
+from nsmc.runs.record import read_record, state_of
+from nsmc.runs.resume import folder_to_resume, resumed_config
+from nsmc.runs.signature import corpus_fingerprint, signature
+from nsmc.sweeps.estimate import seconds_by_shape
+from nsmc.sweeps.plan import record_refused, runs_by_signature
+from nsmc.sweeps.study import Study
 from tests.attacks.common import NSMC, TRAIN, Tally, ended
 
 SMALL = (

@@ -10,8 +10,8 @@ from pathlib import Path
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from nsmc.experiments.resolvers import register_resolvers
-from nsmc.experiments.schema import RunConfig, check_config
+from nsmc.config.schema import RunConfig, check_config
+from nsmc.runs.resolvers import register_resolvers
 
 PROJECT = Path(__file__).parents[2]
 CACHE = PROJECT / "outputs" / "cache"

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from nsmc.experiments.build import build_datamodule
+from nsmc.runs.build import build_datamodule
 from tests.benchmarks.common import config, row
 from tests.benchmarks.training import WARM_UP, PlainLoop
 

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from nsmc.data.corpus import COLUMNS, read_reviews
-from nsmc.experiments.build import build_datamodule
+from nsmc.runs.build import build_datamodule
 from tests.benchmarks.common import config, row, timed_process
 
 COPIES = (1, 4, 10)

@@ -1,11 +1,11 @@
 """What a sweep costs beside its training, and how long a report takes."""
 
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 from tests.benchmarks.common import CACHE, row, timed_process
+from tests.reports.factories import write_many
 
 JOBS = 8
 ROUNDS = 3
@@ -18,8 +18,7 @@ def main(root: Path) -> None:
         rounds = [overhead(root, Path(folder) / str(number)) for number in range(ROUNDS)]
         row("one more job of one step in a sweep: seconds", rounds, "{:.2f}")
     with tempfile.TemporaryDirectory() as folder:
-        maker = Path(__file__).parents[1] / "experiments" / "reports" / "made.py"
-        subprocess.run([sys.executable, str(maker), folder, str(RUNS)], check=True)
+        write_many(Path(folder), RUNS)
         command = [sys.executable, "-m", "nsmc.cli", "report", folder]
         rounds = [timed_process(command)[0] for _ in range(ROUNDS)]
         row(f"nsmc report over {RUNS} runs: seconds", rounds, "{:.1f}")

@@ -1,0 +1,1 @@
+"""Turns what a user typed into a checked configuration, and what goes wrong into one line."""

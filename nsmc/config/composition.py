@@ -1,0 +1,81 @@
+"""Where the configuration comes from besides `configs/`, for the commands that this one starts.
+
+`--config-dir` and `hydra.searchpath` add folders, `--config-path` and `--config-name` choose
+another configuration altogether. A recipe's steps and a sweep's jobs are composed from the same.
+"""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra import compose
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import OmegaConf
+
+import nsmc
+from nsmc.config.overrides import quoted
+
+CONFIG_NAME = "train"
+SEARCH_PATH = "hydra.searchpath"
+_TYPED = "command-line"  # in the names that Hydra has for folders that were typed
+
+# In a clone and in an installation alike.
+_CONFIGS = Path(nsmc.__file__).parents[1] / "configs"
+
+
+def composed(overrides: Sequence[str]) -> dict[str, Any]:
+    """What `train.py` with these overrides would run, unchecked."""
+    name = HydraConfig.get().job.config_name if HydraConfig.initialized() else CONFIG_NAME
+    values: Any = OmegaConf.to_container(compose(name, list(overrides)), resolve=True)
+    return dict(values)
+
+
+def search_path() -> list[str]:
+    """The override that adds the folders that were typed; empty without any."""
+    if not HydraConfig.initialized():
+        return []
+    sources: list[Any] = HydraConfig.get().runtime.config_sources
+    if not any(_TYPED in source.provider for source in sources):
+        return []
+    # With those that the main configuration adds: the override replaces them.
+    added = [s for s in sources if s.provider == _TYPED or s.provider.startswith(SEARCH_PATH)]
+    return [f"{SEARCH_PATH}=[{','.join(quoted(_address(source)) for source in added)}]"]
+
+
+def _address(source: Any) -> str:
+    path = Path(source.path).absolute() if source.schema == "file" else source.path
+    return f"{source.schema}://{path}"
+
+
+def flags() -> list[str]:
+    """The flags that choose another configuration; empty for `configs/train.yaml`."""
+    if not HydraConfig.initialized():
+        return []
+    config = HydraConfig.get()
+    (main,) = [source for source in config.runtime.config_sources if source.provider == "main"]
+    chosen = []
+    if main.schema == "file" and Path(main.path) != _CONFIGS:
+        chosen += ["--config-path", str(Path(main.path).absolute())]
+    if config.job.config_name != CONFIG_NAME:
+        chosen += ["--config-name", str(config.job.config_name)]
+    return chosen
+
+
+def check_composed_alike(resume: str, record: Mapping[str, Any]) -> None:
+    """Raises ValueError where a recipe that goes on would be composed otherwise than before.
+
+    Folders that a record names are not looked into: they could hold anything.
+    """
+    recorded = [each for each in record.get("overrides", []) if _is_search_path(each)][:1]
+    before = record.get("flags", [])
+    if before != flags() or recorded != search_path():
+        command = shlex.join(["python", "train.py", *before, *recorded])
+        raise ValueError(
+            f"resume={resume}: its steps were composed by {command}; type that again, if you trust "
+            "what it names"
+        )
+
+
+def _is_search_path(override: str) -> bool:
+    return override.startswith(f"{SEARCH_PATH}=")

@@ -1,0 +1,167 @@
+"""Ends a program in one line where a user can mend what went wrong.
+
+HYDRA_FULL_ERROR=1 asks for the traceback instead.
+"""
+
+import logging
+import os
+import re
+import shlex
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from hydra.errors import HydraException, OverrideParseException
+from omegaconf.errors import OmegaConfBaseException
+
+from nsmc.atomic import refusal
+from nsmc.config.overrides import NOT_A_SETTING, quoted
+from nsmc.config.schema import KEYS
+from nsmc.terminal import harmless
+from nsmc.termination import exception_arrived, leave
+from nsmc.training.signals import Interrupted
+from nsmc.training.slurm import REQUEUE_SIGNAL, requeue
+
+log = logging.getLogger(__name__)
+
+# Hydra prints its errors itself, over several lines, unless this variable makes it raise them.
+_TRACEBACKS = "HYDRA_FULL_ERROR"
+_SET_HERE = "NSMC_ONE_LINE_ERRORS"  # so that child processes can tell our wish from the user's
+
+_FOR_SWEEPS = "several values are for a sweep, python train.py -m …"
+
+# What torch says where a tensor does not fit, on the CPU and on a GPU.
+_NO_MEMORY = re.compile("can't allocate memory|out of memory")
+
+
+@contextmanager
+def one_line_errors(in_sweep: bool = False) -> Iterator[None]:
+    """Turn an exception into one line on standard error and exit code 1.
+
+    After Ctrl-C and SIGTERM the codes are 130 and 143.
+
+    In a sweep, where `in_sweep`, the line is said and the exception passed on: Hydra then goes
+    on with the next job, and raises it again at the end.
+    """
+    if os.environ.get(_TRACEBACKS) == "1" and _SET_HERE not in os.environ:
+        yield
+        return
+    os.environ[_TRACEBACKS] = os.environ[_SET_HERE] = "1"
+    try:
+        yield
+    except BrokenPipeError:  # whoever read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (KeyboardInterrupt, Interrupted) as error:
+        exception_arrived()
+        if in_sweep:
+            raise
+        told = error if isinstance(error, Interrupted) else Interrupted(signal.SIGINT)
+        _say(f"interrupted{told.advice and ': '}{told.advice}")
+        if told.signum == REQUEUE_SIGNAL:
+            requeue()
+        leave(told.exit_code)
+    except Exception as error:
+        _say(f"error: {describe(error)}")
+        if not _users_mistake(error):
+            _traceback_to_log_file()
+        if in_sweep:
+            # Another process may hand it on, which not every exception survives.
+            raise RuntimeError(describe(error)) from None
+        sys.exit(1)
+
+
+def describe(error: BaseException) -> str:
+    """What is wrong, in one line."""
+    text = " ".join(str(error).split())
+    if isinstance(error, HydraException):
+        return _describe_composition(error, text)
+    if isinstance(error, OmegaConfBaseException):
+        text = re.sub(r"^\w+ raised while resolving interpolation: ", "", text)
+        return text.partition(" full_key:")[0]
+    if isinstance(error, OSError) and (line := refusal(error, error.filename or _run_folder())):
+        return line
+    if isinstance(error, FileExistsError | NotADirectoryError) and error.filename:
+        return f"{error.filename}: there is a file where a folder is needed; choose another folder"
+    if _users_mistake(error):
+        return re.sub(r"^\w+ raised while resolving interpolation: ", "", text)
+    if isinstance(error, MemoryError) or _NO_MEMORY.search(text):
+        return f"not enough memory: lower data.batch_size or the model's sizes ({text[:120]})"
+    return f"{type(error).__name__}: {text} ({_TRACEBACKS}=1 shows where)"
+
+
+def _run_folder() -> str:
+    """The folder that is being written where an error names none: the log's."""
+    files = [handler.baseFilename for handler in _log_files()]
+    return str(Path(files[0]).parent) if files else "the run's folder"
+
+
+def _describe_composition(error: HydraException, text: str) -> str:
+    if isinstance(error, OverrideParseException):
+        return _describe_override(error.override, text)
+    if wrong_key := re.search(r"(?:Could not override|delete from config\.) '([^']+)'", text):
+        return KEYS.unknown(wrong_key[1])
+    if wrong_choice := re.search(
+        r"Could not find '(.+)' Available options in '[^']+': ?(.*)", text
+    ):
+        options = wrong_choice[2].partition(" Config search path")[0].split()
+        return _describe_choice(wrong_choice[1], options)
+    if several := re.match(r"Ambiguous value for argument '(.+)' 1\.", text):
+        key, _, values = several[1].partition("=")
+        return f"{several[1]}: {_FOR_SWEEPS}; a list is written {key}=[{values}]"
+    if sweep := re.match("Sweep parameters '(.+)' requires --multirun", text):
+        return f"{sweep[1]}: {_FOR_SWEEPS}"
+    return text.partition(" See https://hydra.cc")[0]
+
+
+def _describe_override(override: str, text: str) -> str:
+    key, equals, value = override.partition("=")
+    if not equals:
+        return f"{override}: {NOT_A_SETTING}"
+    if not re.fullmatch(r"[~+]*[\w$./@-]+", key, re.ASCII):
+        return KEYS.unknown(key)
+    if wrong_call := re.search(r"while evaluating '.+': (.+?)( See https|$)", text):
+        return f"{override}: {wrong_call[1]}"
+    as_text = shlex.quote(f"{key}={quoted(value)}")
+    return f"{override}: cannot be read; text is written {as_text}"
+
+
+def _describe_choice(wrong: str, options: Sequence[str]) -> str:
+    """Says that a group, such as data in data/mine, has no such choice."""
+    group, _, choice = wrong.partition("/")
+    if group == "hydra":
+        group, _, choice = wrong.removeprefix("hydra/").partition("/")
+        group = f"hydra/{group}"
+    line = f"{group}={choice}: no such choice; there are {', '.join(options)}"
+    if group == "data" and re.search(r"[/\\.~]", choice):
+        return (
+            f"{line}; for files of your own set data=folder data.root=FOLDER data.train_file=NAME "
+            "data.test_file=NAME, or write configs/data/NAME.yaml"
+        )
+    return line
+
+
+def _users_mistake(error: BaseException) -> bool:
+    """Whether it is of the kind that says all in its message; others may be bugs."""
+    return isinstance(error, ValueError | OSError | HydraException | OmegaConfBaseException)
+
+
+def _traceback_to_log_file() -> None:
+    """Keep the traceback of the exception being handled, but out of the user's sight."""
+    record = log.makeRecord(log.name, logging.ERROR, __file__, 0, "", (), sys.exc_info())
+    for handler in _log_files():
+        handler.emit(record)
+
+
+def _log_files() -> list[logging.FileHandler]:
+    handlers = logging.getLogger().handlers
+    return [handler for handler in handlers if isinstance(handler, logging.FileHandler)]
+
+
+def _say(line: str) -> None:
+    line = harmless(line)  # it may quote a file, a folder's name or a record
+    if logging.getLogger().handlers:  # Hydra has set up the run's log: the line goes there, too
+        log.error(line)
+    else:
+        print(line, file=sys.stderr)

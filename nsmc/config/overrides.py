@@ -1,0 +1,214 @@
+"""What is on the command line, read as Hydra reads it.
+
+Hydra's grammar knows no letters but the English ones. So paths and names that it could not read as
+they were typed are put into quotes before it sees them.
+"""
+
+import json
+import os
+import re
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from hydra._internal.utils import get_args_parser
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Quote, QuotedString, Sweep
+from hydra.errors import HydraException
+
+from nsmc.config.schema import KEYS
+
+NOT_A_SETTING = "not a setting; write KEY=VALUE without spaces, such as model.lr=0.01"
+
+# KEY=, +KEY=, ++KEY=, GROUP/NAME= and KEY@PACKAGE=
+_KEY = re.compile(r"\+{0,2}([A-Z_$][\w$./-]*)(?:@[\w$.]*)?", re.ASCII | re.IGNORECASE)
+_FOLDERS = ("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir")  # text, as are paths of ours
+
+_CALL = re.compile(r"\w+\s*\(.*\)\s*", re.DOTALL)  # choice(1,2), range(1,3), glob(*)
+_CHOICE = re.compile(r"choice\((.*)\)", re.DOTALL)
+_QUOTED = re.compile(r"""\s*(['"])(?:\\.|(?!\1)[^\\])*\1""", re.DOTALL)
+_CLOSING = {"(": ")", "[": "]", "{": "}"}
+
+
+class _Unreadable:
+    """Stands for what Hydra cannot read."""
+
+
+def readable_arguments(arguments: Sequence[str]) -> list[str]:
+    """The command's arguments, flags among them, as Hydra can read them: see `readable`."""
+    options = get_args_parser().parse_known_args(list(arguments))[0]
+    if options.help or options.hydra_help or options.shell_completion:
+        return list(arguments)
+    return [
+        readable(argument, options.multirun) if argument in options.overrides else argument
+        for argument in arguments
+    ]
+
+
+def readable(override: str, in_sweep: bool = False) -> str:
+    """The override with quotes around what Hydra could not read; unchanged where it can read it.
+
+    The value of a key that holds text is what was typed, with all that is in it. Only Hydra's own
+    signs keep their meaning: quotes around the whole, a backslash, `${…}`, `null`, a call such as
+    `choice(a,b)` and, in a sweep, a comma. `sweep=NAME`, which is shorter to type, becomes
+    `sweep.name=NAME`.
+
+    Raises ValueError for text that is not UTF-8, for a value without a key, and for `~KEY` of a key
+    that every run needs.
+    """
+    _check(override)
+    typed, _, value = override.partition("=")
+    key = _KEY.fullmatch(typed)
+    if key is None or not value:
+        return override
+    if typed == "sweep":  # a section of the configuration, with other keys in it
+        return f"sweep.name={_text(value)}"
+    if key[1] in _FOLDERS and value[0] == "~":
+        value = os.path.expanduser(value)  # noqa: PTH111 - Path's fails where there is no such user
+    holds_text = KEYS.is_text(key[1]) or key[1] in _FOLDERS
+    if holds_text and not in_sweep and not KEYS.is_list(key[1]):
+        return f"{typed}={_text(value)}"
+    return f"{typed}={_values(value, holds_text)}"
+
+
+def _check(override: str) -> None:
+    try:
+        override.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{override!a}: not UTF-8; rename what it names") from None
+    if override[:1] == "=":
+        raise ValueError(f"{override}: {NOT_A_SETTING}")
+    key = override[1:].partition("=")[0]
+    if override[:1] == "~" and KEYS.is_required(key):
+        raise ValueError(f"{override}: no run can do without {key}; leave {override} out")
+
+
+def _values(value: str, holds_text: bool) -> str:
+    """One value, or several with commas between them."""
+    parsed = _parsed(value)
+    if not holds_text and (parsed is not _Unreadable or _CALL.fullmatch(value)):
+        return value
+    if holds_text and _is_all_text(parsed):
+        return value
+    return ",".join(_value(part.strip(), holds_text) for part in _parts(value))
+
+
+def _value(value: str, holds_text: bool) -> str:
+    if choice := _CHOICE.fullmatch(value):
+        return f"choice({_values(choice[1], holds_text)})"
+    if value[:1] == "[" and value[-1:] == "]":
+        return f"[{_values(value[1:-1], holds_text)}]"
+    if value[:1] == "{" and value[-1:] == "}":
+        pairs = [part.partition(":") for part in _parts(value[1:-1])]
+        return f"{{{','.join(f'{key}:{_value(v.strip(), holds_text)}' for key, _, v in pairs)}}}"
+    if holds_text:
+        return _text(value)
+    return quoted(value) if value and _parsed(value) is _Unreadable else value
+
+
+def _text(value: str) -> str:
+    """One text, in quotes where Hydra would not read it as that."""
+    parsed = _parsed(value)
+    is_meant_for_hydra = (
+        parsed is None
+        or (isinstance(parsed, str) and (value[:1] in ("'", '"') or "\\" in value or "${" in value))
+        or (parsed is not _Unreadable and _CALL.fullmatch(value))
+    )
+    return value if value and (is_meant_for_hydra or parsed == value) else quoted(value)
+
+
+def _parsed(value: str) -> Any:
+    try:
+        return OverridesParser.create().parse_override(f"key={value}").value()
+    except HydraException:
+        return _Unreadable
+
+
+def _is_all_text(parsed: Any) -> bool:
+    if isinstance(parsed, Sweep):
+        parsed = getattr(parsed, "list", [])
+    if isinstance(parsed, list):
+        return all(map(_is_all_text, parsed))
+    return parsed is None or isinstance(parsed, str | QuotedString)
+
+
+def _parts(value: str) -> list[str]:
+    """What is between the commas, but for those in quotes and in brackets."""
+    ends, open_brackets, index, at_start = [-1], [], 0, True
+    while index < len(value):
+        sign = value[index]
+        if at_start and (quotation := _QUOTED.match(value, index)):
+            index = quotation.end() - 1
+        elif sign in _CLOSING:
+            open_brackets.append(_CLOSING[sign])
+        elif open_brackets and sign == open_brackets[-1]:
+            open_brackets.pop()
+        elif sign == "," and not open_brackets:
+            ends.append(index)
+        at_start = sign == "," or sign in _CLOSING
+        index += 1
+    if open_brackets:  # one that is never closed is a letter like any other
+        return value.split(",")
+    return [value[a + 1 : b] for a, b in zip(ends, [*ends[1:], len(value)], strict=True)]
+
+
+def quoted(value: str) -> str:
+    """A value that Hydra reads as this text, whatever is in it."""
+    return QuotedString(value, Quote.single).with_quotes()
+
+
+def written(value: Any) -> str:
+    """A plain value, such as one from a YAML file, as Hydra reads it in an override."""
+    if isinstance(value, str):
+        return value if value and _parsed(value) == value else quoted(value)
+    if isinstance(value, Mapping):
+        return f"{{{','.join(f'{key}:{written(item)}' for key, item in value.items())}}}"
+    if isinstance(value, list | tuple):
+        return f"[{','.join(map(written, value))}]"
+    return json.dumps(value)
+
+
+def choices(params: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """The overrides of a sweep that a YAML file has as `{KEY: [VALUE, VALUE]}`.
+
+    Text is what would stand on the command line: "1,2" are two values, too.
+    """
+    for name, value in params.items():
+        key = f"{prefix}{name}"
+        if isinstance(value, Mapping):
+            yield from choices(value, f"{key}.")
+        elif isinstance(value, str):
+            yield readable(f"{key}={value}", in_sweep=True)
+        else:
+            values = value if isinstance(value, list) else [value]
+            yield f"{key}={','.join(map(written, values))}"
+
+
+def pasteable(key: str, value: str) -> str:
+    """An override of a key that holds text, to be pasted into a shell."""
+    return shlex.quote(_as_typed(f"{key}={quoted(value)}"))
+
+
+def command_line(overrides: Sequence[str], flags: Sequence[str] = ()) -> str:
+    """The command with these overrides, to be pasted into a shell."""
+    return shlex.join(["python", "train.py", *flags, *map(_as_typed, overrides)])
+
+
+def _as_typed(override: str) -> str:
+    """Without the quotes that `readable` puts there by itself."""
+    ((_, value),) = typed_values([override])
+    typed = f"{override.partition('=')[0]}={value}"
+    if not isinstance(value, str) or not value:
+        return override
+    return typed if typed_values([readable(typed)])[0][1] == value else override
+
+
+def overridden_keys(overrides: Sequence[str]) -> list[str]:
+    """The keys that the overrides name, groups among them, such as `model` and `model.lr`."""
+    return [key for key, _ in typed_values(overrides)]
+
+
+def typed_values(overrides: Sequence[str]) -> list[tuple[str, Any]]:
+    """The keys that the overrides name, with the values, however these are quoted."""
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    return [(override.key_or_group, override.value()) for override in parsed]

@@ -1,0 +1,349 @@
+"""The configuration's schema: every key, its type and its range, checked before any work begins.
+
+The YAML files under configs/ choose the values; this file says which values make sense.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+
+from nsmc.config.keys import Keys
+from nsmc.runtime.bundle import MOST_TOKENS
+
+Share = Annotated[float, Field(ge=0, lt=1)]
+PositiveInt = Annotated[int, Field(ge=1, le=2**31 - 1)]
+S = TypeVar("S", bound="Section")
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+
+
+Choices = Annotated[list[str | int | float | bool | None], Field(min_length=1)]
+
+
+def _is_no_none(text: str) -> str:
+    if text in ("None", "none", ""):
+        raise PydanticCustomError("none", "text, or null (which None is written as)")
+    return text
+
+
+def _at_home(path: str) -> str:
+    """With `~` written out."""
+    try:
+        return str(Path(path).expanduser()) if path.startswith("~") else path
+    except RuntimeError:
+        raise PydanticCustomError(
+            "home", "a path; a ~ before a name stands for a user's folder, ./~ for itself"
+        ) from None
+
+
+def _is_set(value: str) -> str:
+    if value in ("", "???"):  # the latter as OmegaConf writes a value that is still to be given
+        raise PydanticCustomError("missing", "missing")
+    return value
+
+
+Folder = Annotated[str, AfterValidator(_is_set), AfterValidator(_at_home)]
+# A path or name that may be missing.
+Place = Annotated[str, AfterValidator(_is_no_none), AfterValidator(_at_home)] | None
+
+
+def _are_two_names(labels: list[str]) -> list[str]:
+    if len(labels) != 2 or len(set(labels)) != 2:
+        raise PydanticCustomError(
+            "labels", "exactly two different names, of label 0 and of label 1: [NAME,NAME]"
+        )
+    return labels
+
+
+class Section(BaseModel):
+    """A part of the configuration: no other keys, no silent conversions."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class RemoteFileConfig(Section):
+    url: str
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class DataConfig(Section):
+    name: str
+    root: Folder
+    train_file: str
+    test_file: str
+    remote_files: dict[str, RemoteFileConfig] | None
+    cache_dir: Folder
+    labels: Annotated[list[str], AfterValidator(_are_two_names)]
+    validation_fraction: Annotated[float, Field(gt=0, lt=1)]
+    split_seed: Seed
+    # 256 bytes and the padding are in every vocabulary.
+    vocab_size: Annotated[int, Field(ge=257, le=1_000_000)]
+    min_frequency: PositiveInt
+    normalization: Literal["none", "nfc", "nfd", "nfkc", "nfkd"]
+    tokenizer: Place
+    bpe_dropout: Share
+    bpe_cuts: PositiveInt
+    unlabelled: bool
+    unlabelled_file: str
+    unlabelled_archive: Place
+    max_length: Annotated[int, Field(gt=0, le=MOST_TOKENS)]
+    padding: Literal["longest", "fixed"]
+    batch_size: PositiveInt
+    eval_batch_size: PositiveInt
+    shuffle: bool
+    bucketing: bool
+
+    @property
+    def own_archive(self) -> str | None:
+        """The archive of unlabelled reviews, where it belongs to the files of this corpus.
+
+        That is where these are published, and no others with them: a corpus whose configuration
+        builds on another one's has inherited that one's addresses.
+        """
+        is_own = set(self.remote_files or {}) == {self.train_file, self.test_file}
+        return self.unlabelled_archive if is_own else None
+
+
+# The keys of ModelConfig that are settings of the encoder.
+_ENCODER = {
+    *("cell", "embedding_dim", "hidden_size", "num_layers", "bidirectional", "embedding_rank"),
+    *("dropout", "embedding_dropout", "recurrent_dropout", "word_dropout"),
+}
+
+
+class ModelConfig(Section):
+    cell: Literal["gru", "lstm"]
+    embedding_dim: Annotated[int, Field(ge=1, le=65_536)]
+    hidden_size: Annotated[int, Field(ge=1, le=65_536)]
+    num_layers: Annotated[int, Field(ge=1, le=64)]
+    bidirectional: bool
+    pooling: Literal["last", "mean", "max", "max_mean", "attention"]
+    embedding_rank: PositiveInt | None
+    dropout: Share
+    embedding_dropout: Share
+    output_dropout: Share
+    recurrent_dropout: Share
+    word_dropout: Share
+    optimizer: Literal["adam", "adamw"]
+    lr: Annotated[float, Field(gt=0)]
+    weight_decay: Annotated[float, Field(ge=0)]
+    schedule: Literal["constant", "one_cycle", "cosine"]
+    label_smoothing: Share
+    r_drop: Annotated[float, Field(ge=0)]
+    adversarial: Literal["none", "adversarial", "virtual"]
+    adversarial_size: Annotated[float, Field(gt=0)]
+    negatives: PositiveInt
+
+    def encoder(self) -> dict[str, Any]:
+        """The settings of `RecurrentEncoder`, but for the vocabulary."""
+        return self.model_dump(include=_ENCODER)
+
+    def classifier(self) -> dict[str, Any]:
+        """The settings of `RecurrentClassifier`, but for the vocabulary."""
+        return self.model_dump(include={*_ENCODER, "pooling", "output_dropout"})
+
+    def optimization(self) -> dict[str, Any]:
+        return self.model_dump(include={"optimizer", "lr", "weight_decay", "schedule"})
+
+    def regularization(self) -> dict[str, Any]:
+        return self.model_dump(
+            include={"label_smoothing", "r_drop", "adversarial", "adversarial_size"}
+        )
+
+
+class TrainerConfig(Section):
+    accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"]
+    devices: PositiveInt
+    num_nodes: PositiveInt
+    strategy: Literal["auto", "ddp"]
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"]
+    max_epochs: PositiveInt
+    limit_train_batches: Annotated[int, Field(ge=1)] | None
+    gradient_clip_val: Annotated[float, Field(gt=0)] | None
+    log_every_n_steps: PositiveInt
+    deterministic: bool
+    threads: PositiveInt | None
+
+    @property
+    def processes(self) -> int:
+        """How many processes train together, on all machines."""
+        return self.devices * self.num_nodes
+
+
+class CheckpointConfig(Section):
+    monitor: Literal["val/accuracy", "val/f1", "val/auroc", "val/loss"]
+    minutes: Annotated[float, Field(gt=0)] | None
+
+
+class EarlyStoppingConfig(Section):
+    patience: PositiveInt | None
+    min_delta: Annotated[float, Field(ge=0)]
+
+
+class AveragingConfig(Section):
+    decay: Annotated[float, Field(gt=0, lt=1)] | None
+    every_n_steps: PositiveInt
+
+
+class CallbacksConfig(Section):
+    checkpoint: CheckpointConfig
+    averaging: AveragingConfig
+    early_stopping: EarlyStoppingConfig
+    seconds_between_lines: Annotated[float, Field(gt=0)]
+
+
+class LoggerConfig(Section):
+    tensorboard: bool
+    csv: bool
+
+
+def _as_folder_name(name: str) -> str:
+    if not re.fullmatch(r"\w[\w.+-]{0,99}", name):
+        raise PydanticCustomError("name", "letters, digits and . + - _, 100 of them at most")
+    return name
+
+
+class SweepConfig(Section):
+    name: Annotated[str, AfterValidator(_as_folder_name)] | None
+    force: bool
+    dry_run: bool
+
+
+class Range(Section):
+    low: int | float
+    high: int | float
+    step: int | float | None = None
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> Self:
+        if self.low > self.high or (self.log and (self.low <= 0 or self.step is not None)):
+            raise PydanticCustomError(
+                "range",
+                "a range from low up to high; with log, low is above 0 and there is no step",
+            )
+        return self
+
+
+class SearchConfig(Section):
+    trials: PositiveInt
+    at_once: PositiveInt
+    sampler: Literal["tpe", "gp", "random"]
+    pruner: Literal["median", "hyperband", "none"]
+    startup_trials: PositiveInt
+    space: Annotated[dict[str, Choices | Range], Field(min_length=1)]
+    trial: Annotated[int, Field(ge=0)] | None
+
+
+class LinearConfig(Section):
+    shortest: PositiveInt
+    longest: PositiveInt
+    min_count: PositiveInt
+    strength: Annotated[float, Field(gt=0)]
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> Self:
+        if self.shortest > self.longest:
+            raise PydanticCustomError("longest", "linear.longest must be linear.shortest at least")
+        return self
+
+
+class DistillConfig(Section):
+    teachers: list[str]
+    weight: Annotated[float, Field(ge=0, le=1)]
+    temperature: Annotated[float, Field(gt=0)]
+
+
+class StepConfig(Section):
+    name: Annotated[str, AfterValidator(_as_folder_name)]
+    overrides: list[str]
+    pinned: list[str] = []
+
+
+class RunConfig(Section):
+    """All of a run's configuration."""
+
+    task: Literal["classify", "pretrain", "linear"]
+    init_from: Place
+    data: DataConfig
+    model: ModelConfig
+    trainer: TrainerConfig
+    callbacks: CallbacksConfig
+    logger: LoggerConfig
+    distill: DistillConfig
+    linear: LinearConfig
+    sweep: SweepConfig
+    search: SearchConfig | None = None
+    recipe: Annotated[list[StepConfig], Field(min_length=1)] | None
+    seed: Seed
+    ckpt_path: Place
+    resume: Place
+    test: bool
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        monitor = self.callbacks.checkpoint.monitor
+        if self.task == "pretrain" and monitor != "val/loss":
+            raise PydanticCustomError(
+                "task",
+                "a language model has only a loss: with task=pretrain set "
+                "callbacks.checkpoint.monitor=val/loss",
+            )
+        if self.task != "classify" and self.distill.teachers:
+            raise PydanticCustomError(
+                "distill",
+                f"only a classifier has teachers: with task={self.task} leave out distill.teachers",
+            )
+        if self.task == "linear" and (self.init_from or self.ckpt_path):
+            raise PydanticCustomError(
+                "linear",
+                "a linear classifier starts from nothing: with task=linear leave out init_from "
+                "and ckpt_path",
+            )
+        if self.task == "classify" and self.data.unlabelled and not self.distill.teachers:
+            raise PydanticCustomError(
+                "unlabelled",
+                "unlabelled reviews need a target: with data.unlabelled=true set "
+                "distill.teachers, or task=pretrain",
+            )
+        return self
+
+
+KEYS = Keys(RunConfig)
+
+
+def check_config(config: Mapping[str, Any]) -> RunConfig:
+    """Check a resolved configuration.
+
+    Raises ValueError, in one line, that names each wrong key, its value and what is allowed.
+    """
+    return _checked(RunConfig, dict(config))
+
+
+def check_data(values: Any) -> DataConfig:
+    """Check the section `data`, as `check_config` does the whole."""
+    return _checked(DataConfig, values, "data")
+
+
+def check_sweep(values: Any) -> SweepConfig:
+    """Check the section `sweep`, as `check_config` does the whole."""
+    return _checked(SweepConfig, values, "sweep")
+
+
+def _checked(section: type[S], values: Any, *place: str) -> S:
+    try:
+        return section.model_validate(values)
+    except ValidationError as error:
+        problems = error.errors(include_url=False)
+    placed = [{**problem, "loc": (*place, *problem["loc"])} for problem in problems]
+    raise ValueError("; ".join(map(KEYS.describe, placed)))
+
+
+def is_for_many_runs(config: RunConfig) -> bool:
+    """Whether the configuration makes sense for a sweep only. A search's trial is a run, too."""
+    sweep, search = config.sweep, config.search
+    is_search = search is not None and search.trial is None
+    return is_search or sweep.name is not None or sweep.force or sweep.dry_run

@@ -1,1 +1,0 @@
-"""What stands around one training: the config's schema, the job, its record and its signature."""

@@ -1,0 +1,133 @@
+"""The row of a run in TensorBoard's HPARAMS tab: its settings and its final metrics.
+
+TensorBoard takes the tab's columns from one run, whichever it reads first, so each run names the
+same ones, whatever its task. It ticks the first five settings and the first five metrics; settings
+come in the order of their names, those that are said to differ before the others.
+
+It sorts a column by its values, which fails where numbers meet texts: so a column's type is that
+of the key in the schema, and null has no value.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal, get_args, get_origin
+
+import pytorch_lightning as L
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.plugins.hparams.api_pb2 import (
+    DATA_TYPE_FLOAT64,
+    DATA_TYPE_STRING,
+    STATUS_SUCCESS,
+    Experiment,
+    HParamInfo,
+    MetricInfo,
+    MetricName,
+)
+from tensorboard.plugins.hparams.metadata import (
+    EXPERIMENT_TAG,
+    NULL_TENSOR,
+    SESSION_END_INFO_TAG,
+    SESSION_START_INFO_TAG,
+    create_summary_metadata,
+)
+from tensorboard.plugins.hparams.plugin_data_pb2 import (
+    HParamsPluginData,
+    SessionEndInfo,
+    SessionStartInfo,
+)
+
+from nsmc.config.schema import DataConfig, ModelConfig, RunConfig, TrainerConfig
+from nsmc.training.tensorboard import Curves
+
+Setting = str | float | bool
+
+_TICKED = ("cell", "hidden_size", "lr", "seed", "task")
+_METRICS = (
+    *("val/accuracy", "test/accuracy", "val/loss", "test/loss"),
+    *("val/f1", "test/f1", "val/auroc", "test/auroc"),
+)
+_SECTION = "result"  # of the charts, each of one point, after all curves
+
+_OF_THE_RUN = ("task", "seed")
+_OF_THE_DATA = ("vocab_size", "batch_size", "normalization")
+_OF_THE_TRAINER = ("max_epochs", "precision", "gradient_clip_val")
+_NOT_SHOWN = ("adversarial_size", "negatives")  # rarely touched
+
+
+def log_hyperparameters(trainer: L.Trainer, config: RunConfig, metrics: dict[str, float]) -> None:
+    """Log once, at the end, with the metrics: doing so at the start too leaves a stray column."""
+    final = {f"{_SECTION}/{name}": metrics[name] for name in _METRICS if name in metrics}
+    for logger in trainer.loggers:
+        if isinstance(logger, Curves):
+            logger.log_metrics(final, trainer.global_step)
+            for part in _summaries(settings_of(config)):
+                logger.experiment.file_writer.add_summary(part)
+            logger.save()
+
+
+def settings_of(config: RunConfig) -> dict[str, Setting | None]:
+    """The settings that people compare; None is a number that is not set."""
+    data, model = config.data, config.model.model_dump()
+    return {
+        **{name: value for name, value in model.items() if name not in _NOT_SHOWN},
+        **{name: getattr(config, name) for name in _OF_THE_RUN},
+        **{name: getattr(data, name) for name in _OF_THE_DATA},
+        **{name: getattr(config.trainer, name) for name in _OF_THE_TRAINER},
+        "corpus": data.name,
+        "pretrained": config.init_from is not None,
+        "teachers": len(config.distill.teachers),
+    }
+
+
+def setting_columns() -> list[HParamInfo]:
+    """A column for each of `settings_of`, with its type and, where there are few, its choices."""
+    types: dict[str, Any] = {"corpus": str, "pretrained": bool, "teachers": int}
+    model = [name for name in ModelConfig.model_fields if name not in _NOT_SHOWN]
+    sections: Sequence[tuple[type[Any], Sequence[str]]] = (
+        (ModelConfig, model),
+        (RunConfig, _OF_THE_RUN),
+        (DataConfig, _OF_THE_DATA),
+        (TrainerConfig, _OF_THE_TRAINER),
+    )
+    for section, names in sections:
+        types |= {name: section.model_fields[name].annotation for name in names}
+    return [_column(name, kind) for name, kind in types.items()]
+
+
+def metric_columns() -> list[MetricInfo]:
+    return [
+        MetricInfo(name=MetricName(tag=f"{_SECTION}/{name}"), display_name=name)
+        for name in _METRICS
+    ]
+
+
+def _summaries(settings: dict[str, Setting | None]) -> Iterator[Summary]:
+    """What TensorBoard wants to know: the columns, this run's values, and that it has ended."""
+    columns = Experiment(hparam_infos=setting_columns(), metric_infos=metric_columns())
+    start = SessionStartInfo(start_time_secs=time.time())
+    for name, value in settings.items():
+        if isinstance(value, str | bool):
+            start.hparams[name].string_value = str(value)
+        elif value is not None:
+            start.hparams[name].number_value = value
+    end = SessionEndInfo(status=STATUS_SUCCESS, end_time_secs=time.time())
+    for tag, content in (
+        (EXPERIMENT_TAG, HParamsPluginData(experiment=columns)),
+        (SESSION_START_INFO_TAG, HParamsPluginData(session_start_info=start)),
+        (SESSION_END_INFO_TAG, HParamsPluginData(session_end_info=end)),
+    ):
+        about = create_summary_metadata(content)
+        yield Summary(value=[Summary.Value(tag=tag, metadata=about, tensor=NULL_TENSOR)])
+
+
+def _column(name: str, kind: Any) -> HParamInfo:
+    column = HParamInfo(name=name, type=DATA_TYPE_FLOAT64, differs=name in _TICKED)
+    if get_origin(kind) is Literal:
+        column.type = DATA_TYPE_STRING
+        column.domain_discrete.extend(get_args(kind))
+    elif kind is bool:
+        column.type = DATA_TYPE_STRING
+        column.domain_discrete.extend(["False", "True"])
+    elif kind is str:
+        column.type = DATA_TYPE_STRING
+    return column

@@ -1,0 +1,172 @@
+"""`nsmc rerun`: runs a recorded job once more and says whether the result is the same."""
+
+import filecmp
+import logging
+import secrets
+import sys
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load_file
+
+from nsmc.config.overrides import command_line
+from nsmc.config.schema import RunConfig, check_config
+from nsmc.data.soft_labels import SOFT_LABELS_FILE
+from nsmc.runs.continuation import Record
+from nsmc.runs.foreign import harmless_overrides, with_own_files
+from nsmc.runs.job import run_job
+from nsmc.runs.log_file import LogFile
+from nsmc.runs.recipe import RESULTS
+from nsmc.runs.record import RECORD_FILE, environment, load_record
+from nsmc.runs.signature import corpus_fingerprint, signature
+from nsmc.runtime.bundle import WEIGHTS_FILE
+from nsmc.runtime.loading import read_bundle
+from nsmc.small_files import read_bytes
+
+_HYDRAS_FILES = 10  # more than Hydra leaves
+
+
+def rerun(folder: Path, root: str | None = None, runs: Path = Path("outputs", "runs")) -> bool:
+    """Run the job of `folder` again, in a new folder in `runs`; whether the result is the same.
+
+    `root` is where the corpus is now. Prints what is the same and what differs. Raises ValueError
+    for a folder without a finished run, and where the corpus or the program has changed.
+    """
+    record = _finished_record(folder)
+    config = _config(folder, record, root)
+    overrides = harmless_overrides(record)
+    again = runs / f"{datetime.now():%Y-%m-%d_%H-%M-%S}_rerun_{secrets.token_hex(2)}"
+    again.mkdir(parents=True)
+    _copy_small_files(folder / ".hydra", again / ".hydra")
+    _log_to(again / "train.log")
+    result = run_job(config, again, command_line(overrides), overrides)
+    found = differences(folder, record, again, result)
+    print("\n".join(["", *found, *_versions_changed(record)] if found else [""]))
+    compared = "soft label" if config.task == "linear" else "weight"
+    verdict = "different" if found else f"the same, every {compared} and every metric to the bit"
+    print(f"{verdict}: {folder} and {again}", flush=True)
+    return not found
+
+
+def _finished_record(folder: Path) -> Record:
+    try:
+        record = load_record(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        record = {"status": "new"}
+    if record.get("status", "finished") != "finished":
+        raise ValueError(f"{folder}: there is no finished run in that folder")
+    for name in ("config", "signature", "corpus_fingerprint", "metrics"):
+        if not record.get(name):
+            raise ValueError(f"{folder}: its {RECORD_FILE} has no {name} to compare with")
+    return record
+
+
+def _copy_small_files(source: Path, target: Path) -> None:
+    """Copy the files of `.hydra`; links, pipes and large files are none of Hydra's."""
+    if source.is_symlink() or not source.is_dir():
+        return
+    target.mkdir()
+    for path in sorted(source.glob("*.yaml"))[:_HYDRAS_FILES]:
+        with suppress(OSError, ValueError):
+            if not path.is_symlink():
+                (target / path.name).write_bytes(read_bytes(path))
+
+
+def _config(folder: Path, record: Record, root: str | None) -> RunConfig:
+    try:
+        config = check_config(record["config"])
+    except ValueError as error:
+        raise ValueError(
+            f"{folder}: recorded by another version of this program ({error})"
+        ) from None
+    if config.recipe:
+        raise ValueError(f"{folder} is of a recipe: run the steps again, {RESULTS}/… each")
+    if config.trainer.processes > 1:
+        raise ValueError(
+            f"{folder} trained in {config.trainer.processes} processes: run its command instead: "
+            f"{command_line(harmless_overrides(record))}"
+        )
+    _check_result(config, folder)
+    config = _as_it_ran(config, record, root)
+    fingerprint = corpus_fingerprint(config.data, config.test)
+    if fingerprint != record["corpus_fingerprint"]:
+        raise ValueError(
+            f"{config.data.root}: not the corpus of that run (fingerprint {fingerprint}, then "
+            f"{record['corpus_fingerprint']}); --root names the folder that has it"
+        )
+    if signature(config, fingerprint) != record["signature"]:
+        raise ValueError(
+            f"{folder}: this version of the program trains otherwise; git commit then: "
+            f"{record.get('git_commit')}"
+        )
+    return config
+
+
+def _check_result(config: RunConfig, folder: Path) -> None:
+    """Raises ValueError or FileNotFoundError where there is nothing to compare with."""
+    result = SOFT_LABELS_FILE if config.task == "linear" else f"bundle/{WEIGHTS_FILE}"
+    if not (folder / result).is_file():
+        raise ValueError(f"{folder}: {result} is not there, so there is nothing to compare with")
+    if config.task != "linear":
+        read_bundle(folder / "bundle")
+
+
+def _as_it_ran(config: RunConfig, record: Record, root: str | None) -> RunConfig:
+    """The configuration, for a run that repeats the recorded one and downloads nothing."""
+    data = config.data.model_copy(update={"root": root or config.data.root})
+    # To the bit, results depend on the threads. A search must not prune what it did not prune.
+    trainer = config.trainer.model_copy(update={"threads": record.get("threads")})
+    changed = {"data": with_own_files(data, None), "trainer": trainer, "search": None}
+    return config.model_copy(update=changed)
+
+
+def differences(folder: Path, record: Record, again: Path, result: Record) -> list[str]:
+    """A line for each metric, tensor and file that is not the same, to the bit."""
+    lines = [
+        f"{name}: then {value}, now {result['metrics'].get(name)}"
+        for name, value in record["metrics"].items()
+        if value != result["metrics"].get(name)
+    ]
+    if record.get("tokenizer_fingerprint") != result.get("tokenizer_fingerprint"):
+        lines.append("the tokenizer differs")
+    if (again / "bundle").is_dir():
+        return lines + _weights_that_differ(folder, again)
+    if filecmp.cmp(folder / SOFT_LABELS_FILE, again / SOFT_LABELS_FILE, shallow=False):
+        return lines
+    return [*lines, f"{SOFT_LABELS_FILE}: differs"]
+
+
+def _weights_that_differ(folder: Path, again: Path) -> list[str]:
+    then, now = (load_file(each / "bundle" / WEIGHTS_FILE) for each in (folder, again))
+    lines = [
+        f"{name}: another shape"
+        for name in sorted({*then, *now})
+        if name not in then or name not in now or then[name].shape != now[name].shape
+    ]
+    return lines or [
+        f"{name}: differs by at most {np.abs(tensor - now[name]).max():.2g}"
+        for name, tensor in then.items()
+        if not np.array_equal(tensor, now[name])
+    ]
+
+
+def _versions_changed(record: Record) -> list[str]:
+    then, now = record.get("versions", {}), environment()["versions"]
+    return [
+        f"{name}: version {then.get(name)} then, {now.get(name)} now"
+        for name in sorted({*then, *now})
+        if then.get(name) != now.get(name)
+    ]
+
+
+def _log_to(path: Path) -> None:
+    """Log to standard error and to the run's log, as `train.py` does."""
+    file = LogFile(path, encoding="utf-8", errors="backslashreplace", delay=True)
+    logging.basicConfig(
+        level=logging.INFO,
+        format="%(asctime)s %(message)s",
+        datefmt="%H:%M:%S",
+        handlers=[logging.StreamHandler(sys.stderr), file],
+    )

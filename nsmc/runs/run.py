@@ -1,0 +1,110 @@
+"""Runs a job and tells the user about it: the table at its end, or how to go on with it."""
+
+import contextlib
+import gc
+import logging
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytorch_lightning as L
+import torch
+
+from nsmc.config.commands import shortened
+from nsmc.config.composition import flags
+from nsmc.config.overrides import pasteable, quoted
+from nsmc.config.schema import RunConfig
+from nsmc.runs.continuation import Record
+from nsmc.runs.job import run_job
+from nsmc.runs.processes import check_started, is_first
+from nsmc.runs.recipe import run_recipe
+from nsmc.runs.record import BusyError, is_occupied, read_record, write_record
+from nsmc.runs.summary import next_commands, summary
+from nsmc.termination import exception_arrived
+from nsmc.training.signals import Interrupted, Pruned
+from nsmc.training.slurm import ASKED_BY_PARENT
+
+log = logging.getLogger(__name__)
+
+
+def run_and_report(
+    config: RunConfig,
+    folder: Path,
+    command: str,
+    overrides: Sequence[str],
+    is_sweep: bool,
+    callbacks: Sequence[L.Callback] = (),
+) -> dict[str, float]:
+    """Run a job; returns its final metrics, none of one that was pruned or is run elsewhere.
+
+    Raises what `run_job` raises.
+    """
+    check_started(config)
+    try:
+        if config.recipe:
+            record = run_recipe(config, folder, command, overrides, run_in_subprocess)
+            print(summary(record, folder / "bundle"), flush=True)
+        elif is_sweep and config.trainer.processes > 1:
+            record = run_in_subprocess(folder, overrides)
+        else:
+            record = run_job(config, folder, command, overrides, callbacks)
+            if is_first(config):
+                print(summary(record, folder / "bundle"), flush=True)
+    except Pruned as pruned:
+        log.info("%s", pruned)
+        return {}
+    except BusyError as busy:
+        if not is_sweep:
+            raise
+        log.info("%s: left to it", busy)
+        return {}
+    except (KeyboardInterrupt, Interrupted) as error:
+        if not is_first(config):  # the first process says it; who leaves with a code is missed
+            sys.exit(0)
+        signum = error.signum if isinstance(error, Interrupted) else signal.SIGINT
+        advice = f"go on with python train.py {pasteable('resume', str(shortened(folder)))}"
+        raise Interrupted(signum, advice) from None
+    finally:
+        gc.collect()  # a failed job's tensors would be missing for the next one's
+        torch.cuda.empty_cache()
+    if not is_sweep and is_first(config):
+        print(next_commands(config, record, folder), flush=True)
+    metrics: dict[str, float] = record["metrics"]
+    return metrics
+
+
+def run_in_subprocess(folder: Path, overrides: Sequence[str]) -> Record:
+    """Run a sweep's job as a command of its own.
+
+    Several processes that train together are started with the command line of the first one, which
+    must be that of the job and not of the sweep. Raises ValueError where the job failed, and
+    BusyError where another process is at work on it.
+    """
+    of_the_job = [override for override in overrides if not override.startswith("sweep.")]
+    place = f"hydra.run.dir={quoted(str(folder))}"
+    environment = {**os.environ, ASKED_BY_PARENT: "1"}
+    command = [sys.executable, sys.argv[0], *flags(), *of_the_job, place]
+    process = subprocess.Popen(command, env=environment)
+    try:
+        code = process.wait()
+    except BaseException:
+        exception_arrived()  # the waiting may take long
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGTERM)
+        process.wait()
+        raise
+    if code > 128:
+        raise Interrupted(code - 128)
+    if code != 0 and is_occupied(folder):  # the record is the other process's
+        raise BusyError(f"{folder}: another process is at work on this run")
+    record = read_record(folder) or {}
+    if record.get("status") == "pruned":
+        raise Pruned("pruned")
+    if code != 0 or record.get("status") != "finished":
+        error = record.get("error") or f"{shortened(folder)}: ended with code {code}, see above"
+        write_record(folder, {**record, "status": "failed", "error": error})
+        raise ValueError(error)
+    return record

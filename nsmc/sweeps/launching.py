@@ -1,0 +1,112 @@
+"""Has Hydra's launchers run the jobs of a sweep; their records say how it went."""
+
+import logging
+import os
+from collections.abc import Sequence
+from contextlib import nullcontext
+
+from filelock import FileLock
+from hydra.core.plugins import Plugins
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, open_dict, read_write
+
+from nsmc.config.errors import describe
+from nsmc.config.overrides import quoted
+from nsmc.runs.record import read_record, state_of, write_record
+from nsmc.sweeps.plan import Job
+from nsmc.sweeps.stopping import stopping_together
+
+log = logging.getLogger(__name__)
+
+_ATTEMPTS = 2  # at jobs whose process, or whose neighbour's, died
+
+
+def launch(
+    jobs: Sequence[Job],
+    master: DictConfig,
+    context: HydraContext,
+    task: TaskFunction,
+    lock: FileLock | None,
+) -> None:
+    """Run the jobs, each in its folder; `lock` is the one that they watch in processes of theirs.
+
+    A process that dies, as for want of memory, may take others with it, and the launcher gives up:
+    what is then left is launched once more, and what dies again has failed.
+    """
+    for attempt in range(_ATTEMPTS):
+        if not jobs:
+            return
+        try:
+            _launch_once(jobs, master, context, task, lock)
+            return
+        except Exception as error:
+            log.error("error: a job's process died: %s", describe(error)[:200])
+            if attempt + 1 < _ATTEMPTS:
+                jobs = [job for job in jobs if _is_left(job)]
+    for job in filter(_is_left, jobs):
+        job.folder.mkdir(parents=True, exist_ok=True)
+        record = {"overrides": list(job.overrides), **(read_record(job.folder) or {})}
+        write_record(job.folder, {**record, "status": "failed", "error": "its process died"})
+
+
+def _is_left(job: Job) -> bool:
+    return state_of(job.folder) in ("new", "interrupted")
+
+
+def starts_processes(launcher: DictConfig) -> bool:
+    """Whether the launcher runs jobs in processes of their own that are to end with the sweep.
+
+    Those of a cluster go on without it.
+    """
+    return _jobs_at_once(launcher) > 1 or _name(launcher) == "LocalLauncher"  # submitit's
+
+
+def _launch_once(
+    jobs: Sequence[Job],
+    master: DictConfig,
+    context: HydraContext,
+    task: TaskFunction,
+    lock: FileLock | None,
+) -> None:
+    with read_write(master.hydra), open_dict(master.hydra):  # which Hydra 1.4 makes read-only
+        # Resolved here: where a launcher's processes are, the resolvers are not known.
+        master.hydra.sweep.dir = str(jobs[0].folder.parent)
+    launcher = Plugins.instance().instantiate_launcher(
+        config=master, hydra_context=context, task_function=task
+    )
+    at_once = _jobs_at_once(master.hydra.launcher)
+    with nullcontext() if lock is None else stopping_together(lock):
+        launcher.launch([_launched(job, at_once) for job in jobs], initial_job_idx=0)
+
+
+def _launched(job: Job, at_once: int) -> list[str]:
+    """A job's overrides, with its folder and, where others run beside it, its share of threads."""
+    # Both: a launcher's process composes anew, and would name an unnamed sweep by its own clock.
+    place = [
+        f"hydra.sweep.dir={quoted(str(job.folder.parent))}",
+        f"hydra.sweep.subdir={quoted(job.folder.name)}",
+    ]
+    overrides = [*job.overrides, *place]
+    if at_once > 1 and job.config is not None and job.config.trainer.threads is None:
+        overrides.append(f"trainer.threads={max(1, _cores() // at_once)}")
+    return overrides
+
+
+def _jobs_at_once(launcher: DictConfig) -> int:
+    """How many jobs joblib runs at once; with 1 it runs them in this process."""
+    if _name(launcher) != "JoblibLauncher":
+        return 1
+    from joblib import effective_n_jobs  # type: ignore[import-untyped]  # of an extra
+
+    jobs_at_once: int = effective_n_jobs(launcher.n_jobs)
+    return jobs_at_once
+
+
+def _name(launcher: DictConfig) -> str:
+    return str(launcher.get("_target_", "")).rpartition(".")[2]
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):  # those that this process may use
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,144 @@
+"""`search=optuna`: asks for trials, has them run, and tells the study how they came out."""
+
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nsmc.atomic import write_file
+from nsmc.config.overrides import written
+from nsmc.config.schema import Range, RunConfig, SearchConfig, check_config
+from nsmc.data.cache import digest_of
+from nsmc.reports.report import IMPORTANCES_FILE
+from nsmc.runs.record import read_record, state_of
+from nsmc.runs.signature import corpus_fingerprint, signature
+from nsmc.sweeps.plan import Job, plan_jobs, record_refused
+
+if TYPE_CHECKING:
+    from nsmc.sweeps.study import Study
+
+log = logging.getLogger(__name__)
+
+Compose = Callable[[Sequence[str]], Mapping[str, Any]]
+Launch = Callable[[Sequence[Job]], None]
+
+
+def run_search(
+    compose: Compose,
+    launching: Callable[[], AbstractContextManager[Launch]],
+    overrides: Sequence[str],
+    folder: Path,
+    dry_run: bool,
+) -> list[Job]:
+    """Run trials until there are as many as wanted; the jobs that were run here.
+
+    `launching` is entered before the first trial, and gives what launches the jobs of each.
+    Raises ValueError for a space whose ends make no valid configuration.
+    """
+    config = check_config(compose(overrides))
+    search = config.search
+    assert search is not None
+    check_space(compose, overrides, search)
+    if dry_run and not folder.exists():
+        print(f"a search of {search.trials} trials, none of them begun, over {_told(search)}")
+        return []
+    from nsmc.sweeps.study import Study
+
+    monitor = config.callbacks.checkpoint.monitor
+    with closing(Study(folder, search, monitor, _base(config))) as study:
+        if dry_run:
+            begun, open_ = study.count(), len(study.left_behind())
+            print(
+                f"a search of {search.trials} trials, {begun} of them begun and {open_} to resume, "
+                f"over {_told(search)}"
+            )
+            return []
+        jobs: list[Job] = []
+        with launching() as launch:
+            while batch := _next_jobs(study, compose, overrides, config):
+                _run_batch(study, launch, batch, config)
+                jobs += batch.values()
+                _save_importances(study, folder)
+        return jobs
+
+
+def check_space(compose: Compose, overrides: Sequence[str], search: SearchConfig) -> None:
+    """Check every choice and both ends of every range, before the first trial.
+
+    Raises ValueError for what makes no valid configuration.
+    """
+    choices = {
+        key: [values.low, values.high] if isinstance(values, Range) else values
+        for key, values in search.space.items()
+    }
+    for number in range(max(map(len, choices.values()))):
+        tried = {key: values[number % len(values)] for key, values in choices.items()}
+        check_config(compose([*overrides, *_as_overrides(tried)]))
+
+
+def _as_overrides(parameters: Mapping[str, Any]) -> list[str]:
+    return [f"{key}={_as_text(value)}" for key, value in parameters.items()]
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"  # what is more than that is noise, in a table and in a folder's name
+    return written(value)
+
+
+def _base(config: RunConfig) -> str:
+    """A digest of what all trials of a search have in common."""
+    assert config.search is not None
+    space = config.search.model_dump(include={"space"})
+    objective = config.callbacks.checkpoint.monitor  # also where it changes no trial's result
+    return digest_of(
+        [signature(config, corpus_fingerprint(config.data, config.test)), space, objective]
+    )
+
+
+def _next_jobs(
+    study: "Study", compose: Compose, overrides: Sequence[str], config: RunConfig
+) -> dict[int, Job]:
+    """The next jobs by trial number: those left behind first, then new ones; none when done."""
+    search = config.search
+    assert search is not None
+    with study.locked():
+        trials = study.left_behind()[: search.at_once]
+        while len(trials) < search.at_once and study.count() < search.trials:
+            trials.append(study.begin(config.seed))
+        jobs = {}
+        for trial in trials:
+            parameters = _as_overrides(trial.params)
+            own = [*overrides, *parameters, f"search.trial={trial.number}"]
+            (job,) = plan_jobs(compose, [own], study.folder, force=False, shared=set(overrides))
+            study.claim(trial.number, job.folder.name)
+            jobs[trial.number] = job
+    return jobs
+
+
+def _run_batch(study: "Study", launch: Launch, batch: Mapping[int, Job], config: RunConfig) -> None:
+    for number, job in batch.items():
+        log.info("trial %d: %s", number, " ".join(_own(job, config)))
+    record_refused(list(batch.values()), study.folder)
+    # Two trials with the same parameters are one job.
+    launch(list({job.folder: job for job in batch.values() if job.is_to_run}.values()))
+    for number, job in batch.items():
+        if state_of(job.folder) != "running":  # by another process
+            record = read_record(job.folder) or {}
+            study.finish(number, record, config.callbacks.checkpoint.monitor)
+
+
+def _own(job: Job, config: RunConfig) -> list[str]:
+    assert config.search is not None
+    return [o for o in job.overrides if o.partition("=")[0] in config.search.space]
+
+
+def _save_importances(study: "Study", folder: Path) -> None:
+    if importances := study.importances():
+        write_file(folder / IMPORTANCES_FILE, json.dumps(importances, indent=2) + "\n")
+
+
+def _told(search: SearchConfig) -> str:
+    return ", ".join(search.space)

@@ -1,0 +1,187 @@
+"""Stops the jobs that a launcher runs in processes of their own as one job alone is stopped.
+
+The sweep's first process holds a lock for as long as its jobs are to run. It lets go when a signal
+tells it to end; when it is killed, the system does. Each job's process watches that lock. When it
+is free, that process signals itself: its job finishes the step and writes its checkpoint, and those
+that have not begun do not begin. So no process signals another, nothing that a folder says is acted
+on, and no stop outlives the sweep that it was meant for.
+
+A terminal sends Ctrl-C to all processes at once. The jobs' must not hear it: it would also come
+where it ends them, as in their imports, and where one of them ends a launcher kills the others. So
+they are started with those signals blocked, and let through only the one that they send themselves.
+"""
+
+import atexit
+import math
+import multiprocessing
+import os
+import secrets
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from filelock import FileLock
+
+from nsmc.config.overrides import pasteable
+from nsmc.runs.record import is_locked
+from nsmc.termination import SAME_SIGNAL_SECONDS, SIGNALS, call_due, call_soon, exception_arrived
+from nsmc.training.signals import Interrupted, raise_on_signals
+
+_LOCK = "NSMC_SWEEP_LOCK"  # the environment variable that tells jobs' processes of the lock
+_SECONDS_BETWEEN_LOOKS = 0.2
+
+
+def how_to_go_on(sweep_folder: Path) -> str:
+    """What to do after a sweep was stopped."""
+    name = pasteable("sweep", sweep_folder.name)
+    return f"the same command with {name} goes on with what is missing"
+
+
+@contextmanager
+def lock_for_jobs(sweep_folder: Path) -> Iterator[FileLock]:
+    """Hold the lock that the jobs in processes of this machine watch: free, it tells them to stop.
+
+    For the whole sweep, as a launcher may use a process for several launches.
+    """
+    for left_behind in sweep_folder.glob(".sweep-*.lock"):  # by a process that was killed
+        if not is_locked(left_behind):
+            left_behind.unlink(missing_ok=True)
+    path = sweep_folder.absolute() / f".sweep-{secrets.token_hex(4)}.lock"
+    lock = FileLock(path, thread_local=False)
+    lock.acquire()
+    os.environ[_LOCK] = str(path)
+    try:
+        yield lock
+    finally:
+        del os.environ[_LOCK]
+        lock.release(force=True)
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def stopping_together(lock: FileLock) -> Iterator[None]:
+    """While jobs run in other processes, let a signal that ends a program free their lock.
+
+    Raises Interrupted, once they have ended, where one came. A second one, unless it comes within a
+    second, does what the first would have done before, and does not wait for them.
+    """
+    received: list[tuple[int, float]] = []
+
+    def let_go(signum: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if not received:
+            received.append((signum, now))
+            call_soon(lock.release)
+        elif now - received[0][1] > SAME_SIGNAL_SECONDS:
+            earlier = before[signum]
+            if callable(earlier):
+                earlier(signum, frame)
+
+    heard = [each for each in SIGNALS if signal.getsignal(each) != signal.SIG_IGN]
+    before = {each: signal.signal(each, let_go) for each in heard}
+    try:
+        with _processes_started_deaf():
+            yield
+    except Exception:  # what is told to stop may end in an error, or take its neighbours with it
+        if not received:
+            raise
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
+        call_due()
+    if received:
+        raise Interrupted(received[0][0])
+
+
+@contextmanager
+def _processes_started_deaf() -> Iterator[None]:
+    """Start processes in which the signals that end a program are blocked.
+
+    This one still hears them, in the thread that watches for them (see nsmc/termination.py).
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    from multiprocessing import resource_tracker  # none on Windows
+
+    resource_tracker.ensure_running()  # which lets the signals through where it is started later
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class _Process:
+    """What a process that a launcher has started for jobs knows."""
+
+    is_watching = False
+    is_told = False  # to stop
+    is_idle = threading.Event()
+
+
+def is_started_for_jobs() -> bool:
+    """Whether a launcher has started this process for jobs of a sweep on this machine."""
+    return _LOCK in os.environ
+
+
+def run_until_told(job: Callable[[], float]) -> float:
+    """Run a job in a process that a launcher has started; NaN where the job is told to stop.
+
+    Nothing is raised then, whatever the job was at: a launcher would kill the others.
+    """
+    lock = Path(os.environ[_LOCK])
+    if not is_locked(lock):
+        return math.nan
+    try:
+        try:
+            _listen()
+            _watch(lock)
+            if not _Process.is_told:
+                return job()
+        finally:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            _Process.is_idle.set()
+    except (KeyboardInterrupt, Interrupted):
+        exception_arrived()
+    except Exception:
+        if not _Process.is_told:
+            raise
+    return math.nan
+
+
+def _listen() -> None:
+    """Let SIGTERM through, and only that one."""
+    # In place of what a launcher has set; `raise_on_signals` puts its own there.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    raise_on_signals()
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+
+
+def _watch(lock: Path) -> None:
+    _Process.is_idle.clear()
+    if not _Process.is_watching:
+        _Process.is_watching = True
+        if multiprocessing.parent_process() is not None:  # joblib's, which has sent its results
+            atexit.register(os._exit, 0)  # tearing torch down takes seconds on a busy machine
+        threading.Thread(target=_wait_for, args=(lock,), daemon=True).start()
+
+
+def _wait_for(lock: Path) -> None:
+    """Signal this process once the lock is free, and end it where its launcher has died."""
+    while is_locked(lock):
+        time.sleep(_SECONDS_BETWEEN_LOOKS)
+    _Process.is_told = True
+    signal.raise_signal(signal.SIGTERM)
+    launcher = multiprocessing.parent_process()
+    if launcher is None:  # the process ends with its job
+        return
+    while os.getppid() == launcher.pid:
+        time.sleep(_SECONDS_BETWEEN_LOOKS)
+    _Process.is_idle.wait()
+    os._exit(128 + signal.SIGTERM)

@@ -1,0 +1,261 @@
+"""The memory of a search: an Optuna study in a SQLite file in the sweep's folder.
+
+It says what to try next and what is not worth going on with; it runs nothing. The file is data: of
+a trial in it only values of the search's own space are used, and no sampler that unpickles what it
+finds there (Optuna's cmaes does) is offered.
+"""
+
+import contextlib
+import importlib.util
+import logging
+import math
+import re
+import secrets
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from filelock import FileLock, Timeout
+
+from nsmc.config.schema import Range, RunConfig, SearchConfig
+from nsmc.runs.record import held, is_locked, is_occupied
+from nsmc.runtime.extras import needs_extra
+from nsmc.training.pruning import Pruning
+from nsmc.training.randomness import step_seed
+
+try:
+    import optuna
+    from optuna.distributions import (
+        BaseDistribution,
+        CategoricalDistribution,
+        FloatDistribution,
+        IntDistribution,
+    )
+    from optuna.trial import FrozenTrial, Trial, TrialState
+    from sqlalchemy.engine import URL
+
+    from nsmc.sweeps.study_file import (
+        SECONDS_TO_LOCK,
+        STUDY_FILE,
+        check_file,
+        check_trials,
+        is_name,
+        problem_of,
+        readable,
+    )
+except ImportError:
+    raise ValueError(needs_extra("search", "search")) from None
+
+log = logging.getLogger(__name__)
+
+_NAME = "search"
+_OWNER = re.compile(rf"\.{re.escape(STUDY_FILE)}\.[0-9a-f]{{8}}\.lock")
+
+Direction = Literal["minimize", "maximize"]
+
+
+class Study:
+    """The study of a folder, made where there is none.
+
+    `base` is a digest of all that trials have in common. Raises ValueError where the folder holds
+    a search with another one: its trials would be compared with others, and for a file that cannot
+    be such a study.
+    """
+
+    def __init__(self, folder: Path, search: SearchConfig, monitor: str, base: str) -> None:
+        _check_sampler(search)
+        self.folder = folder
+        self.search = search
+        self._study = _open(folder, search, _direction(monitor))
+        self._space = {key: distribution(values) for key, values in search.space.items()}
+        check_trials(self._study, folder, self._space)
+        known = self._study.user_attrs.get("base")
+        if known is None:
+            self._study.set_user_attr("base", base)
+        elif known != base:
+            raise ValueError(
+                f"sweep={folder.name} holds a search with other settings or another space; choose "
+                "another name"
+            )
+
+        # Held until `close`, or as long as this process lives: that its trials are cared for. (Not
+        # its number, which another process may get.)
+        self._owner = folder / f".{STUDY_FILE}.{secrets.token_hex(4)}.lock"
+        self._alive = FileLock(self._owner)
+        self._alive.acquire()
+        for path in folder.glob(f".{STUDY_FILE}.{'[0-9a-f]' * 8}.lock"):
+            _remove_unless_held(path)
+
+    def close(self) -> None:
+        """Say that this process is no longer at work on any trial."""
+        self._alive.release()
+        _remove_unless_held(self._owner)
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from choosing trials meanwhile."""
+        with held(self.folder / f".{STUDY_FILE}.lock"):
+            yield
+
+    def left_behind(self) -> list[FrozenTrial]:
+        """Trials whose process has died, with folders where their runs can go on.
+
+        One with parameters that are not of the search's space has failed.
+        """
+        running = self._study.get_trials(states=(TrialState.RUNNING,))
+        dead = [trial for trial in running if not _is_alive(trial, self.folder)]
+        for trial in dead:
+            if problem := problem_of(trial, self._space):
+                log.warning("%s: trial %d has failed: %s", STUDY_FILE, trial.number, problem)
+                self._study.tell(trial.number, state=TrialState.FAIL)
+        return [trial for trial in dead if not problem_of(trial, self._space)]
+
+    def count(self) -> int:
+        """The trials that were begun."""
+        return len(self._study.get_trials(deepcopy=False))
+
+    def begin(self, seed: int) -> FrozenTrial:
+        """A new trial with its parameters."""
+        # A sampler for each trial, so that a search that goes on does not repeat itself.
+        self._study.sampler = _sampler(self.search, step_seed(seed, self.count(), 0) % 2**32)
+        with readable(self.folder):
+            trial = self._study.ask(fixed_distributions=self._space)
+        self.claim(trial.number)
+        return self._trial(trial.number)
+
+    def claim(self, number: int, job: str | None = None) -> None:
+        """Say that this process is at work on a trial, and in which folder."""
+        trial = Trial(self._study, self._trial(number)._trial_id)
+        trial.set_user_attr("owner", self._owner.name)
+        if job is not None:
+            trial.set_user_attr("job", job)
+
+    def finish(self, number: int, record: dict[str, Any], monitor: str) -> None:
+        """Tell how a trial's run came out; one without a result has failed."""
+        status, value = record.get("status"), record.get("metrics", {}).get(monitor)
+        if status == "finished" and value is not None and math.isfinite(value):
+            self._study.tell(number, value, skip_if_finished=True)
+        elif status == "pruned":
+            self._study.tell(number, state=TrialState.PRUNED, skip_if_finished=True)
+        else:
+            self._study.tell(number, state=TrialState.FAIL, skip_if_finished=True)
+
+    def importances(self) -> dict[str, float]:
+        """Each parameter's share in what made trials differ; empty where there are too few."""
+        complete = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        if len({trial.value for trial in complete}) < 2:
+            return {}
+        with contextlib.suppress(Exception):  # of trials that make no sense; a report does without
+            return dict(optuna.importance.get_param_importances(self._study))
+        return {}
+
+    def _trial(self, number: int) -> FrozenTrial:
+        return self._study.get_trials(deepcopy=False)[number]
+
+
+def pruning(config: RunConfig, folder: Path) -> Pruning:
+    """The callback for a trial's run in `folder`."""
+    search, monitor = config.search, config.callbacks.checkpoint.monitor
+    assert search is not None and search.trial is not None
+    place = folder.parent / STUDY_FILE
+    if not place.is_file():
+        raise ValueError(f"{place}: not there; search=null goes on without ending bad trials early")
+    study = _open(folder.parent, search, _direction(monitor))
+    with readable(folder.parent):
+        trials = study.get_trials(deepcopy=False)
+    if search.trial >= len(trials):
+        raise ValueError(f"{place}: has no trial {search.trial}; search=null does without it")
+    return Pruning(monitor, partial(_is_bad, study, trials[search.trial], folder.parent))
+
+
+def _is_bad(
+    study: "optuna.Study", frozen: FrozenTrial, folder: Path, value: float, epoch: int
+) -> bool:
+    with readable(folder):
+        trial = Trial(study, frozen._trial_id)
+        if epoch not in frozen.intermediate_values:  # which a run that goes on may have reported
+            trial.report(value, epoch)
+        return trial.should_prune()
+
+
+def _open(folder: Path, search: SearchConfig, direction: Direction) -> "optuna.Study":
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    folder.mkdir(parents=True, exist_ok=True)
+    with held(folder / f".{STUDY_FILE}.new.lock"):  # two processes must not both make it
+        check_file(folder / STUDY_FILE)
+        with readable(folder):
+            storage = optuna.storages.RDBStorage(
+                study_url(folder),
+                engine_kwargs={"connect_args": {"timeout": SECONDS_TO_LOCK}},
+            )
+            return optuna.create_study(
+                storage=storage,
+                study_name=_NAME,
+                direction=direction,
+                pruner=_pruner(search),
+                load_if_exists=True,
+            )
+
+
+def study_url(folder: Path) -> str:
+    """The address of a folder's study, whatever the folder is called.
+
+    SQLAlchemy escapes what would end a path, such as a question mark, and what Optuna would fill
+    in, such as braces.
+    """
+    url = URL.create("sqlite", database=str(folder.absolute() / STUDY_FILE))
+    return url.render_as_string(hide_password=False)
+
+
+def _direction(monitor: str) -> Direction:
+    return "minimize" if monitor == "val/loss" else "maximize"
+
+
+def _check_sampler(search: SearchConfig) -> None:
+    if search.sampler == "gp" and importlib.util.find_spec("scipy") is None:
+        raise ValueError("search.sampler=gp: needs pip install scipy")
+
+
+def _sampler(search: SearchConfig, seed: int) -> "optuna.samplers.BaseSampler":
+    startup = search.startup_trials
+    if search.sampler == "tpe":
+        # Trials that are under way count as bad ones, so that others look elsewhere.
+        return optuna.samplers.TPESampler(n_startup_trials=startup, constant_liar=True, seed=seed)
+    if search.sampler == "gp":
+        return optuna.samplers.GPSampler(n_startup_trials=startup, seed=seed)
+    return optuna.samplers.RandomSampler(seed=seed)
+
+
+def _pruner(search: SearchConfig) -> "optuna.pruners.BasePruner":
+    if search.pruner == "median":
+        return optuna.pruners.MedianPruner(n_startup_trials=search.startup_trials)
+    if search.pruner == "hyperband":
+        return optuna.pruners.HyperbandPruner()
+    return optuna.pruners.NopPruner()
+
+
+def distribution(values: Sequence[Any] | Range) -> BaseDistribution:
+    """Optuna's form of a parameter's choices or range."""
+    if not isinstance(values, Range):
+        return CategoricalDistribution(list(values))
+    low, high, step = values.low, values.high, values.step
+    if isinstance(low, int) and isinstance(high, int) and (step is None or isinstance(step, int)):
+        return IntDistribution(low, high, log=values.log, step=step or 1)
+    return FloatDistribution(low, high, log=values.log, step=step)
+
+
+def _remove_unless_held(path: Path) -> None:
+    """Remove a lock's file whose owner has ended.
+
+    While the lock is held: who has just made the file, and waits for it, then makes a new one.
+    """
+    with contextlib.suppress(Timeout, OSError), FileLock(path, timeout=0):
+        path.unlink()
+
+
+def _is_alive(trial: FrozenTrial, folder: Path) -> bool:
+    """Whether a process is at work on a trial: the one that chose it, or the one that runs it."""
+    owner, job = trial.user_attrs.get("owner"), trial.user_attrs.get("job")
+    is_cared_for = is_name(owner) and bool(_OWNER.fullmatch(owner)) and is_locked(folder / owner)
+    return is_cared_for or (is_name(job) and is_occupied(folder / job))

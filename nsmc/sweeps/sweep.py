@@ -1,0 +1,129 @@
+"""Runs a sweep: plan, launch what is missing, say what failed, report."""
+
+import logging
+import signal
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from nsmc.config.overrides import pasteable
+from nsmc.config.schema import check_sweep
+from nsmc.reports.report import write_report
+from nsmc.runs.record import state_of
+from nsmc.runs.resolvers import register_resolvers
+from nsmc.sweeps.launching import launch, starts_processes
+from nsmc.sweeps.plan import Job, plan_jobs, record_refused
+from nsmc.sweeps.search import Compose, Launch, run_search
+from nsmc.sweeps.stopping import how_to_go_on, lock_for_jobs
+from nsmc.sweeps.tell import counts, plan_table
+from nsmc.training.signals import Interrupted, raise_on_signals
+
+log = logging.getLogger(__name__)
+
+
+def run_sweep(
+    master: DictConfig, context: HydraContext, task: TaskFunction, arguments: Sequence[str]
+) -> None:
+    """Run the jobs that the arguments, with values separated by commas, stand for.
+
+    `master` is the configuration without those. Raises ValueError, at the end, where jobs failed.
+    """
+    register_resolvers()
+    options = check_sweep(OmegaConf.to_container(master.sweep, resolve=True))
+    folder = Path(master.hydra.sweep.dir)
+    compose = partial(compose_job, context.config_loader, master)
+    if master.get("search") is not None:
+        _search(master, context, task, arguments, compose, options.dry_run)
+        return
+    jobs = plan_jobs(compose, combinations(context.config_loader, arguments), folder, options.force)
+    if options.dry_run:
+        print(plan_table(jobs, folder))
+        _raise_for([job for job in jobs if job.state == "refused"], jobs, "refused")
+        return
+    if all(job.state == "refused" for job in jobs):
+        raise ValueError(jobs[0].error)
+    log.info("%s in %s", counts(jobs), folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    OmegaConf.save(master, folder / "multirun.yaml")
+    record_refused(jobs, folder)
+    with _launching(folder, master, context, task) as launch_jobs:
+        launch_jobs([job for job in jobs if job.is_to_run])
+    finish(jobs, folder)
+
+
+def _search(
+    master: DictConfig,
+    context: HydraContext,
+    task: TaskFunction,
+    arguments: Sequence[str],
+    compose: Compose,
+    dry_run: bool,
+) -> None:
+    overrides, *others = combinations(context.config_loader, arguments)
+    if others:
+        raise ValueError("a search takes no lists of values: put them into search.space")
+    folder = Path(master.hydra.sweep.dir)
+    launching = partial(_launching, folder, master, context, task)
+    jobs = run_search(compose, launching, overrides, folder, dry_run)
+    if not dry_run:
+        finish(jobs, folder)
+
+
+@contextmanager
+def _launching(
+    folder: Path, master: DictConfig, context: HydraContext, task: TaskFunction
+) -> Iterator[Launch]:
+    """What launches jobs, for as long as the sweep goes; to an interruption, add how to go on."""
+    raise_on_signals()
+    others = starts_processes(master.hydra.launcher)
+    try:
+        with lock_for_jobs(folder) if others else nullcontext() as lock:
+            yield partial(launch, master=master, context=context, task=task, lock=lock)
+    except (KeyboardInterrupt, Interrupted) as error:
+        signum = error.signum if isinstance(error, Interrupted) else signal.SIGINT
+        raise Interrupted(signum, how_to_go_on(folder)) from None
+
+
+def combinations(loader: ConfigLoader, arguments: Sequence[str]) -> list[list[str]]:
+    """The overrides of each job. Raises HydraException for a value that is no list of choices."""
+    parsed = OverridesParser.create(config_loader=loader).parse_overrides(list(arguments))
+    return BasicSweeper.split_arguments(parsed, max_batch_size=None)[0]
+
+
+def compose_job(
+    loader: ConfigLoader, master: DictConfig, overrides: Sequence[str]
+) -> Mapping[str, Any]:
+    """The configuration of one job, as plain values."""
+    config = loader.load_sweep_config(master, list(overrides))
+    with open_dict(config):
+        del config["hydra"]
+    values: Any = OmegaConf.to_container(config, resolve=True)
+    return values
+
+
+def finish(jobs: Sequence[Job], folder: Path) -> None:
+    """Report. Raises ValueError where jobs are not finished, but for those that run elsewhere."""
+    print(write_report([folder], ansi=sys.stdout.isatty(), is_sweep=True), flush=True)
+    states = {job.folder: state_of(job.folder) for job in jobs}
+    if elsewhere := sum(state == "running" for state in states.values()):
+        log.info("%d of %d jobs are run by another process", elsewhere, len(jobs))
+    done = ("finished", "pruned", "running")
+    _raise_for([job for job in jobs if states[job.folder] not in done], jobs, "not finished")
+
+
+def _raise_for(bad: Sequence[Job], jobs: Sequence[Job], what: str) -> None:
+    if bad:
+        name = pasteable("sweep", jobs[0].folder.parent.name)
+        raise ValueError(
+            f"{len(bad)} of {len(jobs)} jobs {what}; the same command with {name} tries them "
+            "again, and no others"
+        )

@@ -1,0 +1,70 @@
+"""Where the system refuses to write or to lock, the line has the place and a way out."""
+
+import errno
+import fcntl
+import logging
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nsmc.config.errors import describe
+from nsmc.data.cache import cached_folder, save_array
+from nsmc.runs.log_file import LogFile
+from nsmc.runs.record import is_locked, occupied
+
+REFUSALS = ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EACCES", "ENOLCK")
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_a_refusal_names_the_place_and_the_way_out(name: str) -> None:
+    number = getattr(errno, name)
+    line = describe(OSError(number, os.strerror(number), "outputs/runs/a/.hydra"))
+    assert line.startswith(f"outputs/runs/a/.hydra: {os.strerror(number)}; ")
+    assert line.endswith(", or choose another place")
+    assert "Errno" not in line
+
+
+def test_without_a_name_the_place_is_the_folder_of_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = OSError(errno.ENOSPC, "No space left on device")
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    assert describe(error).startswith("the run's folder: No space left on device; make room there")
+    handlers = [LogFile(tmp_path / "train.log", delay=True)]
+    monkeypatch.setattr(logging.getLogger(), "handlers", handlers)
+    assert describe(error).startswith(f"{tmp_path}: No space left on device; make room there")
+
+
+@pytest.fixture
+def without_locks(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refused)
+
+
+@pytest.mark.usefixtures("without_locks")
+def test_without_locks_a_runs_folder_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No locks") as raised, occupied(tmp_path):
+        pass
+    line = describe(raised.value)
+    assert line.startswith(f"{tmp_path / '.lock'}: No locks available; choose a file system that")
+    (tmp_path / ".lock").touch()
+    assert not is_locked(tmp_path / ".lock")
+
+
+@pytest.mark.usefixtures("without_locks")
+def test_without_locks_a_cache_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match=f"{tmp_path / 'a'}: No locks available; .*data.cache_dir"):
+        cached_folder(tmp_path / "a", Path.touch)
+
+
+def test_an_array_that_a_full_disk_refuses_says_why() -> None:
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("only Linux has a device that is always full")
+    with pytest.raises(OSError, match="No space left on device") as raised:
+        save_array(full, np.arange(100_000))
+    assert raised.value.errno == errno.ENOSPC

@@ -1,0 +1,236 @@
+"""The configuration's checks: every choice composes, every wrong value is named in one line."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+from nsmc.config.schema import KEYS, check_config
+from nsmc.runs.hardware import check_hardware
+
+Composed = Callable[..., dict[str, Any]]
+CONFIGS = Path(__file__).parents[2] / "configs"
+
+
+def choices() -> list[str]:
+    return sorted(f"{path.parent.name}={path.stem}" for path in CONFIGS.glob("*/*.yaml"))
+
+
+@pytest.mark.parametrize("choice", choices())
+def test_every_choice_composes_and_passes_the_checks(composed: Composed, choice: str) -> None:
+    # A student without a teacher is refused, and a corpus of one's own is in a folder.
+    needed = {"experiment=distill": "distill.teachers=[teacher]", "data=folder": "data.root=mine"}
+    check_config(composed(choice, *filter(None, [needed.get(choice)])))
+
+
+def test_every_key_of_the_schema_is_in_the_yaml(composed: Composed) -> None:
+    def dotted(values: dict[str, Any], prefix: str = "") -> set[str]:
+        keys = set()
+        for name, value in values.items():
+            keys.add(prefix + name)
+            # The files' names and a space's parameters are the user's, not keys of the schema.
+            if isinstance(value, dict) and name not in ("remote_files", "space"):
+                keys |= dotted(value, f"{prefix}{name}.")
+        return keys
+
+    assert set(KEYS) == dotted(composed("search=optuna"))
+
+
+def test_the_blog_experiment_has_the_blogs_numbers(composed: Composed) -> None:
+    config = check_config(composed("experiment=blog"))
+    data, model, trainer = config.data, config.model, config.trainer
+    assert (data.vocab_size, data.max_length, data.batch_size) == (10_000, 128, 32)
+    assert (data.padding, data.shuffle, data.bucketing) == ("fixed", False, False)
+    assert (model.embedding_dim, model.hidden_size, model.num_layers) == (128, 128, 1)
+    assert (model.optimizer, model.lr, model.schedule) == ("adam", 0.001, "constant")
+    assert (model.dropout, model.word_dropout, model.label_smoothing) == (0, 0, 0)
+    assert model.weight_decay == 0
+    assert (model.pooling, model.bidirectional, trainer.max_epochs) == ("last", False, 6)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("model.lr=abc", "model.lr=abc: must be a number"),
+        ("model.lr=0", "model.lr=0: must be greater than 0"),
+        ("model.lr=inf", "model.lr=inf: must be a finite number"),
+        ("model.lr=nan", "model.lr=nan: must be a finite number"),
+        ("model.hidden_size=0", "model.hidden_size=0: must be greater than or equal to 1"),
+        ("model.hidden_size=1.5", "model.hidden_size=1.5: must be a whole number"),
+        ("model.hidden_size=true", "model.hidden_size=true: must be a whole number"),
+        ("model.dropout=1", "model.dropout=1: must be less than 1"),
+        (
+            "model.pooling=median",
+            "model.pooling=median: must be 'last', 'mean', 'max', 'max_mean' or",
+        ),
+        ("model.cell=rnn", "model.cell=rnn: must be 'gru' or 'lstm'"),
+        ("model.recurrent_dropout=1", "model.recurrent_dropout=1: must be less than 1"),
+        ("model.r_drop=-1", "model.r_drop=-1: must be greater than or equal to 0"),
+        ("model.adversarial=fgsm", "model.adversarial=fgsm: must be 'none', 'adversarial' or"),
+        ("model.adversarial_size=0", "model.adversarial_size=0: must be greater than 0"),
+        ("model.embedding_rank=0", "model.embedding_rank=0: must be greater than or equal to 1"),
+        ("model.negatives=0", "model.negatives=0: must be greater than or equal to 1"),
+        ("data.bpe_dropout=1", "data.bpe_dropout=1: must be less than 1"),
+        ("data.bpe_cuts=0", "data.bpe_cuts=0: must be greater than or equal to 1"),
+        ("distill.weight=1.5", "distill.weight=1.5: must be less than or equal to 1"),
+        ("distill.temperature=0", "distill.temperature=0: must be greater than 0"),
+        ("callbacks.averaging.decay=1", "callbacks.averaging.decay=1: must be less than 1"),
+        ("task=tag", "task=tag: must be 'classify', 'pretrain'"),
+        ("task=pretrain", "with task=pretrain set callbacks.checkpoint.monitor=val/loss"),
+        ("data.unlabelled=true", "with data.unlabelled=true set distill.teachers, or task="),
+        ("data.vocab_size=256", "data.vocab_size=256: must be greater than or equal to 257"),
+        ("data.validation_fraction=1", "data.validation_fraction=1: must be less than 1"),
+        ("data.validation_fraction=0", "data.validation_fraction=0: must be greater than 0"),
+        ("data.shuffle=2", "data.shuffle=2: must be true or false"),
+        ("trainer.max_epochs=-1", "trainer.max_epochs=-1: must be greater than or equal to 1"),
+        (
+            "trainer.limit_train_batches=0",
+            "trainer.limit_train_batches=0: must be greater than or equal to 1",
+        ),
+        ("trainer.limit_train_batches=x", "trainer.limit_train_batches=x: must be a whole number"),
+        ("trainer.accelerator=tpu", "trainer.accelerator=tpu: must be 'auto', 'cpu', 'gpu',"),
+        ("trainer.precision=8", "trainer.precision=8: must be '32-true', 'bf16-mixed' or"),
+        ("+model.hiden_size=3", "model.hiden_size: no such key; did you mean model.hidden_size?"),
+        ("seed=-1", "seed=-1: must be greater than or equal to 0"),
+        ("~model.lr", "model.lr: missing; set it"),
+        ("data=folder", "data.root: missing; set it"),
+    ],
+)
+def test_a_wrong_value_is_named_in_one_line(
+    composed: Composed, override: str, message: str
+) -> None:
+    with pytest.raises(ValueError) as caught:
+        check_config(composed(override))
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_all_wrong_values_are_named_at_once(composed: Composed) -> None:
+    with pytest.raises(ValueError, match=r"model\.lr=abc.*; .*trainer\.max_epochs=0"):
+        check_config(composed("model.lr=abc", "trainer.max_epochs=0"))
+
+
+def test_unlabelled_reviews_pass_with_a_teacher_or_for_a_language_model(composed: Composed) -> None:
+    check_config(composed("data.unlabelled=true", "distill.teachers=[teacher]"))
+    monitor = "callbacks.checkpoint.monitor=val/loss"
+    check_config(composed("data.unlabelled=true", "task=pretrain", monitor))
+
+
+def test_zero_is_a_seed_like_any_other(composed: Composed) -> None:
+    config = check_config(composed("seed=0"))
+    assert (config.seed, config.data.split_seed) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "has_archive"),
+    [
+        ({}, True),
+        ({"remote_files": None}, False),
+        ({"train_file": "mine.txt"}, False),
+        ({"remote_files": {"ratings_train.txt": None}}, False),
+        ({"train_file": "mine.txt", "remote_files": {"mine.txt": None}}, False),
+        ({"name": "copy", "root": "/elsewhere"}, True),
+    ],
+)
+def test_the_archive_is_that_of_the_published_files_alone(
+    composed: Composed, changes: dict[str, Any], has_archive: bool
+) -> None:
+    """As a file with `defaults: [nsmc, _self_]` changes them; mappings are merged."""
+    data = composed()["data"]
+    remote = changes.get("remote_files", {})
+    if remote is not None:
+        one = data["remote_files"]["ratings_test.txt"]
+        remote = {**data["remote_files"], **dict.fromkeys(remote, one)}
+        if changes.get("remote_files") and "train_file" not in changes:
+            del remote["ratings_test.txt"]
+    config = check_config({**composed(), "data": {**data, **changes, "remote_files": remote}})
+    assert (config.data.own_archive is not None) == has_archive
+
+
+def test_a_corpus_of_ones_own_has_no_addresses(composed: Composed) -> None:
+    data = check_config(composed("data=folder", "data.root=mine")).data
+    assert (data.remote_files, data.unlabelled_archive) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("model.hiden_size", "model.hidden_size"),
+        ("trainer.epochs", "trainer.max_epochs"),
+        ("modle.lr", "model.lr"),
+        ("optimizer.lr", "model.lr"),
+        ("lr", "model.lr"),
+        ("trainer.batch_size", "data.batch_size"),
+        ("sed", "seed"),
+    ],
+)
+def test_an_unknown_key_names_the_one_that_was_meant(key: str, meant: str) -> None:
+    assert KEYS.unknown(key) == f"{key}: no such key; did you mean {meant}?"
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["zzzzzz", "trainer.accumulate_grad_batches", "trainer.profiler", "trainer.foo", "model/gru"],
+)
+def test_an_unknown_key_that_is_like_no_other_gets_no_suggestion(key: str) -> None:
+    assert KEYS.unknown(key) == f"{key}: no such key; python train.py --cfg job shows all"
+
+
+def test_a_value_stands_once_in_the_yaml() -> None:
+    """A file says only what differs from the one that it builds on."""
+    for name, base in (
+        ("model/lstm", "model/gru"),
+        ("data/nsmc", "data/folder"),
+        ("data/sample", "data/folder"),
+    ):
+        ours, base_values = (OmegaConf.load(CONFIGS / f"{file}.yaml") for file in (name, base))
+        assert isinstance(ours, DictConfig) and isinstance(base_values, DictConfig)
+        repeated = {
+            key
+            for key in ours
+            if key in base_values and ours._get_node(key) == base_values._get_node(key)
+        }
+        assert not repeated, name
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="the messages are for machines without")
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (("experiment=pretrain", "distill.teachers=[a]"), "task=pretrain leave out distill.teach"),
+        (("experiment=linear", "distill.teachers=[a]"), "task=linear leave out distill.teachers"),
+        (("experiment=linear", "init_from=a"), "task=linear leave out init_from and ckpt_path"),
+        (("experiment=linear", "ckpt_path=a"), "task=linear leave out init_from and ckpt_path"),
+        (("data.unlabelled=true",), "with data.unlabelled=true set distill.teachers, or task=pre"),
+        (("task=pretrain",), "task=pretrain set callbacks.checkpoint.monitor=val/loss"),
+    ],
+)
+def test_what_does_not_fit_together_is_said_in_one_short_line(
+    composed: Composed, overrides: tuple[str, ...], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message) as caught:
+        check_config(composed(*overrides))
+    assert len(str(caught.value)) < 160
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("trainer.accelerator=gpu", "trainer.accelerator=gpu: this machine has none"),
+        ("trainer.accelerator=cuda", "set trainer.accelerator=cpu or auto"),
+        ("trainer.precision=16-mixed", "trainer.precision=16-mixed: needs a GPU"),
+    ],
+)
+def test_hardware_that_is_not_there_is_named(
+    composed: Composed, override: str, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        check_hardware(check_config(composed(override)).trainer)
+
+
+def test_hardware_that_is_there_passes(composed: Composed) -> None:
+    for override in ("trainer.accelerator=cpu", "trainer.accelerator=auto", "trainer.devices=2"):
+        check_hardware(check_config(composed("trainer.accelerator=cpu", override)).trainer)

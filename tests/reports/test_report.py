@@ -1,0 +1,256 @@
+"""`nsmc report` as a whole: the files it writes, the page, and every way it can end."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import matplotlib as mpl
+import pytest
+
+from nsmc.cli import main
+from nsmc.reports.report import write_report
+from tests.reports.factories import record, write, write_many
+
+PNG = b"\x89PNG\r\n\x1a\n"
+EVIL = '</script><b>boom</b><img src=x onerror="alert(1)">'
+PLOTS = {
+    "metric_by_setting.png",
+    "accuracy_by_size.png",
+    "accuracy_by_time.png",
+    "learning_curves.png",
+}
+TABLES = {"leaderboard.csv", "leaderboard.md", "report.html"}
+
+
+class Page(HTMLParser):
+    """What a browser would find in the page."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.links: list[str] = []
+        self.texts: list[str] = []
+        self.scripts: list[str] = []
+        self.feed(path.read_text(encoding="utf-8"))
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.links += [value or "" for name, value in attrs if name in ("src", "href", "action")]
+
+    def handle_data(self, data: str) -> None:
+        is_script = self.tags and self.tags[-1] == "script" and len(data) > 1
+        (self.scripts if is_script else self.texts).append(data)
+
+
+def figures_in(page: Page) -> str:
+    return next(script for script in page.scripts if script.startswith(("[{", "[]")))
+
+
+def files_in(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir() if path.is_file()}
+
+
+def test_a_report_is_a_table_pictures_and_a_page(tmp_path: Path) -> None:
+    write_many(tmp_path / "runs", 60)
+    before = dict(mpl.rcParams)
+    told = write_report([tmp_path / "runs"], tmp_path / "out", {"model.lr": 0.7, "seed": 0.3})
+    assert dict(mpl.rcParams) == before
+    assert (
+        "matplotlib.pyplot" not in sys.modules or not sys.modules["matplotlib.pyplot"].get_fignums()
+    )
+    assert files_in(tmp_path / "out") == {*PLOTS, *TABLES, "importance.png"}
+    for name in (*PLOTS, "importance.png"):
+        content = (tmp_path / "out" / name).read_bytes()
+        assert content.startswith(PNG) and content.endswith(b"IEND\xaeB`\x82")
+    lines = told.splitlines()
+    assert lines[0].split()[:2] == ["rank", "cell"]
+    assert "53 finished runs of 20 settings, highest val/accuracy first" in told
+    assert "2 runs pruned by the search" in told
+    assert re.search(r"^  failed       \S+: CUDA out of memory: 2.1 GiB$", told, re.MULTILINE)
+    report, best = lines[-2:]
+    assert report.startswith(f"report  {tmp_path / 'out' / 'report.html'}")
+    assert re.fullmatch(rf"best    {tmp_path}/runs/\w+_seed-\d", best)
+    # Without importances, an earlier report's picture of them goes.
+    write_report([tmp_path / "runs"], tmp_path / "out")
+    assert "importance.png" not in files_in(tmp_path / "out")
+
+
+def test_the_page_needs_nothing_from_elsewhere_and_shows_texts_as_texts(tmp_path: Path) -> None:
+    write(tmp_path / "good", {**record(0.8), "history": [{"epoch": 1, "val/accuracy": 0.8}]})
+    write(tmp_path / "odd", record(0.7, ckpt_path=EVIL))
+    write(tmp_path / "bad", {**record(seed=3), "status": "failed", "error": EVIL})
+    write_report([tmp_path], importances={EVIL: 1.0})
+    page = Page(tmp_path / "report.html")
+    assert page.links == ["data:,"]
+    assert page.tags.count("script") == 3 and not {"b", "img", "iframe"} & set(page.tags)
+    assert EVIL in page.texts  # the error; the parser has read the entities
+    assert "</" not in figures_in(page)
+    figures = json.loads(figures_in(page))
+    assert any("&lt;/script&gt;" in text for figure in figures for text in str(figure).split())
+    assert "<b>boom" not in str(figures)
+
+
+def test_the_page_sorts_numbers_as_numbers(tmp_path: Path) -> None:
+    write(tmp_path / "a", record(0.8, model__lr=0.0001))
+    write(tmp_path / "b", record(0.75, model__lr=1))
+    write_report([tmp_path])
+    html = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert '<td class="number" data-value="0.0001">0.0001</td>' in html
+    assert '<td class="number" data-value="0.8">0.8000</td>' in html
+    assert '<th scope="col" class="number" aria-sort="ascending"><button type="button">rank' in html
+    assert html.count('<tr class="best">') == 1
+
+
+@pytest.mark.parametrize("count", [1, 12])
+def test_names_that_fonts_and_formulas_would_stumble_over(tmp_path: Path, count: int) -> None:
+    names = ["_한국어 $x^", "$\\frac$", "a" * 300, "é\N{SNOWMAN}", "\ud800"]
+    for place in range(count):
+        name = names[place % len(names)] + str(place // len(names))
+        made = {**record(0.8, ckpt_path=name), "history": [{"epoch": 1, "train/loss": 1e30}]}
+        write(tmp_path / str(place), made)
+    told = write_report([tmp_path], importances={"한 $": 0.5, "x": float("nan")})
+    told.encode()
+    assert files_in(tmp_path) == {*PLOTS, *TABLES, "importance.png"}
+
+
+def test_without_a_finished_run_there_is_still_a_page(tmp_path: Path) -> None:
+    write(tmp_path / "runs" / "0", {**record(), "status": "failed", "error": "out of memory"})
+    told = write_report([tmp_path / "runs"])
+    assert files_in(tmp_path / "runs") == TABLES
+    assert "0 finished runs" in told and "out of memory" in told
+    assert "<table id" not in (tmp_path / "runs" / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_report_over_several_tasks_has_a_table_and_pictures_for_each(tmp_path: Path) -> None:
+    curve = [{"epoch": 1, "val/loss": 7.0, "val/accuracy": 0.8, "train/loss": 7.2}]
+    write(tmp_path / "gru", {**record(0.8), "history": curve})
+    model = {**record(None, task="pretrain"), "metrics": {"val/loss": 7.0}, "history": curve}
+    model["config"]["callbacks"]["checkpoint"]["monitor"] = "val/loss"
+    write(tmp_path / "model", model)
+    told = write_report([tmp_path]).splitlines()
+    assert told[0] == "Recurrent classifiers:" and told[4] == "Language models:"
+    assert told[6].split()[:3] == ["1", "1", "7.0000"]
+    assert told[8:11] == [
+        "Recurrent classifiers: 1 finished run of 1 setting, highest val/accuracy first",
+        "Language models: 1 finished run of 1 setting, lowest val/loss first",
+        "± is the standard deviation over runs",
+    ]
+    assert "Without a result:" not in told
+    page = Page(tmp_path / "report.html")
+    assert page.tags.count("table") == 2
+    assert {"Recurrent classifiers", "Language models"} <= set(page.texts)
+    assert files_in(tmp_path) >= {*PLOTS, *TABLES, *(f"pretrain_{name}" for name in PLOTS)}
+    # An earlier report's pictures go with their runs.
+    (tmp_path / "model" / "run.json").unlink()
+    write_report([tmp_path])
+    assert files_in(tmp_path) == {*PLOTS, *TABLES}
+
+
+def test_repeats_and_several_folders_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in ("one", "two"):
+        write(tmp_path / folder / "0", record())
+    told = write_report([Path("one"), Path("two")])
+    assert "1 repeat of the same job left out: the newest counts" in told
+    report = "report  outputs/report/report.html (and leaderboard.csv, .md, plots)"
+    assert told.splitlines()[-2:] == [report, "best    two/0"]
+
+
+def test_the_winner_s_bundle_is_named_with_a_command_to_ask_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, accuracy in (("a", 0.7), ("b it", 0.8)):
+        write(Path("x") / name, record(accuracy, model__lr=accuracy))
+        (Path("x") / name / "bundle").mkdir()
+    *_, best, command = write_report([Path("x")]).splitlines()
+    assert best == "best    x/b it/bundle"
+    assert "nsmc predict 'x/b it/bundle' " in command
+    # What classifies nothing is asked nothing.
+    pretrained = {**record(0.9), "corpus_fingerprint": "another", "signature": "another"}
+    pretrained["config"] |= {"task": "pretrain"}
+    (write(Path("x/c"), pretrained) / "bundle").mkdir()
+    told = write_report([Path("x/c")])
+    assert told.endswith("best    x/c/bundle")
+    *_, one, other, command = write_report([Path("x")]).splitlines()
+    assert {one[:7], other[:7]} == {"best   "} and "x/b it" in command
+
+
+def test_a_sweep_s_folder_says_which_run_is_its_best(tmp_path: Path) -> None:
+    for name, accuracy in (("a", 0.7), ("b it", 0.8)):
+        (write(tmp_path / name, record(accuracy, model__lr=accuracy)) / "bundle").mkdir()
+    write_report([tmp_path])
+    assert not (tmp_path / "best.json").exists()
+    write_report([tmp_path], is_sweep=True)
+    best = json.loads((tmp_path / "best.json").read_text(encoding="utf-8"))
+    assert best == {"run": "b it", "why": "best of 2 settings by val/accuracy"}
+
+
+def test_a_file_that_cannot_be_written_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "0", record(0.8))
+    write_report([tmp_path])
+    before = {name: (tmp_path / name).read_bytes() for name in files_in(tmp_path)}
+    write(tmp_path / "1", record(0.9, model__lr=0.1))
+
+    def refuse(self: Path, target: Path) -> Path:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(OSError, match="no space left"):
+        write_report([tmp_path])
+    assert {name: (tmp_path / name).read_bytes() for name in files_in(tmp_path)} == before
+
+
+def test_the_command_prints_what_was_found(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path / "0", record(0.8125))
+    assert main(["report", str(tmp_path), "--output", str(tmp_path / "out")]) == 0
+    assert "0.8125" in capsys.readouterr().out
+    assert files_in(tmp_path / "out") >= TABLES
+
+
+def test_mistakes_end_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").touch()
+    write(tmp_path / "runs" / "0", record())
+    cases = {
+        (str(tmp_path / "nowhere"),): "no such folder",
+        (str(tmp_path / "empty"),): "no runs in it (no run.json)",
+        (str(tmp_path / "runs"), "--output", str(tmp_path / "file")): "File exists",
+        (str(tmp_path / "runs"), "--output", str(tmp_path / "file" / "x")): "Not a directory",
+    }
+    for words, why in cases.items():
+        assert main(["report", *words]) == 1
+        error = capsys.readouterr().err
+        assert error.startswith("nsmc: error: ") and why in error and error.count("\n") == 1
+
+
+def test_the_base_install_says_what_reports_need(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in [name for name in sys.modules if name.startswith("nsmc.reports")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "plotly.offline", None)
+    assert main(["report", str(tmp_path)]) == 1
+    assert 'pip install ".[train]"' in capsys.readouterr().err
+
+
+def test_a_report_loads_no_torch(tmp_path: Path) -> None:
+    write(tmp_path / "0", record())
+    program = (
+        "import sys; from nsmc.cli import main; main(sys.argv[1:]); "
+        "sys.exit(bool({'torch', 'hydra', 'pydantic'} & set(sys.modules)))"
+    )
+    words = [sys.executable, "-c", program, "report", str(tmp_path)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    assert subprocess.run(words, capture_output=True, env=environment).returncode == 0

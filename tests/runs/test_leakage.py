@@ -1,0 +1,101 @@
+"""No run is chosen by reviews that what it starts from has learnt from."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nsmc.config.schema import RunConfig, check_config
+from nsmc.data.soft_labels import SOFT_LABELS_FILE
+from nsmc.runs.leakage import check_held_out
+from nsmc.runs.record import write_record
+from nsmc.runs.signature import training_fingerprint
+
+Composed = Callable[..., dict[str, Any]]
+
+CORPUS = "of this corpus"
+
+
+@pytest.fixture
+def config_with(composed: Composed) -> Callable[..., RunConfig]:
+    return lambda *overrides: check_config(composed("data=sample", "data.split_seed=1", *overrides))
+
+
+def source(folder: Path, product: str = "bundle/config.json", **changes: Any) -> Path:
+    """A run's folder, with its product and its record."""
+    (folder / product).parent.mkdir(parents=True)
+    (folder / product).write_text("")
+    data = {"split_seed": 1, "validation_fraction": 0.1, **changes}
+    corpus = data.pop("corpus", CORPUS)
+    write_record(folder, {"corpus_fingerprint": corpus, "config": {"data": data}})
+    return folder
+
+
+KEYS = ["init_from={}", "distill.teachers=[{}]"]
+
+
+@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("inside", ["", "bundle"])
+def test_a_source_that_held_out_the_same_reviews_is_taken(
+    config_with: Callable[..., RunConfig], tmp_path: Path, key: str, inside: str
+) -> None:
+    config = config_with(
+        "data.validation_fraction=0.1", key.format(source(tmp_path / "r") / inside)
+    )
+    check_held_out(config, CORPUS)
+
+
+@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("inside", ["", "bundle"])
+@pytest.mark.parametrize(
+    ("changes", "needed"),
+    [
+        ({"split_seed": 2}, "data.split_seed=2"),
+        ({"validation_fraction": 0.2}, "data.validation_fraction=0.2"),
+        (
+            {"split_seed": 3, "validation_fraction": 0.2},
+            "data.validation_fraction=0.2 data.split_seed=3",
+        ),
+    ],
+)
+def test_one_that_held_out_others_is_refused_with_the_way_out(
+    config_with: Callable[..., RunConfig],
+    tmp_path: Path,
+    key: str,
+    inside: str,
+    changes: dict[str, Any],
+    needed: str,
+) -> None:
+    place = source(tmp_path / "r", **changes) / inside
+    config = config_with("data.validation_fraction=0.1", key.format(place))
+    named = re.escape(f"{key.partition('=')[0]}={place}")
+    with pytest.raises(ValueError, match=f"^{named}: has learnt from .*; set {needed}, which"):
+        check_held_out(config, CORPUS)
+
+
+def test_a_linear_teacher_is_known_by_the_record_beside_its_soft_labels(
+    config_with: Callable[..., RunConfig], tmp_path: Path
+) -> None:
+    teacher = source(tmp_path / "r", SOFT_LABELS_FILE, split_seed=2)
+    with pytest.raises(ValueError, match=r"set data\.split_seed=2"):
+        check_held_out(config_with(f"distill.teachers=[{teacher}]"), CORPUS)
+
+
+def test_one_of_another_corpus_or_without_a_record_is_taken(
+    config_with: Callable[..., RunConfig], tmp_path: Path
+) -> None:
+    other, unknown = source(tmp_path / "other", corpus="another"), source(tmp_path / "unknown")
+    (unknown / "run.json").unlink()
+    for place in (other, unknown, tmp_path / "nowhere"):
+        check_held_out(config_with("data.split_seed=5", f"init_from={place}"), CORPUS)
+
+
+def test_a_source_that_had_no_test_file_is_of_the_same_corpus(
+    config_with: Callable[..., RunConfig], tmp_path: Path
+) -> None:
+    config = config_with("data.split_seed=5", f"init_from={tmp_path / 'r'}")
+    source(tmp_path / "r", corpus=training_fingerprint(config.data))
+    with pytest.raises(ValueError, match=r"set data\..*split_seed=1"):
+        check_held_out(config, CORPUS)

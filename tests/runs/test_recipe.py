@@ -1,0 +1,409 @@
+"""A recipe runs its steps in order, each once, and refuses what would make it another recipe."""
+
+import json
+import shutil
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from filelock import FileLock
+
+from nsmc.config.schema import RunConfig, StepConfig, check_config
+from nsmc.runs import recipe
+from nsmc.runs.job import run_job
+from nsmc.runs.leakage import check_held_out
+from nsmc.runs.recipe import check_steps, free_overrides, run_recipe, step_overrides
+from nsmc.runs.record import BusyError, maker, read_record, write_record
+from nsmc.runs.run import run_in_subprocess
+from nsmc.runtime.choosing import BOXED
+from nsmc.runtime.loading import read_bundle
+from tests.commands import PROJECT, run, run_anew, write_corpus
+
+Composed = Callable[..., dict[str, Any]]
+Steps = Callable[..., dict[str, Any]]
+
+PRETRAIN = ["task=pretrain", "callbacks.checkpoint.monitor=val/loss"]
+LINEAR = ["experiment=linear", "data.unlabelled=false"]
+STEPS: list[dict[str, Any]] = [
+    {"name": "first", "overrides": PRETRAIN, "pinned": ["seed=1"]},
+    {"name": "second", "overrides": ["init_from={first}"]},
+]
+
+
+class Launcher:
+    """Stands for the processes that train: notes what it is asked for, and leaves a result."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Path, list[str]]] = []
+        self.found: list[dict[str, Any]] = []  # the records that were there
+        self.broken = ""
+        self.busy = ""
+
+    def __call__(self, folder: Path, overrides: Sequence[str]) -> dict[str, Any]:
+        self.asked.append((folder, list(overrides)))
+        self.found.append(read_record(folder) or {})
+        if folder.name.startswith(f"{self.broken}-"):
+            raise ValueError("broken")
+        if folder.name.startswith(f"{self.busy}-"):
+            self.busy = ""
+            raise BusyError("busy")
+        (folder / "bundle").mkdir(parents=True)
+        for name in ("config.json", "nsmc.safetensors", "tokenizer.json"):
+            (folder / "bundle" / name).write_text(folder.name)
+        record = {"status": "finished", "seconds": 2.0, "metrics": {"val/accuracy": 0.5}}
+        record["config"] = {"overrides": list(overrides)}
+        write_record(folder, record)
+        return record
+
+    @property
+    def names(self) -> list[str]:
+        return [folder.name.rpartition("-")[0] for folder, _ in self.asked]
+
+
+@pytest.fixture
+def launch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Launcher:
+    monkeypatch.setattr(recipe, "RESULTS", tmp_path / "recipes")
+    return Launcher()
+
+
+@pytest.fixture(autouse=True)
+def adopted(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The bundles that became a recipe's; the launcher's are none that can be read."""
+    found: list[Path] = []
+    if "launch" in request.fixturenames:
+        monkeypatch.setattr(recipe, "adopt_bundle", lambda made, *rest: found.append(made))
+    return found
+
+
+@pytest.fixture
+def run_steps(
+    composed: Composed, launch: Launcher, tmp_path: Path
+) -> Callable[..., dict[str, Any]]:
+    def run_steps(
+        folder: str, *overrides: str, steps: list[dict[str, Any]] = STEPS
+    ) -> dict[str, Any]:
+        config = check_config({**composed("data=sample", *overrides), "recipe": steps})
+
+        def compose_step(of_step: Sequence[str]) -> RunConfig:
+            return check_config(composed("data=sample", "data.split_seed=3", *of_step))
+
+        return run_recipe(config, tmp_path / folder, "command", overrides, launch, compose_step)
+
+    return run_steps
+
+
+def test_the_steps_run_in_order_and_the_last_ones_bundle_is_the_result(
+    run_steps: Steps, launch: Launcher, tmp_path: Path, adopted: list[Path]
+) -> None:
+    record = run_steps("run", "experiment=blog")
+    assert launch.names == ["first", "second"]
+    (first, _), (second, overrides) = launch.asked
+    assert overrides == [f"init_from='{first}'"]
+    assert adopted == [second / "bundle"]
+    assert record["metrics"] == {"val/accuracy": 0.5}
+    assert record["made_by"] == {"overrides": overrides}
+    assert record["seconds"] == 4
+    assert read_record(tmp_path / "run") == json.loads(json.dumps(record))
+
+
+def test_what_is_done_is_skipped_and_what_failed_is_run_again(
+    run_steps: Steps, launch: Launcher, tmp_path: Path
+) -> None:
+    launch.broken = "second"
+    with pytest.raises(ValueError, match="broken"):
+        run_steps("run")
+    assert (read_record(tmp_path / "run") or {})["status"] == "failed"
+    launch.broken = ""
+    run_steps("again")
+    run_steps("once more")
+    assert launch.names == ["first", "second", "second"]
+
+
+def test_another_setting_makes_other_steps_but_not_where_it_is_pinned(
+    run_steps: Steps, launch: Launcher
+) -> None:
+    run_steps("a", "seed=7")
+    run_steps("b", "seed=8")
+    assert launch.names == ["first", "second", "second"]
+    assert [overrides[-1] for _, overrides in launch.asked] == ["seed=1", "seed=7", "seed=8"]
+
+
+def test_what_changes_no_result_runs_nothing_again(run_steps: Steps, launch: Launcher) -> None:
+    run_steps("a")
+    run_steps("b", "trainer.threads=1", "logger=none")
+    assert launch.names == ["first", "second"]
+
+
+def test_a_step_that_is_changed_is_run_again_with_all_that_build_on_it(
+    run_steps: Steps, launch: Launcher
+) -> None:
+    run_steps("a")
+    changed = {**STEPS[0], "overrides": [*PRETRAIN, "model.lr=0.5"]}
+    run_steps("b", steps=[changed, STEPS[1]])
+    assert launch.names == ["first", "second", "first", "second"]
+
+
+def test_a_users_overrides_come_after_the_steps_and_before_the_pinned_ones() -> None:
+    step = StepConfig(name="a", overrides=["x={earlier}"], pinned=["seed=1"])
+    found = step_overrides(step, ["trainer.max_epochs=1"], {"earlier": Path("/a b")})
+    assert found == ["x='/a b'", "trainer.max_epochs=1", "seed=1"]
+
+
+@pytest.mark.parametrize(
+    "override", ["model.hidden_size=3", "model=lstm", "distill.weight=1", "task=linear"]
+)
+def test_what_a_recipe_is_about_cannot_be_overridden(override: str) -> None:
+    with pytest.raises(ValueError, match=override.split("=")[0]):
+        free_overrides(["experiment=best", override])
+
+
+def test_a_real_recipe_of_all_kinds_of_steps_ends_with_a_bundle(tmp_path: Path) -> None:
+    write_corpus(tmp_path)
+    (tmp_path / "unlabeled.txt").write_text("id\tdocument\nu1\t정말 재밌다\nu2\t별로\n", "utf-8")
+    command = [
+        *(sys.executable, str(PROJECT / "train.py"), "experiment=best"),
+        *(f"data.root={tmp_path}", f"data.cache_dir={tmp_path}/cache", "data.vocab_size=300"),
+        *("data.validation_fraction=0.25", "trainer.max_epochs=1", "trainer.accelerator=cpu"),
+        *("trainer.limit_train_batches=2", f"hydra.run.dir={tmp_path}/run"),
+    ]
+    first = run(command, cwd=tmp_path)
+    assert "step 1 of 7" in first.stderr
+    record = read_record(tmp_path / "run")
+    assert record is not None and record["status"] == "finished"
+    assert set(record["recipe"]) == {
+        "encoder",
+        "teacher-gru",
+        "teacher-gru-again",
+        "teacher-letters",
+        "assistant",
+        "small-encoder",
+        "student",
+    }
+    again = run(command, cwd=tmp_path)
+    assert again.stderr.count("done before") == 7
+    config = json.loads((tmp_path / "run" / "bundle" / "config.json").read_text())
+    assert config["signature"] == record["signature"]
+    card = (tmp_path / "run" / "bundle" / "README.md").read_text()
+    assert "train.py experiment=best" in card
+    answer = run_anew(
+        [sys.executable, "-m", "nsmc.cli", "predict", f"{tmp_path}/run/bundle", "좋다"]
+    )
+    assert "tive" in answer.stdout
+
+
+def test_a_recipe_that_ends_with_a_linear_classifier_is_a_teacher(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, composed: Composed
+) -> None:
+    monkeypatch.setattr(recipe, "RESULTS", tmp_path / "recipes")
+    steps = [{"name": "letters", "overrides": [*LINEAR, "data.split_seed=3"]}]
+    config = check_config({**composed("data=sample"), "recipe": steps})
+
+    def compose_step(overrides: Sequence[str]) -> RunConfig:
+        return check_config(composed("data=sample", *overrides))
+
+    def launch(folder: Path, overrides: Sequence[str]) -> dict[str, Any]:
+        return run_job(compose_step(overrides), folder, "command", overrides)
+
+    record = run_recipe(config, tmp_path / "run", "command", [], launch, compose_step)
+    (place,) = (tmp_path / "recipes").iterdir()
+    labels = (tmp_path / "run" / "soft_labels.tsv").read_bytes()
+    assert labels == (place / "soft_labels.tsv").read_bytes()
+    student = f"distill.teachers=[{tmp_path}/run]"
+    taught = check_config(composed("data=sample", "experiment=distill", student))
+    with pytest.raises(ValueError, match=r"set data\.split_seed=3"):
+        check_held_out(taught, record["corpus_fingerprint"])
+
+
+def test_what_the_two_best_recipes_have_in_common_is_trained_once(composed: Composed) -> None:
+    small, large = (composed(f"experiment={name}")["recipe"] for name in ("best", "larger"))
+
+    assert [step for step in small if step in large] == large[:-1]
+    assert {small[-1]["name"], large[-1]["name"]} == {"student", "larger"}
+    teachers = [
+        [one for one in step["overrides"] if one.startswith("distill.teachers=")]
+        for step in (small[-1], large[-1])
+    ]
+    assert teachers[0] == teachers[1] != []
+
+
+def test_the_larger_one_has_the_shape_of_the_assistant_it_goes_on_from(composed: Composed) -> None:
+    *_, assistant, larger = composed("experiment=larger")["recipe"]
+    shapes = [
+        {one for one in step["overrides"] if one.startswith("model.") and "model.lr" not in one}
+        for step in (assistant, larger)
+    ]
+    assert assistant["name"] == "assistant" and "init_from={assistant}" in larger["overrides"]
+    assert shapes[0] == shapes[1] != set()
+
+
+@pytest.mark.parametrize("experiment", ["best", "larger"])
+def test_how_the_epoch_is_chosen_is_free_where_there_is_a_choice(
+    composed: Composed, experiment: str
+) -> None:
+    config = check_config(composed(f"experiment={experiment}"))
+    assert config.recipe
+    own = free_overrides(["callbacks.checkpoint.monitor=val/accuracy"])
+    check_steps(config.recipe, own, lambda overrides: check_config(composed(*overrides)))
+
+
+def test_a_student_is_chosen_by_its_cross_entropy(composed: Composed) -> None:
+    assert composed("experiment=distill")["callbacks"]["checkpoint"]["monitor"] == "val/loss"
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"overrides": ["init_from={encoder}"]}, r"encoder is no earlier step \(these are: first"),
+        ({"overrides": ["init_from={second}"]}, "second is no earlier step"),
+        ({"pinned": ["data.tokenizer={encoder}"]}, "encoder is no earlier step"),
+        ({"overrides": ["model.lr=-1"]}, "model.lr=-1"),
+        ({"overrides": ["model.pooling=median"]}, "model.pooling=median"),
+        (
+            {"overrides": ["init_from={first}", "model.hidden_size=9"]},
+            "init_from={first}: that bundle needs model.hidden_size=128",
+        ),
+        (
+            {"overrides": ["init_from={first}", "data.split_seed=4"]},
+            "init_from={first}: has learnt from .*; set data.split_seed=3, which it held out",
+        ),
+        (
+            {"overrides": ["distill.teachers=[{first}]", "data.validation_fraction=0.2"]},
+            "distill.teachers={first}: a language model, which classifies nothing",
+        ),
+        ({"overrides": ["init_from=nowhere"]}, "init_from: nowhere: no such folder"),
+    ],
+)
+def test_a_step_that_could_not_run_is_named_before_the_first_one_runs(
+    run_steps: Steps, launch: Launcher, changed: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=f"recipe, step second: .*{message}"):
+        run_steps("run", steps=[STEPS[0], {**STEPS[1], **changed}])
+    assert not launch.asked
+
+
+def test_a_step_takes_paths_as_they_are_typed() -> None:
+    step = StepConfig(name="a", overrides=["data.root=/가, 나"], pinned=["init_from={b}"])
+    filled = step_overrides(step, [], {"b": Path("/다 (1)")})
+    assert filled == ["data.root='/가, 나'", "init_from='/다 (1)'"]
+
+
+def test_two_steps_of_one_name_are_refused(run_steps: Steps, launch: Launcher) -> None:
+    with pytest.raises(ValueError, match="recipe, step first: there are two of this name"):
+        run_steps("run", steps=[STEPS[0], STEPS[0]])
+    assert not launch.asked
+
+
+def test_a_recipe_is_no_step(launch: Launcher, composed: Composed) -> None:
+    steps = [StepConfig(name="again", overrides=["experiment=best"])]
+    with pytest.raises(ValueError, match="step again: is a recipe itself"):
+        check_steps(steps, [], lambda overrides: check_config(composed(*overrides)))
+
+
+def test_a_step_whose_result_was_removed_is_run_again(run_steps: Steps, launch: Launcher) -> None:
+    run_steps("a")
+    shutil.rmtree(launch.asked[0][0] / "bundle")
+    run_steps("b")
+    assert launch.names == ["first", "second", "first"]
+    assert launch.found[:2] == [{}, {}]
+    assert launch.found[2]["status"] == "interrupted"  # so that it goes on from its checkpoint
+    assert launch.found[2]["config"]
+
+
+@pytest.mark.parametrize("left", ["soft_labels.tsv", "bundle/config.json", "checkpoints/last.ckpt"])
+@pytest.mark.parametrize("other", ["seed=8", "callbacks.checkpoint.monitor=val/loss"])
+def test_a_folder_with_what_another_recipe_left_is_left_alone(
+    run_steps: Steps, tmp_path: Path, left: str, other: str
+) -> None:
+    run_steps("a", "seed=7")
+    (tmp_path / "a" / left).parent.mkdir(exist_ok=True)
+    (tmp_path / "a" / left).write_text("")
+    run_steps("a", "trainer.threads=1", "seed=7")
+    with pytest.raises(ValueError, match="a holds another run: choose another folder"):
+        run_steps("a", other)
+    assert (read_record(tmp_path / "a") or {})["overrides"] == ["trainer.threads=1", "seed=7"]
+
+
+def test_a_resumed_recipe_goes_on_with_what_was_typed_then(
+    run_steps: Steps, launch: Launcher, tmp_path: Path
+) -> None:
+    launch.broken = "second"
+    with pytest.raises(ValueError, match="broken"):
+        run_steps("a", "seed=7")
+    launch.broken = ""
+    record = run_steps("a", f"resume={tmp_path}/a", "seed=7")
+    assert record["overrides"] == ["seed=7"]
+    assert launch.names == ["first", "second", "second"]
+
+
+def test_a_bundle_that_cannot_be_adopted_leaves_the_earlier_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe.adopt_bundle(BOXED, tmp_path / "bundle", "first", "a" * 16, "nsmc")
+    assert read_bundle(tmp_path / "bundle").config.signature == "a" * 16
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(recipe, "rewrite_config", full)
+    with pytest.raises(OSError, match="No space"):
+        recipe.adopt_bundle(BOXED, tmp_path / "bundle", "second", "b" * 16, "nsmc")
+    assert read_bundle(tmp_path / "bundle").config.signature == "a" * 16
+    monkeypatch.undo()
+    recipe.adopt_bundle(BOXED, tmp_path / "bundle", "second", "b" * 16, "nsmc")
+    assert read_bundle(tmp_path / "bundle").config.signature == "b" * 16
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+
+
+def test_while_a_recipe_runs_again_what_it_held_out_is_known(
+    run_steps: Steps, launch: Launcher, tmp_path: Path
+) -> None:
+    finished = run_steps("a")
+    shutil.rmtree(launch.asked[0][0] / "bundle")
+    launch.broken = "first"
+    with pytest.raises(ValueError, match="broken"):
+        run_steps("a")
+    failed = read_record(tmp_path / "a") or {}
+    assert failed["status"] == "failed"
+    assert maker(failed) == finished["made_by"]
+    assert failed["corpus_fingerprint"] == finished["corpus_fingerprint"]
+
+
+def test_a_step_that_another_process_runs_is_waited_for(
+    run_steps: Steps, launch: Launcher, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    run_steps("a")
+    place, _ = launch.asked[0]
+    record = read_record(place) or {}
+    write_record(place, {**record, "status": "running"})
+    other = FileLock(place / ".lock")
+    other.acquire()
+
+    def sleep(seconds: float) -> None:  # while this process sleeps, the other one finishes
+        write_record(place, record)
+        other.release()
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    run_steps("b")
+    assert launch.names == ["first", "second"]
+
+
+def test_a_step_that_another_process_was_quicker_to_begin_is_waited_for(
+    run_steps: Steps, launch: Launcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launch.busy = "first"
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    run_steps("a")
+    assert launch.names == ["first", "first", "second"]
+
+
+def test_who_comes_second_to_a_run_leaves_its_record_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_record(tmp_path, {"status": "running"})
+    monkeypatch.setattr(sys, "argv", [str(PROJECT / "train.py")])
+    with FileLock(tmp_path / ".lock"), pytest.raises(BusyError, match="another process is at"):
+        run_in_subprocess(tmp_path, ["data=sample", "trainer.accelerator=cpu"])
+    assert read_record(tmp_path) == {"status": "running"}

@@ -1,0 +1,54 @@
+"""What of a run's record its resumption takes."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nsmc.config.schema import check_config
+from nsmc.runs.record import write_record
+from nsmc.runs.resume import folder_to_resume, resumed_config
+
+Composed = Callable[..., dict[str, Any]]
+
+
+def begun(folder: Path, composed: Composed, *overrides: str, **changes: Any) -> None:
+    """Leave the record of a run that was interrupted."""
+    config = {**check_config(composed(*overrides)).model_dump(), **changes}
+    write_record(folder, {"status": "interrupted", "config": config, "overrides": list(overrides)})
+
+
+def test_a_recipe_goes_on_with_the_steps_of_the_own_configuration(
+    composed: Composed, tmp_path: Path
+) -> None:
+    begun(tmp_path, composed, "experiment=best", "seed=7")
+    config = resumed_config(tmp_path, composed(), [], lambda typed: composed(*typed))
+    assert config.recipe == check_config(composed("experiment=best")).recipe
+    assert config.seed == 7
+
+
+@pytest.mark.parametrize("overrides", [[], ["experiment=best"]])
+def test_steps_of_a_record_alone_are_not_run(
+    composed: Composed, tmp_path: Path, overrides: list[str]
+) -> None:
+    steps = [{"name": "a", "overrides": ["+hydra.callbacks.x={_target_: os.system}"], "pinned": []}]
+    begun(tmp_path, composed, *overrides, recipe=steps)
+    with pytest.raises(ValueError, match="steps are not those that your configuration has"):
+        resumed_config(tmp_path, composed(), [], lambda typed: composed(*typed))
+
+
+def test_a_folder_of_configurations_is_not_taken_from_a_record(
+    composed: Composed, tmp_path: Path
+) -> None:
+    begun(tmp_path, composed, "experiment=best")
+    record = {"status": "failed", "config": composed("experiment=best")}
+    write_record(tmp_path, {**record, "overrides": ["hydra.searchpath=[file:///x]"]})
+    with pytest.raises(ValueError, match=r"composed by .*searchpath=\[file:///x\]'; type that"):
+        resumed_config(tmp_path, composed(), [], lambda typed: composed(*typed))
+
+
+def test_a_folder_with_a_damaged_record_is_named(tmp_path: Path) -> None:
+    write_record(tmp_path, {"status": ["finished"]})
+    with pytest.raises(ValueError, match=r"run\.json: damaged: status"):
+        folder_to_resume(str(tmp_path), None, [], tmp_path)

@@ -1,0 +1,225 @@
+"""The signature changes with what can change a result, and with nothing else."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nsmc.config.schema import check_config
+from nsmc.runs.signature import (
+    corpus_fingerprint,
+    is_tested_on_itself,
+    signature,
+    training_fingerprint,
+)
+
+Composed = Callable[..., dict[str, Any]]
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "data.root=/elsewhere",
+        "data.cache_dir=/elsewhere",
+        "logger=none",
+        "trainer.log_every_n_steps=7",
+        "trainer.threads=1",
+        "callbacks.seconds_between_lines=1",
+        "callbacks.checkpoint.minutes=1",
+        "sweep.name=mine",
+        "resume=auto",
+        "data.unlabelled_file=/elsewhere",
+        "data.unlabelled_archive=/elsewhere",
+    ],
+)
+def test_paths_and_logging_do_not_change_it(composed: Composed, override: str) -> None:
+    plain, other = check_config(composed()), check_config(composed(override))
+    assert plain != other
+    assert signature(plain, "corpus") == signature(other, "corpus")
+
+
+@pytest.mark.parametrize(
+    ("experiment", "override", "counts"),
+    [
+        ("blog", "model.negatives=7", False),
+        ("blog", "linear.min_count=7", False),
+        ("pretrain", "model.negatives=7", True),
+        ("pretrain", "linear.min_count=7", False),
+        ("pretrain", "trainer.max_epochs=7", True),
+        ("pretrain", "callbacks.averaging.decay=0.9", True),
+        ("pretrain", "distill.weight=0.5", False),
+        ("linear", "model.hidden_size=7", False),
+        ("linear", "trainer.max_epochs=7", False),
+        ("linear", "callbacks.checkpoint.monitor=val/loss", False),
+        ("linear", "distill.weight=0.5", False),
+        ("linear", "linear.min_count=7", True),
+        ("linear", "seed=7", True),
+        ("linear", "test=true", True),
+        ("linear", "data.split_seed=7", True),
+        ("linear", "data.validation_fraction=0.1", True),
+        ("linear", "data.unlabelled=false", True),
+        ("linear", "data.normalization=nfd", True),
+    ],
+)
+def test_what_a_task_does_not_look_at_does_not_change_it(
+    composed: Composed, experiment: str, override: str, counts: bool
+) -> None:
+    plain = check_config(composed(f"experiment={experiment}"))
+    other = check_config(composed(f"experiment={experiment}", override))
+    assert plain != other
+    assert (signature(plain, "corpus") != signature(other, "corpus")) == counts
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "seed=1",
+        "test=false",
+        "data.vocab_size=300",
+        "data.split_seed=9",
+        "data.batch_size=7",
+        "model=lstm",
+        "model.dropout=0.1",
+        "trainer.max_epochs=2",
+        "trainer.precision=bf16-mixed",
+        "callbacks.checkpoint.monitor=val/loss",
+        "callbacks.early_stopping.patience=1",
+        "callbacks.averaging.decay=0.9",
+        "data.bpe_dropout=0.1",
+        "model.adversarial=virtual",
+        "distill.weight=0.5",
+    ],
+)
+def test_what_changes_the_result_changes_it(composed: Composed, override: str) -> None:
+    plain, other = check_config(composed()), check_config(composed(override))
+    assert signature(plain, "corpus") != signature(other, "corpus")
+
+
+@pytest.mark.parametrize(
+    "setting", ["data.tokenizer={}", "distill.teachers=[{}]"], ids=["tokenizer", "teacher"]
+)
+def test_what_a_file_holds_changes_it_and_where_it_is_does_not(
+    composed: Composed, tmp_path: Path, setting: str
+) -> None:
+    for name, content in (("a", "one"), ("b", "one"), ("c", "two")):
+        (tmp_path / name).write_text(content)
+    first, moved, other = (
+        signature(check_config(composed(setting.format(tmp_path / name))), "corpus")
+        for name in "abc"
+    )
+    assert first == moved != other
+    assert first != signature(check_config(composed()), "corpus")
+
+
+@pytest.mark.parametrize("setting", ["init_from=gone", "data.tokenizer=gone"])
+def test_an_ingredient_that_is_not_there_is_named(composed: Composed, setting: str) -> None:
+    with pytest.raises(FileNotFoundError, match="gone"):
+        signature(check_config(composed(setting)), "corpus")
+
+
+def test_unlabelled_reviews_count_by_their_content(composed: Composed, tmp_path: Path) -> None:
+    settings = ("experiment=pretrain", f"data.root={tmp_path}")
+    found = set()
+    for content in ("one", "two"):
+        (tmp_path / "unlabeled.txt").write_text(content)
+        found.add(signature(check_config(composed(*settings)), "corpus"))
+    assert len(found) == 2
+
+
+def test_of_the_unlabelled_reviews_the_content_counts(composed: Composed, tmp_path: Path) -> None:
+    config = check_config(composed("experiment=pretrain", f"data.root={tmp_path}"))
+    found = []
+    for text in ("글", "글", "다른 글"):
+        (tmp_path / "unlabeled.txt").write_text(f"id\tdocument\n1\t{text}\n", encoding="utf-8")
+        found.append(signature(config, "corpus"))
+    assert found[0] == found[1] != found[2]
+
+
+def test_another_corpus_changes_it(composed: Composed) -> None:
+    config = check_config(composed())
+    assert signature(config, "one") != signature(config, "two")
+
+
+@pytest.mark.parametrize(
+    ("typed", "counts"),
+    [
+        ("trainer.max_epochs=6", True),  # the default: a step may have had another number
+        ("callbacks.checkpoint.monitor=val/accuracy", True),
+        ("seed='42'", True),
+        ("trainer.threads=1", False),
+        ("data.root=/elsewhere", False),
+        ("sweep.name=mine", False),
+        ("hydra.run.dir=/elsewhere", False),
+        ("experiment=best", False),
+        ("resume=auto", False),
+    ],
+)
+def test_of_a_recipe_what_was_typed_for_its_steps_counts(
+    composed: Composed, typed: str, counts: bool
+) -> None:
+    recipe = check_config(composed("experiment=best"))
+    plain, other = (signature(recipe, "corpus", overrides=typed) for typed in ([], [typed]))
+    assert (plain != other) == counts
+    run = check_config(composed())
+    assert signature(run, "corpus") == signature(run, "corpus", overrides=[typed])
+
+
+def test_how_a_recipes_overrides_are_quoted_and_ordered_does_not_change_it(
+    composed: Composed,
+) -> None:
+    recipe = check_config(composed("experiment=best"))
+    first, second = ["data.split_seed=3", "logger=none", "data.name=a"], ["data.split_seed=3"]
+    assert signature(recipe, "corpus", overrides=first) == signature(
+        recipe, "corpus", overrides=second
+    )
+    orders = (["seed=3", "data.vocab_size=300"], ["data.vocab_size=300", "seed=3"])
+    first_key, second_key = (signature(recipe, "corpus", overrides=order) for order in orders)
+    assert first_key == second_key
+
+
+def test_a_recipe_of_linear_steps_has_all_that_counts_for_its_others(composed: Composed) -> None:
+    steps = [{"name": "student", "overrides": ["task=classify"]}]
+    plain, other = (
+        check_config({**composed("experiment=linear", *more), "recipe": steps})
+        for more in ([], ["trainer.max_epochs=1"])
+    )
+    assert signature(plain, "corpus") != signature(other, "corpus")
+
+
+# The corpus
+
+
+def test_a_test_file_counts_where_it_is_there_or_published_and_may_be_missing_without_a_test(
+    composed: Composed, tmp_path: Path
+) -> None:
+    data = check_config(composed("data=folder", f"data.root={tmp_path}")).data
+    with pytest.raises(FileNotFoundError, match=r"ratings_train\.txt is not there; set data\.root"):
+        corpus_fingerprint(data, test=False)
+    (tmp_path / data.train_file).write_text("train")
+    with pytest.raises(FileNotFoundError, match=r"ratings_test\.txt is not there; .*test=false"):
+        corpus_fingerprint(data, test=True)
+    assert corpus_fingerprint(data, test=False) == training_fingerprint(data)
+
+    (tmp_path / data.test_file).write_text("test")
+    whole = corpus_fingerprint(data, test=True)
+    assert whole == corpus_fingerprint(data, test=False) != training_fingerprint(data)
+    assert whole == "48c749da2288da93"  # that of all records so far: it must not change
+    (tmp_path / data.test_file).unlink()
+    digest = hashlib.sha256(b"test").hexdigest()
+    remote = {data.test_file: {"url": "http://127.0.0.1:9/x", "sha256": digest}}
+    values = composed("data=folder", f"data.root={tmp_path}")
+    published = check_config({**values, "data": {**values["data"], "remote_files": remote}}).data
+    assert corpus_fingerprint(published, test=False) == whole
+
+
+def test_a_file_that_is_both_for_training_and_for_testing_is_noticed(
+    composed: Composed, tmp_path: Path
+) -> None:
+    data = check_config(composed("data=folder", f"data.root={tmp_path}")).data
+    assert not is_tested_on_itself(data)  # there is none
+    for content, expected in (("one", True), ("two", False)):
+        (tmp_path / data.train_file).write_text("one")
+        (tmp_path / data.test_file).write_text(content)
+        assert is_tested_on_itself(data) == expected
