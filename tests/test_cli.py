@@ -21,11 +21,12 @@ import nsmc
 from nsmc.cli import main
 from nsmc.data.tokenizer import save_tokenizer, train_tokenizer
 from nsmc.runtime import choosing
-from nsmc.runtime.bundle import BundleConfig, expected_shapes, write_bundle
+from nsmc.runtime.bundle import expected_shapes, write_bundle
 from nsmc.runtime.choosing import newest_bundle, split_words
 from nsmc.runtime.conversation import PROMPT
 from nsmc.runtime.loading import Bundle, read_bundle
 from nsmc.runtime.predictor import Predictor
+from tests.bundles import config_of
 
 PROJECT = Path(__file__).parents[1]
 PATIENCE = 60  # seconds for a process to start or answer on a busy machine
@@ -39,8 +40,8 @@ def write_small_bundle(folder: Path, labels: tuple[str, str] = ("negative", "pos
     tokenizer = train_tokenizer(texts * 3, vocab_size=300, min_frequency=2, normalization="nfc")
     folder.parent.mkdir(parents=True, exist_ok=True)
     save_tokenizer(tokenizer, folder.parent / "tokenizer.json")
-    config = BundleConfig(
-        cell="gru",
+    config = config_of(
+        architecture="gru",
         vocab_size=tokenizer.get_vocab_size(),
         embedding_dim=3,
         hidden_size=4,

@@ -1,4 +1,4 @@
-"""Colours for a leaderboard's rows: by the cell, or by the first thing varied with few values."""
+"""Colours for a leaderboard's rows: by architecture, or by what else is varied."""
 
 from dataclasses import dataclass
 
@@ -26,8 +26,10 @@ class Grouping:
 
 
 def grouping(board: Leaderboard) -> Grouping:
-    """Colours for the column `cell`, or the first with no more values than there are colours."""
-    order = sorted(range(len(board.columns)), key=lambda place: board.columns[place] != "cell")
+    """Colours for `architecture`, or the first column with as few values as there are colours."""
+    order = sorted(
+        range(len(board.columns)), key=lambda place: board.columns[place] != "architecture"
+    )
     for place in order:
         names = [shown(row.values[place]) for row in board.rows]
         distinct = sorted(dict.fromkeys(names), key=_natural)

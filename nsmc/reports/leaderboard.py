@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from nsmc.reports.runs import Problem, Run
 from nsmc.reports.settings import (
-    CELL,
+    ARCHITECTURE,
     MISSING,
     SEED,
     TASKS,
@@ -48,7 +48,7 @@ class Row:
 
     values: tuple[Value, ...]  # in the order of the leaderboard's columns
     label: str
-    differs: str  # the label without corpus and cell
+    differs: str  # the label without corpus and architecture
     runs: list[Run]
     best: Run | None  # of them, by the leaderboard's metric; None where none has it
     score: Statistic | None  # of the leaderboard's metric
@@ -94,7 +94,11 @@ def leaderboard(runs: Sequence[Run]) -> Leaderboard:
         groups.setdefault(place, []).append(run)
     if len(corpora) > 1:
         columns = [CORPUS, *columns]
-    bare = {columns.index("cell")} if CELL in keys and "cell" in columns else set()
+    bare = (
+        {columns.index("architecture")}
+        if ARCHITECTURE in keys and "architecture" in columns
+        else set()
+    )
     bare |= {columns.index(CORPUS)} if CORPUS in columns else set()
     labels = _labels(list(groups), columns, bare)
     rows = [
@@ -147,7 +151,7 @@ def statistic(values: Iterable[float | None]) -> Statistic | None:
 def _labels(
     settings: Sequence[tuple[Value, ...]], columns: Sequence[str], bare: set[int]
 ) -> list[tuple[str, str]]:
-    """Each setting in words, corpus and cell, then the rest.
+    """Each setting in words, corpus and architecture, then the rest.
 
     Where much was varied, the rest is without what most settings share.
     """

@@ -11,7 +11,7 @@ from nsmc.reports.values import Value, clean
 
 MISSING = "–"  # a key that a run's configuration lacks
 
-CELL = "model.cell"
+ARCHITECTURE = "model.architecture"
 SEED = "seed"
 SPLIT_SEED = "data.split_seed"
 INIT_FROM = "init_from"
@@ -57,7 +57,7 @@ def varied_keys(settings: Sequence[dict[str, Value]]) -> list[str]:
     """The keys whose values differ, the most telling ones first, else in the config's order."""
     keys = dict.fromkeys(key for values in settings for key in values)
     differing = [key for key in keys if len({values.get(key, MISSING) for values in settings}) > 1]
-    first = (CELL, INIT_FROM, TEACHERS)
+    first = (ARCHITECTURE, INIT_FROM, TEACHERS)
     return sorted(differing, key=lambda key: first.index(key) if key in first else len(first))
 
 

@@ -13,7 +13,7 @@ WIDTH = 100  # characters of a line where there is no terminal to ask
 _LONGEST_CELL = (32, 20, 14)  # characters on a terminal: the first with which lines fit
 _LONGEST_NAME = 18  # characters of a run's folder there
 _SUMMARY = 24  # characters that a summary of many settings should have at least
-_KEPT = (CORPUS, "cell")  # before any other setting
+_KEPT = (CORPUS, "architecture")  # before any other setting
 _DISPENSABLE = ("reviews/s", "parameters", "seconds", "MB")  # where lines are too long
 _BOLD, _PLAIN = "\N{ESCAPE}[1m", "\N{ESCAPE}[0m"
 

@@ -23,7 +23,7 @@ def config(**changes: Any) -> dict[str, Any]:
             "batch_size": 512,
         },
         "model": {
-            "cell": "gru",
+            "architecture": "gru",
             "embedding_dim": 128,
             "hidden_size": 128,
             "bidirectional": False,
@@ -93,13 +93,13 @@ def write_many(folder: Path, count: int) -> None:
             made |= {"status": "interrupted", "metrics": {}}
         elif place % 25 == 21:
             made |= {"status": "pruned", "metrics": {}}
-        write(folder / f"{place}_{made['config']['model']['cell']}_seed-{seed}", made)
+        write(folder / f"{place}_{made['config']['model']['architecture']}_seed-{seed}", made)
 
 
 def _random_record(setting: random.Random, chance: random.Random, seed: int) -> dict[str, Any]:
     cell, hidden = setting.choice(["gru", "lstm"]), setting.choice([32, 64, 128, 256])
     rate, dropout = 10 ** setting.uniform(-4, -1.5), setting.choice([0.0, 0.2, 0.4])
-    names: dict[str, Any] = {"model__cell": cell, "model__hidden_size": hidden}
+    names: dict[str, Any] = {"model__architecture": cell, "model__hidden_size": hidden}
     made = record(seed=seed, model__lr=rate, model__dropout=dropout, **names)
     peak = 0.84 + 0.01 * math.log2(hidden / 32) - 0.02 * abs(math.log10(rate / 0.004))
     accuracies = [

@@ -44,7 +44,7 @@ def numbers_of(metric: Statistic | None) -> tuple[float | None, float | None]:
 
 
 def test_settings_are_ranked_by_the_mean_over_seeds(tmp_path: Path) -> None:
-    lstm = {"model__cell": "lstm"}
+    lstm = {"model__architecture": "lstm"}
     board = board_of(
         tmp_path,
         record(0.80, 0.90, seed=1),
@@ -53,7 +53,7 @@ def test_settings_are_ranked_by_the_mean_over_seeds(tmp_path: Path) -> None:
         record(0.81, 0.72, seed=2, **lstm),
         record(0.83, None, seed=3, **lstm),
     )
-    assert board.columns == ["cell"] and board.metric == "val/accuracy"
+    assert board.columns == ["architecture"] and board.metric == "val/accuracy"
     first, second = board.rows
     assert (first.values, first.label, first.is_best) == (("lstm",), "lstm", True)
     assert numbers_of(first.score) == pytest.approx((0.83, 0.02))
@@ -61,12 +61,12 @@ def test_settings_are_ranked_by_the_mean_over_seeds(tmp_path: Path) -> None:
     assert numbers_of(second.score) == pytest.approx((0.81, 0.0002**0.5))
     assert not second.is_best  # for all its better test accuracy
     assert csv_table(board).splitlines()[0] == (
-        "rank,cell,runs,val/accuracy,val/accuracy std,test/accuracy,test/accuracy std,"
+        "rank,architecture,runs,val/accuracy,val/accuracy std,test/accuracy,test/accuracy std,"
         "parameters,seconds,reviews/s,MB,best run"
     )
     assert markdown_table(board) == (
-        "| rank | cell | runs | val/accuracy | test/accuracy | parameters | seconds | reviews/s "
-        "| MB | best run |\n"
+        "| rank | architecture | runs | val/accuracy | test/accuracy | parameters | seconds "
+        "| reviews/s | MB | best run |\n"
         "| ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |\n"
         "| 1 | lstm | 3 | **0.8300 ± 0.0200** | 0.7100 ± 0.0141 | 1,379,330 | 70 | 8,000 "
         f"| 6.00 | {tmp_path}/2 |\n"
@@ -175,7 +175,7 @@ def mixed() -> list[dict[str, Any]]:
         content["config"]["callbacks"]["checkpoint"]["monitor"] = "val/loss"
         content["metrics"]["val/loss"] = loss
     return [
-        record(0.8, task="classify", model__cell="lstm"),
+        record(0.8, task="classify", model__architecture="lstm"),
         *language_models,
         record(0.9, task="linear", linear={"longest": 6}, model__lr=1.0),
         {**record(0.7, task="linear", linear={"longest": 4}), "bundle_bytes": 0},
@@ -242,12 +242,12 @@ def test_of_many_settings_a_terminal_says_how_a_row_differs(tmp_path: Path, widt
         {"data__labels": ["부정", "긍정"], "seed": 2},
         {"data__batch_size": 64, "model__bidirectional": True, "trainer__max_epochs": 12},
         {},
-        {"model__cell": "lstm"},
+        {"model__architecture": "lstm"},
     ]
     records = [record(0.9 - place / 100, **each) for place, each in enumerate(changes)]
     board = board_of(tmp_path, *records)
     lines = terminal_table(board, width=width).splitlines()
-    assert lines[0].startswith("rank  cell  differs from most in")
+    assert lines[0].startswith("rank  architecture  differs from most in")
     assert max(len(line) for line in lines) <= width
     cells = [re.split(r" {2,}", line.strip())[1:3] for line in lines[1:8]]
     assert cells[0] == ["gru", "embedding_dim=64"]
@@ -255,7 +255,8 @@ def test_of_many_settings_a_terminal_says_how_a_row_differs(tmp_path: Path, widt
     assert cells[4][1].startswith("batch_size=64, bidirect")
     assert cells[5:] == [["gru", "–"], ["lstm", "–"]]
     # A table that is whole begins with what matters.
-    assert markdown_table(board).startswith("| rank | runs | val/accuracy | cell | labels |")
+    titles = markdown_table(board).partition("\n")[0]
+    assert titles.startswith("| rank | runs | val/accuracy | architecture | labels |")
 
 
 def test_names_of_columns_are_short_where_that_is_clear() -> None:
@@ -328,13 +329,13 @@ def test_markup_in_a_value_stays_text(tmp_path: Path) -> None:
     assert "a&#124;b&#60;i&#62;&#42;" in markdown_table(board_of(tmp_path, record(), odd))
 
 
-def test_colours_stand_for_the_cell(tmp_path: Path) -> None:
+def test_colours_stand_for_the_architecture(tmp_path: Path) -> None:
     records = [
-        record(0.1 * place, model__cell=cell, data__batch_size=size)
+        record(0.1 * place, model__architecture=cell, data__batch_size=size)
         for place, (cell, size) in enumerate([("gru", 1), ("lstm", 1), ("gru", 2)])
     ]
     colours = grouping(board_of(tmp_path, *records))
-    assert colours.title == "cell"
+    assert colours.title == "architecture"
     assert [(group.name, group.colour) for group in colours.groups] == [
         ("gru", PALETTE[0]),
         ("lstm", PALETTE[1]),
