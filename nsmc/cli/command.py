@@ -15,17 +15,15 @@ from nsmc.terminal import harmless
 from nsmc.termination import exit_on_signals
 
 # Each is a module of this folder, in the order of `nsmc --help`.
-SUBCOMMANDS = ("predict", "evaluate", "info", "convert", "report", "rerun")
+SUBCOMMANDS = ("predict", "evaluate", "info", "convert", "train", "report", "rerun")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     if arguments is None:
-        exit_on_signals("")
+        exit_on_signals("interrupted" if words[:1] == ["train"] else "")
     accept_every_text()
-    # Reviews are classified in threads of our own: those of a matrix library would be too many.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         return _run(words)
     except BrokenPipeError:  # whoever read our output has seen enough
@@ -43,6 +41,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
+    if words[:1] == ["train"]:
+        from nsmc.cli.train import run
+
+        return run(words[1:])
+    # Reviews are classified in threads of our own: those of a matrix library would be too many.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if words[:1] == ["predict"]:
         from nsmc.cli.predict import protect_reviews
 
@@ -63,7 +67,7 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     """The parser of the subcommand that is named, else of all: each takes its time to import."""
     parser = _Parser(
         prog="nsmc",
-        description="Classifies Korean reviews with a trained bundle; reports on training runs.",
+        description="Classifies Korean reviews with a bundle; trains bundles and compares them.",
     )
     parser.add_argument("--version", action="version", version=f"nsmc {nsmc.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
