@@ -119,7 +119,7 @@ def test_it_trains_where_there_is_no_clone(wheel: Path, tmp_path: Path) -> None:
         assert finished.returncode == 0, finished.stderr
         return finished.stdout
 
-    small = ["data=sample", "--config-dir=mine", "model=tiny", "trainer.accelerator=cpu"]
+    small = ["--config-dir=mine", "data=sample", "model=tiny", "trainer.accelerator=cpu"]
     short = ["trainer.max_epochs=1", "trainer.limit_train_batches=2"]
     assert "nsmc train" in nsmc("train", *small, *short)  # what it advises to do next
     (record,) = (work / "outputs" / "runs").glob("*/run.json")
