@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from nsmc.config.commands import train_command
 from nsmc.reports.curves import Curve, learning_curve
 from nsmc.reports.values import Value, clean, flat, numbers
 from nsmc.small_files import read_bytes
@@ -143,7 +144,7 @@ def _all_records(folders: Iterable[Path]) -> list[Path]:
         found = list(find_records(folder))
         if not found:
             raise ValueError(
-                f"{folder}: no runs in it (no {RECORD_FILE}); train one with python train.py, or "
+                f"{folder}: no runs in it (no {RECORD_FILE}); train one with {train_command()}, or "
                 "name a folder such as outputs/runs or outputs/sweeps"
             )
         for record in found:
