@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Annotated, Any, Union, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 from pydantic.fields import FieldInfo
 
 # How much alike two names are, from 0 to 1, before one is taken for a slip in typing the other. Of
@@ -30,6 +30,12 @@ _IN_WORDS = {
 _NUMBERS = ("int_type", "int_from_float", "float_type")
 
 _LONGEST_SHOWN = 200  # characters of a value in a message
+
+
+class Section(BaseModel):
+    """A part of the configuration: no other keys, no silent conversions."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class Keys:
