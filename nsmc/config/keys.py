@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Annotated, Any, Union, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 from pydantic.fields import FieldInfo
 
 from nsmc.config.commands import train_command
@@ -32,6 +32,12 @@ _IN_WORDS = {
 _NUMBERS = ("int_type", "int_from_float", "float_type")
 
 _LONGEST_SHOWN = 200  # characters of a value in a message
+
+
+class Section(BaseModel):
+    """A part of the configuration: no other keys, no silent conversions."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class Keys:

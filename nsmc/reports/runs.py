@@ -107,7 +107,7 @@ def read_run(path: Path) -> Run:
 
 def _config_of(record: Mapping[str, Any]) -> Any:
     """A run's configuration; of a recipe's, these sections are those of its last step."""
-    config, maker = record.get("config"), record.get("made_by")
+    config, maker = record.get("config"), record.get("final_step_config")
     if not isinstance(config, dict) or not isinstance(maker, dict):
         return config
     return {**config, **{name: maker[name] for name in _OF_THE_MAKER if name in maker}}

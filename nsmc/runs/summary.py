@@ -7,7 +7,7 @@ from typing import Any
 from nsmc.config.commands import predict_command, program, shortened, train_command_here
 from nsmc.config.overrides import pasteable, quoted
 from nsmc.config.schema import RunConfig
-from nsmc.runs.record import maker
+from nsmc.runs.record import final_step_config
 from nsmc.runtime.bundle import WEIGHTS_FILE
 
 _ROWS = (("accuracy", "accuracy", "{:.4f}"), ("F1", "f1", "{:.4f}"), ("loss", "loss", "{:.4f}"))
@@ -46,7 +46,7 @@ def _size(bundle: Path) -> list[str]:
 
 def next_commands(config: RunConfig, record: dict[str, Any], folder: Path) -> str:
     """Commands that can be typed as they stand."""
-    task = maker(record)["task"]
+    task = final_step_config(record)["task"]
     train, place = train_command_here(), shortened(folder)
     lines = ["", "Next:"]
     if task == "classify":
