@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from nsmc.config.commands import train_command
 from nsmc.reports.curves import Curve, learning_curve
 from nsmc.reports.values import Value, clean, flat, numbers
 from nsmc.small_files import read_bytes
@@ -106,7 +107,7 @@ def read_run(path: Path) -> Run:
 
 def _config_of(record: Mapping[str, Any]) -> Any:
     """A run's configuration; of a recipe's, these sections are those of its last step."""
-    config, maker = record.get("config"), record.get("made_by")
+    config, maker = record.get("config"), record.get("final_step_config")
     if not isinstance(config, dict) or not isinstance(maker, dict):
         return config
     return {**config, **{name: maker[name] for name in _OF_THE_MAKER if name in maker}}
@@ -143,7 +144,7 @@ def _all_records(folders: Iterable[Path]) -> list[Path]:
         found = list(find_records(folder))
         if not found:
             raise ValueError(
-                f"{folder}: no runs in it (no {RECORD_FILE}); train one with python train.py, or "
+                f"{folder}: no runs in it (no {RECORD_FILE}); train one with {train_command()}, or "
                 "name a folder such as outputs/runs or outputs/sweeps"
             )
         for record in found:
