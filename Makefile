@@ -13,7 +13,7 @@ ANEW := $(if $(and $(FOUND),$(filter $(FOUND),$(WANTED))),,anew)
 NSMC_ROOT ?= ../shared/nsmc
 
 .DEFAULT_GOAL := help
-.PHONY: help install train sweep tensorboard test corpus-test clients-test lint format bench attack plotly clean anew
+.PHONY: help install train sweep tensorboard test corpus-test clients-test lint format docs bench attack plotly clean anew
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -65,6 +65,9 @@ format: install ## let ruff rewrite the code in the project's form
 	$(BIN)/ruff format .
 
 # BENCH picks some of training, profile, startup, runtime, scale, growth, quality, sweeps and kills.
+docs: install ## write docs/configuration.md from the schema and the YAML files
+	$(BIN)/python -m nsmc.config.reference docs/configuration.md
+
 bench: install ## measure speed against the blog post's script; NSMC_ROOT names the corpus
 	NSMC_ROOT=$(NSMC_ROOT) $(BIN)/python -m tests.benchmarks $(BENCH)
 

@@ -168,11 +168,10 @@ def test_steps_are_composed_from_what_the_command_was(tmp_path: Path) -> None:
             searched,
             "experiment/two.yaml",
             "# @package _global_\nrecipe:\n"
-            "  - name: first\n"
-            "    overrides: [model=small, test=false]\n"
-            "  - name: second\n"
-            "    overrides: [model=small]\n"
-            "    pinned: ['init_from={first}']\n",
+            "  shared: {defaults: {model: small}}\n"
+            "  steps:\n"
+            "    first: {test: false}\n"
+            "    second: {init_from: first}\n",
         ),
     ):
         path = folder / name
@@ -187,8 +186,8 @@ def test_steps_are_composed_from_what_the_command_was(tmp_path: Path) -> None:
     ]
     run(command, cwd=tmp_path)
     record = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
-    assert record["made_by"]["data"]["name"] == "mine"
-    assert record["made_by"]["model"]["hidden_size"] == 4
+    assert record["final_step_config"]["data"]["name"] == "mine"
+    assert record["final_step_config"]["model"]["hidden_size"] == 4
     # What was typed stays with the run, but a record could name any folder: it is typed again.
     assert f"'file://{typed}','file://{searched}'" in record["overrides"][0]
     shutil.rmtree(next((tmp_path / "outputs" / "recipes").glob("second-*")))

@@ -7,8 +7,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Annotated, Any, Union, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 from pydantic.fields import FieldInfo
+
+from nsmc.config.commands import train_command
 
 # How much alike two names are, from 0 to 1, before one is taken for a slip in typing the other. Of
 # whole keys the section is alike already.
@@ -30,6 +32,12 @@ _IN_WORDS = {
 _NUMBERS = ("int_type", "int_from_float", "float_type")
 
 _LONGEST_SHOWN = 200  # characters of a value in a message
+
+
+class Section(BaseModel):
+    """A part of the configuration: no other keys, no silent conversions."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class Keys:
@@ -65,7 +73,7 @@ class Keys:
     def unknown(self, key: str) -> str:
         """Says that there is no such key, and which one was meant where one is nearly the same."""
         meant = self._meant(key)
-        advice = f"did you mean {meant}?" if meant else "python train.py --cfg job shows all"
+        advice = f"did you mean {meant}?" if meant else f"{train_command()} --cfg job shows all"
         return f"{key}: no such key; {advice}"
 
     def _meant(self, key: str) -> str | None:

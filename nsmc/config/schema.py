@@ -3,15 +3,15 @@
 The YAML files under configs/ choose the values; this file says which values make sense.
 """
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from nsmc.config.keys import Keys
+from nsmc.config.keys import Keys, Section
+from nsmc.config.recipe import RecipeConfig, as_folder_name, check_recipe
 from nsmc.runtime.bundle import MOST_TOKENS
 
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -56,12 +56,6 @@ def _are_two_names(labels: list[str]) -> list[str]:
             "labels", "exactly two different names, of label 0 and of label 1: [NAME,NAME]"
         )
     return labels
-
-
-class Section(BaseModel):
-    """A part of the configuration: no other keys, no silent conversions."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class RemoteFileConfig(Section):
@@ -200,14 +194,8 @@ class LoggerConfig(Section):
     csv: bool
 
 
-def _as_folder_name(name: str) -> str:
-    if not re.fullmatch(r"\w[\w.+-]{0,99}", name):
-        raise PydanticCustomError("name", "letters, digits and . + - _, 100 of them at most")
-    return name
-
-
 class SweepConfig(Section):
-    name: Annotated[str, AfterValidator(_as_folder_name)] | None
+    name: Annotated[str, AfterValidator(as_folder_name)] | None
     force: bool
     dry_run: bool
 
@@ -257,12 +245,6 @@ class DistillConfig(Section):
     temperature: Annotated[float, Field(gt=0)]
 
 
-class StepConfig(Section):
-    name: Annotated[str, AfterValidator(_as_folder_name)]
-    overrides: list[str]
-    pinned: list[str] = []
-
-
 class RunConfig(Section):
     """All of a run's configuration."""
 
@@ -277,7 +259,7 @@ class RunConfig(Section):
     linear: LinearConfig
     sweep: SweepConfig
     search: SearchConfig | None = None
-    recipe: Annotated[list[StepConfig], Field(min_length=1)] | None
+    recipe: RecipeConfig | None
     seed: Seed
     ckpt_path: Place
     resume: Place
@@ -320,7 +302,10 @@ def check_config(config: Mapping[str, Any]) -> RunConfig:
 
     Raises ValueError, in one line, that names each wrong key, its value and what is allowed.
     """
-    return _checked(RunConfig, dict(config))
+    checked = _checked(RunConfig, dict(config))
+    if checked.recipe:
+        check_recipe(checked.recipe, KEYS)
+    return checked
 
 
 def check_data(values: Any) -> DataConfig:

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from nsmc.config.commands import train_command
 from nsmc.reports.curves import Curve, learning_curve
 from nsmc.reports.values import Value, as_mapping, clean, finite_numbers, flatten
 from nsmc.small_files import read_bytes
@@ -139,7 +140,7 @@ def _all_records(folders: Iterable[Path]) -> list[Path]:
         paths = list(find_records(folder))
         if not paths:
             raise ValueError(
-                f"{folder}: no runs in it (no {RECORD_FILE}); train one with python train.py, or "
+                f"{folder}: no runs in it (no {RECORD_FILE}); train one with {train_command()}, or "
                 "name a folder such as outputs/runs or outputs/sweeps"
             )
         for path in paths:
@@ -152,7 +153,7 @@ def _config_of(record: Mapping[str, Any]) -> dict[str, Any]:
     config = as_mapping(record.get("config"))
     if not config:
         return {}
-    last_step = as_mapping(record.get("made_by"))
+    last_step = as_mapping(record.get("final_step_config"))
     sections = {name: last_step[name] for name in _STEP_SECTIONS if name in last_step}
     recipe = config.get("recipe")
     return {**config, **({"recipe": _recipe_name(recipe)} if recipe else {}), **sections}

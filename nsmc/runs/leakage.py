@@ -11,7 +11,7 @@ from typing import Any
 
 from nsmc.config.schema import DataConfig, RunConfig
 from nsmc.data.soft_labels import SOFT_LABELS_FILE
-from nsmc.runs.record import RECORD_FILE, maker, read_record
+from nsmc.runs.record import RECORD_FILE, final_step_config, read_record
 from nsmc.runs.signature import is_tested_on_itself, training_fingerprint
 from nsmc.runtime.choosing import bundle_folder
 
@@ -39,7 +39,7 @@ def check_held_out(config: RunConfig, corpus_fingerprint: str) -> None:
 
 
 def _split_of(record: dict[str, Any], source: str) -> Mapping[str, Any]:
-    data = maker(record).get("data")
+    data = final_step_config(record).get("data")
     split = {name: data.get(name) for name in _SPLIT} if isinstance(data, dict) else {}
     if any(type(split.get(name)) not in (int, float) for name in _SPLIT):
         raise ValueError(

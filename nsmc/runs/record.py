@@ -86,9 +86,9 @@ def load_record(folder: Path) -> dict[str, Any]:
         raise ValueError(f"{path}: damaged: {error}") from None
 
 
-def maker(record: dict[str, Any]) -> dict[str, Any]:
+def final_step_config(record: dict[str, Any]) -> dict[str, Any]:
     """The configuration of the run that made what the folder holds: a recipe's last step."""
-    config: dict[str, Any] = record.get("made_by") or record.get("config") or {}
+    config: dict[str, Any] = record.get("final_step_config") or record.get("config") or {}
     return config
 
 

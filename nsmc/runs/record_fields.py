@@ -61,7 +61,7 @@ class _Fields(TypedDict, total=False):
     pid: Annotated[int, Field(gt=0, lt=2**31)]
     signature: _Line
     config: _Mapping
-    made_by: _Mapping  # of a recipe: the configuration of its last step
+    final_step_config: _Mapping  # of a recipe: the configuration of its last step
     recipe: _Mapping
     command: _Line
     flags: list[_Line]

@@ -1,18 +1,18 @@
 """`resume=`: finds the run to go on with, and what configuration it goes on with."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from nsmc.config.commands import shortened
-from nsmc.config.composition import check_composed_alike, composed, search_path
+from nsmc.config.composition import check_composed_alike
 from nsmc.config.effects import has_effect
 from nsmc.config.overrides import command_line, overridden_keys, readable
 from nsmc.config.schema import DataConfig, RunConfig, check_config, check_data
 from nsmc.runs.foreign import (
     check_own_files,
+    check_recorded_steps,
     harmless_overrides,
-    recorded_overrides,
     with_own_files,
 )
 from nsmc.runs.record import RECORD_FILE, load_record, read_record, state_of
@@ -71,14 +71,11 @@ def resumed_config(
     folder: Path,
     typed: Mapping[str, Any],
     overrides: Sequence[str],
-    compose: Callable[[Sequence[str]], Mapping[str, Any]] = composed,
 ) -> RunConfig:
     """The configuration of the run in `folder`, but for the keys that the command line changes.
 
-    `typed` is the command line's configuration and `overrides` what was typed for it. A recipe's
-    steps are those of the user's own configuration, which `compose` gives for the recorded choices:
-    a step is overrides, which could do anything. Raises ValueError for a key that would make it
-    another run, and for steps that are not the recorded ones.
+    `typed` is the command line's configuration and `overrides` what was typed for it. Raises
+    ValueError for a key that would make it another run.
     """
     record = read_record(folder)
     if record is None:
@@ -101,7 +98,10 @@ def resumed_config(
             f"{_value_of(begun, changed[0])}); for another run type: "
             f"{_command_of_another_run(folder, record, overrides, changed)}"
         )
-    checked = check_config({**config, "recipe": _own_recipe(folder, record, compose)})
+    checked = check_config(config)
+    if checked.recipe:
+        check_composed_alike(str(folder), record)
+        check_recorded_steps(checked.recipe)
     return checked.model_copy(update={"data": with_own_files(checked.data, _data(typed))})
 
 
@@ -111,25 +111,6 @@ def _data(typed: Mapping[str, Any]) -> DataConfig | None:
         return check_data(typed["data"])
     except ValueError:
         return None
-
-
-def _own_recipe(
-    folder: Path,
-    record: Mapping[str, Any],
-    compose: Callable[[Sequence[str]], Mapping[str, Any]],
-) -> list[dict[str, Any]] | None:
-    recorded = record.get("config", {}).get("recipe")
-    if recorded is None:
-        return None
-    check_composed_alike(str(folder), record)
-    own = check_config(compose([*search_path(), *recorded_overrides(record)])).recipe or []
-    steps = [step.model_dump() for step in own]
-    if steps != recorded:
-        raise ValueError(
-            f"resume={folder}: the recorded steps are not those that your configuration has for "
-            "this recipe; run the recipe itself (steps that are done are not run again)"
-        )
-    return steps
 
 
 def _command_of_another_run(

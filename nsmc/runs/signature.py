@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from nsmc.config.effects import has_effect, has_effect_on
-from nsmc.config.overrides import typed_values
+from nsmc.config.overrides import typed_for_steps
 from nsmc.config.schema import DataConfig, RunConfig
 from nsmc.data.cache import digest_of, digest_of_file
 from nsmc.data.download import check_root
@@ -33,18 +33,11 @@ def signature(
     if config.ckpt_path is not None:
         content["checkpoint"] = starting_checkpoint or _digest_of_checkpoint(config.ckpt_path)
     if config.recipe:
-        content["typed"] = _typed_for_all_steps(overrides)
+        typed = typed_for_steps(overrides)
+        content["typed"] = {key: value for key, value in typed.items() if has_effect(key)}
     if config.trainer.processes > 1:
         content["losses"] = "means over reviews"  # once they were means of the processes' means
     return digest_of([RESULTS_FORMAT, corpus_fingerprint, content, *_ingredients(config)])
-
-
-def _typed_for_all_steps(overrides: Sequence[str]) -> list[str]:
-    return sorted(
-        f"{key}={value!r}"
-        for key, value in typed_values(overrides)
-        if has_effect(key) and key.split(".")[0].split("/")[0] not in ("experiment", "hydra")
-    )
 
 
 def _ingredients(config: RunConfig) -> list[Any]:

@@ -4,10 +4,10 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from nsmc.config.commands import predict_command, program, shortened
+from nsmc.config.commands import predict_command, program, shortened, train_command_here
 from nsmc.config.overrides import pasteable, quoted
 from nsmc.config.schema import RunConfig
-from nsmc.runs.record import maker
+from nsmc.runs.record import final_step_config
 from nsmc.runtime.bundle import WEIGHTS_FILE
 
 _ROWS = (("accuracy", "accuracy", "{:.4f}"), ("F1", "f1", "{:.4f}"), ("loss", "loss", "{:.4f}"))
@@ -46,18 +46,18 @@ def _size(bundle: Path) -> list[str]:
 
 def next_commands(config: RunConfig, record: dict[str, Any], folder: Path) -> str:
     """Commands that can be typed as they stand."""
-    task = maker(record)["task"]
-    python, place = program("python"), shortened(folder)
+    task = final_step_config(record)["task"]
+    train, place = train_command_here(), shortened(folder)
     lines = ["", "Next:"]
     if task == "classify":
         lines.append(f"  {predict_command(place / 'bundle')}")
     elif task == "pretrain":
-        lines.append(f"  {python} train.py {pasteable('init_from', str(place))}")
+        lines.append(f"  {train} {pasteable('init_from', str(place))}")
     else:
         teachers = shlex.quote(f"distill.teachers=[{quoted(str(place))}]")
-        lines.append(f"  {python} train.py experiment=distill {teachers}")
+        lines.append(f"  {train} experiment=distill {teachers}")
     if config.logger.tensorboard and task != "linear":
         lines.append(f"  {program('tensorboard')} --logdir outputs")
     if config.data.name == "sample":
-        lines.append(f"  {python} train.py            # the real corpus, NSMC")
+        lines.append(f"  {train}            # the real corpus, NSMC")
     return "\n".join(lines)

@@ -75,7 +75,7 @@ A language model's weights, trained with `nsmc` on the corpus `{corpus}` by
 
     {command}
 
-It classifies nothing yet: `python train.py init_from=FOLDER` trains a classifier that starts from
+It classifies nothing yet: `nsmc train init_from=FOLDER` trains a classifier that starts from
 it and uses its tokenizer.
 
 | | |

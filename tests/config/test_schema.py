@@ -176,7 +176,7 @@ def test_an_unknown_key_names_the_one_that_was_meant(key: str, meant: str) -> No
     ["zzzzzz", "trainer.accumulate_grad_batches", "trainer.profiler", "trainer.foo", "model/gru"],
 )
 def test_an_unknown_key_that_is_like_no_other_gets_no_suggestion(key: str) -> None:
-    assert KEYS.unknown(key) == f"{key}: no such key; python train.py --cfg job shows all"
+    assert KEYS.unknown(key) == f"{key}: no such key; nsmc train --cfg job shows all"
 
 
 def test_a_value_stands_once_in_the_yaml() -> None:

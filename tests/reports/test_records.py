@@ -76,7 +76,7 @@ def test_a_recipe_is_described_by_the_step_that_made_its_result(tmp_path: Path) 
     maker |= {"task": "classify", "distill": {"weight": 0.5}, "linear": {"strength": 4.0}}
     maker["data"] = {**maker["data"], "batch_size": 7}
     maker["trainer"] = {**maker["trainer"], "max_epochs": 9}
-    folder = write(tmp_path / "run", {**record(), "made_by": maker})
+    folder = write(tmp_path / "run", {**record(), "final_step_config": maker})
     run = read_run(folder / "run.json")
     assert run.config["model.hidden_size"] == 192
     assert run.config["callbacks.checkpoint.monitor"] == "val/loss"

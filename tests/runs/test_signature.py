@@ -180,9 +180,9 @@ def test_how_a_recipes_overrides_are_quoted_and_ordered_does_not_change_it(
 
 
 def test_a_recipe_of_linear_steps_has_all_that_counts_for_its_others(composed: Composed) -> None:
-    steps = [{"name": "student", "overrides": ["task=classify"]}]
+    recipe = {"steps": {"student": {"task": "classify"}}}
     plain, other = (
-        check_config({**composed("experiment=linear", *more), "recipe": steps})
+        check_config({**composed("experiment=linear", *more), "recipe": recipe})
         for more in ([], ["trainer.max_epochs=1"])
     )
     assert signature(plain, "corpus") != signature(other, "corpus")
