@@ -12,7 +12,7 @@ _KEYS_WITHOUT_EFFECT = {
 
 # What a task does not look at.
 _UNUSED = {
-    "classify": {"linear", "model.negatives"},
+    "classify": {"linear", "model.num_sampled"},
     "pretrain": {"linear", "distill"},
     "linear": {"model", "trainer", "callbacks", "distill"},
 }

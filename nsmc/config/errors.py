@@ -9,7 +9,7 @@ import re
 import shlex
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -100,7 +100,7 @@ def _describe_composition(error: HydraException, text: str) -> str:
     if isinstance(error, OverrideParseException):
         return _describe_override(error.override, text)
     if wrong_key := re.search(r"(?:Could not override|delete from config\.) '([^']+)'", text):
-        return KEYS.unknown(wrong_key[1])
+        return _describe_key(wrong_key[1], error)
     if wrong_choice := re.search(
         r"Could not find '(.+)' Available options in '[^']+': ?(.*)", text
     ):
@@ -116,6 +116,14 @@ def _describe_composition(error: HydraException, text: str) -> str:
 
 def _for_sweeps() -> str:
     return f"several values are for a sweep, {train_command()} -m …"
+
+
+def _describe_key(key: str, error: HydraException) -> str:
+    """Says that the configuration lacks a key; another architecture may have it."""
+    section = getattr(error.__cause__, "parent_node", None)
+    if key in KEYS and isinstance(section, Mapping) and "architecture" in section:
+        return f"{key}: not a setting of model={section['architecture']}"
+    return KEYS.unknown(key)
 
 
 def _describe_override(override: str, text: str) -> str:

@@ -46,6 +46,9 @@ class Keys:
     def __init__(self, schema: type[BaseModel]) -> None:
         self._fields = dict(_fields(schema))
 
+    def __contains__(self, key: object) -> bool:
+        return key in self._fields
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._fields)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from nsmc.reports.records import Problem, Run
 from nsmc.reports.settings import (
-    CELL_COLUMN,
+    ARCHITECTURE_COLUMN,
     MISSING,
     SEED,
     TASKS,
@@ -31,7 +31,7 @@ CORPUS = "corpus"
 BEST_RUN = "best run"
 RESERVED = ("task", "rank", "runs", "parameters", "seconds", "reviews/s", "MB", CORPUS, BEST_RUN)
 
-_TELLING = (CORPUS, CELL_COLUMN)  # columns whose values need no name
+_TELLING = (CORPUS, ARCHITECTURE_COLUMN)  # columns whose values need no name
 
 FEW = 6  # columns of settings that a reader takes in
 
@@ -50,7 +50,7 @@ class Row:
 
     values: tuple[Value, ...]  # in the order of the leaderboard's columns
     label: str
-    differs: str  # the label without corpus and cell
+    differs: str  # the label without corpus and architecture
     unusual: str  # the summarized columns in which it differs from most settings
     runs: list[Run]
     best: Run  # by the leaderboard's metric; without it, the first by name
@@ -189,7 +189,7 @@ def _row(
 
 
 def _describe(cells: dict[str, Value]) -> str:
-    """`gru, hidden_size=128`: a corpus and a cell need no name."""
+    """`gru, hidden_size=128`: a corpus and an architecture need no name."""
     return ", ".join(
         ("" if column in _TELLING else f"{column}=") + format_value(value)
         for column, value in cells.items()

@@ -11,8 +11,8 @@ from nsmc.reports.values import Value, clean
 
 MISSING = "–"  # for a key that a run's configuration lacks, or that follows another one
 
-CELL = "model.cell"
-CELL_COLUMN = CELL.rpartition(".")[2]
+ARCHITECTURE = "model.architecture"
+ARCHITECTURE_COLUMN = ARCHITECTURE.rpartition(".")[2]
 SEED = "seed"
 INIT_FROM = "init_from"
 TEACHERS = "distill.teachers"
@@ -59,7 +59,7 @@ def varied_keys(settings: Sequence[dict[str, Value]]) -> list[str]:
     """The keys whose values differ, the most telling ones first, the others in their own order."""
     keys = dict.fromkeys(key for values in settings for key in values)
     varied = [key for key in keys if len({values.get(key, MISSING) for values in settings}) > 1]
-    first = (CELL, INIT_FROM, TEACHERS)
+    first = (ARCHITECTURE, INIT_FROM, TEACHERS)
     return sorted(varied, key=lambda key: first.index(key) if key in first else len(first))
 
 

@@ -18,6 +18,8 @@ from nsmc.runs.foreign import (
 from nsmc.runs.record import RECORD_FILE, load_record, read_record, state_of
 from nsmc.runs.signature import corpus_fingerprint, signature
 from nsmc.runtime.bundle import CONFIG_FILE
+from nsmc.runtime.encoders import ENCODERS
+from nsmc.runtime.encoders.settings import own_settings
 
 AUTO = "auto"
 
@@ -25,8 +27,8 @@ AUTO = "auto"
 _MADE_FOR = (
     *("task", "recipe", "seed", "init_from", "ckpt_path", "data.split_seed"),
     *("data.validation_fraction", "data.vocab_size", "data.min_frequency", "data.normalization"),
-    *("model.cell", "model.embedding_dim", "model.hidden_size", "model.num_layers"),
-    *("model.bidirectional", "model.embedding_rank"),
+    *("model.architecture", "model.embedding_dim", "model.embedding_rank"),
+    *(f"model.{setting}" for kind in ENCODERS.values() for setting in own_settings(kind)),
 )
 _UNFINISHED = ("interrupted", "failed")
 

@@ -31,7 +31,7 @@ def two_cells(folder: Path) -> dict[str, Chart]:
         ("b", "gru", 0.8, 5),
         ("c", "lstm", 0.9, 7),
     ):
-        made = record(accuracy, seed=ord(name), model__cell=cell)
+        made = record(accuracy, seed=ord(name), model__architecture=cell)
         write(folder / name, {**made, "bundle_bytes": size * 10**6, "history": losses})
     return charts_in(folder)
 

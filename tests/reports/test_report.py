@@ -37,7 +37,7 @@ def test_a_report_is_a_table_charts_and_a_page(tmp_path: Path) -> None:
         content = (tmp_path / "out" / name).read_bytes()
         assert content.startswith(PNG) and content.endswith(b"IEND\xaeB`\x82")
     lines = told.splitlines()
-    assert lines[0].split()[:2] == ["rank", "cell"]
+    assert lines[0].split()[:2] == ["rank", "architecture"]
     assert "53 finished runs of 20 settings, highest val/accuracy first" in told
     assert "2 runs pruned by the search" in told
     assert re.search(r"^  failed       \S+: CUDA out of memory: 2.1 GiB$", told, re.MULTILINE)
