@@ -40,7 +40,7 @@ def test_a_sweep_leaves_a_folder_for_each_job_and_a_report(corpus: Path, tmp_pat
     assert [name.partition("_")[0] for name in found] == ["gru", "lstm"]
     assert all(Predictor.load(tmp_path / name / "bundle")(["최고"]) for name in found)
     names = {path.name for path in tmp_path.iterdir()}
-    assert names >= {"leaderboard.csv", "leaderboard.md", "report.html", "learning_curves.png"}
+    assert names >= {"leaderboard.csv", "leaderboard.md", "report.html", "metric_by_epoch.png"}
     # The report and a bare `nsmc predict` agree on the winner.
     winner, why = chosen_bundle(tmp_path)
     assert why == "best of 2 settings by val/accuracy"

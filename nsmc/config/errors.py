@@ -114,16 +114,16 @@ def _describe_composition(error: HydraException, text: str) -> str:
     return text.partition(" See https://hydra.cc")[0]
 
 
+def _for_sweeps() -> str:
+    return f"several values are for a sweep, {train_command()} -m …"
+
+
 def _describe_key(key: str, error: HydraException) -> str:
     """Says that the configuration lacks a key; another architecture may have it."""
     section = getattr(error.__cause__, "parent_node", None)
     if key in KEYS and isinstance(section, Mapping) and "architecture" in section:
         return f"{key}: not a setting of model={section['architecture']}"
     return KEYS.unknown(key)
-
-
-def _for_sweeps() -> str:
-    return f"several values are for a sweep, {train_command()} -m …"
 
 
 def _describe_override(override: str, text: str) -> str:

@@ -122,10 +122,12 @@ def _groups() -> Iterator[str]:
 
 def _sections(found: dict[str, Entry]) -> Iterator[str]:
     sections = {key.split(".")[0] for key in KEYS if KEYS.is_section(key.split(".")[0])}
+    sections -= {key for key, entry in found.items() if entry.default == "null"}  # such as recipe
     order = ["", *(name for name in _GROUPS if name in sections)]
     order += sorted(sections - {*order})
     for section in order:
-        keys = [key for key in KEYS if _is_in(key, section) and not KEYS.is_section(key)]
+        keys = [key for key in KEYS if _is_in(key, section) and key not in sections]
+        keys = [key for key in keys if not KEYS.is_section(key) or found[key].default]
         rows = [_row(key, found.get(key)) for key in keys]
         if rows:
             yield f"## {f'`{section}`' if section else 'The run'}\n"
