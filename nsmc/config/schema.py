@@ -158,9 +158,9 @@ def _config_of(architecture: str) -> type[ModelConfig]:
     return create_model(f"ModelConfig_{architecture}", __base__=ModelConfig, **required)
 
 
-def _all_different(numbers: list[int]) -> list[int]:
-    if len(set(numbers)) != len(numbers):
-        raise PydanticCustomError("different", "numbers that are all different")
+def _are_ascending(numbers: list[int]) -> list[int]:
+    if numbers != sorted(set(numbers)):
+        raise PydanticCustomError("ascending", "numbers in ascending order")
     return numbers
 
 
@@ -172,7 +172,7 @@ def _as_in_yaml(annotation: Any) -> Any:
     number = Annotated[int, Field(ge=allowed.low, le=allowed.high)]
     if kind is int:
         return number
-    return Annotated[list[number], Field(min_length=1), AfterValidator(_all_different)]
+    return Annotated[list[number], Field(min_length=1), AfterValidator(_are_ascending)]
 
 
 MODEL_CONFIGS = {architecture: _config_of(architecture) for architecture in ENCODERS}

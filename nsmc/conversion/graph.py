@@ -112,12 +112,19 @@ class _Graph:
         self.reviews = self.node("Shape", "lengths")  # [1], of B
         pads = self.node("Concat", zero, self.is_zero(self.reviews), axis=0)
         self.int32_lengths = self.node("Pad", "lengths", pads)  # [B]
-        self.lengths = self.node("Cast", self.int32_lengths, to=_INT64)
-        self.length_column = self.node("Unsqueeze", self.lengths, self.constant([1]))  # [B, 1]
         tokens = self.node("Squeeze", self.node("Shape", token_ids, start=1))
+        self.lengths = self.possible(self.node("Cast", self.int32_lengths, to=_INT64), tokens)
+        self.length_column = self.node("Unsqueeze", self.lengths, self.constant([1]))  # [B, 1]
         positions = self.node("Range", self.constant(0), tokens, self.constant(1))  # [T]
         self.is_token = self.node("Less", positions, self.length_column)  # [B, T]
         self.token_ids = self.node("Where", self.is_token, token_ids, self.constant(0))
+
+    def possible(self, lengths: str, tokens: str) -> str:
+        """The lengths; one that is negative or beyond the row is an index that Gather refuses."""
+        beyond = self.node("Add", tokens, self.constant(1))
+        possible = self.node("Range", self.constant(0), beyond, self.constant(1))  # 0 to T
+        is_negative = self.node("Less", lengths, self.constant(0))
+        return self.node("Gather", possible, self.node("Where", is_negative, beyond, lengths))
 
     def is_zero(self, sizes: str) -> str:
         """1 for each size that is 0, else 0."""

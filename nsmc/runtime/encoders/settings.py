@@ -24,7 +24,7 @@ from nsmc.runtime.packing import Array, Packed
 
 
 class Range(NamedTuple):
-    """In an annotation: what a whole number, or each of a tuple of different ones, may be."""
+    """In an annotation: what a whole number, or each of a tuple of ascending ones, may be."""
 
     low: int
     high: int
@@ -132,7 +132,7 @@ def expected(annotation: Any) -> str:
     if annotation is bool:
         return "true or false"
     _, allowed = get_args(annotation)
-    number = "a list of different whole numbers" if _is_tuple(annotation) else "a whole number"
+    number = "a list of ascending whole numbers" if _is_tuple(annotation) else "a whole number"
     return f"{number} from {allowed.low} to {allowed.high:,}"
 
 
@@ -143,7 +143,7 @@ def is_allowed(annotation: Any, value: object) -> bool:
     if _is_tuple(annotation):
         number = Annotated[int, get_args(annotation)[1]]
         is_list = isinstance(value, list) and all(is_allowed(number, each) for each in value)
-        return is_list and 0 < len(set(value)) == len(value)  # type: ignore[arg-type, call-overload]
+        return is_list and bool(value) and value == sorted(set(value))  # type: ignore[call-overload]
     _, allowed = get_args(annotation)
     return type(value) is int and allowed.low <= value <= allowed.high
 

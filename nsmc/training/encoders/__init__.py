@@ -4,7 +4,7 @@ An encoder is a module that is made of the architecture's name, the width of the
 own settings. Called with embeddings [B, T, E] and lengths [B], it returns states [B, T, W].
 """
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from torch import Tensor
 
@@ -28,7 +28,7 @@ class Encoder(Protocol):
         ...
 
 
-ENCODERS = {
+ENCODERS: dict[str, type[Any]] = {
     "gru": RecurrentEncoder,
     "lstm": RecurrentEncoder,
 }
