@@ -27,6 +27,8 @@ def config_of(**changes: Any) -> BundleConfig:
         "hidden_size": 7,
         "num_layers": 1,
         "bidirectional": False,
+        "filter_widths": [2, 3],
+        "num_filters": 4,
         "pooling": "last",
         "pad_id": 0,
         "max_length": 64,

@@ -13,6 +13,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from nsmc.runtime.bundle import flat
+from nsmc.runtime.encoders.convolution import ConvolutionSettings
 from nsmc.runtime.loading import read_bundle
 from nsmc.runtime.predictor import Predictor
 from tests.commands import PROJECT, run, run_anew
@@ -37,7 +38,9 @@ def train(folder: Path, name: str, *overrides: str, expect: int = 0, runner: Run
     place = (f"data.cache_dir={folder}/cache", f"hydra.run.dir={folder}/{name}")
     experiments = [override for override in overrides if override.startswith("experiment=")]
     rest = [override for override in overrides if override not in experiments]
-    command = [sys.executable, "train.py", *experiments, *SMALL, *rest, *place]
+    is_cnn = "model=cnn" in overrides  # which has no hidden size
+    small = [each for each in SMALL if not (is_cnn and each.startswith("model.hidden_size"))]
+    command = [sys.executable, "train.py", *experiments, *small, *rest, *place]
     finished = runner(command, expect)
     assert "Traceback" not in finished.stderr and "Warning" not in finished.stderr
     if expect:
@@ -109,6 +112,16 @@ def test_a_student_learns_from_teachers_and_is_of_the_simplest_form(
     config = flat(predictor.config)
     assert (config["num_layers"], config["bidirectional"], config["pooling"]) == (1, False, "last")
     assert predictor(["최고의 영화"])[0].probability >= 0.5
+
+
+def test_a_cnn_teaches_a_cnn_that_starts_from_it(folder: Path) -> None:
+    cnn = ("model=cnn", "model.num_filters=4", "model.filter_widths=[2,3]")
+    train(folder, "cnn", *cnn)
+    learns = ("experiment=distill", "data.unlabelled=false", f"distill.teachers=[{folder}/cnn]")
+    train(folder, "cnn-student", *learns, *cnn, f"init_from={folder}/cnn")
+    assert Predictor.load(folder / "cnn-student" / "bundle").config.encoder == ConvolutionSettings(
+        "cnn", (2, 3), 4
+    )
 
 
 def _sample_lines() -> list[str]:

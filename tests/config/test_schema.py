@@ -6,10 +6,14 @@ from typing import Any
 
 import pytest
 import torch
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
+from nsmc.config.errors import describe
 from nsmc.config.schema import KEYS, check_config
 from nsmc.runs.hardware import check_hardware
+from nsmc.runtime.encoders import ENCODERS, encoder_settings
+from nsmc.training.classifier import TextClassifier
 
 Composed = Callable[..., dict[str, Any]]
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -37,7 +41,8 @@ def test_every_key_of_the_schema_is_in_the_yaml(composed: Composed) -> None:
         return keys
 
     in_a_recipe = {"recipe.shared", "recipe.steps"}  # a run that is none has recipe: null
-    assert set(KEYS) - in_a_recipe == dotted(composed("search=optuna"))
+    in_the_yaml = [dotted(composed("search=optuna", f"model={name}")) for name in ENCODERS]
+    assert set(KEYS) - in_a_recipe == set.union(*in_the_yaml)
 
 
 def test_the_blog_experiment_has_the_blogs_numbers(composed: Composed) -> None:
@@ -69,7 +74,7 @@ def test_the_blog_experiment_has_the_blogs_numbers(composed: Composed) -> None:
             "model.pooling=median",
             "model.pooling=median: must be 'last', 'mean', 'max', 'max_mean' or",
         ),
-        ("model.architecture=rnn", "model.architecture=rnn: must be 'gru' or 'lstm'"),
+        ("model.architecture=rnn", "model.architecture=rnn: must be 'gru' or 'lstm' or 'cnn'"),
         ("model.recurrent_dropout=1", "model.recurrent_dropout=1: must be less than 1"),
         ("model.r_drop=-1", "model.r_drop=-1: must be greater than or equal to 0"),
         ("model.adversarial=fgsm", "model.adversarial=fgsm: must be 'none', 'adversarial' or"),
@@ -101,6 +106,7 @@ def test_the_blog_experiment_has_the_blogs_numbers(composed: Composed) -> None:
         ("~model.lr", "model.lr: missing; set it"),
         ("~model.num_layers", "model.num_layers: missing; set it"),
         ("~model.architecture", "model.architecture: missing; set it"),
+        ("model.architecture=cnn", "model.num_layers: not a setting of model=cnn"),
         ("data=folder", "data.root: missing; set it"),
     ],
 )
@@ -111,6 +117,50 @@ def test_a_wrong_value_is_named_in_one_line(
         check_config(composed(override))
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["+model.num_layers=2"], "model.num_layers: not a setting of model=cnn"),
+        (["experiment=teacher"], "model.hidden_size: not a setting of model=cnn"),
+        (["model.filter_widths=[3,2]"], "model.filter_widths=[3, 2]: must be numbers in ascending"),
+        (["model.filter_widths=[2,2]"], "model.filter_widths=[2, 2]: must be numbers in ascending"),
+        (["model.filter_widths=[]"], "model.filter_widths=[]: must be one or more"),
+        (["model.filter_widths=[0]"], "must be greater than or equal to 1"),
+        (["model.filter_widths=2"], "model.filter_widths=2: must be a list"),
+        (["model.num_filters=0"], "model.num_filters=0: must be greater than or equal to 1"),
+        (
+            ["task=pretrain", "callbacks.checkpoint.monitor=val/loss"],
+            "with task=pretrain set model=gru or model=lstm, model=cnn cannot be pretrained",
+        ),
+    ],
+)
+def test_what_an_architecture_cannot_do_is_named_in_one_line(
+    composed: Composed, overrides: list[str], message: str
+) -> None:
+    with pytest.raises(ValueError) as caught:
+        check_config(composed("model=cnn", *overrides))
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("architecture", sorted(ENCODERS))
+def test_an_architecture_is_complete(composed: Composed, architecture: str) -> None:
+    """It has a YAML file with settings that both of its encoders take."""
+    config = check_config(composed(f"model={architecture}"))
+    network = TextClassifier(vocab_size=9, **config.model.classifier())
+    assert network.text_encoder.settings == encoder_settings(config.model.encoder())
+    shapes = {name: tensor.shape for name, tensor in network.text_encoder.encoder.tensors().items()}
+    assert shapes == network.text_encoder.settings.shapes(config.model.embedding_dim)
+
+
+def test_a_setting_that_another_architecture_has_is_refused_on_the_command_line(
+    composed: Composed,
+) -> None:
+    with pytest.raises(HydraException) as caught:
+        composed("model=cnn", "model.num_layers=2")
+    assert describe(caught.value) == "model.num_layers: not a setting of model=cnn"
 
 
 def test_all_wrong_values_are_named_at_once(composed: Composed) -> None:

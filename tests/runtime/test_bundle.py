@@ -574,6 +574,16 @@ def test_the_architecture_may_be_called_cell_as_in_the_first_bundles(
     assert read_bundle(bundle).config == config
 
 
+@pytest.mark.parametrize("widths", [[], [0], [65], [2, 2], [3, 2], [2.0], [True], 2, "2", None])
+def test_filter_widths_that_are_no_widths_are_refused(
+    tmp_path: Path, config: BundleConfig, tokenizer_file: Path, widths: object
+) -> None:
+    cnn = changed(config, architecture="cnn")
+    write_bundle(tmp_path / "bundle", cnn, random_tensors(cnn), tokenizer_file, "")
+    edit_config(tmp_path / "bundle", filter_widths=widths)
+    assert "filter_widths is " in refusal(tmp_path / "bundle")
+
+
 def edit_config(bundle: Path, **changes: object) -> None:
     path = bundle / CONFIG_FILE
     content = json.loads(path.read_text(encoding="utf-8"))

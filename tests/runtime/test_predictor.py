@@ -103,7 +103,9 @@ def test_reviews_without_a_token_get_the_bias(cell: str, pooling: str, bidirecti
     close(predictor.logits([[], [], []]), np.tile(bias, (3, 1)))
 
 
-@every_form
+@pytest.mark.parametrize(
+    ("cell", "pooling", "bidirectional"), list(product(("gru", "lstm"), POOLINGS, (False, True)))
+)
 def test_saturated_gates_give_no_warning_and_the_classifier_s_logits(
     cell: str, pooling: str, bidirectional: bool
 ) -> None:

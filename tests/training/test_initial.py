@@ -84,7 +84,7 @@ def test_an_encoder_gets_a_classifier_s_weights_without_its_head() -> None:
         np.testing.assert_array_equal(tensor, bundle.tensors[name], err_msg=name)
 
 
-@pytest.mark.parametrize("cell", sorted(ENCODERS))
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
 def test_one_direction_starts_from_the_first_of_both(cell: str) -> None:
     bundle = bundle_of(architecture=cell, bidirectional=True)
     network = like(bundle, bidirectional=False)
@@ -141,6 +141,11 @@ def refusal(network: TextClassifier, bundle: Bundle) -> str:
         ({"hidden_size": 7}, {"hidden_size": 6}, "model.hidden_size=7"),
         ({"num_layers": 2}, {"num_layers": 1}, "model.num_layers=2"),
         ({}, {"num_layers": 2}, "model.num_layers=1"),
+        (
+            {"architecture": "cnn", "filter_widths": [3, 5]},
+            {"architecture": "cnn", "filter_widths": [3]},
+            "model.filter_widths=[3,5]",
+        ),
         ({}, {"bidirectional": True}, "model.bidirectional=false"),
         (
             {"bidirectional": True, "num_layers": 2},

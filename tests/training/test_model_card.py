@@ -8,7 +8,10 @@ from tests.bundles import config_of
 METRICS = {"val/accuracy": 0.75, "val/f1": 0.5, "val/auroc": 0.8, "val/loss": 0.6}
 
 
-@pytest.mark.parametrize(("cell", "title"), [("gru", "# A GRU that"), ("lstm", "# An LSTM that")])
+@pytest.mark.parametrize(
+    ("cell", "title"),
+    [("gru", "# A GRU that"), ("lstm", "# An LSTM that"), ("cnn", "# A CNN that")],
+)
 def test_the_article_fits_the_cell(cell: str, title: str) -> None:
     assert model_card(config_of(architecture=cell), "nsmc").startswith(title)
     encoder = model_card(config_of(architecture=cell, labels=()), "nsmc")

@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
+from nsmc.runtime.encoders.convolution import ConvolutionSettings
 from nsmc.runtime.encoders.recurrent import RecurrentSettings
 from nsmc.runtime.encoders.settings import EncoderSettings, own_settings
 
 ENCODERS: dict[str, type[EncoderSettings]] = {
     "gru": RecurrentSettings,
     "lstm": RecurrentSettings,
+    "cnn": ConvolutionSettings,
 }
 
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from nsmc.runtime.encoders.settings import EncoderSettings
+from nsmc.training.encoders.convolution import ConvolutionEncoder
 from nsmc.training.encoders.recurrent import RecurrentEncoder
 
 
@@ -31,4 +32,5 @@ class Encoder(Protocol):
 ENCODERS: dict[str, type[Any]] = {
     "gru": RecurrentEncoder,
     "lstm": RecurrentEncoder,
+    "cnn": ConvolutionEncoder,
 }
