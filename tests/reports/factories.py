@@ -31,7 +31,7 @@ def config(**changes: Any) -> dict[str, Any]:
             "lr": 0.004,
         },
         "trainer": {"max_epochs": 6, "gradient_clip_val": 1.0, "log_every_n_steps": 50},
-        "callbacks": {"checkpoint": {"monitor": "val/accuracy"}, "seconds_between_lines": 30.0},
+        "callbacks": {"checkpoint": {"monitor": "val/accuracy"}, "log_interval_seconds": 30.0},
         "logger": {"tensorboard": True, "csv": True},
         "seed": 1,
         "ckpt_path": None,

@@ -127,7 +127,7 @@ def test_keys_without_effect_are_no_columns(tmp_path: Path) -> None:
     config = other["config"]
     config |= {"sweep": {"name": "x"}, "resume": "auto", "search": {"trials": 9}, "test": False}
     config["logger"], config["trainer"]["log_every_n_steps"] = {"csv": False}, 1
-    config["callbacks"]["seconds_between_lines"] = 1.0
+    config["callbacks"]["log_interval_seconds"] = 1.0
     board = board_of(tmp_path, record(0.8, seed=1), other)
     assert board.columns == [] and len(board.rows) == 1
 
@@ -177,8 +177,8 @@ def mixed() -> list[dict[str, Any]]:
     return [
         record(0.8, task="classify", model__cell="lstm"),
         *language_models,
-        record(0.9, task="linear", linear={"longest": 6}, model__lr=1.0),
-        {**record(0.7, task="linear", linear={"longest": 4}), "bundle_bytes": 0},
+        record(0.9, task="linear", linear={"ngram_max": 6}, model__lr=1.0),
+        {**record(0.7, task="linear", linear={"ngram_max": 4}), "bundle_bytes": 0},
     ]
 
 
@@ -186,14 +186,14 @@ def test_tasks_are_ranked_apart_each_by_its_own_settings_and_metric(tmp_path: Pa
     boards = leaderboards(runs_of(tmp_path, *mixed()))
     assert [(board.task, board.columns, board.metric) for board in boards] == [
         ("classify", [], "val/accuracy"),
-        ("linear", ["longest"], "val/accuracy"),
+        ("linear", ["ngram_max"], "val/accuracy"),
         ("pretrain", ["hidden_size"], "val/loss"),
     ]
     assert [row.values for row in boards[2].rows] == [(128,), (64,)]
     assert not [problem for board in boards for problem in problems_in(board)]
     lines = csv_table(*boards).splitlines()
     assert [line.rpartition(",")[0] for line in lines] == [  # but for the folders
-        "task,rank,longest,hidden_size,runs,val/accuracy,val/accuracy std,val/loss,val/loss std,"
+        "task,rank,ngram_max,hidden_size,runs,val/accuracy,val/accuracy std,val/loss,val/loss std,"
         "parameters,seconds,reviews/s,MB",
         "classify,1,,,1,0.8,,,,1379330,70,8000,6.0",
         "linear,1,6,,1,0.9,,,,1379330,70,8000,6.0",
