@@ -48,7 +48,7 @@ RUNS = {
         data.normalization=nfd data.bpe_dropout=0.1 data.bucketing=false data.padding=fixed
         callbacks.averaging.decay=0.9 callbacks.checkpoint.monitor=val/loss
     """,
-    "encoder": f"experiment=pretrain model.bidirectional=true model.negatives=64 {UNLABELLED}",
+    "encoder": f"experiment=pretrain model.bidirectional=true model.num_sampled=64 {UNLABELLED}",
     "teacher": """
         init_from={runs}/encoder model.bidirectional=true model.pooling=max_mean
         model.r_drop=0.5 callbacks.checkpoint.monitor=val/loss

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from nsmc.runtime.bundle import flat
 from nsmc.runtime.loading import read_bundle
 from nsmc.runtime.predictor import Predictor
 from tests.commands import PROJECT, run, run_anew
@@ -65,7 +66,7 @@ def test_an_encoder_is_measured_by_its_loss_and_says_what_it_is_for(encoder: Pat
     record = json.loads((encoder / "run.json").read_text(encoding="utf-8"))
     assert set(record["metrics"]) == {"val/loss"}
     bundle = read_bundle(encoder / "bundle")
-    assert bundle.config.labels == () and bundle.config.bidirectional
+    assert bundle.config.labels == () and flat(bundle.config)["bidirectional"]
     assert bundle.config.metrics == record["metrics"]
     assert "init_from=" in (encoder / "bundle" / "README.md").read_text(encoding="utf-8")
 
@@ -109,8 +110,8 @@ def test_a_student_learns_from_teachers_and_is_of_the_simplest_form(
         for name in ("loss", "accuracy", "f1", "auroc")
     }
     predictor = Predictor.load(folder / "student" / "bundle")
-    config = predictor.config
-    assert (config.num_layers, config.bidirectional, config.pooling) == (1, False, "last")
+    config = flat(predictor.config)
+    assert (config["num_layers"], config["bidirectional"], config["pooling"]) == (1, False, "last")
     assert predictor(["최고의 영화"])[0].probability >= 0.5
 
 

@@ -13,8 +13,8 @@ from tests.commands import GOOD, PROJECT, run_anew
 # Forks a process for each attempt, which ends by itself or is told to end at a random moment.
 ATTEMPTS = """
 import os, random, select, signal, sys, time
-import nsmc.cli
-import nsmc.runtime.files, nsmc.runtime.predictor
+import nsmc.cli.predict, nsmc.runtime.files, nsmc.runtime.predictor
+from nsmc.termination import exit_on_signals
 signum, count, folder, *words = sys.argv[1:]
 signum, chance, longest = int(signum), random.Random(int(signum)), 0.0
 signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -23,7 +23,7 @@ for attempt in range(int(count)):
     begun, begins = os.pipe()
     child = os.fork()
     if child == 0:
-        nsmc.cli.exit_on_signals("")
+        exit_on_signals("")
         os.write(begins, b"!")
         os._exit(nsmc.cli.main())
     os.read(begun, 1)

@@ -1,5 +1,6 @@
-"""The wheel in a bare environment: without torch it classifies at once, with the bundle in it."""
+"""The wheel outside the clone: without torch it classifies at once, and with it, it trains."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -24,7 +25,7 @@ pytestmark = [
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of what is built, so that nothing is left in the project."""
     source = tmp_path_factory.mktemp("source")
-    files = ["nsmc", "pyproject.toml", "README.md", "LICENSE"]
+    files = ["nsmc", "configs", "hydra_plugins", "pyproject.toml", "README.md", "LICENSE"]
     names = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard", *files],
         cwd=PROJECT,
@@ -86,6 +87,49 @@ def test_without_a_compiler_there_is_a_wheel_all_the_same(source: Path, tmp_path
     assert not kernels(built(copy, tmp_path, CC=str(shutil.which("false"))))
 
 
+def test_the_wheel_carries_every_module_and_every_choice(source: Path, wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as files:
+        packed = set(files.namelist())
+    modules = {path.relative_to(source) for path in source.glob("nsmc/**/*.py")}
+    choices = {"nsmc" / path.relative_to(source) for path in source.glob("configs/**/*.yaml")}
+    plugins = {path.relative_to(source) for path in source.glob("hydra_plugins/*.py")}
+    assert {path.as_posix() for path in modules | choices | plugins} <= packed
+
+
+def test_it_trains_where_there_is_no_clone(wheel: Path, tmp_path: Path) -> None:
+    """With the packages of the environment that runs this, so that torch is not installed anew."""
+    bin_folder = tmp_path / "trains" / "bin"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", bin_folder.parent], check=True)
+    (packages,) = bin_folder.parent.glob("lib/*/site-packages")
+    outside = [path for path in sys.path if Path(path).name == "site-packages"]
+    (packages / "outside.pth").write_text("\n".join(outside), encoding="utf-8")
+    pip = [sys.executable, "-m", "pip", "--python", str(bin_folder / "python")]
+    subprocess.run([*pip, "install", "--quiet", "--no-deps", str(wheel)], check=True)
+
+    work = tmp_path / "work"
+    (work / "mine" / "model").mkdir(parents=True)
+    (work / "mine" / "model" / "tiny.yaml").write_text("defaults: [gru]\nhidden_size: 4\n")
+
+    def nsmc(*words: str) -> str:
+        command = [str(bin_folder / "nsmc"), *words]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        finished = subprocess.run(
+            command, cwd=work, check=False, capture_output=True, text=True, env=environment
+        )
+        assert finished.returncode == 0, finished.stderr
+        return finished.stdout
+
+    small = ["--config-dir=mine", "data=sample", "model=tiny", "trainer.accelerator=cpu"]
+    short = ["trainer.max_epochs=1", "trainer.limit_train_batches=2"]
+    assert "nsmc train" in nsmc("train", *small, *short)  # what it advises to do next
+    (record,) = (work / "outputs" / "runs").glob("*/run.json")
+    assert json.loads(record.read_text(encoding="utf-8"))["config"]["model"]["hidden_size"] == 4
+    assert nsmc("predict", "재미있는 영화군요").endswith("재미있는 영화군요\n")
+    # The plan is made by the plugin of Hydra's.
+    plan = nsmc("train", "-m", *small, *short, "seed=1,2", "sweep.dry_run=true")
+    assert "2 jobs: 2 new" in plan
+
+
 def test_a_bare_environment_answers_at_once(wheel: Path, tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "bare")], check=True)
     python = tmp_path / "bare" / "bin" / "python"
@@ -100,6 +144,9 @@ def test_a_bare_environment_answers_at_once(wheel: Path, tmp_path: Path) -> None
     answer = subprocess.run(command, check=True, capture_output=True, text=True, cwd=tmp_path)
     assert [line.split("\t")[0] for line in answer.stdout.splitlines()] == ["positive", "negative"]
     assert "using" in answer.stderr
+    train = subprocess.run([*command[:1], "train"], capture_output=True, text=True, cwd=tmp_path)
+    assert train.returncode == 1
+    assert 'needs the extra "train"' in train.stderr and train.stderr.count("\n") == 1
     code = "from nsmc import Predictor; print(Predictor.load()(['정말 최고예요'])[0].label)"
     answer = subprocess.run(
         [str(python), "-c", code], check=True, capture_output=True, text=True, cwd=tmp_path

@@ -11,6 +11,27 @@ def predict_command(bundle: Path) -> str:
     return f'{program("nsmc")} predict {shlex.quote(str(bundle))} "와 진짜 재밌는 영화임미다!!"'
 
 
+def train_command() -> str:
+    """How whoever runs this program starts a training: `python train.py`, or `nsmc train`."""
+    return "python train.py" if _is_script() else "nsmc train"
+
+
+def train_command_here() -> str:
+    """The same, with the program's path where the shell would not find it."""
+    name, argument = train_command().split()
+    return f"{program(name)} {argument}"
+
+
+def train_words() -> list[str]:
+    """The same, to start a process with; in one that a launcher started, too."""
+    words = [sys.argv[0]] if _is_script() else ["-m", "nsmc.cli", "train"]
+    return [sys.executable, *words]
+
+
+def _is_script() -> bool:
+    return Path(sys.argv[0]).name == "train.py"
+
+
 def program(name: str) -> str:
     """The name alone where the shell would find this environment's program, else its path."""
     path = Path(sys.executable).parent / name

@@ -14,18 +14,20 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
 import nsmc
+from nsmc.config.commands import train_command
 from nsmc.config.overrides import quoted
 
 CONFIG_NAME = "train"
 SEARCH_PATH = "hydra.searchpath"
 _TYPED = "command-line"  # in the names that Hydra has for folders that were typed
 
-# In a clone and in an installation alike.
-_CONFIGS = Path(nsmc.__file__).parents[1] / "configs"
+_PACKAGE = Path(nsmc.__file__).parent
+_IN_THE_WHEEL = _PACKAGE / "configs"  # see pyproject.toml; a clone has them beside the package
+CONFIGS = _IN_THE_WHEEL if _IN_THE_WHEEL.is_dir() else _PACKAGE.parent / "configs"
 
 
 def composed(overrides: Sequence[str]) -> dict[str, Any]:
-    """What `train.py` with these overrides would run, unchecked."""
+    """What `nsmc train` with these overrides would run, unchecked."""
     name = HydraConfig.get().job.config_name if HydraConfig.initialized() else CONFIG_NAME
     values: Any = OmegaConf.to_container(compose(name, list(overrides)), resolve=True)
     return dict(values)
@@ -55,7 +57,7 @@ def flags() -> list[str]:
     config = HydraConfig.get()
     (main,) = [source for source in config.runtime.config_sources if source.provider == "main"]
     chosen = []
-    if main.schema == "file" and Path(main.path) != _CONFIGS:
+    if main.schema == "file" and Path(main.path) != CONFIGS:
         chosen += ["--config-path", str(Path(main.path).absolute())]
     if config.job.config_name != CONFIG_NAME:
         chosen += ["--config-name", str(config.job.config_name)]
@@ -70,7 +72,7 @@ def check_composed_alike(resume: str, record: Mapping[str, Any]) -> None:
     recorded = list(filter(_is_search_path, record.get("overrides", [])))[:1]
     before = record.get("flags", [])
     if before != flags() or recorded != search_path():
-        command = shlex.join(["python", "train.py", *before, *recorded])
+        command = shlex.join([*train_command().split(), *before, *recorded])
         raise ValueError(
             f"resume={resume}: its steps were composed by {command}; type that again, if you trust "
             "what it names"

@@ -9,7 +9,7 @@ import re
 import shlex
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from hydra.errors import HydraException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
 from nsmc.atomic import refusal
+from nsmc.config.commands import train_command
 from nsmc.config.overrides import NOT_A_SETTING, quoted
 from nsmc.config.schema import KEYS
 from nsmc.terminal import harmless
@@ -29,8 +30,6 @@ log = logging.getLogger(__name__)
 # Hydra prints its errors itself, over several lines, unless this variable makes it raise them.
 _TRACEBACKS = "HYDRA_FULL_ERROR"
 _SET_HERE = "NSMC_ONE_LINE_ERRORS"  # so that child processes can tell our wish from the user's
-
-_FOR_SWEEPS = "several values are for a sweep, python train.py -m …"
 
 # What torch says where a tensor does not fit, on the CPU and on a GPU.
 _NO_MEMORY = re.compile("can't allocate memory|out of memory")
@@ -101,7 +100,7 @@ def _describe_composition(error: HydraException, text: str) -> str:
     if isinstance(error, OverrideParseException):
         return _describe_override(error.override, text)
     if wrong_key := re.search(r"(?:Could not override|delete from config\.) '([^']+)'", text):
-        return KEYS.unknown(wrong_key[1])
+        return _describe_key(wrong_key[1], error)
     if wrong_choice := re.search(
         r"Could not find '(.+)' Available options in '[^']+': ?(.*)", text
     ):
@@ -109,10 +108,22 @@ def _describe_composition(error: HydraException, text: str) -> str:
         return _describe_choice(wrong_choice[1], options)
     if several := re.match(r"Ambiguous value for argument '(.+)' 1\.", text):
         key, _, values = several[1].partition("=")
-        return f"{several[1]}: {_FOR_SWEEPS}; a list is written {key}=[{values}]"
+        return f"{several[1]}: {_for_sweeps()}; a list is written {key}=[{values}]"
     if sweep := re.match("Sweep parameters '(.+)' requires --multirun", text):
-        return f"{sweep[1]}: {_FOR_SWEEPS}"
+        return f"{sweep[1]}: {_for_sweeps()}"
     return text.partition(" See https://hydra.cc")[0]
+
+
+def _for_sweeps() -> str:
+    return f"several values are for a sweep, {train_command()} -m …"
+
+
+def _describe_key(key: str, error: HydraException) -> str:
+    """Says that the configuration lacks a key; another architecture may have it."""
+    section = getattr(error.__cause__, "parent_node", None)
+    if key in KEYS and isinstance(section, Mapping) and "architecture" in section:
+        return f"{key}: not a setting of model={section['architecture']}"
+    return KEYS.unknown(key)
 
 
 def _describe_override(override: str, text: str) -> str:

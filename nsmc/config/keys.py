@@ -10,6 +10,8 @@ from typing import Annotated, Any, Self, Union, get_args, get_origin
 from pydantic import BaseModel, ConfigDict
 from pydantic.fields import FieldInfo
 
+from nsmc.config.commands import train_command
+
 # How much alike two names are, from 0 to 1, before one is taken for a slip in typing the other. Of
 # whole keys the section is alike already.
 _SIMILAR, _SIMILAR_KEYS = 0.75, 0.85
@@ -55,6 +57,9 @@ class Keys:
     def __init__(self, schema: type[BaseModel]) -> None:
         self._fields = dict(_fields(schema))
 
+    def __contains__(self, key: object) -> bool:
+        return key in self._fields
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._fields)
 
@@ -96,7 +101,7 @@ class Keys:
     def unknown(self, key: str) -> str:
         """Says that there is no such key, and which one was meant where one is nearly the same."""
         meant = self._meant(key)
-        advice = f"did you mean {meant}?" if meant else "python train.py --cfg job shows all"
+        advice = f"did you mean {meant}?" if meant else f"{train_command()} --cfg job shows all"
         return f"{key}: no such key; {advice}"
 
     def _meant(self, key: str) -> str | None:

@@ -16,6 +16,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Quote, QuotedString, Sweep
 from hydra.errors import HydraException
 
+from nsmc.config.commands import train_command
 from nsmc.config.schema import KEYS
 from nsmc.config.steps import FREE, OF_THE_COMMAND
 
@@ -197,7 +198,7 @@ def pasteable(key: str, value: str) -> str:
 
 def command_line(overrides: Sequence[str], flags: Sequence[str] = ()) -> str:
     """The command with these overrides, to be pasted into a shell."""
-    return shlex.join(["python", "train.py", *flags, *map(_as_typed, overrides)])
+    return shlex.join([*train_command().split(), *flags, *map(_as_typed, overrides)])
 
 
 def _as_typed(override: str) -> str:

@@ -86,7 +86,7 @@ def build_module(config: RunConfig, datamodule: ReviewDataModule) -> Module:
         module = LanguageModule(
             encoder={"vocab_size": vocab_size, **model.encoder()},
             optimization=model.optimization(),
-            negatives=model.negatives,
+            num_sampled=model.num_sampled,
             counts=token_counts(datamodule.training_reviews, vocab_size),
         )
     else:

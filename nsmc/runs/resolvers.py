@@ -8,6 +8,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 import nsmc.data
+from nsmc.config.commands import train_command
 from nsmc.config.schema import check_config
 from nsmc.runs.processes import common_folder, other
 from nsmc.runs.resume import AUTO, folder_to_resume
@@ -20,6 +21,7 @@ _folders: dict[tuple[str | None, str], str] = {}
 
 def register_resolvers() -> None:
     """Make the resolvers known to OmegaConf; doing so twice changes nothing."""
+    OmegaConf.register_new_resolver("train_command", train_command, replace=True)
     OmegaConf.register_new_resolver("sample_root", _sample_root, replace=True)
     OmegaConf.register_new_resolver("run_id", _run_id, replace=True)
     OmegaConf.register_new_resolver("sweep_folder", _sweep_folder, replace=True)

@@ -24,6 +24,8 @@ from nsmc.runs.foreign import (
 from nsmc.runs.prepare import PreparedRun, prepare
 from nsmc.runs.record import RECORD_FILE, Record, environment, load_record, read_record, state_of
 from nsmc.runtime.bundle import CONFIG_FILE
+from nsmc.runtime.encoders import ENCODERS
+from nsmc.runtime.encoders.settings import own_settings
 
 log = logging.getLogger(__name__)
 
@@ -35,8 +37,8 @@ LAST_CHECKPOINT = Path("checkpoints", "last.ckpt")  # in a run's folder
 _MADE_FOR = (
     *("task", "recipe", "seed", "init_from", "ckpt_path", "data.split_seed"),
     *("data.validation_fraction", "data.vocab_size", "data.min_frequency", "data.normalization"),
-    *("model.cell", "model.embedding_dim", "model.hidden_size", "model.num_layers"),
-    *("model.bidirectional", "model.embedding_rank"),
+    *("model.architecture", "model.embedding_dim", "model.embedding_rank"),
+    *(f"model.{setting}" for kind in ENCODERS.values() for setting in own_settings(kind)),
 )
 _UNFINISHED = ("interrupted", "failed")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytorch_lightning as L
 import torch
 
-from nsmc.config.commands import shortened
+from nsmc.config.commands import shortened, train_command, train_words
 from nsmc.config.composition import flags
 from nsmc.config.overrides import pasteable, quoted
 from nsmc.config.schema import RunConfig
@@ -64,7 +64,7 @@ def run_and_report(
         if not is_first(config):  # the first process says it; who leaves with a code is missed
             sys.exit(0)
         signum = error.signum if isinstance(error, Interrupted) else signal.SIGINT
-        advice = f"go on with python train.py {pasteable('resume', str(shortened(folder)))}"
+        advice = f"go on with {train_command()} {pasteable('resume', str(shortened(folder)))}"
         raise Interrupted(signum, advice) from None
     finally:
         gc.collect()  # a failed job's tensors would be missing for the next one's
@@ -85,7 +85,7 @@ def run_in_subprocess(folder: Path, overrides: Sequence[str]) -> Record:
     own = [override for override in overrides if not override.startswith("sweep.")]
     own_folder = f"hydra.run.dir={quoted(str(folder))}"
     environment = {**os.environ, ASKED_BY_PARENT: "1"}
-    command = [sys.executable, sys.argv[0], *flags(), *own, own_folder]
+    command = [*train_words(), *flags(), *own, own_folder]
     process = subprocess.Popen(command, env=environment)
     try:
         code = process.wait()

@@ -3,7 +3,7 @@
 import shlex
 from pathlib import Path
 
-from nsmc.config.commands import predict_command, program, shortened
+from nsmc.config.commands import predict_command, program, shortened, train_command_here
 from nsmc.config.overrides import pasteable, quoted
 from nsmc.config.schema import RunConfig
 from nsmc.runs.record import Record, final_step_config
@@ -46,17 +46,17 @@ def _size(bundle: Path) -> list[str]:
 def next_commands(config: RunConfig, record: Record, folder: Path) -> str:
     """Commands that can be typed as they stand."""
     task = final_step_config(record)["task"]
-    python, folder = program("python"), shortened(folder)
+    train, folder = train_command_here(), shortened(folder)
     lines = ["", "Next:"]
     if task == "classify":
         lines.append(f"  {predict_command(folder / 'bundle')}")
     elif task == "pretrain":
-        lines.append(f"  {python} train.py {pasteable('init_from', str(folder))}")
+        lines.append(f"  {train} {pasteable('init_from', str(folder))}")
     else:
         teachers = shlex.quote(f"distill.teachers=[{quoted(str(folder))}]")
-        lines.append(f"  {python} train.py experiment=distill {teachers}")
+        lines.append(f"  {train} experiment=distill {teachers}")
     if config.logger.tensorboard and task != "linear":
         lines.append(f"  {program('tensorboard')} --logdir outputs")
     if config.data.name == "sample":
-        lines.append(f"  {python} train.py            # the real corpus, NSMC")
+        lines.append(f"  {train}            # the real corpus, NSMC")
     return "\n".join(lines)

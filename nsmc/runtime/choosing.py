@@ -121,8 +121,7 @@ def newest_bundle(outputs: Path) -> Path:
         if _classifies(path.parent) and _is_finished(path.parent.parent):
             return path.parent
     raise FileNotFoundError(
-        f"there is no bundle under {outputs.absolute()}: name one, or train one with "
-        "python train.py"
+        f"there is no bundle under {outputs.absolute()}: name one, or train one with nsmc train"
     )
 
 

@@ -11,6 +11,8 @@ from typing import Any
 from nsmc.config.schema import RunConfig
 from nsmc.runs.record import RECORD_FILE, read_record
 from nsmc.runtime.bundle import BundleConfig, expected_shapes
+from nsmc.runtime.encoders import ENCODERS, encoder_settings
+from nsmc.runtime.encoders.settings import own_settings
 from nsmc.sweeps.plan import Job, shared_overrides
 
 # In the order in which they are counted, with what will be done about them.
@@ -26,7 +28,7 @@ _STATES = {
 _WIDEST = 60  # characters of a job's settings in a table
 
 # What decides how much work an epoch is.
-_MODEL = ("cell", "embedding_dim", "hidden_size", "num_layers", "bidirectional", "pooling")
+_MODEL = ("architecture", "embedding_dim", "pooling")  # and the architecture's own settings
 _DATA = ("batch_size", "max_length", "padding", "bucketing", "validation_fraction", "vocab_size")
 _TRAINER = ("accelerator", "devices", "num_nodes", "precision", "limit_train_batches")
 
@@ -105,7 +107,8 @@ def estimate(config: RunConfig, corpus: str, by_shape: Seconds) -> float | None:
 
 
 def _shape(config: Mapping[str, Any], corpus: str) -> str:
-    sections = {"model": _MODEL, "data": _DATA, "trainer": _TRAINER}
+    own = own_settings(ENCODERS[config["model"]["architecture"]])
+    sections = {"model": (*_MODEL, *own), "data": _DATA, "trainer": _TRAINER}
     values = [config[section][key] for section, keys in sections.items() for key in keys]
     return repr([corpus, *values])
 
@@ -114,12 +117,9 @@ def parameter_count(config: RunConfig) -> int:
     """The parameters of the model; a small corpus may fill less of the vocabulary."""
     model = config.model
     bundle = BundleConfig(
-        cell=model.cell,
+        encoder=encoder_settings(model.encoder()),
         vocab_size=config.data.vocab_size,
         embedding_dim=model.embedding_dim,
-        hidden_size=model.hidden_size,
-        num_layers=model.num_layers,
-        bidirectional=model.bidirectional,
         pooling=model.pooling,
         pad_id=0,
         max_length=config.data.max_length,

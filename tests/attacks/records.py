@@ -23,7 +23,7 @@ import torch
 
 from nsmc.config.errors import describe
 from nsmc.config.schema import RunConfig, check_config
-from nsmc.reports.runs import read_runs
+from nsmc.reports.records import read_runs
 from nsmc.runs import rerun
 from nsmc.runs.corpus_files import corpus_fingerprint
 from nsmc.runs.job import run_job

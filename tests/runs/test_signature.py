@@ -37,9 +37,9 @@ def test_paths_and_logging_do_not_change_it(composed: Composed, override: str) -
 @pytest.mark.parametrize(
     ("experiment", "override", "counts"),
     [
-        ("blog", "model.negatives=7", False),
+        ("blog", "model.num_sampled=7", False),
         ("blog", "linear.min_count=7", False),
-        ("pretrain", "model.negatives=7", True),
+        ("pretrain", "model.num_sampled=7", True),
         ("pretrain", "linear.min_count=7", False),
         ("pretrain", "trainer.max_epochs=7", True),
         ("pretrain", "callbacks.averaging.decay=0.9", True),

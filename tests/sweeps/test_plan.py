@@ -196,6 +196,6 @@ def test_names_say_what_was_chosen() -> None:
 
 @given(st.lists(st.text(min_size=1, max_size=80), max_size=20))
 def test_names_are_folders(values: list[str]) -> None:
-    name = job_name([f"model.cell={value}" for value in values], set(), "3fa9c1e2")
+    name = job_name([f"model.architecture={value}" for value in values], set(), "3fa9c1e2")
     assert len(name.encode()) < 200 and name.endswith("_3fa9c1")
     assert not set(name) & set("/\\'\"\0\n ,={}[]$*")

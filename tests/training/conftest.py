@@ -17,7 +17,7 @@ _BAD = ("너무 지루하다", "최악의 연출", "돈이 아깝다 정말", "�
 
 
 CLASSIFIER = {
-    "cell": "gru",
+    "architecture": "gru",
     "embedding_dim": 6,
     "hidden_size": 5,
     "num_layers": 1,
@@ -35,7 +35,7 @@ REGULARIZATION = {
     "label_smoothing": 0.0,
     "r_drop": 0.0,
     "adversarial": "none",
-    "adversarial_size": 0.1,
+    "adversarial_epsilon": 0.1,
 }
 
 

@@ -110,8 +110,8 @@ def test_the_bundle_has_the_average(
     expected = average(steps.weights)
     found = read_bundle(export.folder).tensors
     for name, weight in (
-        ("embedding.weight", "classifier.embedding.weight"),
-        ("gru.weight_hh_l0", "classifier.recurrence._l0.weight_hh_l0"),
+        ("embedding.weight", "classifier.text_encoder.embedding.weight"),
+        ("gru.weight_hh_l0", "classifier.text_encoder.encoder.layers._l0.weight_hh_l0"),
         ("ln1.bias", "classifier.ln1.bias"),
     ):
         np.testing.assert_allclose(found[name], expected[weight].numpy(), rtol=0, atol=1e-5)

@@ -48,7 +48,7 @@ def language_model(datamodule: ReviewDataModule, _: Any) -> LanguageModule:
     return LanguageModule(
         encoder={"vocab_size": vocab_size, **encoder},
         optimization={**OPTIMIZATION, "lr": 1e-30, "weight_decay": 0.0},
-        negatives=100_000,  # practically the whole vocabulary, so that nothing is left to chance
+        num_sampled=100_000,  # practically the whole vocabulary, so that nothing is left to chance
         counts=token_counts(datamodule.training_reviews, vocab_size),
     )
 

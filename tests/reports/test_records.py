@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nsmc.reports.curves import curve_from_csv
-from nsmc.reports.leaderboard import leaderboard, without_repeats
-from nsmc.reports.runs import find_records, problems_of, read_run, read_runs
+from nsmc.reports.leaderboard import drop_repeats, leaderboard
+from nsmc.reports.records import find_records, problems_of, read_run, read_runs
 from nsmc.reports.tables import csv_table, markdown_table
-from nsmc.reports.terminal import terminal_table
-from nsmc.reports.values import clean, flat, shortened
+from nsmc.reports.terminal_table import terminal_table
+from nsmc.reports.values import clean, ellipsize_middle, flatten
 from tests.reports.factories import FINGERPRINT, record, write
 
 # As Lightning's CSVLogger writes it: a line for whatever is logged, epochs from 0.
@@ -37,8 +37,8 @@ def old_record() -> dict[str, Any]:
 
 
 def test_records_are_found_at_any_depth_but_not_where_runs_keep_files(tmp_path: Path) -> None:
-    for place in (".", "a", "b/c", "b/.hidden/d", "a/bundle", "a/checkpoints", "a/csv"):
-        write(tmp_path / place, {})
+    for folder in (".", "a", "b/c", "b/.hidden/d", "a/bundle", "a/checkpoints", "a/csv"):
+        write(tmp_path / folder, {})
     found = [path.parent.relative_to(tmp_path).as_posix() for path in find_records(tmp_path)]
     assert found == [".", "a", "b/c"]
 
@@ -111,7 +111,7 @@ def test_the_history_is_in_the_order_of_epochs(tmp_path: Path) -> None:
         (b"{", "Expecting property name"),
         (b"", "Expecting value"),
         (b"\xff\xff", "can't decode"),
-        (b"[]", "no mapping"),
+        (b"[]", "not a mapping"),
         (b'{"status": ["finished"]}', 'unknown status ["finished"]'),
         (b'{"status": "finished"}', "no config"),
         (b"[" * 100_000, "recursion"),
@@ -124,7 +124,7 @@ def test_a_damaged_record_is_a_problem_and_no_more(
     (write(tmp_path / "bad", {}) / "run.json").write_bytes(content)
     runs, (problem,) = read_runs([tmp_path])
     assert len(runs) == 1
-    assert problem.status == "damaged" and problem.name.endswith("bad") and why in problem.why
+    assert problem.status == "damaged" and problem.name.endswith("bad") and why in problem.reason
 
 
 def test_what_became_of_the_others(tmp_path: Path) -> None:
@@ -135,10 +135,10 @@ def test_what_became_of_the_others(tmp_path: Path) -> None:
     write(tmp_path / "3", {**record(seed=3), "status": "running"})
     write(tmp_path / "4", {**record(seed=4), "status": "pruned"})
     problems = problems_of(read_runs([tmp_path])[0])
-    assert [(problem.status, problem.why) for problem in problems] == [
+    assert [(problem.status, problem.reason) for problem in problems] == [
         ("failed", "out of memory\ufffd[2J; another run of the same job finished"),
         ("interrupted", "no reason was recorded"),
-        ("unfinished", "it may be running still, or have been killed"),
+        ("unfinished", "it may still be running, or was killed"),
     ]
 
 
@@ -154,9 +154,9 @@ def test_folders_that_hold_no_runs_are_refused(tmp_path: Path) -> None:
 def test_values_are_made_comparable() -> None:
     config = {"a": {"b": True, "c": None, "d": [1, "x"]}, "e": 1, "f": 0.5, "g": "a\nb", "h": {}}
     flattened = {"a.b": "true", "a.c": "null", "a.d": '[1, "x"]', "e": 1, "f": 0.5, "g": "a b"}
-    assert flat(config) == flattened
+    assert flatten(config) == flattened
     assert clean("\ud800 한\u202e") == "\ufffd 한\ufffd"
-    assert shortened("abcdefghij", 5) == "ab…ij" and shortened("abc", 3) == "abc"
+    assert ellipsize_middle("abcdefghij", 5) == "ab…ij" and ellipsize_middle("abc", 3) == "abc"
 
 
 TEXT = st.text(st.sampled_from("ab._0|<$\n\x1b\ud800한"), max_size=5)
@@ -174,12 +174,12 @@ def test_no_record_makes_a_report_crash(
     tmp_path_factory: pytest.TempPathFactory, changes: list[dict[str, Any]]
 ) -> None:
     folder = tmp_path_factory.mktemp("odd")
-    for place, change in enumerate(changes):
-        write(folder / str(place), {**record(corpus=FINGERPRINT), **change})
+    for index, change in enumerate(changes):
+        write(folder / str(index), {**record(corpus=FINGERPRINT), **change})
     runs, problems = read_runs([folder])
     assert len(runs) + len(problems) == len(changes)
-    board = leaderboard(without_repeats([run for run in runs if run.status == "finished"]))
+    board = leaderboard(drop_repeats([run for run in runs if run.status == "finished"]))
     lines = markdown_table(board).splitlines()
     assert len(lines) == len(board.rows) + 2
     assert csv_table(board) and terminal_table(board)
-    json.dumps([problem.why for problem in problems]).encode()
+    json.dumps([problem.reason for problem in problems]).encode()

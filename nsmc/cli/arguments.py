@@ -1,0 +1,76 @@
+"""Arguments that several subcommands take: a bundle, a file of reviews, the extra `train`."""
+
+import argparse
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from nsmc.cli.messages import print_message
+from nsmc.runtime.extras import needs_extra
+
+OUTPUTS = Path("outputs")  # where bundles that were trained here are
+
+_MMAP_THRESHOLD, _LARGE_BLOCK = -3, 4 << 20  # glibc's M_MMAP_THRESHOLD, and bytes
+
+
+def add_bundle(parser: argparse.ArgumentParser) -> None:
+    """Add the argument that `chosen_bundle` takes."""
+    parser.add_argument(
+        "bundle",
+        nargs="?",
+        type=Path,
+        metavar="BUNDLE",
+        help=(
+            "by default the newest under outputs/, of a sweep the best, else pretrained, which is "
+            "in the package"
+        ),
+    )
+
+
+def chosen_bundle(named: Path | None) -> Path:
+    """The folder of the bundle that is named, or of the default, and then prints which one."""
+    from nsmc.runtime.choosing import bundle_folder, chosen_bundle
+
+    if named is not None:
+        return bundle_folder(named)
+    folder, why = chosen_bundle(OUTPUTS)
+    print_message(f"using {folder}{why and f' ({why})'}")
+    return folder
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Add `--json`."""
+    parser.add_argument("--json", action="store_true", help="for programs")
+
+
+def add_file_options(parser: argparse.ArgumentParser, required: bool) -> None:
+    """Add `--input` and what says how to read it."""
+    parser.add_argument(
+        "--input",
+        required=required,
+        metavar="FILE",
+        help="TSV, CSV, JSON Lines or text; - is a pipe",
+    )
+    parser.add_argument("--column", metavar="NAME", help="of the reviews (default: document)")
+    parser.add_argument(
+        "--format",
+        choices=("tsv", "csv", "jsonl", "text"),
+        help="of the file, where its extension does not say it",
+    )
+
+
+def return_memory_early() -> None:
+    """Let the C library give large blocks back at once; else every thread keeps some for itself."""
+    import ctypes
+
+    with contextlib.suppress(OSError, AttributeError, TypeError):  # not glibc
+        ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, _LARGE_BLOCK)
+
+
+@contextlib.contextmanager
+def needs_training_libraries() -> Iterator[None]:
+    """Around imports: raises ValueError that names the extra where a library is missing."""
+    try:
+        yield
+    except ImportError as error:
+        raise ValueError(f"{error}: {needs_extra('this command', 'train')}") from error

@@ -1,0 +1,85 @@
+"""Parses the command line, runs the subcommand, and ends in one line where a user can help."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NoReturn
+
+import nsmc
+from nsmc.atomic import refusal
+from nsmc.cli.messages import print_error
+from nsmc.streams import accept_every_text
+from nsmc.terminal import harmless
+from nsmc.termination import exit_on_signals
+
+# Each is a module of this folder, in the order of `nsmc --help`.
+SUBCOMMANDS = ("predict", "evaluate", "info", "convert", "train", "report", "rerun")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments is None:
+        exit_on_signals("interrupted" if words[:1] == ["train"] else "")
+    accept_every_text()
+    try:
+        return _run(words)
+    except BrokenPipeError:  # whoever read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        print(file=sys.stderr)
+        return 130
+    except (OSError, ValueError, MemoryError, RuntimeError) as error:
+        line = _describe(error)
+        if os.environ.get("HYDRA_FULL_ERROR") == "1" or not line:  # without a line it is a bug
+            raise
+        print_error(line)
+        return 1
+
+
+def _run(words: list[str]) -> int:
+    if words[:1] == ["train"]:
+        from nsmc.cli.train import run
+
+        return run(words[1:])
+    # Reviews are classified in threads of our own: those of a matrix library would be too many.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    if words[:1] == ["predict"]:
+        from nsmc.cli.predict import protect_reviews
+
+        words = protect_reviews(words)
+    options = _parser(words).parse_args(words)
+    code: int = options.run(options)
+    if sys.stdout is not None:
+        sys.stdout.flush()
+    return code
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        super().error(harmless(message))
+
+
+def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser of the subcommand that is named, else of all: each takes its time to import."""
+    parser = _Parser(
+        prog="nsmc",
+        description="Classifies Korean reviews with a bundle; trains bundles and compares them.",
+    )
+    parser.add_argument("--version", action="version", version=f"nsmc {nsmc.__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name in words[:1] if words and words[0] in SUBCOMMANDS else SUBCOMMANDS:
+        import_module(f"nsmc.cli.{name}").add_parser(commands)
+    return parser
+
+
+def _describe(error: Exception) -> str:
+    """What went wrong, in one line; "" where no user can do anything about it."""
+    refused = isinstance(error, OSError) and refusal(error, error.filename or "standard output")
+    line = " ".join((refused or str(error)).split())
+    if isinstance(error, MemoryError) or "start new thread" in line:
+        return "not enough memory"
+    return "" if isinstance(error, RuntimeError) else line

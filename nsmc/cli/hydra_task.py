@@ -1,0 +1,103 @@
+"""Composes the configuration with Hydra, checks it, and runs one job; for `nsmc train`, `train.py`.
+
+What a user got wrong ends in one line.
+"""
+
+import logging
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra import version
+from hydra._internal.utils import _run_hydra, get_args_parser
+from hydra.conf import HydraConf
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from nsmc.config.commands import train_command
+from nsmc.config.composition import CONFIG_NAME, CONFIGS, flags, search_path
+from nsmc.config.errors import one_line_errors
+from nsmc.config.overrides import command_line, readable_arguments
+from nsmc.config.schema import check_config, is_for_many_runs
+from nsmc.runs.record import read_record
+from nsmc.runs.resolvers import register_resolvers
+from nsmc.runs.resume import AUTO, resumed_config
+from nsmc.streams import accept_every_text
+from nsmc.sweeps.stopping import how_to_go_on, is_started_for_jobs, run_until_told
+from nsmc.termination import exit_on_signals
+from nsmc.training.signals import raise_on_signals
+
+log = logging.getLogger(__name__)
+
+
+def train(words: Sequence[str]) -> int:
+    """Run what the command line's words say, flags of Hydra's among them; returns the exit code.
+
+    It does what `hydra.main` does, which would take the words from `sys.argv`: that must stay as it
+    was typed, because Lightning starts further processes with it.
+    """
+    accept_every_text(discard_output=True)
+    register_resolvers()
+    version.setbase("1.3")
+    with one_line_errors():
+        parser = get_args_parser()
+        parser.prog = train_command()
+        options = parser.parse_args(readable_arguments(words))
+        if options.experimental_rerun is not None:  # it would load a pickle
+            raise ValueError("--experimental-rerun: use nsmc rerun RUN_FOLDER")
+        if options.config_path is not None and "://" not in options.config_path:
+            options.config_path = str(Path(options.config_path).absolute())
+        _run_hydra(options, parser, run_task, str(CONFIGS), CONFIG_NAME)
+    return 0
+
+
+def run_task(cfg: DictConfig) -> float:
+    """Run one job, alone or of a sweep; Hydra calls this."""
+    # Both again, for the processes that a launcher starts.
+    accept_every_text(discard_output=True)
+    register_resolvers()
+    hydra_config = HydraConfig.get()
+    is_sweep = hydra_config.mode == RunMode.MULTIRUN
+    # hydra.job.chdir=true or not, paths are relative to where they were typed.
+    os.chdir(hydra_config.runtime.cwd)
+    with one_line_errors(in_sweep=is_sweep):
+        if is_sweep and is_started_for_jobs():
+            return run_until_told(lambda: _run(cfg, hydra_config, None))
+        folder = Path(hydra_config.runtime.output_dir)
+        advice = f": {how_to_go_on(folder.parent)}" if is_sweep else ""
+        return _run(cfg, hydra_config, f"interrupted{advice}")
+
+
+def _run(cfg: DictConfig, hydra_config: HydraConf, last_words: str | None) -> float:
+    """Run a job; returns the metric that is monitored, NaN where there is none.
+
+    `last_words` are printed where a signal ends the process before the run has begun; None where
+    whoever started the process decides what a signal does.
+    """
+    is_sweep = hydra_config.mode == RunMode.MULTIRUN
+    typed = list(hydra_config.overrides.task)
+    overrides = [*search_path(), *typed]
+    folder = Path(hydra_config.runtime.output_dir)
+    values: Any = OmegaConf.to_container(cfg, resolve=True)
+    if values["resume"] in (None, AUTO):
+        config = check_config(values)
+        if config.resume == AUTO and read_record(folder) is None:
+            log.info("resume=auto: no unfinished run is like this one; a new one begins")
+    else:
+        config = resumed_config(folder, values, typed)
+    if not is_sweep and is_for_many_runs(config):
+        raise ValueError(f"search and sweep are for many runs: {train_command()} -m …")
+    if last_words is not None:
+        exit_on_signals(last_words)
+    # Only now: importing torch and Lightning takes seconds, a mistyped key should not.
+    from nsmc.runs.run import run_and_report
+    from nsmc.sweeps.trial import trial_callbacks
+
+    raise_on_signals()
+    command = command_line(overrides, flags())
+    callbacks = trial_callbacks(config, folder)
+    metrics = run_and_report(config, folder, command, overrides, is_sweep, callbacks)
+    return metrics.get(config.callbacks.checkpoint.monitor, math.nan)

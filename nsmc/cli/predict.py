@@ -1,0 +1,128 @@
+"""`nsmc predict`: answers for texts, a file, a pipe, or whoever types at a terminal."""
+
+import argparse
+import re
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nsmc.cli.arguments import add_file_options, chosen_bundle, return_memory_early
+from nsmc.cli.messages import print_error, print_message
+from nsmc.termination import set_handlers
+
+if TYPE_CHECKING:
+    from nsmc.runtime.damage import Tally
+    from nsmc.runtime.predictor import Predictor
+
+_OPTION = re.compile(r"--[a-z0-9]+(-[a-z0-9]+)*(=|$)", re.IGNORECASE | re.ASCII)
+_OPTIONS = ("--help", "--input", "--output", "--column", "--format")
+
+
+def add_parser(commands: Any) -> None:
+    parser = commands.add_parser(
+        "predict",
+        help="say whether reviews are positive or negative",
+        usage="nsmc predict [BUNDLE] [TEXT ...]\n       nsmc predict [BUNDLE] --input FILE [...]",
+        description=(
+            "Prints label, probability and text of each TEXT, separated by tabs. Without a TEXT, "
+            "asks for reviews on a terminal (q, exit or quit ends it), and reads a pipe line by "
+            "line. With --input, classifies a file of any size. Without a BUNDLE, takes the newest "
+            "under outputs/, else the one that comes with the package, which is also called "
+            "pretrained. Exit code 1 where more than a tenth of the rows cannot be read."
+        ),
+    )
+    parser.add_argument(
+        "words",
+        nargs="*",
+        metavar="BUNDLE TEXT",
+        help="a folder or pretrained, then reviews; after --, they may look like options",
+    )
+    add_file_options(parser, required=False)
+    parser.add_argument(
+        "--output", metavar="FILE", help="appears when it is complete; by default what is printed"
+    )
+    parser.set_defaults(run=run)
+
+
+def protect_reviews(words: list[str]) -> list[str]:
+    """The words, with `--` before reviews; one such as "-_-" or "--;;" is no option.
+
+    Raises ValueError for what looks like an option and is none.
+    """
+    if "--" in words:
+        return words
+    options = [word.partition("=")[0] for word in words if _OPTION.match(word)]
+    for option in options:
+        if not any(name.startswith(option) for name in _OPTIONS):
+            raise ValueError(f"{option}: no such option; {_instead_of(option)}")
+    return words if options or words[1:2] == ["-h"] else ["predict", "--", *words[1:]]
+
+
+def _instead_of(option: str) -> str:
+    from difflib import get_close_matches  # which takes its time, and is seldom needed
+
+    near = get_close_matches(option.lower(), _OPTIONS, n=1)
+    return f"did you mean {near[0]}?" if near else "-- goes before a review that begins so"
+
+
+def run(options: argparse.Namespace) -> int:
+    """Answer; 1 where too many rows cannot be read. Raises ValueError for what does not combine."""
+    from nsmc.runtime.choosing import split_words
+    from nsmc.runtime.predictor import Predictor
+
+    bundle, texts = split_words(options.words)
+    if options.input is None:
+        for name in ("output", "column", "format"):
+            if getattr(options, name) is not None:
+                raise ValueError(f"--{name} is for files: name one with --input")
+        return _answer(Predictor.load(chosen_bundle(bundle)), texts)
+    if bundle is None and len(texts) == 1:
+        bundle, texts = Path(texts[0]), []  # beside a file, a word can name a bundle alone
+    if texts:
+        raise ValueError(f"{texts[0]!r}: --input takes the reviews from the file alone")
+    return _predict_file(Predictor.load(chosen_bundle(bundle)), options)
+
+
+def _answer(predictor: "Predictor", texts: Any) -> int:
+    from nsmc.runtime.conversation import answer_pipe, answer_texts, converse
+
+    if texts:
+        answer_texts(predictor, texts)
+    elif sys.stdin is not None and sys.stdin.isatty():
+        set_handlers(_leave_the_terminal)
+        converse(predictor)
+    elif sys.stdin is not None:
+        return _exit_code(answer_pipe(predictor, sys.stdin.buffer))
+    return 0
+
+
+def _leave_the_terminal(signum: int, frame: object) -> None:
+    """By an exception, so that readline puts the terminal back as it was."""
+    raise KeyboardInterrupt if signum == signal.SIGINT else SystemExit(128 + signum)
+
+
+def _predict_file(predictor: "Predictor", options: argparse.Namespace) -> int:
+    from nsmc.runtime.files import predict_file
+
+    return_memory_early()
+    tally = predict_file(
+        predictor,
+        options.input,
+        options.output or "-",
+        options.column or "document",
+        options.format,
+    )
+    for line, error in tally.first:
+        print_message(f"nsmc: line {line}: {error}")
+    if options.output not in (None, "-"):
+        print_message(f"{tally.rows:,} reviews -> {options.output}")
+    return _exit_code(tally)
+
+
+def _exit_code(tally: "Tally") -> int:
+    """The exit code; where too many rows are damaged, prints how many."""
+    if not tally.is_too_much:
+        return 0
+    print_error(str(tally))
+    return 1
