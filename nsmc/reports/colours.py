@@ -30,7 +30,7 @@ NO_COLOURS = Colouring("", [], [])
 
 
 def colouring(board: Leaderboard) -> Colouring:
-    """Colours for `architecture`, or the first column with no more values than there are colours."""
+    """Colours for `architecture`, or the first column with as few values as there are colours."""
     order = sorted(board.columns, key=lambda column: column != ARCHITECTURE_COLUMN)
     for index in map(board.columns.index, order):
         names = [format_value(row.values[index]) for row in board.rows]
