@@ -29,7 +29,7 @@ _GROUPS = {
     "search": "optuna",
 }
 # Groups whose files set keys of other groups.
-_PRESETS = ("experiment", "variant")
+_PRESETS = ("experiment", "ablation")
 
 _SCHEMA = RunConfig.model_json_schema()
 _TYPES = {

@@ -51,7 +51,7 @@ def _check_bundle(config: RunConfig, name: str) -> None:
         return
     path = Path(config.data.tokenizer).expanduser()
     path = path if path.is_file() else bundle_folder(path) / TOKENIZER_FILE
-    ours, theirs = (read_tokenizer(each).get_vocab() for each in (path, folder / TOKENIZER_FILE))
+    ours, theirs = (read_tokenizer(file).get_vocab() for file in (path, folder / TOKENIZER_FILE))
     if ours != theirs:
         raise ValueError(f"init_from={name}: its tokens are others; leave out data.tokenizer")
 

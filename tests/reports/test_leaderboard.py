@@ -101,14 +101,14 @@ def test_tasks_are_ranked_apart_each_by_its_own_settings_and_metric(tmp_path: Pa
     boards = leaderboards(runs_of(tmp_path, *mixed()))
     assert [(board.task, board.columns, board.metric) for board in boards] == [
         ("classify", [], "val/accuracy"),
-        ("linear", ["longest"], "val/accuracy"),
+        ("linear", ["ngram_max"], "val/accuracy"),
         ("pretrain", ["hidden_size"], "val/loss"),
     ]
     assert [row.values for row in boards[2].rows] == [(128,), (64,)]
     assert not [problem for board in boards for problem in problems_in(board)]
     lines = csv_table(*boards).splitlines()
     assert [line.rpartition(",")[0] for line in lines] == [  # but for the folders
-        "task,rank,longest,hidden_size,runs,val/accuracy,val/accuracy std,val/loss,val/loss std,"
+        "task,rank,ngram_max,hidden_size,runs,val/accuracy,val/accuracy std,val/loss,val/loss std,"
         "parameters,seconds,reviews/s,MB",
         "classify,1,,,1,0.8,,,,1379330,70,8000,6.0",
         "linear,1,6,,1,0.9,,,,1379330,70,8000,6.0",
