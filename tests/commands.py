@@ -1,13 +1,14 @@
 """Runs the project's commands as a user does, on a tiny corpus and in real processes."""
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from tests.warm import PATIENCE, WarmProcess
 
@@ -16,6 +17,20 @@ PROJECT = Path(__file__).parents[1]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 GOOD = ("정말 재밌다", "최고의 영화", "감동이었어요", "또 보고싶다 최고", "연기가 훌륭하다")
 BAD = ("너무 지루하다", "최악의 영화", "돈이 아깝다", "다신 안본다 별로", "연기가 엉망이다")
+
+
+def let_signals_through() -> None:
+    """Let signals reach the processes that are started here, in the background and by nohup too.
+
+    There a shell has them ignored, which processes inherit.
+    """
+    handlers: dict[int, Any] = {
+        signal.SIGINT: signal.default_int_handler,
+        signal.SIGHUP: signal.SIG_DFL,
+    }
+    for signum, handler in handlers.items():
+        if signal.getsignal(signum) == signal.SIG_IGN:
+            signal.signal(signum, handler)
 
 
 def write_corpus(root: Path) -> None:
