@@ -1,9 +1,9 @@
-"""Colours for a leaderboard's rows: by the cell, or by the first setting with few values."""
+"""Colours for a leaderboard's rows: by architecture, or by the first setting with few values."""
 
 from dataclasses import dataclass
 
 from nsmc.reports.leaderboard import Leaderboard
-from nsmc.reports.settings import CELL_COLUMN
+from nsmc.reports.settings import ARCHITECTURE_COLUMN
 from nsmc.reports.values import format_value
 
 # Okabe and Ito's, which people with any kind of colour vision can tell apart, without the black and
@@ -30,9 +30,9 @@ NO_COLOURS = Colouring("", [], [])
 
 
 def colouring(board: Leaderboard) -> Colouring:
-    """Colours for the column `cell`, or the first with no more values than there are colours."""
-    order = sorted(range(len(board.columns)), key=lambda i: board.columns[i] != CELL_COLUMN)
-    for index in order:
+    """Colours for `architecture`, or the first column with as few values as there are colours."""
+    order = sorted(board.columns, key=lambda column: column != ARCHITECTURE_COLUMN)
+    for index in map(board.columns.index, order):
         names = [format_value(row.values[index]) for row in board.rows]
         distinct = sorted(dict.fromkeys(names), key=_natural_order)
         if 1 < len(distinct) <= len(PALETTE):

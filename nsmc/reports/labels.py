@@ -7,17 +7,17 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from nsmc.reports.settings import CELL_COLUMN, CORPUS, MISSING
+from nsmc.reports.settings import ARCHITECTURE_COLUMN, CORPUS, MISSING
 from nsmc.reports.values import Value, format_value
 
 FEW = 6  # columns of settings that a reader takes in
 
-_TELLING = (CORPUS, CELL_COLUMN)  # columns whose values need no name
+_TELLING = (CORPUS, ARCHITECTURE_COLUMN)  # columns whose values need no name
 
 
 class Label(NamedTuple):
     whole: str
-    differs: str  # without corpus and cell
+    differs: str  # without corpus and architecture
     unusual: str  # of that, the columns that are summarized
 
 

@@ -46,7 +46,7 @@ class Row:
 
     values: tuple[Value, ...]  # in the order of the leaderboard's columns
     label: str
-    differs: str  # the label without corpus and cell
+    differs: str  # the label without corpus and architecture
     unusual: str  # the summarized columns in which it differs from most settings
     runs: list[Run]
     best: Run  # by the leaderboard's metric; without it, the first by name

@@ -5,15 +5,15 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import PurePath
 
-from nsmc.config.effects import has_effect_on
+from nsmc.config.schema import KEYS
 from nsmc.reports.records import Run
 from nsmc.reports.values import Value, clean
 
 MISSING = "–"  # for a key that a run's configuration lacks, or that follows another one
 
 CORPUS = "corpus"  # a column of its own, if there are several
-CELL = "model.cell"
-CELL_COLUMN = CELL.rpartition(".")[2]
+ARCHITECTURE = "model.architecture"
+ARCHITECTURE_COLUMN = ARCHITECTURE.rpartition(".")[2]
 SEED = "seed"
 INIT_FROM = "init_from"
 TEACHERS = "distill.teachers"
@@ -60,7 +60,7 @@ def varied_keys(settings: Sequence[dict[str, Value]]) -> list[str]:
     """The keys whose values differ, the most telling ones first, the others in their own order."""
     keys = dict.fromkeys(key for values in settings for key in values)
     varied = [key for key in keys if len({values.get(key, MISSING) for values in settings}) > 1]
-    first = (CELL, INIT_FROM, TEACHERS)
+    first = (ARCHITECTURE, INIT_FROM, TEACHERS)
     return sorted(varied, key=lambda key: first.index(key) if key in first else len(first))
 
 
@@ -97,7 +97,7 @@ def _is_setting(run: Run, key: str) -> bool:
     if key.startswith("distill.") and not _sources(run, TEACHERS):
         return False
     task = task_of(run)
-    return has_effect_on(task if task in TASKS else None, key)
+    return KEYS.affects_result(key, task if task in TASKS else None)
 
 
 def _set_values(runs: Sequence[Run]) -> dict[str, set[Value]]:

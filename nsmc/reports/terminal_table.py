@@ -9,7 +9,7 @@ from pathlib import PurePath
 
 from nsmc.reports.labels import FEW
 from nsmc.reports.leaderboard import Leaderboard
-from nsmc.reports.settings import CELL_COLUMN, CORPUS, MISSING
+from nsmc.reports.settings import ARCHITECTURE_COLUMN, CORPUS, MISSING
 from nsmc.reports.tables import MAX_ROWS, ROLES, SUMMARY, Column, columns_of
 from nsmc.reports.values import display_width, ellipsize, ellipsize_middle
 
@@ -19,7 +19,7 @@ _CELL_LENGTHS = (32, 20, 14)  # characters: the first with which lines fit
 _NAME_LENGTH = 18  # characters of a run's folder that has to be short
 _LONG_SUMMARY = 60  # columns that a summary of many settings may take
 _MIN_SUMMARY = 20  # and those that it should have at least
-_ALWAYS_KEPT = (CORPUS, CELL_COLUMN)  # of the settings, the last to be left out
+_ALWAYS_KEPT = (CORPUS, ARCHITECTURE_COLUMN)  # of the settings, the last to be left out
 _BOLD, _PLAIN = "\N{ESCAPE}[1m", "\N{ESCAPE}[0m"
 
 Columns = dict[str, Column]  # by their whole titles

@@ -15,7 +15,7 @@ def test_the_page_is_not_stale() -> None:
 
 def test_every_key_has_a_default_and_says_what_it_means() -> None:
     known = declared()
-    keys = [key for key in KEYS if not KEYS.is_section(key)]
+    keys = [key for key in KEYS if not KEYS.is_section(key) and not key.startswith("recipe.")]
     unexplained = [key for key in keys if key not in known or not known[key].text]
     assert unexplained == []
 

@@ -26,7 +26,7 @@ def config(**changes: Any) -> dict[str, Any]:
             "batch_size": 512,
         },
         "model": {
-            "cell": "gru",
+            "architecture": "gru",
             "embedding_dim": 128,
             "hidden_size": 128,
             "bidirectional": False,
@@ -34,7 +34,7 @@ def config(**changes: Any) -> dict[str, Any]:
             "lr": 0.004,
         },
         "trainer": {"max_epochs": 6, "gradient_clip_val": 1.0, "log_every_n_steps": 50},
-        "callbacks": {"checkpoint": {"monitor": "val/accuracy"}, "seconds_between_lines": 30.0},
+        "callbacks": {"checkpoint": {"monitor": "val/accuracy"}, "log_interval_seconds": 30.0},
         "logger": {"tensorboard": True, "csv": True},
         "seed": 1,
         "ckpt_path": None,
@@ -104,10 +104,10 @@ def mixed() -> list[dict[str, Any]]:
         content["config"]["callbacks"]["checkpoint"]["monitor"] = "val/loss"
         content["metrics"]["val/loss"] = loss
     return [
-        record(0.8, task="classify", model__cell="lstm"),
+        record(0.8, task="classify", model__architecture="lstm"),
         *language_models,
-        record(0.9, task="linear", linear={"longest": 6}, model__lr=1.0),
-        {**record(0.7, task="linear", linear={"longest": 4}), "bundle_bytes": 0},
+        record(0.9, task="linear", linear={"ngram_max": 6}, model__lr=1.0),
+        {**record(0.7, task="linear", linear={"ngram_max": 4}), "bundle_bytes": 0},
     ]
 
 
@@ -123,13 +123,13 @@ def write_many(folder: Path, count: int) -> None:
             made |= {"status": "interrupted", "metrics": {}}
         elif index % 25 == 21:
             made |= {"status": "pruned", "metrics": {}}
-        write(folder / f"{index}_{made['config']['model']['cell']}_seed-{seed}", made)
+        write(folder / f"{index}_{made['config']['model']['architecture']}_seed-{seed}", made)
 
 
 def _random_record(setting: random.Random, chance: random.Random, seed: int) -> dict[str, Any]:
     cell, hidden = setting.choice(["gru", "lstm"]), setting.choice([32, 64, 128, 256])
     rate, dropout = 10 ** setting.uniform(-4, -1.5), setting.choice([0.0, 0.2, 0.4])
-    names: dict[str, Any] = {"model__cell": cell, "model__hidden_size": hidden}
+    names: dict[str, Any] = {"model__architecture": cell, "model__hidden_size": hidden}
     made = record(seed=seed, model__lr=rate, model__dropout=dropout, **names)
     peak = 0.84 + 0.01 * math.log2(hidden / 32) - 0.02 * abs(math.log10(rate / 0.004))
     accuracies = [

@@ -6,13 +6,13 @@ from nsmc.reports.colours import PALETTE, colouring
 from tests.reports.factories import board_of, record
 
 
-def test_colours_stand_for_the_cell(tmp_path: Path) -> None:
+def test_colours_stand_for_the_architecture(tmp_path: Path) -> None:
     records = [
-        record(0.1 * index, model__cell=cell, data__batch_size=size)
+        record(0.1 * index, model__architecture=cell, data__batch_size=size)
         for index, (cell, size) in enumerate([("gru", 1), ("lstm", 1), ("gru", 2)])
     ]
     colours = colouring(board_of(tmp_path, *records))
-    assert colours.title == "cell"
+    assert colours.title == "architecture"
     assert [(group.name, group.colour) for group in colours.groups] == [
         ("gru", PALETTE[0]),
         ("lstm", PALETTE[1]),

@@ -4,7 +4,9 @@ from nsmc.reports.labels import FEW, label_settings
 
 
 def test_a_setting_is_named_by_all_that_was_varied() -> None:
-    labels, summarized = label_settings([("gru", 64, "–"), ("lstm", 0.1, 2)], ["cell", "a", "b"])
+    labels, summarized = label_settings(
+        [("gru", 64, "–"), ("lstm", 0.1, 2)], ["architecture", "a", "b"]
+    )
     assert [label.whole for label in labels] == ["gru, a=64", "lstm, a=0.1, b=2"]
     assert labels[1].differs == "a=0.1, b=2" and not summarized
 

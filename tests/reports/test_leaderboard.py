@@ -28,7 +28,7 @@ def numbers_of(metric: Statistic | None) -> tuple[float | None, float | None]:
 
 
 def test_settings_are_ranked_by_the_mean_over_seeds(tmp_path: Path) -> None:
-    lstm = {"model__cell": "lstm"}
+    lstm = {"model__architecture": "lstm"}
     board = board_of(
         tmp_path,
         record(0.80, 0.90, seed=1),
@@ -37,7 +37,7 @@ def test_settings_are_ranked_by_the_mean_over_seeds(tmp_path: Path) -> None:
         record(0.81, 0.72, seed=2, **lstm),
         record(0.83, None, seed=3, **lstm),
     )
-    assert board.columns == ["cell"] and board.metric == "val/accuracy"
+    assert board.columns == ["architecture"] and board.metric == "val/accuracy"
     first, second = board.rows
     assert (first.values, first.label, first.is_best) == (("lstm",), "lstm", True)
     assert numbers_of(first.score) == pytest.approx((0.83, 0.02))
@@ -45,12 +45,12 @@ def test_settings_are_ranked_by_the_mean_over_seeds(tmp_path: Path) -> None:
     assert numbers_of(second.score) == pytest.approx((0.81, 0.0002**0.5))
     assert not second.is_best  # for all its better test accuracy
     assert csv_table(board).splitlines()[0] == (
-        "rank,cell,runs,val/accuracy,val/accuracy std,test/accuracy,test/accuracy std,"
+        "rank,architecture,runs,val/accuracy,val/accuracy std,test/accuracy,test/accuracy std,"
         "parameters,seconds,reviews/s,MB,best run"
     )
     assert markdown_table(board) == (
-        "| rank | cell | runs | val/accuracy | test/accuracy | parameters | seconds | reviews/s "
-        "| MB | best run |\n"
+        "| rank | architecture | runs | val/accuracy | test/accuracy | parameters | seconds "
+        "| reviews/s | MB | best run |\n"
         "| ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |\n"
         "| 1 | lstm | 3 | **0.8300 ± 0.0200** | 0.7100 ± 0.0141 | 1,379,330 | 70 | 8,000 "
         f"| 6.00 | {tmp_path}/2 |\n"
@@ -101,14 +101,14 @@ def test_tasks_are_ranked_apart_each_by_its_own_settings_and_metric(tmp_path: Pa
     boards = leaderboards(runs_of(tmp_path, *mixed()))
     assert [(board.task, board.columns, board.metric) for board in boards] == [
         ("classify", [], "val/accuracy"),
-        ("linear", ["longest"], "val/accuracy"),
+        ("linear", ["ngram_max"], "val/accuracy"),
         ("pretrain", ["hidden_size"], "val/loss"),
     ]
     assert [row.values for row in boards[2].rows] == [(128,), (64,)]
     assert not [problem for board in boards for problem in problems_in(board)]
     lines = csv_table(*boards).splitlines()
     assert [line.rpartition(",")[0] for line in lines] == [  # but for the folders
-        "task,rank,longest,hidden_size,runs,val/accuracy,val/accuracy std,val/loss,val/loss std,"
+        "task,rank,ngram_max,hidden_size,runs,val/accuracy,val/accuracy std,val/loss,val/loss std,"
         "parameters,seconds,reviews/s,MB",
         "classify,1,,,1,0.8,,,,1379330,70,8000,6.0",
         "linear,1,6,,1,0.9,,,,1379330,70,8000,6.0",

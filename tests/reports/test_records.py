@@ -71,14 +71,14 @@ def test_a_recipe_is_described_by_the_step_that_made_its_result(tmp_path: Path) 
     loss = {"callbacks": {"checkpoint": {"monitor": "val/loss"}}}
     maker = {**record()["config"], **loss, "seed": 7}
     maker["model"] = {**maker["model"], "hidden_size": 192}
-    maker |= {"task": "classify", "distill": {"weight": 0.5}, "linear": {"strength": 4.0}}
+    maker |= {"task": "classify", "distill": {"weight": 0.5}, "linear": {"C": 4.0}}
     maker["data"] = {**maker["data"], "batch_size": 7}
     maker["trainer"] = {**maker["trainer"], "max_epochs": 9}
     folder = write(tmp_path / "run", {**record(), "final_step_config": maker})
     run = read_run(folder / "run.json")
     assert run.config["model.hidden_size"] == 192
     assert run.config["callbacks.checkpoint.monitor"] == "val/loss"
-    assert run.config["distill.weight"] == 0.5 and run.config["linear.strength"] == 4.0
+    assert run.config["distill.weight"] == 0.5 and run.config["linear.C"] == 4.0
     assert run.config["data.batch_size"] == 7 and run.config["trainer.max_epochs"] == 9
     assert run.config["seed"] == 1
     assert leaderboard([run]).metric == "val/loss"

@@ -31,12 +31,12 @@ def test_of_many_settings_a_terminal_says_how_a_row_differs(tmp_path: Path, widt
         {"data__labels": ["부정", "긍정"], "seed": 2},
         {"data__batch_size": 64, "model__bidirectional": True, "trainer__max_epochs": 12},
         {},
-        {"model__cell": "lstm"},
+        {"model__architecture": "lstm"},
     ]
     records = [record(0.9 - index / 100, **each) for index, each in enumerate(changes)]
     board = board_of(tmp_path, *records)
     lines = terminal_table(board, width=width).splitlines()
-    assert lines[0].startswith("rank  cell  differs from most in")
+    assert lines[0].startswith("rank  architecture  differs from most in")
     assert max(len(line) for line in lines) <= width
     cells = [re.split(r" {2,}", line.strip())[1:3] for line in lines[1:8]]
     assert cells[0] == ["gru", "embedding_dim=64"]

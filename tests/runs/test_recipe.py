@@ -14,8 +14,8 @@ from hydra import initialize_config_dir
 
 from nsmc.config import composition
 from nsmc.config.overrides import typed_for_steps
-from nsmc.config.recipe import RecipeConfig
 from nsmc.config.schema import RunConfig, check_config
+from nsmc.config.steps import RecipeConfig
 from nsmc.runs import recipe
 from nsmc.runs.job import run_job
 from nsmc.runs.leakage import check_held_out
