@@ -13,7 +13,7 @@ ANEW := $(if $(and $(FOUND),$(filter $(FOUND),$(WANTED))),,anew)
 NSMC_ROOT ?= ../shared/nsmc
 
 .DEFAULT_GOAL := help
-.PHONY: help install train sweep tensorboard test coverage corpus-test clients-test lint format bench attack clean anew
+.PHONY: help install train sweep tensorboard test coverage corpus-test clients-test lint format docs bench attack plotly clean anew
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -67,6 +67,9 @@ format: install ## let ruff rewrite the code in the project's form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+docs: install ## write docs/configuration.md from the schema and the YAML files
+	$(BIN)/python -m nsmc.config.reference docs/configuration.md
+
 # BENCH picks some of training, profile, startup, runtime, scale, growth, quality, sweeps and kills.
 bench: .venv/bench ## measure speed against the blog post's script; NSMC_ROOT names the corpus
 	NSMC_ROOT=$(NSMC_ROOT) $(BIN)/python -m tests.benchmarks $(BENCH)
@@ -78,6 +81,16 @@ bench: .venv/bench ## measure speed against the blog post's script; NSMC_ROOT na
 # ATTACK picks some of them; NSMC_ROOT names the corpus that some use.
 attack: install ## try to break the program from outside, for many minutes
 	NSMC_ROOT=$(NSMC_ROOT) $(BIN)/python -m tests.attacks $(ATTACK)
+
+# A build with scatter and bar charts alone; npm checks what it fetches against the registry's digest.
+PLOTLY := 4.1.1
+ASSETS := nsmc/reports/assets
+plotly: ## fetch the plotly.js of reports again, with npm; PLOTLY is its version
+	cd $(ASSETS) && npm pack --silent plotly.js-basic-dist-min@$(PLOTLY)
+	tar --extract --gzip --to-stdout --file $(ASSETS)/plotly*.tgz package/plotly-basic.min.js > $(ASSETS)/plotly-basic.min.js
+	tar --extract --gzip --to-stdout --file $(ASSETS)/plotly*.tgz package/LICENSE > $(ASSETS)/plotly-basic.LICENSE
+	rm $(ASSETS)/plotly*.tgz
+	cd $(ASSETS) && sha256sum plotly-basic.min.js plotly-basic.LICENSE > plotly-basic.sha256
 
 clean: ## remove .venv, caches and built files; outputs/ stays
 	rm -rf .venv .venv-clients build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*

@@ -1,20 +1,27 @@
 """Small bundles of random weights, for the tests of what reads bundles."""
 
+from dataclasses import asdict, fields
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nsmc.data.tokenizer import save_tokenizer, train_tokenizer
-from nsmc.runtime.bundle import BundleConfig, expected_shapes, write_bundle
-from nsmc.runtime.recurrence import Array
+from nsmc.runtime.bundle import BundleConfig, expected_shapes, flat, write_bundle
+from nsmc.runtime.encoders import encoder_settings
+from nsmc.runtime.packing import Array
+
+if TYPE_CHECKING:
+    from nsmc.training.classifier import TextClassifier
 
 _TEXTS = ["이 영화 정말 최고예요", "정말 별로 재미없는 영화", "good movie, 10 points!"]
 TOKENIZER = train_tokenizer(_TEXTS * 3, vocab_size=280, min_frequency=2, normalization="nfc")
 
 
-def config_of(**changes: object) -> BundleConfig:
-    values: dict[str, object] = {
-        "cell": "gru",
+def config_of(**changes: Any) -> BundleConfig:
+    """A small configuration; keywords change its keys, as config.json has them."""
+    values: dict[str, Any] = {
+        "architecture": "gru",
         "vocab_size": TOKENIZER.get_vocab_size(),
         "embedding_dim": 5,
         "hidden_size": 7,
@@ -25,7 +32,15 @@ def config_of(**changes: object) -> BundleConfig:
         "max_length": 64,
         "labels": ("negative", "positive"),
     }
-    return BundleConfig(**{**values, **changes})  # type: ignore[arg-type]
+    values |= changes
+    own: dict[str, Any] = {"encoder": encoder_settings(values)}
+    own |= {f.name: values[f.name] for f in fields(BundleConfig) if f.name in values}
+    return BundleConfig(**own)
+
+
+def changed(config: BundleConfig, **changes: Any) -> BundleConfig:
+    """The configuration with other values for some keys of config.json."""
+    return config_of(**{**flat(config), "labels": config.labels, **changes})
 
 
 def random_tensors(config: BundleConfig, scale: float = 0.6, seed: int = 0) -> dict[str, Array]:
@@ -36,7 +51,7 @@ def random_tensors(config: BundleConfig, scale: float = 0.6, seed: int = 0) -> d
     }
 
 
-def random_bundle(folder: Path, card: str = "", scale: float = 0.6, **changes: object) -> Path:
+def random_bundle(folder: Path, card: str = "", scale: float = 0.6, **changes: Any) -> Path:
     """A bundle at `folder`; keywords change its configuration. Returns the folder."""
     config = config_of(**changes)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -45,3 +60,18 @@ def random_bundle(folder: Path, card: str = "", scale: float = 0.6, **changes: o
     write_bundle(folder, config, random_tensors(config, scale), tokenizer_file, card)
     tokenizer_file.unlink()
     return folder
+
+
+def classifier_like(config: BundleConfig, **changes: Any) -> "TextClassifier":
+    """A torch classifier of the same shape, with weights of its own."""
+    from nsmc.training.classifier import TextClassifier  # only who wants one waits for torch
+
+    return TextClassifier(
+        **{
+            **asdict(config.encoder),  # type: ignore[call-overload]
+            "vocab_size": config.vocab_size,
+            "embedding_dim": config.embedding_dim,
+            "pooling": config.pooling,
+            **changes,
+        }
+    )

@@ -42,7 +42,7 @@ SETTINGS = (
     "trainer.max_epochs=3",
     "model.hidden_size=16",
     "model.embedding_dim=16",
-    "callbacks.checkpoint.minutes=0.0005",  # 30 ms: as many checkpoints as possible
+    "callbacks.checkpoint.every_n_minutes=0.0005",  # 30 ms: as many checkpoints as possible
     "callbacks.early_stopping.patience=2",
     "trainer.threads=1",
 )

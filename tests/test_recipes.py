@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from nsmc.runtime.bundle import flat
 from nsmc.runtime.loading import read_bundle
 from nsmc.runtime.predictor import Predictor
 from tests.commands import PROJECT, run, run_anew
@@ -21,7 +22,11 @@ Runner = Callable[..., "subprocess.CompletedProcess[str]"]
 SMALL = (
     *("data=sample", "data.vocab_size=300", "data.batch_size=16", "trainer.accelerator=cpu"),
     *("model.hidden_size=8", "model.embedding_dim=6", "trainer.max_epochs=1", "logger=none"),
-    *("trainer.limit_train_batches=4", "data.split_seed=0", "callbacks.checkpoint.minutes=null"),
+    *(
+        "trainer.limit_train_batches=4",
+        "data.split_seed=0",
+        "callbacks.checkpoint.every_n_minutes=null",
+    ),
 )
 PRETRAINED = ("experiment=pretrain", "data.unlabelled=false", "model.bidirectional=true")
 
@@ -61,7 +66,7 @@ def test_an_encoder_is_measured_by_its_loss_and_says_what_it_is_for(encoder: Pat
     record = json.loads((encoder / "run.json").read_text(encoding="utf-8"))
     assert set(record["metrics"]) == {"val/loss"}
     bundle = read_bundle(encoder / "bundle")
-    assert bundle.config.labels == () and bundle.config.bidirectional
+    assert bundle.config.labels == () and flat(bundle.config)["bidirectional"]
     assert bundle.config.metrics == record["metrics"]
     assert "init_from=" in (encoder / "bundle" / "README.md").read_text(encoding="utf-8")
 
@@ -105,8 +110,8 @@ def test_a_student_learns_from_teachers_and_is_of_the_simplest_form(
         for name in ("loss", "accuracy", "f1", "auroc")
     }
     predictor = Predictor.load(folder / "student" / "bundle")
-    config = predictor.config
-    assert (config.num_layers, config.bidirectional, config.pooling) == (1, False, "last")
+    config = flat(predictor.config)
+    assert (config["num_layers"], config["bidirectional"], config["pooling"]) == (1, False, "last")
     assert predictor(["최고의 영화"])[0].probability >= 0.5
 
 
@@ -119,7 +124,7 @@ def test_every_setting_that_keeps_a_classifier_honest_trains_together(folder: Pa
     settings = (
         *("model.r_drop=1", "model.adversarial=virtual", "model.label_smoothing=0.1"),
         *("model.recurrent_dropout=0.1", "model.embedding_rank=4", "model.num_layers=2"),
-        *("callbacks.averaging.decay=0.9", "data.bpe_dropout=0.1", "data.bpe_cuts=2"),
+        *("callbacks.averaging.decay=0.9", "data.bpe_dropout=0.1", "data.bpe_samples=2"),
     )
     first = train(folder, "honest-1", *settings)
     second = train(folder, "honest-2", *settings, runner=run_anew)  # with another hash seed
@@ -168,11 +173,10 @@ def test_steps_are_composed_from_what_the_command_was(tmp_path: Path) -> None:
             searched,
             "experiment/two.yaml",
             "# @package _global_\nrecipe:\n"
-            "  - name: first\n"
-            "    overrides: [model=small, test=false]\n"
-            "  - name: second\n"
-            "    overrides: [model=small]\n"
-            "    pinned: ['init_from={first}']\n",
+            "  shared: {defaults: {model: small}}\n"
+            "  steps:\n"
+            "    first: {test: false}\n"
+            "    second: {init_from: first}\n",
         ),
     ):
         path = folder / name
@@ -187,8 +191,8 @@ def test_steps_are_composed_from_what_the_command_was(tmp_path: Path) -> None:
     ]
     run(command, cwd=tmp_path)
     record = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
-    assert record["made_by"]["data"]["name"] == "mine"
-    assert record["made_by"]["model"]["hidden_size"] == 4
+    assert record["final_step_config"]["data"]["name"] == "mine"
+    assert record["final_step_config"]["model"]["hidden_size"] == 4
     # What was typed stays with the run, but a record could name any folder: it is typed again.
     assert f"'file://{typed}','file://{searched}'" in record["overrides"][0]
     shutil.rmtree(next((tmp_path / "outputs" / "recipes").glob("second-*")))

@@ -33,11 +33,14 @@ def test_a_sweep_leaves_a_folder_for_each_job_and_a_report(corpus: Path, tmp_pat
     settings = ("trainer.max_epochs=1", "data.padding=fixed", place(tmp_path))
     finished = train(corpus, *variants, *settings)
     found = records(tmp_path)
-    assert [record["config"]["model"]["cell"] for record in found.values()] == ["gru", "lstm"]
+    assert [record["config"]["model"]["architecture"] for record in found.values()] == [
+        "gru",
+        "lstm",
+    ]
     assert [name.partition("_")[0] for name in found] == ["gru", "lstm"]
     assert all(Predictor.load(tmp_path / name / "bundle")(["최고"]) for name in found)
     names = {path.name for path in tmp_path.iterdir()}
-    assert names >= {"leaderboard.csv", "leaderboard.md", "report.html", "learning_curves.png"}
+    assert names >= {"leaderboard.csv", "leaderboard.md", "report.html", "metric_by_epoch.png"}
     # The report and a bare `nsmc predict` agree on the winner.
     winner, why = chosen_bundle(tmp_path)
     assert why == "best of 2 settings by val/accuracy"
@@ -146,7 +149,10 @@ def test_jobs_of_several_processes(corpus: Path, tmp_path: Path) -> None:
     ddp = ("-m", *together, "seed=1,2", "sweep=named")
     train(corpus, *ddp, place(tmp_path))
     found = records(tmp_path)
-    assert [record["config"]["model"]["cell"] for record in found.values()] == ["lstm", "lstm"]
+    assert [record["config"]["model"]["architecture"] for record in found.values()] == [
+        "lstm",
+        "lstm",
+    ]
     assert [record["steps"] for record in found.values()] == [2, 2]
     assert all(Predictor.load(tmp_path / name / "bundle")(["최고"]) for name in found)
     assert "2 jobs: 2 finished" in train(corpus, *ddp, place(tmp_path)).stderr
@@ -180,7 +186,7 @@ def test_an_unnamed_sweep_can_be_named_to_go_on(corpus: Path) -> None:
 
 
 needs_optuna = pytest.mark.skipif(find_spec("optuna") is None, reason="needs the extra search")
-SETTINGS = "at_once: 1\nsampler: tpe\npruner: median\nstartup_trials: 2\ntrial: null\n"
+SETTINGS = "n_jobs: 1\nsampler: tpe\npruner: median\nstartup_trials: 2\ntrial: null\n"
 
 
 def search(folder: Path, trials: int, *space: str) -> tuple[str, ...]:
@@ -270,7 +276,7 @@ def test_jobs_in_parallel_stop_with_their_checkpoints(corpus: Path, tmp_path: Pa
     launcher = (
         "hydra/launcher=joblib",
         "hydra.launcher.n_jobs=2",
-        "callbacks.checkpoint.minutes=9",
+        "callbacks.checkpoint.every_n_minutes=9",
     )
     values = ("-m", *launcher, "seed=1,2,3", "trainer.max_epochs=999", place(tmp_path))
     command = train_command(corpus, *values, "model.schedule=constant")

@@ -60,7 +60,7 @@ def test_a_run_leaves_all_that_it_promises(corpus: Path, tmp_path: Path) -> None
 
     checkpoint = first / "checkpoints" / "last.ckpt"
     state = torch.load(checkpoint, weights_only=True)["state_dict"]
-    assert "classifier.embedding.weight" in state
+    assert "classifier.text_encoder.embedding.weight" in state
 
     # One seed, one result on one machine, in a process of another hash seed, too.
     train(corpus, "model.dropout=0.1", f"hydra.run.dir={second}", "logger=none")

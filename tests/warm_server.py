@@ -20,7 +20,7 @@ import numpy as np
 BYTES = 4  # of a number on a socket
 
 # What makes a start slow. A command imports by itself what is missing here.
-_MODULES = ("nsmc.runs.run", "plotly.offline", "optuna", "sklearn.linear_model")
+_MODULES = ("nsmc.runs.run", "jinja2", "optuna", "sklearn.linear_model")
 
 
 def number(connection: socket.socket) -> int:

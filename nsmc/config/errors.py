@@ -9,7 +9,7 @@ import re
 import shlex
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -57,12 +57,12 @@ def one_line_errors(in_sweep: bool = False) -> Iterator[None]:
         if in_sweep:
             raise
         told = error if isinstance(error, Interrupted) else Interrupted(signal.SIGINT)
-        _say(f"interrupted{told.advice and ': '}{told.advice}")
+        _print_error(f"interrupted{told.advice and ': '}{told.advice}")
         if told.signum == REQUEUE_SIGNAL:
             requeue()
         leave(told.exit_code)
     except Exception as error:
-        _say(f"error: {describe(error)}")
+        _print_error(f"error: {describe(error)}")
         if not _users_mistake(error):
             _traceback_to_log_file()
         if in_sweep:
@@ -100,7 +100,7 @@ def _describe_composition(error: HydraException, text: str) -> str:
     if isinstance(error, OverrideParseException):
         return _describe_override(error.override, text)
     if wrong_key := re.search(r"(?:Could not override|delete from config\.) '([^']+)'", text):
-        return KEYS.unknown(wrong_key[1])
+        return _describe_key(wrong_key[1], error)
     if wrong_choice := re.search(
         r"Could not find '(.+)' Available options in '[^']+': ?(.*)", text
     ):
@@ -116,6 +116,14 @@ def _describe_composition(error: HydraException, text: str) -> str:
 
 def _for_sweeps() -> str:
     return f"several values are for a sweep, {train_command()} -m …"
+
+
+def _describe_key(key: str, error: HydraException) -> str:
+    """Says that the configuration lacks a key; another architecture may have it."""
+    section = getattr(error.__cause__, "parent_node", None)
+    if key in KEYS and isinstance(section, Mapping) and "architecture" in section:
+        return f"{key}: not a setting of model={section['architecture']}"
+    return KEYS.unknown(key)
 
 
 def _describe_override(override: str, text: str) -> str:
@@ -162,7 +170,7 @@ def _log_files() -> list[logging.FileHandler]:
     return [handler for handler in handlers if isinstance(handler, logging.FileHandler)]
 
 
-def _say(line: str) -> None:
+def _print_error(line: str) -> None:
     line = harmless(line)  # it may quote a file, a folder's name or a record
     if logging.getLogger().handlers:  # Hydra has set up the run's log: the line goes there, too
         log.error(line)

@@ -18,6 +18,7 @@ from hydra.errors import HydraException
 
 from nsmc.config.commands import train_command
 from nsmc.config.schema import KEYS
+from nsmc.config.steps import FREE, OF_THE_COMMAND
 
 NOT_A_SETTING = "not a setting; write KEY=VALUE without spaces, such as model.lr=0.01"
 
@@ -169,6 +170,11 @@ def written(value: Any) -> str:
     return json.dumps(value)
 
 
+def as_overrides(values: Mapping[str, Any]) -> list[str]:
+    """Overrides that set keys and choose from groups."""
+    return [f"{key}={written(value)}" for key, value in values.items()]
+
+
 def choices(params: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
     """The overrides of a sweep that a YAML file has as `{KEY: [VALUE, VALUE]}`.
 
@@ -213,3 +219,22 @@ def typed_values(overrides: Sequence[str]) -> list[tuple[str, Any]]:
     """The keys that the overrides name, with the values, however these are quoted."""
     parsed = OverridesParser.create().parse_overrides(list(overrides))
     return [(override.key_or_group, override.value()) for override in parsed]
+
+
+def typed_for_steps(overrides: Sequence[str]) -> dict[str, Any]:
+    """What was typed for a recipe, as far as it goes to its steps.
+
+    Raises ValueError for what only a change of the recipe could mean.
+    """
+    typed = {}
+    for key, value in typed_values(overrides):
+        section = re.split(r"[./]", key)[0]
+        if section in ("experiment", "hydra", *OF_THE_COMMAND):
+            continue  # what it changes is in the recipe by now
+        if section not in FREE:
+            raise ValueError(
+                f"{key}: a recipe's steps have their own; change them in a file of your own under "
+                f"configs/experiment that builds on this one (free are {', '.join(FREE)})"
+            )
+        typed[key] = value
+    return typed

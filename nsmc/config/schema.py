@@ -3,19 +3,22 @@
 The YAML files under configs/ choose the values; this file says which values make sense.
 """
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar, Union, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, create_model, model_validator
 from pydantic_core import PydanticCustomError
 
-from nsmc.config.keys import Keys
+from nsmc.config.keys import NO_EFFECT, Keys, OnlyFor, Section
+from nsmc.config.steps import RecipeConfig, as_folder_name, check_recipe
 from nsmc.runtime.bundle import MOST_TOKENS
+from nsmc.runtime.encoders import ENCODERS
+from nsmc.runtime.encoders.settings import own_settings
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 PositiveInt = Annotated[int, Field(ge=1, le=2**31 - 1)]
+NETWORKS = OnlyFor("classify", "pretrain")
 S = TypeVar("S", bound="Section")
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 
@@ -58,24 +61,19 @@ def _are_two_names(labels: list[str]) -> list[str]:
     return labels
 
 
-class Section(BaseModel):
-    """A part of the configuration: no other keys, no silent conversions."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
 class RemoteFileConfig(Section):
     url: str
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class DataConfig(Section):
-    name: str
-    root: Folder
-    train_file: str
-    test_file: str
-    remote_files: dict[str, RemoteFileConfig] | None
-    cache_dir: Folder
+    # Of files the content counts, as the corpus's fingerprint, and not what they are called.
+    name: Annotated[str, NO_EFFECT]
+    root: Annotated[Folder, NO_EFFECT]
+    train_file: Annotated[str, NO_EFFECT]
+    test_file: Annotated[str, NO_EFFECT]
+    remote_files: Annotated[dict[str, RemoteFileConfig] | None, NO_EFFECT]
+    cache_dir: Annotated[Folder, NO_EFFECT]
     labels: Annotated[list[str], AfterValidator(_are_two_names)]
     validation_fraction: Annotated[float, Field(gt=0, lt=1)]
     split_seed: Seed
@@ -83,12 +81,12 @@ class DataConfig(Section):
     vocab_size: Annotated[int, Field(ge=257, le=1_000_000)]
     min_frequency: PositiveInt
     normalization: Literal["none", "nfc", "nfd", "nfkc", "nfkd"]
-    tokenizer: Place
+    tokenizer: Annotated[Place, NO_EFFECT]
     bpe_dropout: Share
-    bpe_cuts: PositiveInt
+    bpe_samples: PositiveInt
     unlabelled: bool
-    unlabelled_file: str
-    unlabelled_archive: Place
+    unlabelled_file: Annotated[str, NO_EFFECT]
+    unlabelled_archive: Annotated[Place, NO_EFFECT]
     max_length: Annotated[int, Field(gt=0, le=MOST_TOKENS)]
     padding: Literal["longest", "fixed"]
     batch_size: PositiveInt
@@ -107,25 +105,16 @@ class DataConfig(Section):
         return self.unlabelled_archive if is_own else None
 
 
-# The keys of ModelConfig that are settings of the encoder.
-_ENCODER = {
-    *("cell", "embedding_dim", "hidden_size", "num_layers", "bidirectional", "embedding_rank"),
-    *("dropout", "embedding_dropout", "recurrent_dropout", "word_dropout"),
-}
-
-
 class ModelConfig(Section):
-    cell: Literal["gru", "lstm"]
+    """What all architectures share; `AnyModelConfig` has each with its own settings."""
+
+    architecture: str
     embedding_dim: Annotated[int, Field(ge=1, le=65_536)]
-    hidden_size: Annotated[int, Field(ge=1, le=65_536)]
-    num_layers: Annotated[int, Field(ge=1, le=64)]
-    bidirectional: bool
     pooling: Literal["last", "mean", "max", "max_mean", "attention"]
     embedding_rank: PositiveInt | None
     dropout: Share
     embedding_dropout: Share
     output_dropout: Share
-    recurrent_dropout: Share
     word_dropout: Share
     optimizer: Literal["adam", "adamw"]
     lr: Annotated[float, Field(gt=0)]
@@ -134,24 +123,69 @@ class ModelConfig(Section):
     label_smoothing: Share
     r_drop: Annotated[float, Field(ge=0)]
     adversarial: Literal["none", "adversarial", "virtual"]
-    adversarial_size: Annotated[float, Field(gt=0)]
-    negatives: PositiveInt
+    adversarial_epsilon: Annotated[float, Field(gt=0)]
+    num_sampled: Annotated[PositiveInt, OnlyFor("pretrain")]
 
     def encoder(self) -> dict[str, Any]:
-        """The settings of `RecurrentEncoder`, but for the vocabulary."""
-        return self.model_dump(include=_ENCODER)
+        """The settings of `TextEncoder`, but for the vocabulary."""
+        kind = ENCODERS[self.architecture]
+        return self.model_dump(
+            include={
+                *("architecture", "embedding_dim", "embedding_rank"),
+                *("embedding_dropout", "word_dropout"),
+                *(*own_settings(kind), *kind.training_shares),
+            }
+        )
 
     def classifier(self) -> dict[str, Any]:
-        """The settings of `RecurrentClassifier`, but for the vocabulary."""
-        return self.model_dump(include={*_ENCODER, "pooling", "output_dropout"})
+        """The settings of `TextClassifier`, but for the vocabulary."""
+        return {**self.encoder(), "pooling": self.pooling, "output_dropout": self.output_dropout}
 
     def optimization(self) -> dict[str, Any]:
         return self.model_dump(include={"optimizer", "lr", "weight_decay", "schedule"})
 
     def regularization(self) -> dict[str, Any]:
         return self.model_dump(
-            include={"label_smoothing", "r_drop", "adversarial", "adversarial_size"}
+            include={"label_smoothing", "r_drop", "adversarial", "adversarial_epsilon"}
         )
+
+
+def _config_of(architecture: str) -> type[ModelConfig]:
+    """The section `model` of an architecture: what all share, and its own settings."""
+    kind = ENCODERS[architecture]
+    own: dict[str, Any] = {key: _as_in_yaml(value) for key, value in own_settings(kind).items()}
+    own |= dict.fromkeys(kind.training_shares, Share)
+    own["architecture"] = Literal[architecture]
+    required: dict[str, Any] = {key: (annotation, ...) for key, annotation in own.items()}
+    return create_model(f"ModelConfig_{architecture}", __base__=ModelConfig, **required)
+
+
+def _all_different(numbers: list[int]) -> list[int]:
+    if len(set(numbers)) != len(numbers):
+        raise PydanticCustomError("different", "numbers that are all different")
+    return numbers
+
+
+def _as_in_yaml(annotation: Any) -> Any:
+    """The annotation of an encoder's setting, for pydantic."""
+    if annotation is bool:
+        return bool
+    kind, allowed = get_args(annotation)
+    number = Annotated[int, Field(ge=allowed.low, le=allowed.high)]
+    if kind is int:
+        return number
+    return Annotated[list[number], Field(min_length=1), AfterValidator(_all_different)]
+
+
+MODEL_CONFIGS = {architecture: _config_of(architecture) for architecture in ENCODERS}
+
+if TYPE_CHECKING:
+    AnyModelConfig = ModelConfig
+else:
+    AnyModelConfig = Annotated[
+        Union[tuple(MODEL_CONFIGS.values())],  # noqa: UP007 - of as many as there are
+        Field(discriminator="architecture"),
+    ]
 
 
 class TrainerConfig(Section):
@@ -163,9 +197,9 @@ class TrainerConfig(Section):
     max_epochs: PositiveInt
     limit_train_batches: Annotated[int, Field(ge=1)] | None
     gradient_clip_val: Annotated[float, Field(gt=0)] | None
-    log_every_n_steps: PositiveInt
+    log_every_n_steps: Annotated[PositiveInt, NO_EFFECT]
     deterministic: bool
-    threads: PositiveInt | None
+    threads: Annotated[PositiveInt | None, NO_EFFECT]
 
     @property
     def processes(self) -> int:
@@ -175,7 +209,7 @@ class TrainerConfig(Section):
 
 class CheckpointConfig(Section):
     monitor: Literal["val/accuracy", "val/f1", "val/auroc", "val/loss"]
-    minutes: Annotated[float, Field(gt=0)] | None
+    every_n_minutes: Annotated[Annotated[float, Field(gt=0)] | None, NO_EFFECT]
 
 
 class EarlyStoppingConfig(Section):
@@ -192,7 +226,7 @@ class CallbacksConfig(Section):
     checkpoint: CheckpointConfig
     averaging: AveragingConfig
     early_stopping: EarlyStoppingConfig
-    seconds_between_lines: Annotated[float, Field(gt=0)]
+    log_interval_seconds: Annotated[float, Field(gt=0), NO_EFFECT]
 
 
 class LoggerConfig(Section):
@@ -200,14 +234,8 @@ class LoggerConfig(Section):
     csv: bool
 
 
-def _as_folder_name(name: str) -> str:
-    if not re.fullmatch(r"\w[\w.+-]{0,99}", name):
-        raise PydanticCustomError("name", "letters, digits and . + - _, 100 of them at most")
-    return name
-
-
 class SweepConfig(Section):
-    name: Annotated[str, AfterValidator(_as_folder_name)] | None
+    name: Annotated[str, AfterValidator(as_folder_name)] | None
     force: bool
     dry_run: bool
 
@@ -230,7 +258,7 @@ class Range(Section):
 
 class SearchConfig(Section):
     trials: PositiveInt
-    at_once: PositiveInt
+    n_jobs: PositiveInt
     sampler: Literal["tpe", "gp", "random"]
     pruner: Literal["median", "hyperband", "none"]
     startup_trials: PositiveInt
@@ -239,48 +267,44 @@ class SearchConfig(Section):
 
 
 class LinearConfig(Section):
-    shortest: PositiveInt
-    longest: PositiveInt
+    ngram_min: PositiveInt
+    ngram_max: PositiveInt
     min_count: PositiveInt
-    strength: Annotated[float, Field(gt=0)]
+    C: Annotated[float, Field(gt=0)]
 
     @model_validator(mode="after")
     def _is_a_range(self) -> Self:
-        if self.shortest > self.longest:
-            raise PydanticCustomError("longest", "linear.longest must be linear.shortest at least")
+        if self.ngram_min > self.ngram_max:
+            raise PydanticCustomError(
+                "ngrams", "linear.ngram_max must be linear.ngram_min at least"
+            )
         return self
 
 
 class DistillConfig(Section):
-    teachers: list[str]
+    teachers: Annotated[list[str], NO_EFFECT]  # their content counts
     weight: Annotated[float, Field(ge=0, le=1)]
     temperature: Annotated[float, Field(gt=0)]
-
-
-class StepConfig(Section):
-    name: Annotated[str, AfterValidator(_as_folder_name)]
-    overrides: list[str]
-    pinned: list[str] = []
 
 
 class RunConfig(Section):
     """All of a run's configuration."""
 
     task: Literal["classify", "pretrain", "linear"]
-    init_from: Place
+    init_from: Annotated[Place, NO_EFFECT]  # what is in it counts
     data: DataConfig
-    model: ModelConfig
-    trainer: TrainerConfig
-    callbacks: CallbacksConfig
-    logger: LoggerConfig
-    distill: DistillConfig
-    linear: LinearConfig
-    sweep: SweepConfig
-    search: SearchConfig | None = None
-    recipe: Annotated[list[StepConfig], Field(min_length=1)] | None
+    model: Annotated[AnyModelConfig, NETWORKS]
+    trainer: Annotated[TrainerConfig, NETWORKS]
+    callbacks: Annotated[CallbacksConfig, NETWORKS]
+    logger: Annotated[LoggerConfig, NO_EFFECT]
+    distill: Annotated[DistillConfig, OnlyFor("classify")]
+    linear: Annotated[LinearConfig, OnlyFor("linear")]
+    sweep: Annotated[SweepConfig, NO_EFFECT]
+    search: Annotated[SearchConfig | None, NO_EFFECT] = None
+    recipe: RecipeConfig | None
     seed: Seed
     ckpt_path: Place
-    resume: Place
+    resume: Annotated[Place, NO_EFFECT]
     test: bool
 
     @model_validator(mode="after")
@@ -291,6 +315,13 @@ class RunConfig(Section):
                 "task",
                 "a language model has only a loss: with task=pretrain set "
                 "callbacks.checkpoint.monitor=val/loss",
+            )
+        if self.task == "pretrain" and not ENCODERS[self.model.architecture].can_be_pretrained:
+            can = [f"model={name}" for name, kind in ENCODERS.items() if kind.can_be_pretrained]
+            raise PydanticCustomError(
+                "pretrain",
+                f"a language model is recurrent: with task=pretrain set {' or '.join(can)}, "
+                f"model={self.model.architecture} cannot be pretrained",
             )
         if self.task != "classify" and self.distill.teachers:
             raise PydanticCustomError(
@@ -320,7 +351,10 @@ def check_config(config: Mapping[str, Any]) -> RunConfig:
 
     Raises ValueError, in one line, that names each wrong key, its value and what is allowed.
     """
-    return _checked(RunConfig, dict(config))
+    checked = _checked(RunConfig, dict(config))
+    if checked.recipe:
+        check_recipe(checked.recipe, KEYS)
+    return checked
 
 
 def check_data(values: Any) -> DataConfig:
@@ -339,7 +373,24 @@ def _checked(section: type[S], values: Any, *place: str) -> S:
     except ValidationError as error:
         problems = error.errors(include_url=False)
     placed = [{**problem, "loc": (*place, *problem["loc"])} for problem in problems]
-    raise ValueError("; ".join(map(KEYS.describe, placed)))
+    raise ValueError("; ".join(map(_describe, placed)))
+
+
+def _describe(problem: Any) -> str:
+    """As `KEYS.describe`; pydantic has the architecture in the path of a problem with `model`."""
+    kind, path = problem["type"], problem["loc"]
+    if kind == "union_tag_not_found":
+        return "model.architecture: missing; set it"
+    if kind == "union_tag_invalid":
+        allowed = {"type": "literal_error", "msg": " or ".join(map(repr, ENCODERS))}
+        value = {"loc": ("model", "architecture"), "input": problem["ctx"]["tag"]}
+        return KEYS.describe({**allowed, **value})
+    if path[:1] == ("model",) and len(path) > 2:
+        key = f"model.{path[2]}"
+        if kind == "extra_forbidden" and key in KEYS:
+            return f"{key}: not a setting of model={path[1]}"
+        path = ("model", *path[2:])
+    return KEYS.describe({**problem, "loc": path})
 
 
 def is_for_many_runs(config: RunConfig) -> bool:

@@ -21,8 +21,8 @@ from nsmc.runtime.bundle import (
     write_bundle,
 )
 from nsmc.runtime.loading import Bundle, read_bundle
+from nsmc.runtime.packing import Array
 from nsmc.runtime.predictor import Predictor, softmax
-from nsmc.runtime.recurrence import Array
 from nsmc.runtime.tables import Columns, read_rows
 from nsmc.runtime.vectors import PROBES, write_vectors
 

@@ -1,33 +1,25 @@
 """A bundle's network as an ONNX graph: token ids and lengths in, probabilities out.
 
-The operators GRU and LSTM are given the lengths, and nothing depends on whether they observe them:
-onnxruntime does, and refuses impossible ones; OpenVINO goes on through the padding, and begins a
-reverse direction with it. So states are read where they mean the same in both: the last one at a
-review's length, and a reverse direction runs forward, over rows that are reversed by their lengths.
+The encoder adds its own part; see `runtime/encoders`.
 
 The specification: https://onnx.ai/onnx/operators/
 
-Legend: B reviews, T tokens, E embedding, H hidden size, W layer width (H, or 2 H with both
-directions).
+Legend: B reviews, T tokens, E embedding, W width of an encoder's states.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nsmc.runtime.bundle import direction_suffixes
 from nsmc.runtime.loading import Bundle
-from nsmc.runtime.recurrence import Array
+from nsmc.runtime.packing import Array
 
 if TYPE_CHECKING:
     import onnx
 
 _OPSET = 17  # of early 2022: read by every runtime in use
 _FLOAT, _INT64 = 1, 7  # ONNX's numbers of types
-
-# PyTorch's gates are r, z, n and i, f, g, o; ONNX's are z, r, n and i, o, f, g.
-_GATES = {"gru": (1, 0, 2), "lstm": (0, 3, 1, 2)}
 
 
 def onnx_model(bundle: Bundle) -> "onnx.ModelProto":
@@ -40,10 +32,14 @@ def onnx_model(bundle: Bundle) -> "onnx.ModelProto":
 
 
 class _Graph:
-    """Builds the graph node by node; each method returns the name of what it computes."""
+    """Builds the graph node by node, as `OnnxGraph` says to encoders.
+
+    Each method returns the name of what it computes.
+    """
 
     def __init__(self, bundle: Bundle) -> None:
-        self.config, self.tensors = bundle.config, bundle.tensors
+        self.config = bundle.config
+        self.tensors: Mapping[str, Array] = bundle.tensors
         self.nodes: list[onnx.NodeProto] = []
         self.constants: dict[str, onnx.TensorProto] = {}
 
@@ -53,13 +49,10 @@ class _Graph:
         self.inputs()
         embedded = self.node("Gather", self.tensor("embedding.weight"), self.token_ids)
         sequence = self.node("Transpose", embedded, perm=[1, 0, 2])  # [T, B, E]
-        suffixes = direction_suffixes(self.config.num_layers, self.config.bidirectional)
-        for of_layer in suffixes[:-1]:
-            sequence = self.states(of_layer, sequence)
         if self.config.pooling == "last":
-            pooled = self.last_states(suffixes[-1], sequence)
+            pooled = self.config.encoder.onnx_last(self, sequence)
         else:
-            pooled = self.pooled(self.states(suffixes[-1], sequence))
+            pooled = self.pooled(self.config.encoder.onnx_states(self, sequence))
         weight, bias = self.tensor("ln1.weight"), self.tensor("ln1.bias")
         logits = self.node("Gemm", pooled, weight, bias, transB=1)
         probabilities = self.node("Softmax", logits, axis=-1)
@@ -97,9 +90,8 @@ class _Graph:
     def constant(self, value: object, dtype: type = np.int64) -> str:
         return self._constant(f"{dtype.__name__}_{value}", np.asarray(value, dtype))
 
-    def tensor(self, name: str) -> str:
-        """One of the bundle's."""
-        return self._constant(name, self.tensors[name])
+    def tensor(self, name: str, value: Array | None = None) -> str:
+        return self._constant(name, self.tensors[name] if value is None else value)
 
     def _constant(self, name: str, value: Array) -> str:
         from onnx import numpy_helper
@@ -131,46 +123,10 @@ class _Graph:
         """1 for each size that is 0, else 0."""
         return self.node("Cast", self.node("Equal", sizes, self.constant([0])), to=_INT64)
 
-    def states(self, suffixes: Sequence[str], sequence: str) -> str:
-        """All states of a layer [T, B, W]; beyond a review's length they mean nothing."""
-        return self.joined(
-            [self.turned(suffix, self.direction(suffix, sequence)) for suffix in suffixes]
-        )
-
-    def last_states(self, suffixes: Sequence[str], sequence: str) -> str:
-        """Each direction's state after the last token that it reads [B, W]; zeros without one."""
+    def at_last_token(self, states: str) -> str:
         before = self.constant([0, 1, 0, 0, 0, 0])  # one step of zeros: the state after no token
-        found = []
-        for suffix in suffixes:
-            states = self.direction(suffix, sequence)
-            after = self.node("Pad", self.node("Transpose", states, perm=[1, 0, 2]), before)
-            found.append(self.node("GatherND", after, self.length_column, batch_dims=1))  # [B, H]
-        return self.joined(found)
-
-    def turned(self, suffix: str, sequence: str) -> str:
-        """The sequence [T, B, any] in the order that a direction reads it, or back from that."""
-        if not suffix.endswith("_reverse"):
-            return sequence
-        return self.node("ReverseSequence", sequence, self.lengths, batch_axis=1, time_axis=0)
-
-    def direction(self, suffix: str, sequence: str) -> str:
-        """The states [T, B, H] of one direction of a layer, in the order that it reads tokens."""
-        cell, hidden = self.config.cell, self.config.hidden_size
-
-        def in_onnx_order(name: str) -> Array:
-            gates = np.split(self.tensors[f"{cell}.{name}{suffix}"], len(_GATES[cell]))
-            return np.concatenate([gates[gate] for gate in _GATES[cell]])[None]
-
-        bias = np.concatenate([in_onnx_order("bias_ih"), in_onnx_order("bias_hh")], axis=-1)
-        weights = [
-            self._constant(f"{cell}.weight_ih{suffix}", in_onnx_order("weight_ih")),
-            self._constant(f"{cell}.weight_hh{suffix}", in_onnx_order("weight_hh")),
-            self._constant(f"{cell}.bias{suffix}", bias),
-        ]
-        special: dict[str, Any] = {"linear_before_reset": 1} if cell == "gru" else {}
-        inputs = [self.turned(suffix, sequence), *weights, self.int32_lengths]
-        states = self.node(cell.upper(), *inputs, hidden_size=hidden, **special)
-        return self.node("Squeeze", states, self.constant([1]))  # of [T, 1, B, H]
+        after = self.node("Pad", self.node("Transpose", states, perm=[1, 0, 2]), before)
+        return self.node("GatherND", after, self.length_column, batch_dims=1)
 
     def pooled(self, sequence: str) -> str:
         """One vector for each review [B, W or 2 W]; zeros for one without a token."""
@@ -196,7 +152,7 @@ class _Graph:
 
     def shares(self, sequence: str, mask: str) -> str:
         """How much of a review's attention each token has [T, B, 1]."""
-        weight = self._constant("attention.weight", self.tensors["attention.weight"].T)
+        weight = self.tensor("attention.weight", self.tensors["attention.weight"].T)
         lowest = self.constant(np.finfo(np.float32).min, np.float32)
         scores = self.node("Where", mask, self.node("MatMul", sequence, weight), lowest)
         return self.node("Softmax", scores, axis=0)

@@ -18,7 +18,7 @@ from nsmc.runtime.bundle import (
 )
 from nsmc.runtime.extras import needs_extra
 from nsmc.runtime.loading import Bundle
-from nsmc.runtime.recurrence import Array
+from nsmc.runtime.packing import Array
 
 _BATCH = 256  # reviews that are compared together
 

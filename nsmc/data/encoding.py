@@ -113,23 +113,25 @@ class CorpusFiles:
                 "reviews with the label 0 and reviews with the label 1"
             )
 
-    def read_training(self, settings: EncodingSettings) -> tuple[Reviews, Reviews]:
+    def read_training(
+        self, settings: EncodingSettings, *, keep_ids: bool = True
+    ) -> tuple[Reviews, Reviews]:
         """The training and the validation reviews.
 
         Raises what `read_reviews` and `check_labels` raise.
         """
-        reviews = read_reviews(self.train)
+        reviews = read_reviews(self.train, keep_ids=keep_ids)
         self.check_labels(reviews.labels)
         train, val = split_validation(reviews, settings.validation_fraction, settings.split_seed)
         return replace(train, dropped=reviews.dropped), val
 
-    def read_unlabelled(self, val: Reviews) -> Reviews:
+    def read_unlabelled(self, val: Reviews, *, keep_ids: bool = True) -> Reviews:
         """The unlabelled reviews, but for texts that, spaces aside, are in `val` or the test file.
 
         Raises what `read_reviews` raises.
         """
         assert self.unlabelled is not None
-        reviews = read_reviews(self.unlabelled, labelled=False)
+        reviews = read_reviews(self.unlabelled, labelled=False, keep_ids=keep_ids)
         held_out = (val,) if self.test is None else (val, read_reviews(self.test))
         known = {without_spaces(text) for part in held_out for text in part.texts}
         new = [row for row, text in enumerate(reviews.texts) if without_spaces(text) not in known]
@@ -204,13 +206,13 @@ def _build(folder: Path, files: CorpusFiles, settings: EncodingSettings, trained
 def _read_parts(folder: Path, files: CorpusFiles, settings: EncodingSettings) -> tuple[Parts, int]:
     """The texts, kept in `folder`, and labels of each part, and how many rows were dropped."""
     log.info("reading %s", " and ".join(str(path) for path in (files.train, files.test) if path))
-    train, val = files.read_training(settings)
+    train, val = files.read_training(settings, keep_ids=False)
     reviews = {"train": train, "val": val}
     if files.test is not None:
-        reviews["test"] = read_reviews(files.test)
+        reviews["test"] = read_reviews(files.test, keep_ids=False)
     if files.unlabelled is not None:
         log.info("reading %s", files.unlabelled)
-        reviews[UNLABELLED] = files.read_unlabelled(val)
+        reviews[UNLABELLED] = files.read_unlabelled(val, keep_ids=False)
     parts = {
         name: (TextsOnDisk(folder / f"{name}.texts", part.texts), part.labels)
         for name, part in reviews.items()

@@ -1,42 +1,44 @@
-"""The leaderboard: a row for each setting, over its seeds, ranked by the validation metric."""
+"""Ranks settings: a row for each, over its seeds, by the validation metric."""
 
 import math
 import statistics
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from nsmc.reports.runs import Problem, Run
+from nsmc.reports.records import Problem, Run
 from nsmc.reports.settings import (
-    CELL,
+    ARCHITECTURE_COLUMN,
     MISSING,
     SEED,
     TASKS,
+    column_names,
     corpus_names,
     corpus_of,
-    effective,
-    short_names,
+    settings_of,
     task_of,
     varied_keys,
 )
-from nsmc.reports.values import Value, shown
+from nsmc.reports.values import Value, format_value
 
 ACCURACY = "val/accuracy"
 TEST_ACCURACY = "test/accuracy"
 
-CORPUS = "corpus"
 _MONITOR = "callbacks.checkpoint.monitor"
 
-# Names that a column of settings must not have.
+# Names that a column for a setting must not have.
+CORPUS = "corpus"
 BEST_RUN = "best run"
 RESERVED = ("task", "rank", "runs", "parameters", "seconds", "reviews/s", "MB", CORPUS, BEST_RUN)
 
-FEW = 6  # settings that a line has room for
+_TELLING = (CORPUS, ARCHITECTURE_COLUMN)  # columns whose values need no name
+
+FEW = 6  # columns of settings that a reader takes in
 
 
 @dataclass(frozen=True)
 class Statistic:
-    """Of a metric over the runs of a setting that have it."""
+    """A metric over the runs of a setting."""
 
     mean: float
     deviation: float | None  # of the sample, over n - 1; None for one run
@@ -44,13 +46,14 @@ class Statistic:
 
 @dataclass(frozen=True)
 class Row:
-    """A setting, and how its runs came out."""
+    """A setting, and how its runs turned out."""
 
     values: tuple[Value, ...]  # in the order of the leaderboard's columns
     label: str
-    differs: str  # the label without corpus and cell
+    differs: str  # the label without corpus and architecture
+    unusual: str  # the summarized columns in which it differs from most settings
     runs: list[Run]
-    best: Run | None  # of them, by the leaderboard's metric; None where none has it
+    best: Run  # by the leaderboard's metric; without it, the first by name
     score: Statistic | None  # of the leaderboard's metric
     accuracy: Statistic | None
     test: Statistic | None
@@ -60,10 +63,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Leaderboard:
-    """Runs of one task. Rows in their order: corpora by name, in each the best first."""
+    """The settings of one task: corpora by name, in each the best first."""
 
     task: str
-    columns: list[str]  # of what was varied
+    columns: list[str]  # what was varied
+    summarized: set[str]  # of many columns, those of little variety: `Row.unusual` replaces them
     metric: str
     rows: list[Row]
 
@@ -73,54 +77,46 @@ class Leaderboard:
 
 
 def leaderboards(runs: Sequence[Run]) -> list[Leaderboard]:
-    """One for each task: a language model's loss is for each token, no classifier's."""
+    """One for each task: a language model's loss per token is not comparable to a classifier's."""
     tasks = sorted({task_of(run) for run in runs}, key=lambda task: (task not in TASKS, task))
     return [leaderboard([run for run in runs if task_of(run) == task]) for task in tasks]
 
 
 def leaderboard(runs: Sequence[Run]) -> Leaderboard:
-    """Rank the settings of one task's finished runs.
-
-    Metrics of different corpora are not ranked together.
-    """
-    settings, corpora = effective(runs), corpus_names(runs)
-    keys = varied_keys(settings)
-    columns = short_names(keys, RESERVED)
-    metric = monitored(runs)
+    """Rank the settings of one task's finished runs, each corpus on its own."""
+    settings, corpora = settings_of(runs), corpus_names(runs)
+    keys, metric = varied_keys(settings), monitored_metric(runs)
+    by_corpus = len(corpora) > 1
     groups: dict[tuple[Value, ...], list[Run]] = {}
     for run, values in zip(runs, settings, strict=True):
-        corpus = (corpora[corpus_of(run)],) if len(corpora) > 1 else ()
-        place = (*corpus, *(values.get(key, MISSING) for key in keys))
-        groups.setdefault(place, []).append(run)
-    if len(corpora) > 1:
-        columns = [CORPUS, *columns]
-    bare = {columns.index("cell")} if CELL in keys and "cell" in columns else set()
-    bare |= {columns.index(CORPUS)} if CORPUS in columns else set()
-    labels = _labels(list(groups), columns, bare)
+        corpus = (corpora[corpus_of(run)],) if by_corpus else ()
+        groups.setdefault((*corpus, *(values.get(key, MISSING) for key in keys)), []).append(run)
+    columns = [CORPUS] * by_corpus + column_names(keys, RESERVED)
+    usual = _usual_values(list(groups), columns)
+    summarized = {column for column, (_, count) in usual.items() if 2 * count > len(groups)}
     rows = [
-        _row(values, group, *parts, metric)
-        for (values, group), parts in zip(groups.items(), labels, strict=True)
+        _row(values, group, columns, usual, summarized, metric) for values, group in groups.items()
     ]
     task = task_of(runs[0]) if runs else TASKS[0]
-    return Leaderboard(task, columns, metric, _ranked(rows, metric, len(corpora) > 1))
+    return Leaderboard(task, columns, summarized, metric, _ranked(rows, metric, by_corpus))
 
 
-def monitored(runs: Sequence[Run]) -> str:
-    """The validation metric that all runs chose their epoch by, else the accuracy."""
+def monitored_metric(runs: Sequence[Run]) -> str:
+    """The validation metric that all runs chose their best epoch by, else the accuracy."""
     metrics = {str(run.config.get(_MONITOR, ACCURACY)) for run in runs}
     metric = metrics.pop() if len(metrics) == 1 else ACCURACY
     return metric if metric.startswith("val/") else ACCURACY
 
 
-def without_repeats(runs: Sequence[Run]) -> list[Run]:
+def drop_repeats(runs: Sequence[Run]) -> list[Run]:
     """Each job's newest run: the same signature, or the same setting, seed and result, counts once.
 
-    (The signature differs where one of two was measured on the test part as well.)
+    (The signatures differ if only one of the two was measured on the test part.)
     """
     kept = _newest(runs, [run.signature for run in runs])
     results = [
         (frozenset(values.items()), corpus_of(run), run.config.get(SEED), _validation(run))
-        for run, values in zip(kept, effective(kept), strict=True)
+        for run, values in zip(kept, settings_of(kept), strict=True)
     ]
     return _newest(kept, [result if result[-1] else None for result in results])
 
@@ -136,44 +132,52 @@ def problems_in(board: Leaderboard) -> list[Problem]:
 
 
 def statistic(values: Iterable[float | None]) -> Statistic | None:
-    """Mean and sample deviation of those that are there; None where none is."""
-    found = [value for value in values if value is not None]
-    if not found:
+    """Mean and sample deviation of the values that are not None; None if there are none."""
+    present = [value for value in values if value is not None]
+    if not present:
         return None
-    mean = math.fsum(found) / len(found)
-    return Statistic(mean, statistics.stdev(found) if len(found) > 1 else None)
+    mean = math.fsum(present) / len(present)
+    return Statistic(mean, statistics.stdev(present) if len(present) > 1 else None)
 
 
-def _labels(
-    settings: Sequence[tuple[Value, ...]], columns: Sequence[str], bare: set[int]
-) -> list[tuple[str, str]]:
-    """Each setting in words, corpus and cell, then the rest.
-
-    Where much was varied, the rest is without what most settings share.
-    """
-    usual: list[Value | None] = [None] * len(columns)
-    if len(columns) > FEW:
-        usual = [Counter(values).most_common(1)[0][0] for values in zip(*settings, strict=True)]
-    labels = []
-    for values in settings:
-        names = [shown(value) for place, value in enumerate(values) if place in bare]
-        rest = [
-            f"{column}={shown(value)}"
-            for place, (column, value) in enumerate(zip(columns, values, strict=True))
-            if place not in bare and value != usual[place]
-        ]
-        labels.append((", ".join(names), ", ".join(rest)))
-    return labels
+def _usual_values(
+    settings: Sequence[tuple[Value, ...]], columns: Sequence[str]
+) -> dict[str, tuple[Value, int]]:
+    """Of many columns, the commonest value of each, and the number of settings that have it."""
+    if len(columns) <= FEW:
+        return {}
+    values = zip(columns, zip(*settings, strict=True), strict=True)
+    return {
+        column: Counter(cells).most_common(1)[0]
+        for column, cells in values
+        if column not in _TELLING
+    }
 
 
-def _row(values: tuple[Value, ...], runs: list[Run], name: str, rest: str, metric: str) -> Row:
+def _row(
+    values: tuple[Value, ...],
+    runs: list[Run],
+    columns: Sequence[str],
+    usual: dict[str, tuple[Value, int]],
+    summarized: set[str],
+    metric: str,
+) -> Row:
     names = dict.fromkeys(name for run in runs for name in run.measures)
     means = {name: statistic(run.measures.get(name) for run in runs) for name in names}
+    cells = dict(zip(columns, values, strict=True))
+    if usual:
+        told = {
+            key: cells[key] for key in columns if key not in usual or cells[key] != usual[key][0]
+        }
+    else:
+        told = {key: value for key, value in cells.items() if value != MISSING}
+    differing = {key: value for key, value in told.items() if key not in _TELLING}
+    label = _describe(told)
     return Row(
         values=values,
-        label=", ".join(part for part in (name, rest) if part)
-        or (runs[0].name if len(runs) == 1 else "all runs"),
-        differs=rest,
+        label=label or (runs[0].name if len(runs) == 1 else "all runs"),
+        differs=_describe(differing),
+        unusual=_describe({key: differing[key] for key in differing if key in summarized}),
         runs=runs,
         best=_best(runs, metric),
         score=statistic(run.metrics.get(metric) for run in runs),
@@ -184,25 +188,33 @@ def _row(values: tuple[Value, ...], runs: list[Run], name: str, rest: str, metri
     )
 
 
-def _best(runs: Sequence[Run], metric: str) -> Run | None:
+def _describe(cells: dict[str, Value]) -> str:
+    """`gru, hidden_size=128`: a corpus and an architecture need no name."""
+    return ", ".join(
+        ("" if column in _TELLING else f"{column}=") + format_value(value)
+        for column, value in cells.items()
+    )
+
+
+def _best(runs: Sequence[Run], metric: str) -> Run:
     sign = 1 if metric.endswith("loss") else -1
-    measured = [run for run in runs if metric in run.metrics]
-    return min(measured, key=lambda run: (sign * run.metrics[metric], run.name), default=None)
+    return min(runs, key=lambda run: (sign * run.metrics.get(metric, sign * math.inf), run.name))
 
 
 def _ranked(rows: list[Row], metric: str, by_corpus: bool) -> list[Row]:
     sign = 1 if metric.endswith("loss") else -1
 
-    def place(row: Row) -> tuple[str, float, str]:
-        corpus = str(row.values[0]) if by_corpus else ""
-        return corpus, sign * row.score.mean if row.score else math.inf, row.label
+    def corpus_of_row(row: Row) -> str:
+        return str(row.values[0]) if by_corpus else ""
+
+    def order(row: Row) -> tuple[str, float, str]:
+        return corpus_of_row(row), sign * row.score.mean if row.score else math.inf, row.label
 
     ranked, seen = [], set()
-    for row in sorted(rows, key=place):
-        corpus = place(row)[0]
-        is_best = corpus not in seen and row.score is not None
+    for row in sorted(rows, key=order):
+        corpus = corpus_of_row(row)
+        ranked.append(replace(row, is_best=corpus not in seen and row.score is not None))
         seen.add(corpus)
-        ranked.append(Row(**{**vars(row), "is_best": is_best}))
     return ranked
 
 
@@ -211,7 +223,7 @@ def _validation(run: Run) -> tuple[tuple[str, float], ...]:
 
 
 def _newest(runs: Sequence[Run], jobs: Sequence[Hashable]) -> list[Run]:
-    """The newest run of each job, in the runs' order; a job that is not known is no repeat."""
+    """The newest run of each job, in the runs' order; a run whose job is falsy is always kept."""
     newest: dict[Hashable, Run] = {}
     order: Callable[[Run], tuple[float, str]] = lambda run: (run.ended, run.name)  # noqa: E731
     for run, job in zip(runs, jobs, strict=True):

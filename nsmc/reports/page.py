@@ -1,20 +1,30 @@
-"""The page `report.html`: one file that needs nothing else, not even a network."""
+"""The page `report.html`: one file that needs nothing else, not even a network.
 
-import json
-from collections.abc import Iterable, Sequence
+Its parts lie in `assets/`: a Jinja2 template, which escapes every text, our style and script, and
+plotly.js. A Content-Security-Policy lets browsers run these two scripts and nothing else, so that a
+text from a record could do no harm even if it were not escaped.
+"""
+
+import base64
+import hashlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
+from importlib.resources import files
+from typing import NamedTuple
 
-from plotly.offline import get_plotlyjs
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from nsmc.reports.assets import SCRIPT, STYLE
-from nsmc.reports.figures import Figure
+from nsmc.reports.charts import Chart
 from nsmc.reports.leaderboard import Leaderboard
-from nsmc.reports.runs import Problem
+from nsmc.reports.records import Problem
+from nsmc.reports.render_plotly import figure
 from nsmc.reports.tables import Column, columns_of
 from nsmc.reports.values import Value
 
-_CUT_OFF = 40  # characters: a longer cell may be cut off, and shows its text to a pointer
+ASSETS = files("nsmc.reports") / "assets"
+SCRIPTS = ("plotly-basic.min.js", "report.js")
+
+_MAX_CELL = 40  # characters: a longer cell may be cut off, and shows its whole text to a pointer
 
 
 @dataclass(frozen=True)
@@ -23,7 +33,25 @@ class Section:
 
     title: str
     board: Leaderboard
-    figures: dict[str, Figure]
+    charts: list[Chart]
+
+    @property
+    def columns(self) -> list[Column]:
+        return columns_of(self.board)
+
+    @property
+    def rows(self) -> "Iterator[tuple[bool, list[Cell]]]":
+        """Whether a row is the best of its corpus, and its cells."""
+        columns = self.columns
+        for index, row in enumerate(self.board.rows):
+            yield row.is_best, [_cell(column, index) for column in columns]
+
+
+class Cell(NamedTuple):
+    text: str
+    value: Value  # to sort by
+    column: Column
+    is_long: bool
 
 
 def page(
@@ -32,88 +60,38 @@ def page(
     notes: Sequence[str],
     about: str,
 ) -> str:
-    """The whole page. Every text is escaped here, but for those inside the figures."""
-    figures = [figure for section in sections for figure in section.figures.values()]
-    parts = [
-        "<!DOCTYPE html>",
-        '<html lang="en"><head><meta charset="utf-8"><title>nsmc report</title>',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        '<link rel="icon" href="data:,">',  # or a server is asked for one
-        f"<style>{STYLE}</style></head><body>",
-        f'<main><h1>nsmc report</h1><p class="faint">{escape(about)}</p>',
-        *(f'<p class="faint">{escape(note)}</p>' for note in notes),
-        *_sections(sections),
-        *_problem_section(problems),
-        "</main>",
-        f'<script type="application/json" id="figures">{_json(figures)}</script>',
-        f"<script>{get_plotlyjs()}</script>",
-        f"<script>{SCRIPT}</script>",
-        "</body></html>\n",
-    ]
-    return "\n".join(parts)
+    """The whole page, as HTML."""
+    loader = PackageLoader("nsmc.reports", "assets")
+    environment = Environment(
+        loader=loader,
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.policies["json.dumps_kwargs"] = {"allow_nan": False}
+    scripts = [_asset(name) for name in SCRIPTS]
+    return environment.get_template("report.html.jinja").render(
+        sections=sections,
+        problems=problems,
+        notes=notes,
+        about=about,
+        figures=[figure(chart) for section in sections for chart in section.charts],
+        style=_asset("report.css"),
+        scripts=scripts,
+        script_hashes=[_content_hash(script) for script in scripts],
+    )
 
 
-def _sections(sections: Sequence[Section]) -> Iterable[str]:
-    drawn = 0
-    for section in sections:
-        title = escape(section.title)
-        yield f"<section><h2>{title}</h2>"
-        yield f'<div class="scroll" tabindex="0" role="region" aria-label="{title}">'
-        yield from _table(section.board)
-        yield "</div></section>"
-        yield from _pictures(list(section.figures), drawn)
-        drawn += len(section.figures)
+def _cell(column: Column, index: int) -> Cell:
+    text, value = column.texts[index], column.values[index]
+    return Cell(text, "" if value is None else value, column, len(text) > _MAX_CELL)
 
 
-def _table(board: Leaderboard) -> Iterable[str]:
-    columns = columns_of(board)
-    yield '<table class="leaderboard"><thead><tr>'
-    for column in columns:
-        sorted_by = ' aria-sort="ascending"' if column is columns[0] else ""
-        button = f'<button type="button">{escape(column.title)}</button>'
-        yield f'<th scope="col"{_class_of(column)}{sorted_by}>{button}</th>'
-    yield "</tr></thead><tbody>"
-    for place, row in enumerate(board.rows):
-        yield '<tr class="best">' if row.is_best else "<tr>"
-        for column in columns:
-            text, value = escape(column.texts[place]), _sorting(column.values[place])
-            whole = f' title="{text}"' if len(text) > _CUT_OFF else ""
-            yield f'<td{_class_of(column)} data-value="{value}"{whole}>{text}</td>'
-        yield "</tr>"
-    yield "</tbody></table>"
+def _asset(name: str) -> str:
+    return (ASSETS / name).read_text(encoding="utf-8")
 
 
-def _pictures(titles: Sequence[str], first: int) -> Iterable[str]:
-    yield '<div class="pictures">'
-    for place, title in enumerate(titles, first):
-        wide = ' class="wide"' if place == first else ""
-        name = f'role="img" aria-label="{escape(title)}"'
-        yield f"<section{wide}><h3>{escape(title)}</h3>"
-        yield f'<div id="figure-{place}" {name}></div></section>'
-    yield "</div>"
-
-
-def _problem_section(problems: Sequence[Problem]) -> Iterable[str]:
-    if not problems:
-        return
-    yield f"<section><h2>Without a result ({len(problems):,})</h2>"
-    yield '<div class="scroll" tabindex="0" role="region" aria-label="Without a result">'
-    yield '<table><thead><tr><th scope="col">status</th><th scope="col">run</th>'
-    yield '<th scope="col">why</th></tr></thead><tbody>'
-    for problem in problems:
-        yield f'<tr><td class="status">{escape(problem.status)}</td>'
-        yield f"<td>{escape(problem.name)}</td><td>{escape(problem.why)}</td></tr>"
-    yield "</tbody></table></div></section>"
-
-
-def _class_of(column: Column) -> str:
-    return ' class="number"' if column.is_numeric else ""
-
-
-def _sorting(value: Value | None) -> str:
-    return "" if value is None else escape(str(value))
-
-
-def _json(content: object) -> str:
-    """JSON that stands in a script element: without a "<", no tag can end it."""
-    return json.dumps(content, allow_nan=False).replace("<", "\\u003c")
+def _content_hash(script: str) -> str:
+    """What a Content-Security-Policy calls a script by."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

@@ -1,31 +1,31 @@
-"""What was varied among runs, and what that is called in a table."""
+"""What was varied among runs, and what the columns for it are called."""
 
 import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import PurePath
 
-from nsmc.config.effects import has_effect_on
-from nsmc.reports.runs import Run
+from nsmc.config.schema import KEYS
+from nsmc.reports.records import Run
 from nsmc.reports.values import Value, clean
 
-MISSING = "–"  # a key that a run's configuration lacks
+MISSING = "–"  # for a key that a run's configuration lacks, or that follows another one
 
-CELL = "model.cell"
+ARCHITECTURE = "model.architecture"
+ARCHITECTURE_COLUMN = ARCHITECTURE.rpartition(".")[2]
 SEED = "seed"
-SPLIT_SEED = "data.split_seed"
 INIT_FROM = "init_from"
 TEACHERS = "distill.teachers"
 
-TASKS = ("classify", "linear", "pretrain")  # as a report has them, one after the other
+TASKS = ("classify", "linear", "pretrain")  # in the order of their sections in a report
 
-# Keys that follow another one where they are not set.
-_FOLLOWERS = {
-    SPLIT_SEED: SEED,
+# Keys that take the value of another one unless they are set.
+_DEFAULTS_TO = {
+    "data.split_seed": SEED,
     "model.embedding_dropout": "model.dropout",
     "model.output_dropout": "model.dropout",
 }
-_NO_SETTINGS = ("seed", "test", "hydra")  # a row is over seeds, whether tested or not
+_NOT_SETTINGS = ("seed", "test", "hydra")  # a row is over seeds, tested or not
 
 
 def task_of(run: Run) -> str:
@@ -33,44 +33,46 @@ def task_of(run: Run) -> str:
     return str(run.config.get("task", TASKS[0]))  # the first records name none
 
 
-def effective(runs: Sequence[Run]) -> list[dict[str, Value]]:
-    """Each run's configuration without the keys that change no result; seeds are not settings.
+def settings_of(runs: Sequence[Run]) -> list[dict[str, Value]]:
+    """Each run's configuration, without seeds and the other keys that cannot change its result.
 
-    What a run starts from and learns from does change it: these have a short name for a path.
+    The bundles that a run starts from and learns from do change it: they get short names. A key
+    that only follows another one is left out.
     """
     settings = []
-    names, fixed = _source_names(runs), _fixed_values(runs)
+    names, set_values = _source_names(runs), _set_values(runs)
     for run in runs:
-        values = {key: value for key, value in run.config.items() if _counts(run, key)}
-        for key, leader in _FOLLOWERS.items():
-            if key in values and values[key] not in fixed[key]:
-                values[key] = leader.rpartition(".")[2]
+        values = {
+            key: value
+            for key, value in run.config.items()
+            if _is_setting(run, key) and (key not in set_values or value in set_values[key])
+        }
         for key in (INIT_FROM, TEACHERS):
             if sources := _sources(run, key):
                 values[key] = " + ".join(names[source] for source in sources)
         settings.append(values)
-    _drop_shared(settings)
+    _drop_shared_distillation(settings)
     return settings
 
 
 def varied_keys(settings: Sequence[dict[str, Value]]) -> list[str]:
-    """The keys whose values differ, the most telling ones first, else in the config's order."""
+    """The keys whose values differ, the most telling ones first, the others in their own order."""
     keys = dict.fromkeys(key for values in settings for key in values)
-    differing = [key for key in keys if len({values.get(key, MISSING) for values in settings}) > 1]
-    first = (CELL, INIT_FROM, TEACHERS)
-    return sorted(differing, key=lambda key: first.index(key) if key in first else len(first))
+    varied = [key for key in keys if len({values.get(key, MISSING) for values in settings}) > 1]
+    first = (ARCHITECTURE, INIT_FROM, TEACHERS)
+    return sorted(varied, key=lambda key: first.index(key) if key in first else len(first))
 
 
-def short_names(keys: Sequence[str], taken: Sequence[str]) -> list[str]:
-    """The last part of each key, or all of it where that would be one of two, or is taken."""
+def column_names(keys: Sequence[str], taken: Sequence[str]) -> list[str]:
+    """The last part of each key, or the whole key if its last part is ambiguous or taken."""
     last = [key.rpartition(".")[2] for key in keys]
     counts = Counter([*last, *taken])
     return [name if counts[name] == 1 else key for key, name in zip(keys, last, strict=True)]
 
 
 def corpus_names(runs: Sequence[Run]) -> dict[str, str]:
-    """A name for each corpus by `corpus_of`; with the fingerprint's start where names are equal."""
-    names = {corpus_of(run): _name(run) for run in reversed(runs)}
+    """A name for each corpus by `corpus_of`; equal names get the start of their fingerprint."""
+    names = {corpus_of(run): _corpus_name(run) for run in reversed(runs)}
     counts = Counter(names.values())
     return {
         corpus: name if counts[name] == 1 else f"{name} {corpus[:6]}"
@@ -79,41 +81,42 @@ def corpus_names(runs: Sequence[Run]) -> dict[str, str]:
 
 
 def corpus_of(run: Run) -> str:
-    """What tells a run's corpus from others: its fingerprint, or its name where there is none."""
-    return run.fingerprint or _name(run)
+    """What identifies a run's corpus: its fingerprint, or its name if there is none."""
+    return run.fingerprint or _corpus_name(run)
 
 
-def _name(run: Run) -> str:
+def _corpus_name(run: Run) -> str:
     return clean(run.config.get("data.name", "unknown"))
 
 
-def _counts(run: Run, key: str) -> bool:
-    """Whether a key of this run's can have changed its result."""
-    if key.partition(".")[0] in _NO_SETTINGS:
+def _is_setting(run: Run, key: str) -> bool:
+    """Whether a key of this run can have changed its result."""
+    if key.partition(".")[0] in _NOT_SETTINGS:
         return False
     if key.startswith("distill.") and not _sources(run, TEACHERS):
         return False
     task = task_of(run)
-    return has_effect_on(task if task in TASKS else None, key)
+    return KEYS.affects_result(key, task if task in TASKS else None)
 
 
-def _fixed_values(runs: Sequence[Run]) -> dict[str, set[Value]]:
-    """For each key that may follow another one: its values in runs where it does not.
+def _set_values(runs: Sequence[Run]) -> dict[str, set[Value]]:
+    """For each key that may follow another one: its values in the runs where it does not.
 
-    One of the others' values may happen to be the same: that run does not follow, either.
+    A record does not say whether a key was set. A run whose two values happen to be equal counts
+    as one where the key was set if another run was certainly given that value.
     """
     return {
         key: {run.config[key] for run in runs if key in run.config and not _follows(run, key)}
-        for key in _FOLLOWERS
+        for key in _DEFAULTS_TO
     }
 
 
 def _follows(run: Run, key: str) -> bool:
-    return run.config[key] == run.config.get(_FOLLOWERS[key])
+    return run.config[key] == run.config.get(_DEFAULTS_TO[key])
 
 
-def _drop_shared(settings: Sequence[dict[str, Value]]) -> None:
-    """Leave out how students learn where all students do it alike: their teachers say enough."""
+def _drop_shared_distillation(settings: Sequence[dict[str, Value]]) -> None:
+    """Leave out how students learn if all students do it alike: naming the teachers is enough."""
     for key in {key for values in settings for key in values if key.startswith("distill.")}:
         shared = {values[key] for values in settings if key in values}
         if key != TEACHERS and len(shared) == 1:
@@ -126,16 +129,16 @@ def _sources(run: Run, key: str) -> list[str]:
     value = run.config.get(key, "null")
     if key == TEACHERS:
         try:
-            found = json.loads(str(value))
+            teachers = json.loads(str(value))
         except ValueError:  # cut short, or not ours
             return [str(value)]
-        return [str(each) for each in found] if isinstance(found, list) else []
+        return [str(teacher) for teacher in teachers] if isinstance(teachers, list) else []
     return [] if value == "null" else [str(value)]
 
 
 def _source_names(runs: Sequence[Run]) -> dict[str, str]:
-    """A folder's own name, or its path where two folders have the same one."""
-    paths = {each for run in runs for key in (INIT_FROM, TEACHERS) for each in _sources(run, key)}
+    """A folder's own name, or its path if two folders have the same name."""
+    paths = {path for run in runs for key in (INIT_FROM, TEACHERS) for path in _sources(run, key)}
     names = {path: _folder_name(path) for path in paths}
     counts = Counter(names.values())
     return {path: name if counts[name] == 1 else path for path, name in names.items()}

@@ -8,26 +8,26 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, OverrideType
+from hydra.core.override_parser.types import OverrideType
 from hydra.errors import HydraException
 
-from nsmc.config.overrides import written
+from nsmc.config.overrides import as_overrides
 from nsmc.config.schema import KEYS, DataConfig
+from nsmc.config.steps import OF_THE_COMMAND, RecipeConfig, is_choice, is_group, is_plain
 from nsmc.data.cache import is_cache
 from nsmc.data.download import PUT_THERE
 from nsmc.runs.record import RECORD_FILE
 
-# Folders under configs/ that are no section of the configuration.
-_MORE_GROUPS = ("experiment", "variant")
-
-# Where a command finds its configuration and leaves its files: it is said anew each time.
-_OF_THE_COMMAND = ("hydra", "resume", "search", "sweep")
-
 _NAME = re.compile(r"\w[\w.+-]*")  # no path, which could lead out of a folder
+_TYPE_ANEW = (
+    f"not taken over from a {RECORD_FILE}; type the command anew, which runs nothing again that it "
+    "has finished"
+)
 _LONGEST = 10_000  # characters of an override; Hydra's parser recurses
 
 _PUBLISHED = ("remote_files", "unlabelled_archive")
@@ -39,13 +39,13 @@ _MOST_FILES = 10_000  # in a run's folder
 
 
 def recorded_overrides(record: Mapping[str, Any]) -> list[str]:
-    """A record's overrides, without those about the command.
+    """A record's overrides, without those about the command, written anew from their values.
 
     Raises ValueError, naming the first, where one does anything but choose from a group or set a
     known key to a plain value.
     """
-    overrides = record.get("overrides", [])
-    return [each for each in overrides if not _is_of_the_command(_checked(each))]
+    pairs = [_key_and_value(override) for override in record.get("overrides", [])]
+    return as_overrides({key: value for key, value in pairs if not _is_of_the_command(key)})
 
 
 def harmless_overrides(record: Mapping[str, Any]) -> list[str]:
@@ -55,22 +55,13 @@ def harmless_overrides(record: Mapping[str, Any]) -> list[str]:
 
 def _harmless(overrides: Sequence[str]) -> Iterator[str]:
     for override in overrides:
-        try:
+        with suppress(ValueError):
             yield from recorded_overrides({"overrides": [override]})
-        except ValueError:
-            continue
 
 
-def _is_of_the_command(override: Override) -> bool:
-    return re.split(r"[./]", override.key_or_group)[0] in _OF_THE_COMMAND
-
-
-def _checked(text: str) -> Override:
+def _key_and_value(text: str) -> tuple[str, Any]:
     shown = text if len(text) < 100 else f"{text[:99]}…"
-    refusal = ValueError(
-        f"{shown}: not taken over from a {RECORD_FILE}; type the command anew, which runs nothing "
-        "again that it has finished"
-    )
+    refusal = ValueError(f"{shown}: {_TYPE_ANEW}")
     if len(text) > _LONGEST or "${" in text:
         raise refusal
     try:
@@ -78,30 +69,33 @@ def _checked(text: str) -> Override:
         value = override.value()
     except (HydraException, RecursionError, ValueError):
         raise refusal from None
-    is_plain = override.type == OverrideType.CHANGE and override.package is None
-    if not is_plain or override.is_sweep_override() or not _may_be(override.key_or_group, value):
+    is_change = override.type == OverrideType.CHANGE and override.package is None
+    if not is_change or override.is_sweep_override() or not _may_be(override.key_or_group, value):
         raise refusal
-    return override
+    return override.key_or_group, value
 
 
 def _may_be(key: str, value: Any) -> bool:
-    if re.split(r"[./]", key)[0] in _OF_THE_COMMAND:
+    if _is_of_the_command(key):
         return True  # and left out
     if key.partition(".")[2] in _PUBLISHED:
         return value is None
-    if _is_group(key):
-        return value is None or (isinstance(value, str) and bool(_NAME.fullmatch(value)))
-    return key in KEYS and all(map(_is_plain, value if isinstance(value, list) else [value]))
+    if is_group(key, KEYS):
+        return is_choice(value)
+    return key in KEYS and all(map(is_plain, value if isinstance(value, list) else [value]))
 
 
-def _is_group(key: str) -> bool:
-    return key in _MORE_GROUPS or KEYS.is_section(key)
+def _is_of_the_command(key: str) -> bool:
+    """Whether it says where a command finds its configuration or leaves its files."""
+    return re.split(r"[./]", key)[0] in ("hydra", *OF_THE_COMMAND)
 
 
-def _is_plain(value: Any) -> bool:
-    if isinstance(value, str):
-        return "${" not in value
-    return value is None or isinstance(value, bool | int | float)
+def check_recorded_steps(recipe: RecipeConfig) -> None:
+    """Raises ValueError for a step with another corpus than the recipe's, which is checked."""
+    for name, values in recipe.values().items():
+        for key in values:
+            if key == "data" or key.removeprefix("data.") in (*_FILES, "cache_dir"):
+                raise ValueError(f"recipe, step {name}: {key}: {_TYPE_ANEW}")
 
 
 def with_own_files(recorded: DataConfig, own: DataConfig | None) -> DataConfig:
@@ -127,12 +121,10 @@ def with_own_files(recorded: DataConfig, own: DataConfig | None) -> DataConfig:
     return recorded.model_copy(update=changed)
 
 
-def with_files_of(data: DataConfig, overrides: Sequence[str]) -> list[str]:
-    """The overrides of a recipe that goes on, with the files as `with_own_files` left them."""
-    files = data.model_dump(include={"root", "cache_dir", *_PUBLISHED})
-    keys = [f"data.{name}" for name in files]
-    kept = [each for each in overrides if each.partition("=")[0] not in keys]
-    return [*kept, *(f"data.{name}={written(value)}" for name, value in files.items())]
+def files_of(data: DataConfig) -> dict[str, Any]:
+    """The corpus's files, as `with_own_files` left them, to be set for the steps of a recipe."""
+    files = data.model_dump(include={*_FILES, "cache_dir"})
+    return {f"data.{name}": value for name, value in files.items()}
 
 
 def check_own_files(folder: Path) -> None:
@@ -141,13 +133,13 @@ def check_own_files(folder: Path) -> None:
     What a run writes through a link is outside its folder, and a pipe keeps it waiting for ever.
     """
     number = 0
-    for place, folders, files in os.walk(folder):
+    for parent, folders, files in os.walk(folder):
         for name in (*folders, *files):
             number += 1
-            path = Path(place, name)
+            path = Path(parent, name)
             mode = path.lstat().st_mode
             if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
-                kind = "a link" if stat.S_ISLNK(mode) else "no regular file"
-                raise ValueError(f"{path}: {kind}; a run keeps its files in its own folder")
+                problem = "a link" if stat.S_ISLNK(mode) else "no regular file"
+                raise ValueError(f"{path}: {problem}; a run keeps its files in its own folder")
         if number > _MOST_FILES:
             raise ValueError(f"{folder}: over {_MOST_FILES:,} files in it; no run leaves so many")

@@ -10,6 +10,7 @@ of the key in the schema, and null has no value.
 
 import time
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any, Literal, get_args, get_origin
 
 import pytorch_lightning as L
@@ -36,22 +37,25 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import (
     SessionStartInfo,
 )
 
-from nsmc.config.schema import DataConfig, ModelConfig, RunConfig, TrainerConfig
+from nsmc.config.schema import MODEL_CONFIGS, DataConfig, RunConfig, TrainerConfig
 from nsmc.training.tensorboard import Curves
 
 Setting = str | float | bool
 
-_TICKED = ("cell", "hidden_size", "lr", "seed", "task")
+_TICKED = ("architecture", "hidden_size", "lr", "seed", "task")
 _METRICS = (
     *("val/accuracy", "test/accuracy", "val/loss", "test/loss"),
     *("val/f1", "test/f1", "val/auroc", "test/auroc"),
 )
 _SECTION = "result"  # of the charts, each of one point, after all curves
 
+_NOT_SHOWN = ("adversarial_epsilon", "num_sampled")  # rarely touched
+# Of all architectures; one has no value for another one's settings.
+_OF_ALL_MODELS = chain.from_iterable(model.model_fields for model in MODEL_CONFIGS.values())
+_OF_THE_MODEL = [name for name in dict.fromkeys(_OF_ALL_MODELS) if name not in _NOT_SHOWN]
 _OF_THE_RUN = ("task", "seed")
 _OF_THE_DATA = ("vocab_size", "batch_size", "normalization")
 _OF_THE_TRAINER = ("max_epochs", "precision", "gradient_clip_val")
-_NOT_SHOWN = ("adversarial_size", "negatives")  # rarely touched
 
 
 def log_hyperparameters(trainer: L.Trainer, config: RunConfig, metrics: dict[str, float]) -> None:
@@ -69,7 +73,7 @@ def settings_of(config: RunConfig) -> dict[str, Setting | None]:
     """The settings that people compare; None is a number that is not set."""
     data, model = config.data, config.model.model_dump()
     return {
-        **{name: value for name, value in model.items() if name not in _NOT_SHOWN},
+        **{name: _plain(model.get(name)) for name in _OF_THE_MODEL},
         **{name: getattr(config, name) for name in _OF_THE_RUN},
         **{name: getattr(data, name) for name in _OF_THE_DATA},
         **{name: getattr(config.trainer, name) for name in _OF_THE_TRAINER},
@@ -82,16 +86,20 @@ def settings_of(config: RunConfig) -> dict[str, Setting | None]:
 def setting_columns() -> list[HParamInfo]:
     """A column for each of `settings_of`, with its type and, where there are few, its choices."""
     types: dict[str, Any] = {"corpus": str, "pretrained": bool, "teachers": int}
-    model = [name for name in ModelConfig.model_fields if name not in _NOT_SHOWN]
     sections: Sequence[tuple[type[Any], Sequence[str]]] = (
-        (ModelConfig, model),
+        *((model, [*model.model_fields]) for model in MODEL_CONFIGS.values()),
         (RunConfig, _OF_THE_RUN),
         (DataConfig, _OF_THE_DATA),
         (TrainerConfig, _OF_THE_TRAINER),
     )
     for section, names in sections:
         types |= {name: section.model_fields[name].annotation for name in names}
-    return [_column(name, kind) for name, kind in types.items()]
+    types["architecture"] = Literal[tuple(MODEL_CONFIGS)]
+    return [_column(name, type_) for name, type_ in types.items() if name not in _NOT_SHOWN]
+
+
+def _plain(value: Any) -> Setting | None:
+    return str(value) if isinstance(value, list) else value
 
 
 def metric_columns() -> list[MetricInfo]:
@@ -120,14 +128,14 @@ def _summaries(settings: dict[str, Setting | None]) -> Iterator[Summary]:
         yield Summary(value=[Summary.Value(tag=tag, metadata=about, tensor=NULL_TENSOR)])
 
 
-def _column(name: str, kind: Any) -> HParamInfo:
+def _column(name: str, type_: Any) -> HParamInfo:
     column = HParamInfo(name=name, type=DATA_TYPE_FLOAT64, differs=name in _TICKED)
-    if get_origin(kind) is Literal:
+    if get_origin(type_) is Literal:
         column.type = DATA_TYPE_STRING
-        column.domain_discrete.extend(get_args(kind))
-    elif kind is bool:
+        column.domain_discrete.extend(get_args(type_))
+    elif type_ is bool:
         column.type = DATA_TYPE_STRING
         column.domain_discrete.extend(["False", "True"])
-    elif kind is str:
+    elif type_ is str or get_origin(type_) is list:
         column.type = DATA_TYPE_STRING
     return column

@@ -98,5 +98,5 @@ def _agreed(folder: str) -> str:
     address, port = environment["MASTER_ADDR"], int(environment["MASTER_PORT"])
     store = TCPStore(address, port, is_master=False)
     key = f"nsmc/{environment['TORCHELASTIC_RUN_ID']}/run_folder"
-    found: bytes = store.compare_set(key, "", folder)
-    return found.decode()
+    first: bytes = store.compare_set(key, "", folder)
+    return first.decode()

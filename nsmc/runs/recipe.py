@@ -2,35 +2,36 @@
 
 Each step is a run of `train.py` of its own, in a folder that is named by the run's signature. So a
 step whose result is there is skipped, one that was interrupted goes on, and recipes that have steps
-in common share their results. What the last step gives is the recipe's result.
+in common share their results. What the last step gives is the recipe's result. How a recipe is
+written is in nsmc/config/steps.py.
 """
 
 import dataclasses
 import logging
-import re
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from nsmc.atomic import write_file
 from nsmc.config.commands import shortened
-from nsmc.config.composition import SEARCH_PATH, composed, flags, search_path
+from nsmc.config.composition import composed, flags, search_path
 from nsmc.config.errors import describe
-from nsmc.config.overrides import overridden_keys, quoted, readable
-from nsmc.config.schema import RunConfig, StepConfig, check_config
+from nsmc.config.overrides import as_overrides, typed_for_steps
+from nsmc.config.schema import RunConfig, check_config
+from nsmc.config.steps import RecipeConfig, Values, with_folders, with_typed
 from nsmc.data.soft_labels import SOFT_LABELS_FILE
-from nsmc.runs.build import CHECKPOINTS, corpus_name, fetch_unlabelled_reviews
-from nsmc.runs.continuation import other_run
-from nsmc.runs.foreign import recorded_overrides, with_files_of
+from nsmc.runs.corpus_files import corpus_name
+from nsmc.runs.foreign import files_of, recorded_overrides
 from nsmc.runs.leakage import check_planned
+from nsmc.runs.prepare import prepare
 from nsmc.runs.record import (
     BusyError,
+    Record,
     environment,
     is_occupied,
     occupied,
@@ -39,34 +40,23 @@ from nsmc.runs.record import (
     state_of,
     write_record,
 )
-from nsmc.runs.signature import corpus_fingerprint, signature
+from nsmc.runs.resume import LAST_CHECKPOINT, other_run
 from nsmc.runs.sources import check_sources
 from nsmc.runtime.bundle import CONFIG_FILE, rewrite_config, whole_bundle
 from nsmc.runtime.loading import read_bundle
-from nsmc.training.checkpoints import LAST
 from nsmc.training.model_card import model_card
 
 log = logging.getLogger(__name__)
 
-Record = dict[str, Any]
 Compose = Callable[[Sequence[str]], RunConfig]
 Launch = Callable[[Path, Sequence[str]], Record]
 
 RESULTS = Path("outputs", "recipes")
 
-# What a user may set for all steps; the rest is what the recipe is about.
-_FREE = ("data", "trainer", "callbacks", "logger", "seed", "test")
-_OF_THE_COMMAND = ("experiment", "sweep", "hydra", "resume", "search")
-
-# A step's name in another one's overrides: {encoder}.
-_REFERENCE = re.compile(r"\{([\w-]+)\}")
-
 _SECONDS_BETWEEN_LOOKS = 5.0
 
 # What a run leaves, by its kind; a folder with one of them has a result.
 _RESULTS = (Path("bundle", CONFIG_FILE), Path(SOFT_LABELS_FILE))
-
-_LAST_CHECKPOINT = Path(CHECKPOINTS, LAST)
 
 # What a recipe's record has of its last step's.
 _RESULTS_KEPT = (
@@ -96,37 +86,36 @@ def run_recipe(
     `launch` raises.
     """
     assert config.recipe
-    fingerprint = corpus_fingerprint(config.data, config.test)
     earlier = read_record(folder) or {}
     if config.resume is not None and "overrides" in earlier:  # what was typed then counts
         command = earlier.get("command", command)
         overrides = [*search_path(), *recorded_overrides(earlier)]
-    key = signature(config, fingerprint, overrides=overrides)
-    is_same = earlier.get("signature") == key
-    if not is_same and any((folder / each).exists() for each in (*_RESULTS, _LAST_CHECKPOINT)):
+    typed = typed_for_steps(overrides)
+    run = prepare(config, overrides)
+    is_same = earlier.get("signature") == run.signature
+    if not is_same and any((folder / path).exists() for path in (*_RESULTS, LAST_CHECKPOINT)):
         raise ValueError(other_run(folder, config.resume))
-    own = free_overrides(overrides)
     if config.resume is not None:
-        own = with_files_of(config.data, own)
+        typed |= files_of(config.data)
     record = {
-        "signature": key,
+        "signature": run.signature,
         "command": command,
         "flags": flags(),
         "overrides": list(overrides),
         "config": config.model_dump(),
-        "corpus_fingerprint": fingerprint,
+        "corpus_fingerprint": run.corpus_fingerprint,
         **environment(),
     }
-    if is_same and "made_by" in earlier:  # the result of then is there until it is replaced
-        kept = ("made_by", "corpus_fingerprint")
+    if is_same and "final_step_config" in earlier:  # that result is there until it is replaced
+        kept = ("final_step_config", "corpus_fingerprint")
         record |= {name: earlier[name] for name in kept if name in earlier}
     folder.mkdir(parents=True, exist_ok=True)
     with occupied(folder), recorded(folder, record) as running:
-        done = _run_steps(config.recipe, own, launch, compose_step)
+        done = _run_steps(config.recipe, typed, launch, compose_step)
         last = list(done.values())[-1]
         if (last / "bundle").is_dir():
             corpus = corpus_name(config.data)
-            adopt_bundle(last / "bundle", folder / "bundle", command, key, corpus)
+            adopt_bundle(last / "bundle", folder / "bundle", command, run.signature, corpus)
         else:
             adopt_soft_labels(last, folder)
         running |= _results(done)
@@ -134,80 +123,66 @@ def run_recipe(
 
 
 def _run_steps(
-    steps: Sequence[StepConfig], own: Sequence[str], launch: Launch, compose_step: Compose
+    recipe: RecipeConfig, typed: Values, launch: Launch, compose_step: Compose
 ) -> dict[str, Path]:
     """Run what is not done yet; the folder of each step, by its name."""
-    check_steps(steps, own, compose_step)
+    check_steps(recipe, typed, compose_step)
+    steps = recipe.values()
     done: dict[str, Path] = {}
-    for number, step in enumerate(steps, start=1):
-        overrides = step_overrides(step, own, done)
-        config = compose_step(overrides)
-        fetch_unlabelled_reviews(config)  # the signature is that of their content
-        place = _place(step.name, config)
-        title = f"step {number} of {len(steps)}, {step.name}"
-        if _is_done(place):
-            log.info("%s: done before, %s", title, shortened(place))
+    for number, (name, values) in enumerate(steps.items(), start=1):
+        folders = {name: str(folder) for name, folder in done.items()}
+        overrides = _overrides(with_folders(values, folders), typed)
+        step = prepare(compose_step(overrides), download=True)
+        folder = (RESULTS / f"{name}-{step.signature[:8]}").absolute()
+        title = f"step {number} of {len(steps)}, {name}"
+        if _is_done(folder):
+            log.info("%s: done before, %s", title, shortened(folder))
         else:
-            log.info("%s: %s", title, shortened(place))
-            _run_step(place, overrides, launch)
-        done[step.name] = place
+            log.info("%s: %s", title, shortened(folder))
+            _run_step(folder, overrides, launch)
+        done[name] = folder
     return done
 
 
-def _run_step(place: Path, overrides: Sequence[str], launch: Launch) -> None:
+def _overrides(values: Values, typed: Values) -> list[str]:
+    return [*search_path(), *as_overrides(with_typed(values, typed))]
+
+
+def _run_step(folder: Path, overrides: Sequence[str], launch: Launch) -> None:
     """Run a step, or wait for the process that runs it for another recipe."""
-    if state_of(place) == "finished":  # but without its result, which somebody removed
-        write_record(place, {**(read_record(place) or {}), "status": "interrupted"})
+    if state_of(folder) == "finished":  # but without its result, which somebody removed
+        write_record(folder, {**(read_record(folder) or {}), "status": "interrupted"})
     is_waiting = False
-    while not _is_done(place):
-        if not is_occupied(place):
+    while not _is_done(folder):
+        if not is_occupied(folder):
             with suppress(BusyError):  # another process was quicker
-                launch(place, overrides)
+                launch(folder, overrides)
                 return
         if not is_waiting:
             is_waiting = True
-            log.info("%s: another process runs it; waiting for it", shortened(place))
+            log.info("%s: another process runs it; waiting for it", shortened(folder))
         time.sleep(_SECONDS_BETWEEN_LOOKS)
 
 
-def _is_done(place: Path) -> bool:
-    return state_of(place) == "finished" and any((place / result).is_file() for result in _RESULTS)
+def _is_done(folder: Path) -> bool:
+    has_result = any((folder / result).is_file() for result in _RESULTS)
+    return has_result and state_of(folder) == "finished"
 
 
-def check_steps(steps: Sequence[StepConfig], own: Sequence[str], compose_step: Compose) -> None:
+def check_steps(recipe: RecipeConfig, typed: Values, compose_step: Compose) -> None:
     """Raises ValueError, naming the step, for one that could not run: better now than in hours."""
     planned: dict[str, RunConfig] = {}
-    for step in steps:
-        title = f"recipe, step {step.name}"
-        if step.name in planned:
-            raise ValueError(f"{title}: there are two of this name; give each its own")
-        for override in (*step.overrides, *step.pinned):
-            for name in _REFERENCE.findall(override):
-                if name not in planned:
-                    known = ", ".join(planned) or "none"
-                    raise ValueError(
-                        f"{title}: {override}: {name} is no earlier step (these are: {known})"
-                    )
+    for name, values in recipe.values().items():
         try:
-            config = _composed_ahead(step, own, planned, compose_step)
+            config = compose_step(_overrides(values, typed))
+            if config.recipe:
+                raise ValueError("is a recipe itself; list its steps instead")
+            # The steps that it builds on are called by their names still.
+            check_sources(config, planned)
+            check_planned(config, planned)
         except (ValueError, OSError, HydraException, OmegaConfBaseException) as error:
-            raise ValueError(f"{title}: {describe(error)}") from None
-        if config.recipe:
-            raise ValueError(f"{title}: is a recipe itself; list its steps instead")
-        planned[step.name] = config
-
-
-def _composed_ahead(
-    step: StepConfig, own: Sequence[str], planned: Mapping[str, RunConfig], compose_step: Compose
-) -> RunConfig:
-    """A step's configuration, checked against those of the steps that it builds on."""
-    # What a step that has not run yet is called, in place of its folder.
-    names = {name: Path(f"{{{name}}}") for name in planned}
-    config = compose_step(step_overrides(step, own, names))
-    earlier = {str(names[name]): theirs for name, theirs in planned.items()}
-    check_sources(config, earlier)
-    check_planned(config, earlier)
-    return config
+            raise ValueError(f"recipe, step {name}: {describe(error)}") from None
+        planned[name] = config
 
 
 def adopt_bundle(made: Path, folder: Path, command: str, key: str, corpus: str) -> None:
@@ -225,60 +200,18 @@ def adopt_soft_labels(step: Path, folder: Path) -> None:
 
 def _results(done: Mapping[str, Path]) -> Record:
     """What a recipe's record has of its steps'."""
-    records = {name: read_record(place) or {} for name, place in done.items()}
+    records = {name: read_record(folder) or {} for name, folder in done.items()}
     last = records[list(done)[-1]]
     steps = {
-        name: {"folder": str(shortened(place)), "seconds": records[name].get("seconds")}
-        for name, place in done.items()
+        name: {"folder": str(shortened(folder)), "seconds": records[name].get("seconds")}
+        for name, folder in done.items()
     }
     seconds = sum(record.get("seconds", 0.0) for record in records.values())
     kept = {key: last[key] for key in _RESULTS_KEPT if key in last}
     return {
         "metrics": {},
         **kept,
-        "made_by": last.get("config", {}),  # what the recipe's own configuration does not say
+        "final_step_config": last.get("config", {}),  # the recipe's own does not say it
         "seconds": round(seconds, 3),
         "recipe": steps,
     }
-
-
-def _place(name: str, config: RunConfig) -> Path:
-    key = signature(config, corpus_fingerprint(config.data, config.test))
-    return (RESULTS / f"{name}-{key[:8]}").absolute()
-
-
-def free_overrides(overrides: Sequence[str]) -> list[str]:
-    """Those of the user's overrides that go to every step.
-
-    Raises ValueError for one that only a change of the recipe could mean.
-    """
-    found = []
-    for override, key in zip(overrides, overridden_keys(overrides), strict=True):
-        section = key.split(".")[0].split("/")[0]
-        if section in _OF_THE_COMMAND and key != SEARCH_PATH:
-            continue
-        if section not in _FREE and key != SEARCH_PATH:
-            raise ValueError(
-                f"{override}: a recipe's steps have their own; change them in a copy of its file "
-                f"under configs/experiment (free are {', '.join(_FREE)})"
-            )
-        found.append(override)
-    return found
-
-
-def step_overrides(step: StepConfig, own: Sequence[str], done: Mapping[str, Path]) -> list[str]:
-    """A step's overrides, the user's, and those the user cannot change, in this order.
-
-    `{name}` in a step's stands for the folder of an earlier step.
-    """
-
-    def filled(text: str) -> str:
-        for name, place in done.items():
-            text = text.replace(f"{{{name}}}", quoted(str(place)))
-        return text
-
-    return [
-        *(readable(filled(override)) for override in step.overrides),
-        *own,
-        *(readable(filled(override)) for override in step.pinned),
-    ]

@@ -1,32 +1,44 @@
-"""`resume=`: finds the run to go on with, and what configuration it goes on with."""
+"""Going on with a run that was interrupted.
 
-from collections.abc import Callable, Mapping, Sequence
+`resume=` finds the run and the configuration that it goes on with; the run then takes over what an
+earlier part of itself left in its folder.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from nsmc.config.commands import shortened
-from nsmc.config.composition import check_composed_alike, composed, search_path
-from nsmc.config.effects import has_effect
+from nsmc.config.composition import check_composed_alike
 from nsmc.config.overrides import command_line, overridden_keys, readable
-from nsmc.config.schema import DataConfig, RunConfig, check_config, check_data
+from nsmc.config.schema import KEYS, DataConfig, RunConfig, check_config, check_data
+from nsmc.data.cache import digest_of_file
 from nsmc.runs.foreign import (
     check_own_files,
+    check_recorded_steps,
     harmless_overrides,
-    recorded_overrides,
     with_own_files,
 )
-from nsmc.runs.record import RECORD_FILE, load_record, read_record, state_of
-from nsmc.runs.signature import corpus_fingerprint, signature
+from nsmc.runs.prepare import PreparedRun, prepare
+from nsmc.runs.record import RECORD_FILE, Record, environment, load_record, read_record, state_of
 from nsmc.runtime.bundle import CONFIG_FILE
+from nsmc.runtime.encoders import ENCODERS
+from nsmc.runtime.encoders.settings import own_settings
+
+log = logging.getLogger(__name__)
 
 AUTO = "auto"
+
+LAST_CHECKPOINT = Path("checkpoints", "last.ckpt")  # in a run's folder
 
 # What weights are made for: where one of these changes, they are of no use.
 _MADE_FOR = (
     *("task", "recipe", "seed", "init_from", "ckpt_path", "data.split_seed"),
     *("data.validation_fraction", "data.vocab_size", "data.min_frequency", "data.normalization"),
-    *("model.cell", "model.embedding_dim", "model.hidden_size", "model.num_layers"),
-    *("model.bidirectional", "model.embedding_rank"),
+    *("model.architecture", "model.embedding_dim", "model.embedding_rank"),
+    *(f"model.{setting}" for kind in ENCODERS.values() for setting in own_settings(kind)),
 )
 _UNFINISHED = ("interrupted", "failed")
 
@@ -42,7 +54,7 @@ def folder_to_resume(
     if resume != AUTO:
         return _named_folder(resume)
     assert config is not None
-    wanted = signature(config, corpus_fingerprint(config.data, config.test), overrides=overrides)
+    wanted = prepare(config, overrides).signature
     alike = [
         record.parent
         for record in runs.glob(f"*/{RECORD_FILE}")
@@ -71,14 +83,11 @@ def resumed_config(
     folder: Path,
     typed: Mapping[str, Any],
     overrides: Sequence[str],
-    compose: Callable[[Sequence[str]], Mapping[str, Any]] = composed,
 ) -> RunConfig:
     """The configuration of the run in `folder`, but for the keys that the command line changes.
 
-    `typed` is the command line's configuration and `overrides` what was typed for it. A recipe's
-    steps are those of the user's own configuration, which `compose` gives for the recorded choices:
-    a step is overrides, which could do anything. Raises ValueError for a key that would make it
-    another run, and for steps that are not the recorded ones.
+    `typed` is the command line's configuration and `overrides` what was typed for it. Raises
+    ValueError for a key that would make it another run.
     """
     record = read_record(folder)
     if record is None:
@@ -89,10 +98,10 @@ def resumed_config(
     for key in overridden_keys(overrides):
         if key in ours:
             continue
-        if "." not in key and has_effect(key) and isinstance(typed.get(key, {}), Mapping):
+        if "." not in key and KEYS.affects_result(key) and isinstance(typed.get(key, {}), Mapping):
             raise ValueError(f"{key}: a run goes on with its own; leave {key}= out")
         value = _value_of(typed, key)
-        if has_effect(key) and value != _value_of(begun, key):
+        if KEYS.affects_result(key) and value != _value_of(begun, key):
             changed.append(key)
         config = _with(config, key.split("."), value)
     if changed:
@@ -101,7 +110,10 @@ def resumed_config(
             f"{_value_of(begun, changed[0])}); for another run type: "
             f"{_command_of_another_run(folder, record, overrides, changed)}"
         )
-    checked = check_config({**config, "recipe": _own_recipe(folder, record, compose)})
+    checked = check_config(config)
+    if checked.recipe:
+        check_composed_alike(str(folder), record)
+        check_recorded_steps(checked.recipe)
     return checked.model_copy(update={"data": with_own_files(checked.data, _data(typed))})
 
 
@@ -111,25 +123,6 @@ def _data(typed: Mapping[str, Any]) -> DataConfig | None:
         return check_data(typed["data"])
     except ValueError:
         return None
-
-
-def _own_recipe(
-    folder: Path,
-    record: Mapping[str, Any],
-    compose: Callable[[Sequence[str]], Mapping[str, Any]],
-) -> list[dict[str, Any]] | None:
-    recorded = record.get("config", {}).get("recipe")
-    if recorded is None:
-        return None
-    check_composed_alike(str(folder), record)
-    own = check_config(compose([*search_path(), *recorded_overrides(record)])).recipe or []
-    steps = [step.model_dump() for step in own]
-    if steps != recorded:
-        raise ValueError(
-            f"resume={folder}: the recorded steps are not those that your configuration has for "
-            "this recipe; run the recipe itself (steps that are done are not run again)"
-        )
-    return steps
 
 
 def _command_of_another_run(
@@ -168,3 +161,69 @@ def _with(config: Mapping[str, Any], path: Sequence[str], value: Any) -> dict[st
     first, *rest = path
     below = _with(config.get(first, {}), rest, value) if rest else value
     return {**config, first: below}
+
+
+def starting_checkpoint(config: RunConfig, folder: Path, earlier: Record) -> str | None:
+    """The digest of `ckpt_path`; of a run that goes on by itself it may be gone, or changed since.
+
+    Raises what `load_checkpoint` raises.
+    """
+    if config.ckpt_path is None:
+        return None
+    is_same_path = earlier.get("config", {}).get("ckpt_path") == config.ckpt_path
+    if is_same_path and (folder / LAST_CHECKPOINT).is_file():
+        digest: str | None = earlier.get("starting_checkpoint")
+        return digest
+    from nsmc.training.checkpoints import load_checkpoint  # not before a run begins: torch is slow
+
+    load_checkpoint(config.ckpt_path)
+    return digest_of_file(Path(config.ckpt_path))
+
+
+def other_run(folder: Path, resume: str | None) -> str:
+    """Says that a folder's run is not the one that is to be run in it."""
+    if resume is None:
+        return f"{folder} holds another run: choose another folder with hydra.run.dir"
+    return (
+        f"resume={resume}: the corpus, or what the run starts from or learns from, is not what it "
+        "was when the run began: put it back, or begin a new run without resume="
+    )
+
+
+def continuation(folder: Path, earlier: Record, run: PreparedRun) -> Record:
+    """What a run takes over from the one in its folder: the checkpoint and the threads.
+
+    Raises ValueError where the folder holds another run, whose files would be mixed with these.
+    """
+    checkpoint = folder / LAST_CHECKPOINT
+    begun = {"started": now(), "resumed_from": None, "resumed": 0, **environment()}
+    has_checkpoint = checkpoint.is_file() and _is_intact(checkpoint)
+    is_finished = earlier.get("status") == "finished"  # perhaps without one: a recipe, a linear one
+    if (has_checkpoint or is_finished) and earlier.get("signature") != run.signature:
+        raise ValueError(other_run(folder, run.config.resume))
+    if not has_checkpoint:
+        return begun
+    return {
+        **begun,
+        "started": earlier.get("started", begun["started"]),
+        "resumed_from": str(checkpoint),
+        "resumed": earlier.get("resumed", 0) + 1,
+        "threads": earlier.get("threads"),
+    }
+
+
+def _is_intact(checkpoint: Path) -> bool:
+    """Whether a checkpoint can be read; one that cannot is put aside."""
+    from nsmc.training.checkpoints import load_checkpoint
+
+    try:
+        load_checkpoint(str(checkpoint))
+    except ValueError as error:
+        log.warning("%s: starting over", error)
+        checkpoint.replace(checkpoint.with_name(f"{checkpoint.name}.damaged"))
+        return False
+    return True
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -17,11 +17,10 @@ from nsmc.config.commands import shortened, train_command, train_words
 from nsmc.config.composition import flags
 from nsmc.config.overrides import pasteable, quoted
 from nsmc.config.schema import RunConfig
-from nsmc.runs.continuation import Record
 from nsmc.runs.job import run_job
 from nsmc.runs.processes import check_started, is_first
 from nsmc.runs.recipe import run_recipe
-from nsmc.runs.record import BusyError, is_occupied, read_record, write_record
+from nsmc.runs.record import BusyError, Record, is_occupied, read_record, write_record
 from nsmc.runs.summary import next_commands, summary
 from nsmc.termination import exception_arrived
 from nsmc.training.signals import Interrupted, Pruned
@@ -83,10 +82,10 @@ def run_in_subprocess(folder: Path, overrides: Sequence[str]) -> Record:
     must be that of the job and not of the sweep. Raises ValueError where the job failed, and
     BusyError where another process is at work on it.
     """
-    of_the_job = [override for override in overrides if not override.startswith("sweep.")]
-    place = f"hydra.run.dir={quoted(str(folder))}"
+    own = [override for override in overrides if not override.startswith("sweep.")]
+    own_folder = f"hydra.run.dir={quoted(str(folder))}"
     environment = {**os.environ, ASKED_BY_PARENT: "1"}
-    command = [*train_words(), *flags(), *of_the_job, place]
+    command = [*train_words(), *flags(), *own, own_folder]
     process = subprocess.Popen(command, env=environment)
     try:
         code = process.wait()

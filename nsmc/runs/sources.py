@@ -1,13 +1,12 @@
 """Checks what a run starts from and learns from, before anything is downloaded, read or trained."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from nsmc.config.schema import RunConfig
 from nsmc.data.soft_labels import SOFT_LABELS_FILE
-from nsmc.runtime.bundle import CONFIG_FILE, TOKENIZER_FILE
+from nsmc.runtime.bundle import CONFIG_FILE, TOKENIZER_FILE, flat
 from nsmc.runtime.choosing import bundle_folder
 from nsmc.runtime.loading import read_config, read_tokenizer
 from nsmc.training.starting import check_shape
@@ -47,12 +46,12 @@ def _check_bundle(config: RunConfig, name: str) -> None:
         folder = bundle_folder(Path(name).expanduser())
     except FileNotFoundError as error:
         raise FileNotFoundError(f"init_from: {error}") from None
-    check_shape(config.model.encoder(), asdict(read_config(folder / CONFIG_FILE)), name)
+    check_shape(config.model.encoder(), flat(read_config(folder / CONFIG_FILE)), name)
     if config.data.tokenizer is None:
         return
     path = Path(config.data.tokenizer).expanduser()
     path = path if path.is_file() else bundle_folder(path) / TOKENIZER_FILE
-    ours, theirs = (read_tokenizer(each).get_vocab() for each in (path, folder / TOKENIZER_FILE))
+    ours, theirs = (read_tokenizer(file).get_vocab() for file in (path, folder / TOKENIZER_FILE))
     if ours != theirs:
         raise ValueError(f"init_from={name}: its tokens are others; leave out data.tokenizer")
 

@@ -13,12 +13,14 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors.numpy import save
 
 from nsmc.atomic import is_unfinished, whole_folder, write_file
-from nsmc.runtime.recurrence import CELLS, Array
+from nsmc.runtime.encoders.settings import EncoderSettings
+from nsmc.runtime.packing import Array
 
 WEIGHTS_FILE = "nsmc.safetensors"
 TOKENIZER_FILE = "tokenizer.json"
@@ -43,12 +45,9 @@ FORMAT_VERSION = 1
 class BundleConfig:
     """What `config.json` says: how to compute, what the answers mean, and where it comes from."""
 
-    cell: str  # gru or lstm
+    encoder: EncoderSettings  # in the file beside the other keys, not in a section of their own
     vocab_size: int
     embedding_dim: int
-    hidden_size: int  # of one direction
-    num_layers: int
-    bidirectional: bool
     pooling: str  # one of POOLINGS
     pad_id: int
     max_length: int  # tokens; what follows them in a longer review is not read
@@ -62,12 +61,6 @@ class BundleConfig:
     format_version: int = FORMAT_VERSION
 
 
-def direction_suffixes(num_layers: int, bidirectional: bool) -> list[list[str]]:
-    """PyTorch's parameter suffixes by layer: ["_l0"], or ["_l0", "_l0_reverse"], and so on."""
-    ends = ("", "_reverse") if bidirectional else ("",)
-    return [[f"_l{layer}{end}" for end in ends] for layer in range(num_layers)]
-
-
 def pooled_width(pooling: str, width: int) -> int:
     """How many numbers pooling makes of states of `width` numbers."""
     return 2 * width if pooling == "max_mean" else width
@@ -75,18 +68,11 @@ def pooled_width(pooling: str, width: int) -> int:
 
 def expected_shapes(config: BundleConfig) -> dict[str, tuple[int, ...]]:
     """Name and shape of each tensor that a bundle with this configuration must hold."""
-    gates = CELLS[config.cell].gates * config.hidden_size
-    width = config.hidden_size * (2 if config.bidirectional else 1)
+    width = config.encoder.width
     shapes: dict[str, tuple[int, ...]] = {
-        "embedding.weight": (config.vocab_size, config.embedding_dim)
+        "embedding.weight": (config.vocab_size, config.embedding_dim),
+        **config.encoder.shapes(config.embedding_dim),
     }
-    for layer, suffixes in enumerate(direction_suffixes(config.num_layers, config.bidirectional)):
-        for suffix in suffixes:
-            inputs = config.embedding_dim if layer == 0 else width
-            shapes[f"{config.cell}.weight_ih{suffix}"] = (gates, inputs)
-            shapes[f"{config.cell}.weight_hh{suffix}"] = (gates, config.hidden_size)
-            shapes[f"{config.cell}.bias_ih{suffix}"] = (gates,)
-            shapes[f"{config.cell}.bias_hh{suffix}"] = (gates,)
     if not config.labels:  # a pretrained encoder
         return shapes
     if config.pooling == "attention":
@@ -116,7 +102,8 @@ def write_bundle(
         raise ValueError(f"the weights {found} are not those of the configuration: {expected}")
     with whole_bundle(folder) as scratch:
         plain = {name: np.ascontiguousarray(t, dtype=config.dtype) for name, t in tensors.items()}
-        metadata = {"format": "pt", "model": f"{FORMAT} {FORMAT_VERSION}", "cell": config.cell}
+        architecture = config.encoder.architecture
+        metadata = {"format": "pt", "model": f"{FORMAT} {FORMAT_VERSION}", "cell": architecture}
         (scratch / WEIGHTS_FILE).write_bytes(_ordered(save(plain, metadata=metadata)))
         shutil.copyfile(tokenizer_file, scratch / TOKENIZER_FILE)
         complete = replace(config, sha256=digests(scratch))
@@ -185,4 +172,10 @@ def digests(folder: Path, names: Sequence[str] = (WEIGHTS_FILE, TOKENIZER_FILE))
 
 def config_json(config: BundleConfig) -> str:
     """The content of `config.json`."""
-    return json.dumps(asdict(config), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(flat(config), indent=2, ensure_ascii=False) + "\n"
+
+
+def flat(config: BundleConfig) -> dict[str, Any]:
+    """The keys and values of `config.json`: those of the encoder are among the others."""
+    values = asdict(config)
+    return {**values.pop("encoder"), **values}

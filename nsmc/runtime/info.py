@@ -1,6 +1,7 @@
 """What is in a bundle, from its files: `nsmc info`."""
 
 import math
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,8 @@ from nsmc.runtime.bundle import (
     digests,
     expected_shapes,
 )
+from nsmc.runtime.encoders import encoder_settings
 from nsmc.runtime.loading import read_bundle
-from nsmc.runtime.recurrence import HAS_KERNEL
 from nsmc.small_files import read_bytes
 from nsmc.terminal import harmless
 
@@ -24,11 +25,8 @@ def info(folder: Path) -> dict[str, Any]:
     return {
         "folder": str(folder),
         "network": {
-            "cell": config.cell,
-            "layers": config.num_layers,
-            "directions": 2 if config.bidirectional else 1,
-            "hidden size": config.hidden_size,
-            "embedding": config.embedding_dim,
+            **asdict(config.encoder),  # type: ignore[call-overload]
+            "embedding_dim": config.embedding_dim,
             "pooling": config.pooling,
         },
         "parameters": sum(math.prod(shape) for shape in expected_shapes(config).values()),
@@ -39,7 +37,7 @@ def info(folder: Path) -> dict[str, Any]:
         "metrics": config.metrics,
         "signature": config.signature,
         "command": _command(folder / CARD_FILE),
-        "recurrence": "compiled" if HAS_KERNEL else "numpy",
+        "backend": config.encoder.backend,
         "bytes": sizes,
         "sha256": digests(folder),
     }
@@ -48,11 +46,8 @@ def info(folder: Path) -> dict[str, Any]:
 def as_text(content: dict[str, Any]) -> str:
     """For a terminal."""
     network, sizes = content["network"], content["bytes"]
-    directions = "both directions" if network["directions"] == 2 else "one direction"
-    shape = (
-        f"{network['cell'].upper()} {network['hidden size']}, {network['layers']} layer(s), "
-        f"{directions}, embedding {network['embedding']}, {network['pooling']} pooling"
-    )
+    encoder = encoder_settings(network).describe()
+    shape = f"{encoder}, embedding {network['embedding_dim']}, {network['pooling']} pooling"
     weights, tokenizer = (sizes[name] / 1e6 for name in (WEIGHTS_FILE, TOKENIZER_FILE))
     rows = {
         "bundle": content["folder"],
@@ -64,7 +59,7 @@ def as_text(content: dict[str, Any]) -> str:
         "answers": ", ".join(content["labels"]) or "nothing yet: a pretrained encoder",
         "trained by": content["command"] or "not known",
         "signature": content["signature"] or "none",
-        "recurrence": content["recurrence"],
+        "backend": content["backend"],
     }
     rows |= {name: f"{value:.4f}" for name, value in content["metrics"].items()}
     return "\n".join(harmless(f"{name:<14}{value}") for name, value in rows.items())

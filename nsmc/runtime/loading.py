@@ -27,7 +27,9 @@ from nsmc.runtime.bundle import (
     digests,
     expected_shapes,
 )
-from nsmc.runtime.recurrence import CELLS, Array
+from nsmc.runtime.encoders import ENCODERS, encoder_settings
+from nsmc.runtime.encoders.settings import expected, is_allowed, own_settings
+from nsmc.runtime.packing import Array
 from nsmc.small_files import read_json, read_text
 
 # Bytes that the weights, or the embedding folded with the input projection, may take in memory.
@@ -89,7 +91,7 @@ def _refuse_giants(folder: Path, config: BundleConfig) -> None:
         size = (folder / name).stat().st_size
         if size > limit:
             raise ValueError(f"{folder / name}: {size:,} bytes; at most {limit:,} are expected")
-    table = config.vocab_size * CELLS[config.cell].gates * config.hidden_size * 4
+    table = config.vocab_size * config.encoder.table_width * 4
     if max(table, numbers * 4) > _LARGEST_TABLE:
         gigabytes = max(table, numbers * 4) >> 30
         raise ValueError(f"{folder / CONFIG_FILE}: would take {gigabytes} GB of memory to use")
@@ -105,28 +107,37 @@ def read_config(path: Path) -> BundleConfig:
         raise ValueError(
             f"{path}: format_version {repr(version)[:40]}; this program reads {FORMAT_VERSION}"
         )
-    # What later versions add is ignored; what they must not change is checked.
-    values = {
-        each.name: content[each.name] for each in fields(BundleConfig) if each.name in content
-    }
-    _check_config(path, values)
-    return BundleConfig(**{**values, "labels": tuple(values["labels"])})
+    content = _in_todays_form(content)
+    _check_config(path, content)
+    encoder = encoder_settings(content)
+    # What later versions add is ignored.
+    names = [each.name for each in fields(BundleConfig) if each.name in content]
+    values = {name: content[name] for name in names}
+    return BundleConfig(**{**values, "encoder": encoder, "labels": tuple(values["labels"])})
+
+
+def _in_todays_form(content: dict[str, Any]) -> dict[str, Any]:
+    """The content with `architecture`, which the first bundles had as `cell`."""
+    if "cell" not in content or "architecture" in content:
+        return content
+    return {**content, "architecture": content["cell"]}
 
 
 def _check_config(path: Path, values: dict[str, Any]) -> None:
-    def require(key: str, good: bool, expected: str) -> None:
+    def require(key: str, good: bool, wanted: str) -> None:
         if not good:
             found = repr(values[key])[:40] if key in values else "missing"
-            raise ValueError(f"{path}: {key} is {found}; expected {expected}")
+            raise ValueError(f"{path}: {key} is {found}; expected {wanted}")
 
-    require("cell", values.get("cell") in tuple(CELLS), " or ".join(CELLS))
+    architecture = values.get("architecture")
+    require("architecture", architecture in tuple(ENCODERS), ", ".join(ENCODERS))
+    for key, annotation in own_settings(ENCODERS[str(architecture)]).items():
+        require(key, is_allowed(annotation, values.get(key)), expected(annotation))
     require("pooling", values.get("pooling") in POOLINGS, ", ".join(POOLINGS))
-    for key in ("vocab_size", "embedding_dim", "hidden_size", "num_layers", "max_length"):
+    for key in ("vocab_size", "embedding_dim", "max_length"):
         value = values.get(key)
         require(key, type(value) is int and 0 < value < 2**31, "a positive integer")
-    require("num_layers", values["num_layers"] <= 64, "at most 64")
     require("max_length", values["max_length"] <= MOST_TOKENS, f"at most {MOST_TOKENS:,}")
-    require("bidirectional", type(values.get("bidirectional")) is bool, "true or false")
     require("pad_id", type(values.get("pad_id")) is int and values["pad_id"] == 0, "0")
     require("signature", isinstance(values.get("signature", ""), str), "a text")
     labels = values.get("labels")
@@ -147,14 +158,14 @@ def _check_config(path: Path, values: dict[str, Any]) -> None:
 
 
 def _read_weights(path: Path, config: BundleConfig) -> dict[str, Array]:
-    expected, wanted = expected_shapes(config), DTYPES[config.dtype]
+    shapes, wanted = expected_shapes(config), DTYPES[config.dtype]
     try:
         with safe_open(path, framework="numpy") as file:
             found = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - no mapping
-            for name in sorted(expected.keys() ^ found.keys()):
-                problem = "is missing" if name in expected else "does not belong there"
+            for name in sorted(shapes.keys() ^ found.keys()):
+                problem = "is missing" if name in shapes else "does not belong there"
                 raise ValueError(f"{path}: tensor {name!r} {problem}")
-            for name, shape in expected.items():
+            for name, shape in shapes.items():
                 kind, actual = found[name].get_dtype(), tuple(found[name].get_shape())
                 if (kind, actual) != (wanted, shape):
                     raise ValueError(
@@ -162,7 +173,7 @@ def _read_weights(path: Path, config: BundleConfig) -> dict[str, Array]:
                         f"config.json calls for {wanted} {list(shape)}"
                     )
             tensors: dict[str, Array] = {
-                name: file.get_tensor(name).astype(np.float32, copy=False) for name in expected
+                name: file.get_tensor(name).astype(np.float32, copy=False) for name in shapes
             }
     except SafetensorError as error:
         details = " ".join(str(error).split())[:100]

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+Array = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 
 

@@ -1,32 +1,26 @@
 """Classifies reviews with a bundle: numpy, tokenizers and safetensors, no torch.
 
-Legend: V vocabulary, T tokens of the longest review, B reviews, N tokens of all of them, packed as
-`packing` has them, G gates x hidden size, W width of a layer's output (the hidden size, or twice
-that with both directions).
+Legend: T tokens of the longest review, B reviews, N tokens of all of them, packed as `packing` has
+them, W width of an encoder's states.
 """
 
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from nsmc.runtime.bundle import direction_suffixes, pooled_width
+from nsmc.runtime.bundle import pooled_width
 from nsmc.runtime.choosing import BOXED, bundle_folder
 from nsmc.runtime.loading import Bundle, read_bundle
-from nsmc.runtime.packing import IntArray, Packed, pack
-from nsmc.runtime.recurrence import CELLS, Array, Cell, DirectionWeights, project, run
+from nsmc.runtime.packing import Array, Packed, pack
 from nsmc.runtime.tokenization import token_ids
 
 # Reviews computed together: enough for the matrix product to run well, few enough for the cache.
 _BATCH = 128
 _BATCH_TOKENS = 1 << 15  # padding included: of longer reviews fewer are computed together
-
-_WORTH_A_TABLE = 2_000  # tokens
-_BLOCK = 8  # tokens whose rows of the table are computed together
-_BLOCKS_AT_ONCE = 128
 
 
 class Prediction(NamedTuple):
@@ -34,56 +28,6 @@ class Prediction(NamedTuple):
 
     label: str
     probability: float
-
-
-class FirstLayer:
-    """Token ids to what they contribute to the first layer's gates, for each direction.
-
-    That is the same for a token wherever it stands, so there is a table of all tokens [V, G]. A
-    program that asks about a review or two would wait longer for the whole of it than for its
-    answer: until many tokens were asked for, only the rows that are needed are filled in.
-
-    The rows are computed a block at a time, always the same ones together: a matrix product of
-    another size may round differently, and answers must not depend on what was asked before.
-    """
-
-    def __init__(self, cells: Sequence[Cell], embedding: Array) -> None:
-        self.cells = cells
-        self.embedding = embedding
-        self.is_complete = False
-        self._seen = 0
-        self._has_block = np.zeros(-(-len(embedding) // _BLOCK), dtype=np.bool_)
-        # Memory that nothing was written to takes no room.
-        rows = len(self._has_block) * _BLOCK
-        self._tables = [np.empty((rows, len(cell.input_bias)), np.float32) for cell in cells]
-
-    def __getstate__(self) -> dict[str, object]:
-        """What a copy in another process is made of: all but the table."""
-        return {"cells": self.cells, "embedding": self.embedding}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(**state)  # type: ignore[misc]
-
-    def __call__(self, packed: Packed) -> tuple[list[Array], IntArray]:
-        """Contributions [V, G] for each direction, and which row of them each token [N] has."""
-        if not self.is_complete:
-            self._seen += packed.ids.size
-            is_enough = self._seen > _WORTH_A_TABLE
-            is_needed = np.full_like(self._has_block, is_enough)
-            is_needed[packed.ids // _BLOCK] = True
-            self._fill(np.flatnonzero(is_needed & ~self._has_block))
-            self.is_complete = is_enough
-        return self._tables, packed.ids
-
-    def _fill(self, blocks: IntArray) -> None:
-        """Compute blocks of rows; two threads that do so at once write the same numbers."""
-        for start in range(0, len(blocks), _BLOCKS_AT_ONCE):
-            some = blocks[start : start + _BLOCKS_AT_ONCE]
-            rows = some[:, None] * _BLOCK + np.arange(_BLOCK)  # numpy multiplies block by block
-            embedded = self.embedding[np.minimum(rows, len(self.embedding) - 1)]
-            for cell, table in zip(self.cells, self._tables, strict=True):
-                table[rows] = project(cell, embedded)
-        self._has_block[blocks] = True
 
 
 class Predictor:
@@ -102,11 +46,7 @@ class Predictor:
         self.config = bundle.config
         self.tokenizer = bundle.tokenizer
         tensors, config = bundle.tensors, bundle.config
-        self._layers: list[list[Cell]] = [
-            [CELLS[config.cell](_direction(tensors, config.cell, suffix)) for suffix in suffixes]
-            for suffixes in direction_suffixes(config.num_layers, config.bidirectional)
-        ]
-        self._first_layer = FirstLayer(self._layers[0], tensors["embedding.weight"])
+        self._encoder = config.encoder.encoder(tensors)
         self._attention = tensors.get("attention.weight")  # [1, W]
         self._output_weight = np.ascontiguousarray(tensors["ln1.weight"].T)  # [W, 2]
         self._output_bias = tensors["ln1.bias"]
@@ -168,32 +108,10 @@ class Predictor:
         """Logits [B, 2] of packed reviews."""
         if packed.ids.view(np.uint64).max(initial=0) >= self.config.vocab_size:  # or negative
             raise ValueError(f"token ids are from 0 to {self.config.vocab_size - 1}")
-        orders = [packed.forward()]
-        if self.config.bidirectional:
-            orders.append(packed.backward())
-        inputs, rows = self._first_layer(packed)
-        sequence: Array | None = None
-        for depth, cells in enumerate(self._layers):
-            if sequence is not None:
-                inputs, rows = [project(cell, sequence) for cell in cells], orders[0]
-            wants_sequence = depth < len(self._layers) - 1 or self.config.pooling != "last"
-            found = [
-                run(
-                    cell,
-                    each,
-                    rows[order],
-                    packed.active,
-                    len(packed.lengths),
-                    target=order if wants_sequence else None,
-                )
-                for cell, each, order in zip(cells, inputs, orders, strict=True)
-            ]
-            pooled = np.concatenate([state for state, _ in found], axis=-1)  # [B, W]
-            if wants_sequence:
-                sequence = np.concatenate([states for _, states in found if states is not None], -1)
-        if self.config.pooling != "last":
-            assert sequence is not None
-            pooled = self._pool(sequence, packed.is_token())
+        if self.config.pooling == "last":
+            pooled = self._encoder.last(packed)
+        else:
+            pooled = self._pool(self._encoder.states(packed), packed.is_token())
         # One product for each review: that of many at once may round differently.
         logits: Array = np.matmul(pooled[:, None], self._output_weight)[:, 0]
         return logits + self._output_bias
@@ -236,9 +154,3 @@ def softmax(logits: Array) -> Array:
     """Probabilities along the last axis."""
     exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return exponentials / exponentials.sum(axis=-1, keepdims=True)
-
-
-def _direction(tensors: dict[str, Array], cell: str, suffix: str) -> DirectionWeights:
-    return DirectionWeights(
-        *(tensors[f"{cell}.{name}{suffix}"] for name in DirectionWeights._fields)
-    )

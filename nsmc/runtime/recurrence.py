@@ -16,9 +16,8 @@ import os
 from typing import NamedTuple, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-from nsmc.runtime.packing import IntArray
+from nsmc.runtime.packing import Array, IntArray
 
 try:
     from nsmc.runtime import _kernel
@@ -26,8 +25,6 @@ except ImportError:  # built without a compiler
     HAS_KERNEL = False
 else:
     HAS_KERNEL = os.environ.get("NSMC_KERNEL") != "numpy"
-
-Array = npt.NDArray[np.float32]
 
 # The hidden size is filled up with zeros to a multiple of this: the kernel computes in vectors.
 # What is added stays zero in every step, and no real number depends on it.

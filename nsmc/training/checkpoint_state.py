@@ -18,7 +18,7 @@ _SECTIONS: dict[str, type] = {
     **dict.fromkeys(("state_dict", "hyper_parameters", "callbacks", "loops"), dict),
     **dict.fromkeys(("optimizer_states", "lr_schedulers"), list),
 }
-_SETTINGS = ("vocab_size", "embedding_dim", "hidden_size", "num_layers", "embedding_rank")
+_NETWORKS = ("classifier", "encoder")  # whose settings say how large a network is
 
 
 def problem_of(checkpoint: Any) -> str:
@@ -51,11 +51,12 @@ def _problem_of_weights(weights: Mapping[Any, Any], settings: Mapping[Any, Any])
             return "state_dict has a tensor without its numbers"
     # A network of other sizes would be made, in whatever memory that takes, before it is compared.
     largest = max([size for each in tensors for size in each.shape], default=0)
-    for section in settings.values():
-        for name in _SETTINGS if isinstance(section, Mapping) else ():
-            size = section.get(name)
-            if size is not None and not (is_count(size) and size <= max(largest, len(tensors))):
-                return f"{name}={size!r:.40} does not fit its weights"
+    largest = max(largest, len(tensors))
+    for section in (settings.get(network) for network in _NETWORKS):
+        for name, value in section.items() if isinstance(section, Mapping) else ():
+            sizes = [each for each in leaves(value) if each is not None]
+            if not all(isinstance(size, str) or _is_size(size, largest) for size in sizes):
+                return f"{name}={value!r:.40} does not fit its weights"
     return ""
 
 
@@ -93,6 +94,11 @@ def is_count(value: object) -> bool:
 def is_number(value: object) -> bool:
     """Whether it is a finite number."""
     return type(value) in (int, float) and math.isfinite(value) and abs(value) < _LARGEST  # type: ignore[arg-type]
+
+
+def _is_size(value: object, largest: int) -> bool:
+    """Whether it is a size that weights can have, or a share."""
+    return isinstance(value, bool) or (is_number(value) and 0 <= value <= largest)  # type: ignore[operator]
 
 
 def is_score(value: object) -> bool:

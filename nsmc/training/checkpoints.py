@@ -14,10 +14,11 @@ from pytorch_lightning.plugins.io import TorchCheckpointIO
 from nsmc.atomic import whole_file
 from nsmc.data.datamodule import ReviewDataModule
 from nsmc.training.checkpoint_state import check_state, grows, is_score, name_of, problem_of
-from nsmc.training.classifier import RecurrentEncoder
+from nsmc.training.classifier import TextClassifier
 from nsmc.training.language_model import LanguageModule
 from nsmc.training.module import SentimentModule
 from nsmc.training.starting import weights_alone
+from nsmc.training.text_encoder import TextEncoder
 
 LAST = "last.ckpt"
 
@@ -140,7 +141,7 @@ def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def network_from_checkpoint(path: str) -> RecurrentEncoder:
+def network_from_checkpoint(path: str) -> TextClassifier | TextEncoder:
     """The network of a checkpoint, a classifier or an encoder, on the CPU, in evaluation mode."""
     checkpoint = load_checkpoint(path)
     settings = checkpoint["hyper_parameters"]

@@ -10,14 +10,16 @@ import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 
 from nsmc.data.datamodule import ReviewDataModule
+from nsmc.data.tokenizer import PAD_ID
 from nsmc.runtime.bundle import BundleConfig, rewrite_config, write_bundle
 from nsmc.runtime.loading import read_bundle
 from nsmc.runtime.predictor import Predictor
 from nsmc.runtime.vectors import write_vectors
 from nsmc.training.checkpoints import network_from_checkpoint
-from nsmc.training.classifier import RecurrentClassifier, pad
+from nsmc.training.classifier import TextClassifier
 from nsmc.training.metrics import defined
 from nsmc.training.model_card import model_card
+from nsmc.training.padding import pad
 
 log = logging.getLogger(__name__)
 
@@ -64,16 +66,14 @@ class BundleExport(L.Callback):
         datamodule: ReviewDataModule = trainer.datamodule  # type: ignore[attr-defined]
         network = network_from_checkpoint(best_checkpoint(trainer))
         tensors = network.bundle_tensors()
-        classifier = network if isinstance(network, RecurrentClassifier) else None
+        classifier = network if isinstance(network, TextClassifier) else None
+        text_encoder = network.text_encoder if isinstance(network, TextClassifier) else network
         self.config = BundleConfig(
-            cell=network.cell,
+            encoder=text_encoder.settings,
             vocab_size=len(tensors["embedding.weight"]),
-            embedding_dim=tensors["embedding.weight"].shape[1],
-            hidden_size=network.hidden_size,
-            num_layers=len(network.suffixes),
-            bidirectional=len(network.suffixes[0]) == 2,
+            embedding_dim=text_encoder.embedding_dim,
             pooling=classifier.pooling if classifier else "last",
-            pad_id=network.pad_id,
+            pad_id=PAD_ID,
             max_length=datamodule.max_length,
             labels=self.labels if classifier else (),
             signature=self.signature,
@@ -113,9 +113,7 @@ def best_checkpoint(trainer: L.Trainer) -> str:
     return callback.best_model_path or str(trainer.ckpt_path or "")
 
 
-def _check(
-    folder: Path, classifier: RecurrentClassifier | None, datamodule: ReviewDataModule
-) -> None:
+def _check(folder: Path, classifier: TextClassifier | None, datamodule: ReviewDataModule) -> None:
     """Read the bundle; compare the runtime on it with the classifier, on validation reviews.
 
     Where it has a classifier, it also gets its test vectors.

@@ -1,6 +1,6 @@
-"""Pretraining: an encoder learns to foretell a review's tokens, which needs no labels.
+"""Pretraining: an encoder learns to predict a review's tokens, which needs no labels.
 
-Each direction reads a review and foretells the token that comes next, and the end of the review by
+Each direction reads a review and predicts the token that comes next, and the end of the review by
 `<pad>`. The output layer is tied to the embedding (Press and Wolf 2017,
 https://arxiv.org/abs/1608.05859). Of all tokens a training step scores some that are drawn at
 random, corrected for how likely they are to be drawn (Bengio and Senecal 2008,
@@ -22,9 +22,11 @@ from torch import Tensor, nn
 
 from nsmc.data.batching import Batch, ReviewSource
 from nsmc.data.tokenizer import PAD_ID
-from nsmc.training.classifier import RecurrentEncoder, is_token, turn
-from nsmc.training.metrics import MeanLoss
+from nsmc.training.encoders.recurrent import RecurrentEncoder
+from nsmc.training.metrics import MeanLoss, is_after_fit
 from nsmc.training.optimization import Optimization
+from nsmc.training.padding import is_token, turn
+from nsmc.training.text_encoder import TextEncoder
 
 # Frequent tokens are drawn less often than they occur (Mikolov et al. 2013,
 # https://arxiv.org/abs/1310.4546).
@@ -34,33 +36,36 @@ _SCORED_AT_ONCE = 4096  # tokens whose scores for the whole vocabulary are held 
 
 
 class LanguageModel(nn.Module):
-    """Foretells tokens from an encoder's states; each direction by itself.
+    """Predicts tokens from a recurrent encoder's states; each direction by itself.
 
-    `counts` [V] says how often each token occurs in training. Raises ValueError for several layers
-    in both directions: there, a direction sees what it is to foretell.
+    A training step scores `num_sampled` tokens, drawn at random; `counts` [V] says how often each
+    occurs in training. Raises ValueError for several layers
+    in both directions: there, a direction sees what it is to predict.
     """
 
     noise: Tensor  # [V]: how likely each token is to be drawn, at each draw
     log_included: Tensor  # [V]: the logarithm of how likely each is to be among a step's drawn ones
 
     def __init__(
-        self, encoder: RecurrentEncoder, negatives: int, counts: npt.NDArray[np.int64] | None
+        self, text_encoder: TextEncoder, num_sampled: int, counts: npt.NDArray[np.int64] | None
     ) -> None:
         super().__init__()
-        if len(encoder.suffixes) > 1 and len(encoder.suffixes[0]) > 1:
+        assert isinstance(text_encoder.encoder, RecurrentEncoder)
+        settings = text_encoder.encoder.settings
+        if settings.num_layers > 1 and settings.bidirectional:
             raise ValueError(
                 "task=pretrain: model.bidirectional=true with model.num_layers above 1 would show "
-                "each direction what it is to foretell; pretrain one layer, or one direction"
+                "each direction what it is to predict; pretrain one layer, or one direction"
             )
-        self.encoder = encoder
-        self.negatives = negatives
-        vocab_size = encoder.embedding.num_embeddings
-        if encoder.embedding_factor is not None:
+        self.text_encoder = text_encoder
+        self.encoder = text_encoder.encoder
+        self.num_sampled = num_sampled
+        vocab_size = text_encoder.embedding.num_embeddings
+        if text_encoder.embedding_rank is not None:
             raise ValueError("task=pretrain: model.embedding_rank cannot be pretrained; set null")
-        embedding_dim = encoder.embedding.embedding_dim
-        directions = encoder.suffixes[-1]
         self.projections = nn.ModuleList(
-            nn.Linear(encoder.hidden_size, embedding_dim) for _ in directions
+            nn.Linear(settings.hidden_size, text_encoder.embedding_dim)
+            for _ in settings.suffixes[-1]
         )
         self.bias = nn.Parameter(torch.zeros(vocab_size))
         occurrences = np.ones(vocab_size) if counts is None else np.maximum(counts, 0.5)
@@ -68,14 +73,14 @@ class LanguageModel(nn.Module):
         noise = (noise / noise.sum()).float()
         self.register_buffer("noise", noise)
         # Drawn twice, a token is scored once. In float64: next to 0, 1 - p is p's own rounding.
-        included = -torch.expm1(negatives * torch.log1p(-noise.double()))
+        included = -torch.expm1(num_sampled * torch.log1p(-noise.double()))
         self.register_buffer("log_included", included.log().float())
 
     def training_loss(self, batch: Batch) -> Tensor:
         """The mean over tokens and directions, against tokens drawn at random."""
-        drawn = torch.multinomial(self.noise, self.negatives, replacement=True)
+        drawn = torch.multinomial(self.noise, self.num_sampled, replacement=True)
         drawn = torch.unique(drawn)  # [S]
-        weights, corrections = self.encoder.embedding.weight, self.log_included
+        weights, corrections = self.text_encoder.embedding.weight, self.log_included
         losses = []
         for queries, targets in self._queries(batch):
             own = (queries * F.embedding(targets, weights)).sum(dim=-1)
@@ -90,7 +95,7 @@ class LanguageModel(nn.Module):
 
     def loss(self, batch: Batch) -> tuple[Tensor, int]:
         """The exact mean over tokens and directions, and the number of tokens."""
-        weights = self.encoder.embedding.weight
+        weights = self.text_encoder.embedding.weight
         total, count = torch.zeros((), device=weights.device), 0
         for queries, targets in self._queries(batch):
             for start in range(0, len(queries), _SCORED_AT_ONCE):
@@ -102,17 +107,15 @@ class LanguageModel(nn.Module):
 
     def _queries(self, batch: Batch) -> list[tuple[Tensor, Tensor]]:
         """For each direction: what is compared with embeddings [P, E], and the next tokens [P]."""
-        embeddings, lengths = self.encoder.embed(batch.token_ids), batch.lengths
+        embeddings, lengths = self.text_encoder.embed(batch.token_ids), batch.lengths
+        directions = self.encoder.as_read(embeddings, lengths)
         found = []
-        for reverse, projection in enumerate(self.projections):
-            ids, inputs = batch.token_ids, embeddings
+        for reverse, (states, projection) in enumerate(
+            zip(directions, self.projections, strict=True)
+        ):
+            ids = batch.token_ids
             if reverse:
-                ids, inputs = turn(ids.unsqueeze(-1), lengths).squeeze(-1), turn(inputs, lengths)
-                states = self.encoder.run(self.encoder.suffixes[0][1], inputs)
-            elif len(self.projections) > 1:
-                states = self.encoder.run(self.encoder.suffixes[0][0], inputs)
-            else:
-                states = self.encoder.states(inputs, lengths)
+                ids = turn(ids.unsqueeze(-1), lengths).squeeze(-1)
             following = F.pad(ids[:, 1:], (0, 1), value=PAD_ID)
             mask = is_token(ids, lengths)  # [B, T]
             found.append((projection(states[:, : ids.shape[1]][mask]), following[mask]))
@@ -120,7 +123,7 @@ class LanguageModel(nn.Module):
 
 
 def token_counts(reviews: ReviewSource, vocab_size: int) -> npt.NDArray[np.int64]:
-    """How often each token is to be foretold [V]; `<pad>` once for each review."""
+    """How often each token is to be predicted [V]; `<pad>` once for each review."""
     selected, rows = reviews.select(np.arange(len(reviews)), epoch=0)
     counts = np.bincount(selected.token_ids, minlength=vocab_size)
     counts[PAD_ID] = len(rows)
@@ -135,19 +138,19 @@ class LanguageModule(L.LightningModule):
         *,
         encoder: dict[str, Any],
         optimization: dict[str, Any],
-        negatives: int,
+        num_sampled: int,
         counts: npt.NDArray[np.int64] | None = None,
     ) -> None:
         super().__init__()
         self.save_hyperparameters(ignore=["counts"], logger=False)
         self.optimization = Optimization(**optimization)
-        self.language_model = LanguageModel(RecurrentEncoder(**encoder), negatives, counts)
+        self.language_model = LanguageModel(TextEncoder(**encoder), num_sampled, counts)
         self.train_loss, self.val_loss = MeanLoss(synced_in_steps=True), MeanLoss()
 
     @property
-    def network(self) -> RecurrentEncoder:
+    def network(self) -> TextEncoder:
         """What is exported."""
-        return self.language_model.encoder
+        return self.language_model.text_encoder
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         loss = self.language_model.training_loss(batch)
@@ -158,7 +161,8 @@ class LanguageModule(L.LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         loss, tokens = self.language_model.loss(batch)
         self.val_loss(loss, tokens)
-        self.log("val/loss", self.val_loss)
+        logger = False if is_after_fit(self._trainer) else None  # None is the default
+        self.log("val/loss", self.val_loss, logger=logger)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         return self.optimization.configure(self)

@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nsmc.data.batching import Batch
-from nsmc.training.classifier import RecurrentClassifier, is_token
+from nsmc.training.classifier import TextClassifier
+from nsmc.training.padding import is_token
 
 # Length of the step along which virtual adversarial training looks for the worst direction: long
 # enough for float32, short enough that the divergence is still a parabola.
@@ -23,8 +24,8 @@ class Regularization:
 
     `label_smoothing` moves targets towards one half. `r_drop` weighs the divergence between two
     passes with different dropout (Liang et al. 2021, https://arxiv.org/abs/2106.14448).
-    `adversarial` adds the loss at the worst embeddings within `adversarial_size`, a share of each
-    review's length of embeddings: "adversarial" against the targets (Miyato et al. 2017,
+    `adversarial` adds the loss at the worst embeddings within `adversarial_epsilon`, a share of
+    each review's length of embeddings: "adversarial" against the targets (Miyato et al. 2017,
     https://arxiv.org/abs/1605.07725), "virtual" against the classifier's own answer (Miyato et al.
     2018, https://arxiv.org/abs/1704.03976), which needs no targets.
     """
@@ -32,7 +33,7 @@ class Regularization:
     label_smoothing: float = 0.0
     r_drop: float = 0.0
     adversarial: str = "none"
-    adversarial_size: float = 0.0
+    adversarial_epsilon: float = 0.0
 
 
 def cross_entropy(logits: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> Tensor:
@@ -42,7 +43,7 @@ def cross_entropy(logits: Tensor, targets: Tensor, label_smoothing: float = 0.0)
 
 
 def training_loss(
-    classifier: RecurrentClassifier, batch: Batch, regularization: Regularization
+    classifier: TextClassifier, batch: Batch, regularization: Regularization
 ) -> tuple[Tensor, Tensor]:
     """The loss to minimise and the logits [B, 2] of the undisturbed pass."""
     smoothing = regularization.label_smoothing
@@ -56,13 +57,13 @@ def training_loss(
         loss = loss + regularization.r_drop * divergence
     if regularization.adversarial == "adversarial":
         gradient = _gradient(loss, embeddings, keep=True)
-        size = regularization.adversarial_size
+        size = regularization.adversarial_epsilon
         worst = _scaled(gradient, embeddings, batch.lengths, size)
         disturbed = classifier.classify(embeddings + worst, batch.lengths)
         loss = loss + cross_entropy(disturbed, batch.targets, smoothing)
     elif regularization.adversarial == "virtual":
         worst = _worst_direction(classifier, embeddings, logits, batch.lengths)
-        size = regularization.adversarial_size
+        size = regularization.adversarial_epsilon
         worst = _scaled(worst, embeddings, batch.lengths, size)
         disturbed = classifier.classify(embeddings + worst, batch.lengths)
         loss = loss + _divergence(logits.detach(), disturbed)
@@ -70,7 +71,7 @@ def training_loss(
 
 
 def _worst_direction(
-    classifier: RecurrentClassifier, embeddings: Tensor, logits: Tensor, lengths: Tensor
+    classifier: TextClassifier, embeddings: Tensor, logits: Tensor, lengths: Tensor
 ) -> Tensor:
     """Where the answer changes most, found by one step of power iteration: [B, T, E]."""
     start = embeddings.detach()

@@ -19,14 +19,13 @@ _EXAMPLES = {"nsmc": "와 진짜 재밌는 영화임미다!!"}
 def model_card(config: BundleConfig, command: str, corpus: str) -> str:
     """The card in Markdown. `command` is what trained it, `corpus` names what it was trained on."""
     parameters = sum(math.prod(shape) for shape in expected_shapes(config).values())
-    directions = "both directions" if config.bidirectional else "one direction"
     if not config.labels:
         return _encoder_card(config, command, corpus, parameters)
-    cell, (negative, positive) = config.cell.upper(), config.labels
-    layers = f"{config.num_layers} layer(s) of {cell} {config.hidden_size}, {directions}"
+    (negative, positive), encoder = config.labels, config.encoder
     learnt = _LEARNT.get(corpus, f"the reviews of the corpus `{corpus}`")
     example = _EXAMPLES.get(corpus, "TEXT")
-    return f"""# {_with_article(cell)} that tells {negative} from {positive} reviews
+    name = _with_article(encoder.architecture.upper())
+    return f"""# {name} that tells {negative} from {positive} reviews
 
 Trained with `nsmc` on the corpus `{corpus}` by
 
@@ -34,7 +33,7 @@ Trained with `nsmc` on the corpus `{corpus}` by
 
 | | |
 | --- | --- |
-| network | embedding {config.embedding_dim}, {layers}, {config.pooling} pooling |
+| network | embedding {config.embedding_dim}, {encoder.describe()}, {config.pooling} pooling |
 | parameters | {parameters:,} |
 | vocabulary | {config.vocab_size:,} byte-level BPE tokens |
 | reads | the first {config.max_length} tokens of a review |
@@ -59,7 +58,7 @@ or from Python, which needs numpy, tokenizers and safetensors alone:
     predictor(["{example}"])
 
 `nsmc.safetensors` holds the weights under PyTorch's names, `tokenizer.json` is in the Hugging Face
-tokenizers format, `config.json` has the sizes. Token ids go through the embedding, the recurrence
+tokenizers format, `config.json` has the sizes. Token ids go through the embedding, the encoder
 and `ln1`, without padding and without special tokens.
 """
 
@@ -69,7 +68,7 @@ def _encoder_card(config: BundleConfig, command: str, corpus: str, parameters: i
     measured = (
         "not measured yet" if loss is None else f"{loss:.4f}, perplexity {math.exp(loss):.1f}"
     )
-    return f"""# A pretrained {config.cell.upper()} encoder
+    return f"""# A pretrained {config.encoder.architecture.upper()} encoder
 
 A language model's weights, trained with `nsmc` on the corpus `{corpus}` by
 
@@ -87,9 +86,9 @@ it and uses its tokenizer.
 """
 
 
-def _with_article(cell: str) -> str:
+def _with_article(name: str) -> str:
     """Such as "A GRU" and "An LSTM", whose first letter is spoken with a vowel."""
-    return f"{'An' if cell[0] in 'AEFHILMNORSX' else 'A'} {cell}"
+    return f"{'An' if name[0] in 'AEFHILMNORSX' else 'A'} {name}"
 
 
 def _metrics_table(metrics: dict[str, float], positive: str) -> str:

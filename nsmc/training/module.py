@@ -11,16 +11,16 @@ from torch import Tensor
 from torchmetrics import MetricCollection
 
 from nsmc.data.batching import Batch
-from nsmc.training.classifier import RecurrentClassifier
+from nsmc.training.classifier import TextClassifier
 from nsmc.training.losses import Regularization, cross_entropy, training_loss
-from nsmc.training.metrics import MeanLoss, classification_metrics
+from nsmc.training.metrics import MeanLoss, classification_metrics, is_after_fit
 from nsmc.training.optimization import Optimization
 
 
 class SentimentModule(L.LightningModule):
-    """Trains a RecurrentClassifier with cross-entropy.
+    """Trains a TextClassifier with cross-entropy.
 
-    The three arguments hold the settings of `RecurrentClassifier`, `Optimization` and
+    The three arguments hold the settings of `TextClassifier`, `Optimization` and
     `Regularization`. Validation and test steps return the loss and, for the callbacks, the
     probability [B] of the positive label.
     """
@@ -34,7 +34,7 @@ class SentimentModule(L.LightningModule):
     ) -> None:
         super().__init__()
         self.save_hyperparameters(logger=False)  # the run logs them once, with its final metrics
-        self.classifier = RecurrentClassifier(**classifier)
+        self.classifier = TextClassifier(**classifier)
         self.optimization = Optimization(**optimization)
         self.regularization = Regularization(**regularization)
         self.train_loss = MeanLoss(synced_in_steps=True)
@@ -44,7 +44,7 @@ class SentimentModule(L.LightningModule):
         self.test_metrics = classification_metrics("test")
 
     @property
-    def network(self) -> RecurrentClassifier:
+    def network(self) -> TextClassifier:
         """What is exported."""
         return self.classifier
 
@@ -72,10 +72,16 @@ class SentimentModule(L.LightningModule):
         metrics.update(probabilities, batch.labels)
         is_training = stage == "train"
         mean_loss(loss, len(batch.lengths))
+        logger = False if is_after_fit(self._trainer) else None  # None is the default
         self.log(
-            f"{stage}/loss", mean_loss, on_step=is_training, on_epoch=True, prog_bar=is_training
+            f"{stage}/loss",
+            mean_loss,
+            on_step=is_training,
+            on_epoch=True,
+            prog_bar=is_training,
+            logger=logger,
         )
-        self.log_dict(metrics, on_step=False, on_epoch=True)
+        self.log_dict(metrics, on_step=False, on_epoch=True, logger=logger)
         return {"loss": loss, "probabilities": probabilities}
 
     def configure_optimizers(self) -> OptimizerLRScheduler:

@@ -5,23 +5,36 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-_SIZES = ("cell", "embedding_dim", "hidden_size", "num_layers")
+from nsmc.runtime.encoders import encoder_settings
+from nsmc.runtime.encoders.settings import needed_settings
 
 
 def check_shape(ours: Mapping[str, Any], theirs: Mapping[str, Any], name: str) -> None:
     """Check the settings of an encoder against those of one that is called `name`.
 
-    One direction can start from both. Raises ValueError that names the settings that are needed.
+    Raises ValueError that names the settings that are needed.
     """
     if ours["embedding_rank"] is not None:
         raise ValueError(f"init_from={name}: needs model.embedding_rank=null")
-    # Of several layers the second reads both directions, so none can be left out.
-    is_free = theirs["num_layers"] == 1 and not ours["bidirectional"]
-    keys = _SIZES if is_free else (*_SIZES, "bidirectional")
-    if needed := [
-        f"model.{key}={str(theirs[key]).lower()}" for key in keys if ours[key] != theirs[key]
-    ]:
-        raise ValueError(f"init_from={name}: that bundle needs {' '.join(needed)}")
+    needed = needed_settings(encoder_settings(ours), encoder_settings(theirs))
+    if ours["embedding_dim"] != theirs["embedding_dim"]:
+        needed["embedding_dim"] = theirs["embedding_dim"]
+    if needed:
+        raise ValueError(f"init_from={name}: that bundle needs {' '.join(_overrides(needed))}")
+
+
+def _overrides(settings: Mapping[str, Any]) -> list[str]:
+    """What is typed for some settings of the model."""
+    return [
+        f"model={value}" if key == "architecture" else f"model.{key}={_typed(value)}"
+        for key, value in settings.items()
+    ]
+
+
+def _typed(value: Any) -> str:
+    if isinstance(value, tuple | list):
+        return f"[{','.join(map(_typed, value))}]"
+    return str(value).lower()
 
 
 def weights_alone(checkpoint: str) -> str:

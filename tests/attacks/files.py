@@ -247,7 +247,7 @@ def recorded_runs(folder: Path) -> None:
         run = folder / f"run-{accuracy}"
         run.mkdir(parents=True)
         record = (
-            '{"status": "%s", "signature": "%s", "config": {"model": {"cell": "gru"}}, '
+            '{"status": "%s", "signature": "%s", "config": {"model": {"architecture": "gru"}}, '
             '"metrics": {"val/accuracy": %s}}'
         )
         status = "running" if accuracy == 0.7 else "finished"

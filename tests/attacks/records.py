@@ -23,13 +23,14 @@ import torch
 
 from nsmc.config.errors import describe
 from nsmc.config.schema import RunConfig, check_config
-from nsmc.reports.runs import read_runs
+from nsmc.reports.records import read_runs
 from nsmc.runs import rerun
+from nsmc.runs.corpus_files import corpus_fingerprint
 from nsmc.runs.job import run_job
 from nsmc.runs.record import read_record, state_of
 from nsmc.runs.resume import folder_to_resume, resumed_config
-from nsmc.runs.signature import corpus_fingerprint, signature
-from nsmc.sweeps.estimate import seconds_by_shape
+from nsmc.runs.signature import signature
+from nsmc.sweeps.dry_run import seconds_by_shape
 from nsmc.sweeps.plan import record_refused, runs_by_signature
 from nsmc.sweeps.study import Study
 from tests.attacks.common import NSMC, TRAIN, Tally, ended
@@ -123,7 +124,7 @@ def _records(tally: Tally, scratch: Path, run: Path) -> None:
                 "estimate": lambda: seconds_by_shape(scratch / "outputs"),
                 "report": lambda: read_runs([sweep]),
                 "resume": lambda: folder_to_resume(str(folder), None, [], sweep),
-                "resumed": lambda: resumed_config(folder, typed, [], lambda _: typed),
+                "resumed": lambda: resumed_config(folder, typed, []),
                 "rerun": lambda: rerun.rerun(folder, runs=scratch / "again"),
                 "refused": lambda: record_refused([], sweep),
             }
@@ -149,9 +150,11 @@ def _all(actions: dict[str, Callable[[], Any]]) -> None:
 def _commands(tally: Tally, scratch: Path, run: Path) -> None:
     owned = scratch / "owned"
     record = json.loads((run / "run.json").read_text(encoding="utf-8"))
-    steps = [{"name": "a", "overrides": [f"+hydra.callbacks.x={EVIL % owned}"], "pinned": []}]
-    recipe = {**record["config"], "recipe": steps}
-    unfinished = {**record, "status": "interrupted", "config": recipe}
+
+    def unfinished(step: dict[str, Any], override: str = "seed=7") -> dict[str, Any]:
+        config = {**record["config"], "recipe": {"steps": {"a": step}}}
+        return {**record, "status": "interrupted", "config": config, "overrides": [override]}
+
     foreign = scratch / "foreign"
     (foreign / ".hydra").mkdir(parents=True)
     for override in (
@@ -168,15 +171,32 @@ def _commands(tally: Tally, scratch: Path, run: Path) -> None:
         "=",
         "(" * 3000,
     ):
-        content = {**unfinished, "overrides": [override]}
-        (foreign / "run.json").write_text(json.dumps(content), encoding="utf-8")
-        found = ended([*TRAIN, f"resume={foreign}"], scratch)
-        tally.case(
-            f"recipe {override[:40]}", found.is_one_line and not owned.exists(), found.stderr
-        )
+        content = unfinished({"init_from": "./nowhere"}, override)
+        _resumes_nothing(tally, foreign, content, f"recipe {override[:40]}", owned)
+    target = {"_target_": "setuptools._distutils.spawn.spawn", "cmd": ["touch", str(owned)]}
+    for step in (
+        {"+hydra": {"callbacks": {"x": target}}},
+        {"hydra": {"callbacks": {"x": target}}},
+        {"hydra.searchpath": ["file:///tmp"]},
+        {"defaults": {"hydra/launcher": "joblib"}},
+        {"defaults": {"data": "../../../../tmp/evil"}},
+        {"defaults": {"data": target}},
+        {"data": {"root": "${oc.env:HOME}"}},
+        {"data": {"cache_dir": str(scratch / "elsewhere")}},
+        {f"data.name=x +hydra.callbacks.x={EVIL % owned}": "y"},
+    ):
+        _resumes_nothing(tally, foreign, unfinished(step), f"step {step}"[:60], owned)
     shutil.copytree(run / "bundle", foreign / "bundle")
     _fetching(tally, scratch, record, foreign)
     _pipes(tally, scratch, foreign)
+
+
+def _resumes_nothing(
+    tally: Tally, foreign: Path, content: dict[str, Any], name: str, owned: Path
+) -> None:
+    (foreign / "run.json").write_text(json.dumps(content), encoding="utf-8")
+    result = ended([*TRAIN, f"resume={foreign}"], foreign.parent)
+    tally.case(name, result.is_one_line and not owned.exists(), result.stderr)
 
 
 def _fetching(tally: Tally, scratch: Path, record: dict[str, Any], foreign: Path) -> None:
@@ -241,7 +261,7 @@ def _studies(tally: Tally, scratch: Path, run: Path) -> None:
     owned, victim = scratch / "owned", _victim(scratch)
     config = json.loads((run / "run.json").read_text(encoding="utf-8"))["config"]
     space = {"model.lr": {"low": 0.001, "high": 0.01}, "model.hidden_size": [4, 8]}
-    search = {"trials": 3, "at_once": 1, "sampler": "tpe", "pruner": "median", "trial": None}
+    search = {"trials": 3, "n_jobs": 1, "sampler": "tpe", "pruner": "median", "trial": None}
     config["search"] = {**search, "startup_trials": 1, "space": space}
     checked = check_config(config)
     assert checked.search is not None

@@ -20,7 +20,8 @@ from nsmc.runtime import recurrence
 from nsmc.runtime.loading import Bundle, read_bundle
 from nsmc.runtime.parallel import mapped
 from nsmc.runtime.predictor import Predictor
-from nsmc.training.classifier import RecurrentClassifier, pad
+from nsmc.training.padding import pad
+from tests.bundles import classifier_like
 
 SINGLE_REVIEWS = 1_000
 BATCH = 128
@@ -123,16 +124,7 @@ def through_onnxruntime(bundle: Bundle, cores: int) -> Answer:
 
 def through_torch(bundle: Bundle, cores: int) -> Answer:
     torch.set_num_threads(cores)
-    config = bundle.config
-    classifier = RecurrentClassifier(
-        vocab_size=config.vocab_size,
-        cell=config.cell,
-        embedding_dim=config.embedding_dim,
-        hidden_size=config.hidden_size,
-        num_layers=config.num_layers,
-        bidirectional=config.bidirectional,
-        pooling=config.pooling,
-    ).eval()  # the weights make no difference to the time
+    classifier = classifier_like(bundle.config).eval()  # the weights make no difference to the time
 
     def logits(token_ids: list[list[int]]) -> Any:
         with torch.inference_mode():

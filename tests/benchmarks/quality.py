@@ -23,7 +23,7 @@ SEEDS = (1, 2, 3)
 BLOG_EPOCHS = 2
 
 # A language model of the training reviews alone, three times over, at a quarter of the scores.
-_SHORT = ("data.unlabelled=false", "trainer.max_epochs=3", "model.negatives=512")
+_SHORT = ("data.unlabelled=false", "trainer.max_epochs=3", "model.num_sampled=512")
 
 # What each entry runs, one process after the other; "{before}" is the folder of the one before.
 ENTRIES: dict[str, tuple[tuple[str, ...], ...]] = {

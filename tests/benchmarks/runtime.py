@@ -10,7 +10,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -19,9 +18,9 @@ from nsmc.data.corpus import read_reviews
 from nsmc.runtime.bundle import TOKENIZER_FILE, write_bundle
 from nsmc.runtime.choosing import BOXED
 from nsmc.runtime.loading import read_bundle
-from nsmc.training.classifier import RecurrentClassifier
 from tests.benchmarks.common import PROJECT, row, timed_process
 from tests.benchmarks.rivals import train_fasttext
+from tests.bundles import changed, classifier_like
 
 MANY_REVIEWS = 20_000
 PROCESSES = 7
@@ -52,9 +51,9 @@ def drop_library_settings() -> None:
 def random_bundle(cell: str, folder: Path) -> None:
     """The blog's shape, with the tokenizer that comes with the package."""
     torch.manual_seed(0)
-    bundle_config = replace(
+    bundle_config = changed(
         read_bundle(BOXED).config,
-        cell=cell,
+        architecture=cell,
         embedding_dim=128,
         hidden_size=128,
         num_layers=1,
@@ -62,16 +61,7 @@ def random_bundle(cell: str, folder: Path) -> None:
         pooling="last",
         dtype="float32",
     )
-    classifier = RecurrentClassifier(
-        vocab_size=bundle_config.vocab_size,
-        cell=cell,
-        embedding_dim=128,
-        hidden_size=128,
-        num_layers=1,
-        bidirectional=False,
-        pooling="last",
-    )
-    tensors = classifier.bundle_tensors()
+    tensors = classifier_like(bundle_config).bundle_tensors()
     write_bundle(folder, bundle_config, tensors, BOXED / TOKENIZER_FILE, "")
 
 

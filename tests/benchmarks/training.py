@@ -154,7 +154,7 @@ def train_default(each: RunConfig) -> tuple[float, float]:
         trainer.fit(module, loader)
     weights = sum(
         parameter.numel()
-        for name, parameter in module.classifier.recurrence.named_parameters()
+        for name, parameter in module.classifier.text_encoder.encoder.named_parameters()
         if "weight" in name
     )
     return meter.reviews / meter.seconds, 6 * weights * meter.tokens / meter.seconds

@@ -13,7 +13,7 @@ request = json.load(sys.stdin)
 bundle = Path(request["bundle"])
 config = json.loads((bundle / "config.json").read_text(encoding="utf-8"))
 weights = candle.utils.load_safetensors(str(bundle / "nsmc.safetensors"))
-cell, hidden = config["cell"], config["hidden_size"]
+cell, hidden = config["architecture"], config["hidden_size"]
 
 
 def sigmoid(x):

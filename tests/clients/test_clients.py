@@ -16,7 +16,7 @@ import pytest
 from nsmc.conversion.graph import onnx_model
 from nsmc.data.corpus import read_reviews
 from nsmc.data.tokenizer import save_tokenizer, train_tokenizer
-from nsmc.runtime.bundle import POOLINGS, BundleConfig, expected_shapes, write_bundle
+from nsmc.runtime.bundle import POOLINGS, expected_shapes, write_bundle
 from nsmc.runtime.loading import Bundle
 from nsmc.runtime.predictor import Predictor, softmax
 from nsmc.runtime.vectors import PROBES
@@ -81,8 +81,8 @@ def tokenizer_file(
 
 
 def bundle_of(folder: Path, cell: str, tokenizer_file: Path) -> Path:
-    config = BundleConfig(
-        cell=cell,
+    config = config_of(
+        architecture=cell,
         vocab_size=len(json.loads(tokenizer_file.read_text())["model"]["vocab"]),
         embedding_dim=24,
         hidden_size=32,
@@ -120,7 +120,7 @@ def test_openvino_computes_the_same_probabilities_whatever_the_padding(
     expected = []
     for pooling, num_layers, bidirectional in product(POOLINGS, (1, 2), (False, True)):
         config = config_of(
-            cell=cell, pooling=pooling, num_layers=num_layers, bidirectional=bidirectional
+            architecture=cell, pooling=pooling, num_layers=num_layers, bidirectional=bidirectional
         )
         bundle = Bundle(config, random_tensors(config), TOKENIZER)
         model = tmp_path / f"{len(requests)}.onnx"

@@ -28,7 +28,7 @@ every_form = pytest.mark.parametrize("form", ["float16", "float32", "onnx"])
 
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
-    return random_bundle(tmp_path / "bundle", "# A card\n", cell="lstm", pooling="max_mean")
+    return random_bundle(tmp_path / "bundle", "# A card\n", architecture="lstm", pooling="max_mean")
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -14,9 +14,9 @@ import pytest
 from nsmc.conversion.convert import convert
 from nsmc.conversion.graph import onnx_model
 from nsmc.runtime.bundle import CONFIG_FILE, ONNX_FILE, POOLINGS, TOKENIZER_FILE
+from nsmc.runtime.encoders import ENCODERS
 from nsmc.runtime.loading import Bundle
 from nsmc.runtime.predictor import Predictor, softmax
-from nsmc.runtime.recurrence import CELLS
 from tests.bundles import TOKENIZER, config_of, random_bundle, random_tensors
 
 TOLERANCE = 1e-5
@@ -59,7 +59,7 @@ def twins(scale: float = 0.6, **changes: object) -> tuple[Predictor, onnxruntime
 
 every_network = pytest.mark.parametrize(
     ("cell", "pooling", "num_layers", "bidirectional"),
-    list(product(sorted(CELLS), POOLINGS, (1, 2), (False, True))),
+    list(product(sorted(ENCODERS), POOLINGS, (1, 2), (False, True))),
 )
 
 
@@ -68,7 +68,7 @@ def test_its_probabilities_are_the_predictor_s(
     cell: str, pooling: str, num_layers: int, bidirectional: bool
 ) -> None:
     predictor, session = twins(
-        cell=cell, pooling=pooling, num_layers=num_layers, bidirectional=bidirectional
+        architecture=cell, pooling=pooling, num_layers=num_layers, bidirectional=bidirectional
     )
     reviews = [[], [5], *random_reviews(2_000, longest=30), [], [7, 7]]
     expected = softmax(predictor.logits(reviews))
@@ -83,7 +83,7 @@ def test_padding_changes_nothing_whatever_is_in_it(
     cell: str, pooling: str, num_layers: int, bidirectional: bool
 ) -> None:
     _, session = twins(
-        cell=cell, pooling=pooling, num_layers=num_layers, bidirectional=bidirectional
+        architecture=cell, pooling=pooling, num_layers=num_layers, bidirectional=bidirectional
     )
     reviews = [[], *random_reviews(20, longest=12)]
     expected = answers(session, reviews)
@@ -92,11 +92,11 @@ def test_padding_changes_nothing_whatever_is_in_it(
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize(("cell", "pooling"), list(product(sorted(CELLS), POOLINGS)))
+@pytest.mark.parametrize(("cell", "pooling"), list(product(sorted(ENCODERS), POOLINGS)))
 def test_one_review_alone_gets_the_answer_that_it_gets_among_others(
     cell: str, pooling: str
 ) -> None:
-    predictor, session = twins(cell=cell, pooling=pooling, bidirectional=True, num_layers=2)
+    predictor, session = twins(architecture=cell, pooling=pooling, bidirectional=True, num_layers=2)
     for review in [[5], [0], *random_reviews(20, longest=64)]:
         if review:
             found = answers(session, [review])
@@ -109,7 +109,7 @@ def test_reviews_without_a_token_and_no_review_at_all_are_answered_too(
     cell: str, pooling: str, num_layers: int, bidirectional: bool
 ) -> None:
     predictor, session = twins(
-        cell=cell, pooling=pooling, num_layers=num_layers, bidirectional=bidirectional
+        architecture=cell, pooling=pooling, num_layers=num_layers, bidirectional=bidirectional
     )
     for padding in (0, 1, 5):
         found = answers(session, [[], []], padding)
@@ -123,7 +123,7 @@ def test_what_is_no_token_s_id_and_lengths_beyond_the_row_are_refused(
     cell: str, pooling: str, num_layers: int, bidirectional: bool
 ) -> None:
     _, session = twins(
-        cell=cell, pooling=pooling, num_layers=num_layers, bidirectional=bidirectional
+        architecture=cell, pooling=pooling, num_layers=num_layers, bidirectional=bidirectional
     )
     for token_ids, lengths in (([[5, V]], [2]), ([[5, 6]], [3]), ([[5, 6], [5, 6]], [2, -1])):
         feed = {"token_ids": np.array(token_ids), "lengths": np.array(lengths, np.int32)}
@@ -131,9 +131,9 @@ def test_what_is_no_token_s_id_and_lengths_beyond_the_row_are_refused(
             session.run(None, feed)
 
 
-@pytest.mark.parametrize(("cell", "pooling"), list(product(sorted(CELLS), POOLINGS)))
+@pytest.mark.parametrize(("cell", "pooling"), list(product(sorted(ENCODERS), POOLINGS)))
 def test_wide_weights_that_saturate_the_gates_are_no_trouble(cell: str, pooling: str) -> None:
-    predictor, session = twins(scale=5, cell=cell, pooling=pooling)
+    predictor, session = twins(scale=5, architecture=cell, pooling=pooling)
     reviews = random_reviews(50, longest=20)
     expected = softmax(predictor.logits(reviews))
     np.testing.assert_allclose(answers(session, reviews), expected, rtol=0, atol=1e-3)

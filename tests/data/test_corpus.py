@@ -45,6 +45,12 @@ def test_ids_stay_with_their_reviews(tmp_path: Path) -> None:
     assert (taken.ids, taken.texts) == (["x9", "7"], ["b", "a"])
 
 
+def test_ids_are_left_out_where_nobody_needs_them(tmp_path: Path) -> None:
+    reviews = read_reviews(written(tmp_path, HEADER + "7\ta\t1\nx9\tb\t0\n"), keep_ids=False)
+    assert reviews.ids == []
+    assert reviews.take(np.array([1])).texts == ["b"]
+
+
 @pytest.mark.parametrize("header", ["id\tdocument", "document\tid", "id\tstars\tdocument"])
 def test_unlabelled_reviews_need_no_labels(tmp_path: Path, header: str) -> None:
     row = {"id": "7", "document": '"""좋다"""', "stars": "3"}

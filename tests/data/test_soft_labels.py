@@ -9,9 +9,10 @@ import nsmc.data.soft_labels
 from nsmc.data.corpus import Reviews
 from nsmc.data.soft_labels import Distillation, soft_labels, teacher_digest, write_soft_labels
 from nsmc.data.tokenizer import save_tokenizer, train_tokenizer
-from nsmc.runtime.bundle import BundleConfig, expected_shapes, write_bundle
+from nsmc.runtime.bundle import expected_shapes, write_bundle
 from nsmc.runtime.choosing import bundle_folder
 from nsmc.runtime.predictor import Predictor
+from tests.bundles import config_of
 
 TEXTS = ["정말 재밌는 영화", "너무 지루하다", "최고 👍 ㅋㅋㅋ", "돈이 아깝다"]
 REVIEWS = Reviews(TEXTS, np.array([1, 0, 1, 0], np.int8), ids=["7", "8", "9", "10"])
@@ -105,8 +106,8 @@ def bundle(folder: Path, seed: int = 0) -> Path:
     folder.parent.mkdir(parents=True, exist_ok=True)
     tokenizer_file = folder.parent / "trained.json"
     save_tokenizer(tokenizer, tokenizer_file)
-    config = BundleConfig(
-        cell="gru",
+    config = config_of(
+        architecture="gru",
         vocab_size=tokenizer.get_vocab_size(),
         embedding_dim=3,
         hidden_size=4,

@@ -1,10 +1,13 @@
-"""Run records, as jobs write them, of many settings and all kinds of outcomes."""
+"""Makes run records, as jobs write them: of many settings, tasks and outcomes."""
 
 import json
 import math
 import random
 from pathlib import Path
 from typing import Any
+
+from nsmc.reports.leaderboard import Leaderboard, leaderboard
+from nsmc.reports.records import Run, read_runs
 
 FINGERPRINT = "f1" * 32
 
@@ -23,7 +26,7 @@ def config(**changes: Any) -> dict[str, Any]:
             "batch_size": 512,
         },
         "model": {
-            "cell": "gru",
+            "architecture": "gru",
             "embedding_dim": 128,
             "hidden_size": 128,
             "bidirectional": False,
@@ -31,7 +34,7 @@ def config(**changes: Any) -> dict[str, Any]:
             "lr": 0.004,
         },
         "trainer": {"max_epochs": 6, "gradient_clip_val": 1.0, "log_every_n_steps": 50},
-        "callbacks": {"checkpoint": {"monitor": "val/accuracy"}, "seconds_between_lines": 30.0},
+        "callbacks": {"checkpoint": {"monitor": "val/accuracy"}, "log_interval_seconds": 30.0},
         "logger": {"tensorboard": True, "csv": True},
         "seed": 1,
         "ckpt_path": None,
@@ -81,25 +84,52 @@ def write(folder: Path, content: dict[str, Any]) -> Path:
     return folder
 
 
+def runs_of(folder: Path, *records: dict[str, Any]) -> list[Run]:
+    """Write records into folders 0, 1, … and read them."""
+    for index, content in enumerate(records):
+        write(folder / f"{index}", content)
+    runs, problems = read_runs([folder])
+    assert not problems
+    return runs
+
+
+def board_of(folder: Path, *records: dict[str, Any]) -> Leaderboard:
+    return leaderboard(runs_of(folder, *records))
+
+
+def mixed() -> list[dict[str, Any]]:
+    """Records of all three tasks; each has its own settings that differ."""
+    language_models = [record(None, task="pretrain", model__hidden_size=h) for h in (64, 128)]
+    for content, loss in zip(language_models, (7.5, 7.0), strict=True):
+        content["config"]["callbacks"]["checkpoint"]["monitor"] = "val/loss"
+        content["metrics"]["val/loss"] = loss
+    return [
+        record(0.8, task="classify", model__architecture="lstm"),
+        *language_models,
+        record(0.9, task="linear", linear={"ngram_max": 6}, model__lr=1.0),
+        {**record(0.7, task="linear", linear={"ngram_max": 4}), "bundle_bytes": 0},
+    ]
+
+
 def write_many(folder: Path, count: int) -> None:
-    """A search's runs and their likes: cells, sizes and rates, three seeds, some that failed."""
+    """Runs like a search's: of many cells, sizes and rates, three seeds each; some failed."""
     chance = random.Random(0)
-    for place in range(count):
-        setting, seed = divmod(place, 3)
+    for index in range(count):
+        setting, seed = divmod(index, 3)
         made = _random_record(random.Random(setting), chance, seed)
-        if place % 25 == 7:
+        if index % 25 == 7:
             made |= {"status": "failed", "metrics": {}, "error": "CUDA out of memory: 2.1 GiB"}
-        elif place % 25 == 16:
+        elif index % 25 == 16:
             made |= {"status": "interrupted", "metrics": {}}
-        elif place % 25 == 21:
+        elif index % 25 == 21:
             made |= {"status": "pruned", "metrics": {}}
-        write(folder / f"{place}_{made['config']['model']['cell']}_seed-{seed}", made)
+        write(folder / f"{index}_{made['config']['model']['architecture']}_seed-{seed}", made)
 
 
 def _random_record(setting: random.Random, chance: random.Random, seed: int) -> dict[str, Any]:
     cell, hidden = setting.choice(["gru", "lstm"]), setting.choice([32, 64, 128, 256])
     rate, dropout = 10 ** setting.uniform(-4, -1.5), setting.choice([0.0, 0.2, 0.4])
-    names: dict[str, Any] = {"model__cell": cell, "model__hidden_size": hidden}
+    names: dict[str, Any] = {"model__architecture": cell, "model__hidden_size": hidden}
     made = record(seed=seed, model__lr=rate, model__dropout=dropout, **names)
     peak = 0.84 + 0.01 * math.log2(hidden / 32) - 0.02 * abs(math.log10(rate / 0.004))
     accuracies = [

@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 
+from nsmc.config.overrides import as_overrides
 from nsmc.config.schema import check_config
+from nsmc.config.steps import RecipeConfig
 from nsmc.runs.foreign import (
     check_own_files,
+    check_recorded_steps,
+    files_of,
     harmless_overrides,
     recorded_overrides,
-    with_files_of,
     with_own_files,
 )
 
@@ -21,9 +24,11 @@ SPAWN = "{_target_: setuptools._distutils.spawn.spawn, cmd: [touch, owned]}"
 
 
 def test_choices_of_groups_and_plain_values_of_known_keys_are_taken() -> None:
-    own = ["experiment=best", "data=nsmc", "variant=null", "seed=7", "data.root='/가, 나'"]
-    own += ["data.labels=[a,b]", "callbacks.checkpoint.minutes=null", "logger=none"]
+    own = ["experiment=best", "data=nsmc", "ablation=null", "seed=7", "data.root='/가, 나'"]
+    own += ["data.labels=[a,b]", "callbacks.checkpoint.every_n_minutes=null", "logger=none"]
+    own += ["model.lr=0.01", "data.name='1'", "data.tokenizer=null"]
     about_the_command = ["hydra.run.dir=x", "hydra/launcher=joblib", "resume=y", "sweep.name=z"]
+    about_the_command += [f"recipe=[{SPAWN}]", "recipe.steps.student.seed=2"]
     record = {"overrides": [*own, *about_the_command]}
     assert recorded_overrides(record) == harmless_overrides(record) == own
     assert recorded_overrides({}) == []
@@ -35,7 +40,6 @@ def test_choices_of_groups_and_plain_values_of_known_keys_are_taken() -> None:
         f"+hydra.callbacks.x={SPAWN}",
         f"++hydra.job_logging.x={SPAWN}",
         f"data={SPAWN}",
-        f"recipe=[{SPAWN}]",
         "+seed=7",
         "++seed=7",
         "~data",
@@ -87,10 +91,24 @@ def test_a_recipe_that_goes_on_has_the_files_of_its_checked_configuration(
 ) -> None:
     own = check_config(composed("data=nsmc")).data
     foreign = with_own_files(own.model_copy(update={"root": "/else, where"}), own)
-    overrides = with_files_of(foreign, ["test=false", "data.root=/x", "data.cache_dir=/y"])
-    config = check_config(composed(*overrides))
+    typed = {"test": False, "data.root": "/x", "data.unlabelled_file": "../y"}
+    config = check_config(composed(*as_overrides({**typed, **files_of(foreign)})))
     assert not config.test
     assert config.data == foreign
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        *({"data": {key: "/x"}} for key in ("root", "train_file", "unlabelled_file", "cache_dir")),
+        {"data": {"unlabelled_archive": "http://example.org"}},
+        {"defaults": {"data": "nsmc"}},
+    ],
+)
+def test_a_recorded_step_has_no_corpus_of_its_own(step: dict[str, Any]) -> None:
+    check_recorded_steps(RecipeConfig(steps={"a": {"data": {"split_seed": 3}}}))
+    with pytest.raises(ValueError, match=r"recipe, step a: data.*: not taken over from a run"):
+        check_recorded_steps(RecipeConfig(steps={"a": step}))
 
 
 @pytest.mark.parametrize("place", ["train.log", ".hydra/config.yaml", "checkpoints"])

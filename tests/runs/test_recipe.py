@@ -10,13 +10,17 @@ from typing import Any
 
 import pytest
 from filelock import FileLock
+from hydra import initialize_config_dir
 
-from nsmc.config.schema import RunConfig, StepConfig, check_config
+from nsmc.config import composition
+from nsmc.config.overrides import typed_for_steps
+from nsmc.config.schema import RunConfig, check_config
+from nsmc.config.steps import RecipeConfig
 from nsmc.runs import recipe
 from nsmc.runs.job import run_job
 from nsmc.runs.leakage import check_held_out
-from nsmc.runs.recipe import check_steps, free_overrides, run_recipe, step_overrides
-from nsmc.runs.record import BusyError, maker, read_record, write_record
+from nsmc.runs.recipe import check_steps, run_recipe
+from nsmc.runs.record import BusyError, final_step_config, read_record, write_record
 from nsmc.runs.run import run_in_subprocess
 from nsmc.runtime.choosing import BOXED
 from nsmc.runtime.loading import read_bundle
@@ -25,12 +29,13 @@ from tests.commands import PROJECT, run, run_anew, write_corpus
 Composed = Callable[..., dict[str, Any]]
 Steps = Callable[..., dict[str, Any]]
 
-PRETRAIN = ["task=pretrain", "callbacks.checkpoint.monitor=val/loss"]
-LINEAR = ["experiment=linear", "data.unlabelled=false"]
-STEPS: list[dict[str, Any]] = [
-    {"name": "first", "overrides": PRETRAIN, "pinned": ["seed=1"]},
-    {"name": "second", "overrides": ["init_from={first}"]},
-]
+FIRST: dict[str, Any] = {
+    "task": "pretrain",
+    "callbacks": {"checkpoint": {"monitor": "val/loss"}},
+    "seed": 1,
+}
+SECOND: dict[str, Any] = {"init_from": "first"}
+STEPS: dict[str, Any] = {"first": FIRST, "second": SECOND}
 
 
 class Launcher:
@@ -82,10 +87,8 @@ def adopted(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 def run_steps(
     composed: Composed, launch: Launcher, tmp_path: Path
 ) -> Callable[..., dict[str, Any]]:
-    def run_steps(
-        folder: str, *overrides: str, steps: list[dict[str, Any]] = STEPS
-    ) -> dict[str, Any]:
-        config = check_config({**composed("data=sample", *overrides), "recipe": steps})
+    def run_steps(folder: str, *overrides: str, steps: dict[str, Any] = STEPS) -> dict[str, Any]:
+        config = check_config({**composed("data=sample", *overrides), "recipe": {"steps": steps}})
 
         def compose_step(of_step: Sequence[str]) -> RunConfig:
             return check_config(composed("data=sample", "data.split_seed=3", *of_step))
@@ -101,10 +104,10 @@ def test_the_steps_run_in_order_and_the_last_ones_bundle_is_the_result(
     record = run_steps("run", "experiment=blog")
     assert launch.names == ["first", "second"]
     (first, _), (second, overrides) = launch.asked
-    assert overrides == [f"init_from='{first}'"]
+    assert overrides == [f"init_from={first}"]
     assert adopted == [second / "bundle"]
     assert record["metrics"] == {"val/accuracy": 0.5}
-    assert record["made_by"] == {"overrides": overrides}
+    assert record["final_step_config"] == {"overrides": overrides}
     assert record["seconds"] == 4
     assert read_record(tmp_path / "run") == json.loads(json.dumps(record))
 
@@ -122,13 +125,14 @@ def test_what_is_done_is_skipped_and_what_failed_is_run_again(
     assert launch.names == ["first", "second", "second"]
 
 
-def test_another_setting_makes_other_steps_but_not_where_it_is_pinned(
+def test_another_seed_makes_other_steps_but_not_where_a_step_has_its_own(
     run_steps: Steps, launch: Launcher
 ) -> None:
     run_steps("a", "seed=7")
     run_steps("b", "seed=8")
     assert launch.names == ["first", "second", "second"]
-    assert [overrides[-1] for _, overrides in launch.asked] == ["seed=1", "seed=7", "seed=8"]
+    seeds = [[one for one in asked if one.startswith("seed")] for _, asked in launch.asked]
+    assert seeds == [["seed=1"], ["seed=7"], ["seed=8"]]
 
 
 def test_what_changes_no_result_runs_nothing_again(run_steps: Steps, launch: Launcher) -> None:
@@ -141,15 +145,8 @@ def test_a_step_that_is_changed_is_run_again_with_all_that_build_on_it(
     run_steps: Steps, launch: Launcher
 ) -> None:
     run_steps("a")
-    changed = {**STEPS[0], "overrides": [*PRETRAIN, "model.lr=0.5"]}
-    run_steps("b", steps=[changed, STEPS[1]])
+    run_steps("b", steps={**STEPS, "first": {**FIRST, "model": {"lr": 0.5}}})
     assert launch.names == ["first", "second", "first", "second"]
-
-
-def test_a_users_overrides_come_after_the_steps_and_before_the_pinned_ones() -> None:
-    step = StepConfig(name="a", overrides=["x={earlier}"], pinned=["seed=1"])
-    found = step_overrides(step, ["trainer.max_epochs=1"], {"earlier": Path("/a b")})
-    assert found == ["x='/a b'", "trainer.max_epochs=1", "seed=1"]
 
 
 @pytest.mark.parametrize(
@@ -157,7 +154,7 @@ def test_a_users_overrides_come_after_the_steps_and_before_the_pinned_ones() -> 
 )
 def test_what_a_recipe_is_about_cannot_be_overridden(override: str) -> None:
     with pytest.raises(ValueError, match=override.split("=")[0]):
-        free_overrides(["experiment=best", override])
+        typed_for_steps(["experiment=best", override])
 
 
 def test_a_real_recipe_of_all_kinds_of_steps_ends_with_a_bundle(tmp_path: Path) -> None:
@@ -177,7 +174,7 @@ def test_a_real_recipe_of_all_kinds_of_steps_ends_with_a_bundle(tmp_path: Path) 
         "encoder",
         "teacher-gru",
         "teacher-gru-again",
-        "teacher-letters",
+        "teacher-ngrams",
         "assistant",
         "small-encoder",
         "student",
@@ -198,8 +195,11 @@ def test_a_recipe_that_ends_with_a_linear_classifier_is_a_teacher(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, composed: Composed
 ) -> None:
     monkeypatch.setattr(recipe, "RESULTS", tmp_path / "recipes")
-    steps = [{"name": "letters", "overrides": [*LINEAR, "data.split_seed=3"]}]
-    config = check_config({**composed("data=sample"), "recipe": steps})
+    step = {
+        "defaults": {"experiment": "linear"},
+        "data": {"unlabelled": False, "split_seed": 3},
+    }
+    config = check_config({**composed("data=sample"), "recipe": {"steps": {"ngrams": step}}})
 
     def compose_step(overrides: Sequence[str]) -> RunConfig:
         return check_config(composed("data=sample", *overrides))
@@ -208,35 +208,38 @@ def test_a_recipe_that_ends_with_a_linear_classifier_is_a_teacher(
         return run_job(compose_step(overrides), folder, "command", overrides)
 
     record = run_recipe(config, tmp_path / "run", "command", [], launch, compose_step)
-    (place,) = (tmp_path / "recipes").iterdir()
+    (folder,) = (tmp_path / "recipes").iterdir()
     labels = (tmp_path / "run" / "soft_labels.tsv").read_bytes()
-    assert labels == (place / "soft_labels.tsv").read_bytes()
+    assert labels == (folder / "soft_labels.tsv").read_bytes()
     student = f"distill.teachers=[{tmp_path}/run]"
     taught = check_config(composed("data=sample", "experiment=distill", student))
     with pytest.raises(ValueError, match=r"set data\.split_seed=3"):
         check_held_out(taught, record["corpus_fingerprint"])
 
 
-def test_what_the_two_best_recipes_have_in_common_is_trained_once(composed: Composed) -> None:
-    small, large = (composed(f"experiment={name}")["recipe"] for name in ("best", "larger"))
+def steps_of(composed: Composed, experiment: str) -> dict[str, Any]:
+    recipe = check_config(composed(f"experiment={experiment}")).recipe
+    assert recipe
+    return recipe.values()
 
-    assert [step for step in small if step in large] == large[:-1]
-    assert {small[-1]["name"], large[-1]["name"]} == {"student", "larger"}
-    teachers = [
-        [one for one in step["overrides"] if one.startswith("distill.teachers=")]
-        for step in (small[-1], large[-1])
-    ]
-    assert teachers[0] == teachers[1] != []
+
+def test_what_the_two_best_recipes_have_in_common_is_trained_once(composed: Composed) -> None:
+    small, large = (steps_of(composed, name) for name in ("best", "larger"))
+    shared = small.keys() & large.keys()
+    assert {name: small[name] for name in shared} == {name: large[name] for name in shared}
+    assert (*small,) == (*(name for name in large if name != "larger"), "small-encoder", "student")
+    assert [*large][-1] == "larger"
+    assert small["student"]["distill.teachers"] == large["larger"]["distill.teachers"] != []
 
 
 def test_the_larger_one_has_the_shape_of_the_assistant_it_goes_on_from(composed: Composed) -> None:
-    *_, assistant, larger = composed("experiment=larger")["recipe"]
+    steps = steps_of(composed, "larger")
     shapes = [
-        {one for one in step["overrides"] if one.startswith("model.") and "model.lr" not in one}
-        for step in (assistant, larger)
+        {key: steps[name][key] for key in steps[name] if "model." in key and key != "model.lr"}
+        for name in ("assistant", "larger")
     ]
-    assert assistant["name"] == "assistant" and "init_from={assistant}" in larger["overrides"]
-    assert shapes[0] == shapes[1] != set()
+    assert steps["larger"]["init_from"] == "assistant"
+    assert shapes[0] == shapes[1] != {}
 
 
 @pytest.mark.parametrize("experiment", ["best", "larger"])
@@ -245,8 +248,17 @@ def test_how_the_epoch_is_chosen_is_free_where_there_is_a_choice(
 ) -> None:
     config = check_config(composed(f"experiment={experiment}"))
     assert config.recipe
-    own = free_overrides(["callbacks.checkpoint.monitor=val/accuracy"])
-    check_steps(config.recipe, own, lambda overrides: check_config(composed(*overrides)))
+    typed = typed_for_steps(["callbacks.checkpoint.monitor=val/accuracy"])
+    monitors = {}
+
+    def compose_step(overrides: Sequence[str]) -> RunConfig:
+        step = check_config(composed(*overrides))
+        monitors[step.task, step.data.batch_size] = step.callbacks.checkpoint.monitor
+        return step
+
+    check_steps(config.recipe, typed, compose_step)
+    assert monitors["pretrain", 256] == "val/loss"
+    assert monitors["classify", 512] == "val/accuracy"
 
 
 def test_a_student_is_chosen_by_its_cross_entropy(composed: Composed) -> None:
@@ -256,50 +268,100 @@ def test_a_student_is_chosen_by_its_cross_entropy(composed: Composed) -> None:
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"overrides": ["init_from={encoder}"]}, r"encoder is no earlier step \(these are: first"),
-        ({"overrides": ["init_from={second}"]}, "second is no earlier step"),
-        ({"pinned": ["data.tokenizer={encoder}"]}, "encoder is no earlier step"),
-        ({"overrides": ["model.lr=-1"]}, "model.lr=-1"),
-        ({"overrides": ["model.pooling=median"]}, "model.pooling=median"),
+        ({"init_from": "encoder"}, r"init_from=encoder: no such step \(there are first"),
+        ({"data": {"tokenizer": "encoder"}}, r"no such step .*; a path is written \./encoder"),
+        ({"distill": {"teachers": ["./x", "y.tsv"]}}, r"a path is written \./y\.tsv"),
+        ({"model": {"lr": -1}}, "model.lr=-1"),
+        ({"model": {"hiden_size": 9}}, "hiden_size: no such key; did you mean model.hidden_size"),
+        ({"model": "lstm"}, "a choice is written defaults: {model: NAME}"),
+        ({"defaults": {"model": "transformer"}}, "model=transformer: no such choice"),
+        ({"defaults": {"model": "../lstm"}}, "must be the name of a file in configs/model"),
+        ({"defaults": {"hydra/launcher": "joblib"}}, "hydra/launcher: no such group"),
+        ({"defaults": ["model"]}, "defaults: must be choices from groups"),
+        ({"hydra": {"searchpath": ["x"]}}, r"hydra\.searchpath: no such key"),
+        ({"+seed": 7}, r"\+seed: no such key"),
+        ({"resume": "auto"}, "resume: is of a command and not of a step"),
+        ({"data": {"root": "${oc.env:HOME}"}}, "data.root: must be a plain value"),
         (
-            {"overrides": ["init_from={first}", "model.hidden_size=9"]},
-            "init_from={first}: that bundle needs model.hidden_size=128",
+            {"model": {"hidden_size": 9}},
+            "init_from=first: that bundle needs model.hidden_size=128",
         ),
         (
-            {"overrides": ["init_from={first}", "data.split_seed=4"]},
-            "init_from={first}: has learnt from .*; set data.split_seed=3, which it held out",
+            {"data": {"split_seed": 4}},
+            "init_from=first: has learnt from .*; set data.split_seed=3, which it held out",
         ),
         (
-            {"overrides": ["distill.teachers=[{first}]", "data.validation_fraction=0.2"]},
-            "distill.teachers={first}: a language model, which classifies nothing",
+            {
+                "init_from": None,
+                "distill": {"teachers": ["first"]},
+                "data": {"validation_fraction": 0.2},
+            },
+            "distill.teachers=first: a language model, which classifies nothing",
         ),
-        ({"overrides": ["init_from=nowhere"]}, "init_from: nowhere: no such folder"),
+        (
+            {"init_from": "./nowhere", "data": {"tokenizer": "first"}},
+            "init_from: nowhere: no such folder",
+        ),
+        ({"defaults": {"experiment": "best"}}, "is a recipe itself"),
     ],
 )
 def test_a_step_that_could_not_run_is_named_before_the_first_one_runs(
     run_steps: Steps, launch: Launcher, changed: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ValueError, match=f"recipe, step second: .*{message}"):
-        run_steps("run", steps=[STEPS[0], {**STEPS[1], **changed}])
+        run_steps("run", steps={"second": {**SECOND, **changed}, "first": FIRST})
     assert not launch.asked
 
 
-def test_a_step_takes_paths_as_they_are_typed() -> None:
-    step = StepConfig(name="a", overrides=["data.root=/가, 나"], pinned=["init_from={b}"])
-    filled = step_overrides(step, [], {"b": Path("/다 (1)")})
-    assert filled == ["data.root='/가, 나'", "init_from='/다 (1)'"]
+def test_paths_of_steps_stay_what_they_are_whatever_is_in_them(
+    run_steps: Steps, launch: Launcher, tmp_path: Path
+) -> None:
+    labels = tmp_path / "가, 나 (1)=[x].tsv"
+    labels.write_text("id\tprobability\n")
+    run_steps("run", steps={**STEPS, "second": {**SECOND, "distill": {"teachers": [str(labels)]}}})
+    first, (_, overrides) = launch.asked
+    config = check_config(config_of(overrides))
+    assert (config.init_from, config.distill.teachers) == (str(first[0]), [str(labels)])
 
 
-def test_two_steps_of_one_name_are_refused(run_steps: Steps, launch: Launcher) -> None:
-    with pytest.raises(ValueError, match="recipe, step first: there are two of this name"):
-        run_steps("run", steps=[STEPS[0], STEPS[0]])
+def config_of(overrides: Sequence[str]) -> dict[str, Any]:
+    with initialize_config_dir(str(PROJECT / "configs"), version_base="1.3"):
+        return dict(composition.composed(overrides))
+
+
+def test_steps_run_after_those_that_they_build_on_wherever_they_are_written(
+    run_steps: Steps, launch: Launcher
+) -> None:
+    run_steps("run", steps={"second": SECOND, "first": FIRST})
+    assert launch.names == ["first", "second"]
+
+
+def test_shared_settings_are_those_of_every_step_that_says_nothing_else() -> None:
+    steps: Any = {"a": {"seed": 1}, "b": {"model": {"lr": 0.5}, "init_from": "a"}, "c": None}
+    shared = {"defaults": {"model": "lstm"}, "model": {"lr": 0.1}, "seed": 3}
+    assert RecipeConfig(shared=shared, steps=steps).values() == {
+        "a": {"model": "lstm", "model.lr": 0.1, "seed": 1},
+        "b": {"model": "lstm", "model.lr": 0.5, "seed": 3, "init_from": "a"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("steps", "message"),
+    [
+        ({**STEPS, "third": FIRST}, "no step builds on second and third, but .*; second: null"),
+        ({"a": {"init_from": "b"}, "b": {"init_from": "a"}}, "a and b build on each other"),
+        ({"a": {"init_from": "a"}}, "recipe: a builds on itself"),
+        ({"a": None}, "recipe.steps={}: must be"),
+        ({"../a": FIRST}, "letters, digits"),
+        ([FIRST], "recipe.steps=.*: must be a section"),
+    ],
+)
+def test_steps_that_do_not_end_in_one_result_are_refused(
+    run_steps: Steps, launch: Launcher, steps: Any, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        run_steps("run", steps=steps)
     assert not launch.asked
-
-
-def test_a_recipe_is_no_step(launch: Launcher, composed: Composed) -> None:
-    steps = [StepConfig(name="again", overrides=["experiment=best"])]
-    with pytest.raises(ValueError, match="step again: is a recipe itself"):
-        check_steps(steps, [], lambda overrides: check_config(composed(*overrides)))
 
 
 def test_a_step_whose_result_was_removed_is_run_again(run_steps: Steps, launch: Launcher) -> None:
@@ -367,7 +429,7 @@ def test_while_a_recipe_runs_again_what_it_held_out_is_known(
         run_steps("a")
     failed = read_record(tmp_path / "a") or {}
     assert failed["status"] == "failed"
-    assert maker(failed) == finished["made_by"]
+    assert final_step_config(failed) == finished["final_step_config"]
     assert failed["corpus_fingerprint"] == finished["corpus_fingerprint"]
 
 

@@ -94,7 +94,7 @@ def test_what_comes_next_depends_on_what_was_trained(
     assert expected in lines
     assert ("tensorboard --logdir outputs" in lines) == (config.task != "linear")
     recipe = check_config(composed("data=sample"))
-    of_a_recipe = {"config": recipe.model_dump(), "made_by": record["config"]}
+    of_a_recipe = {"config": recipe.model_dump(), "final_step_config": record["config"]}
     assert next_commands(recipe, of_a_recipe, tmp_path / "run") == lines
 
 

@@ -19,23 +19,38 @@ def begun(folder: Path, composed: Composed, *overrides: str, **changes: Any) -> 
     write_record(folder, {"status": "interrupted", "config": config, "overrides": list(overrides)})
 
 
-def test_a_recipe_goes_on_with_the_steps_of_the_own_configuration(
-    composed: Composed, tmp_path: Path
-) -> None:
+def test_a_recipe_goes_on_with_its_steps(composed: Composed, tmp_path: Path) -> None:
     begun(tmp_path, composed, "experiment=best", "seed=7")
-    config = resumed_config(tmp_path, composed(), [], lambda typed: composed(*typed))
+    config = resumed_config(tmp_path, composed(), [])
     assert config.recipe == check_config(composed("experiment=best")).recipe
     assert config.seed == 7
 
 
-@pytest.mark.parametrize("overrides", [[], ["experiment=best"]])
-def test_steps_of_a_record_alone_are_not_run(
-    composed: Composed, tmp_path: Path, overrides: list[str]
+@pytest.mark.parametrize(
+    "step",
+    [
+        {"+hydra": {"callbacks": {"x": {"_target_": "os.system"}}}},
+        {"hydra": {"searchpath": ["file:///x"]}},
+        {"hydra.searchpath": ["file:///x"]},
+        {"defaults": {"hydra/launcher": "joblib"}},
+        {"defaults": {"experiment": "../../evil"}},
+        {"defaults": {"experiment@hydra": "best"}},
+        {"defaults": {"model": {"_target_": "os.system"}}},
+        {"data": {"name": "${oc.env:HOME}"}},
+        {"data.name=x +hydra.callbacks.x": "y"},
+        {"~data": None},
+        {"data": {"root": "/elsewhere"}},
+        {"data": {"remote_files": {"x": {"url": "http://example.org", "sha256": "0" * 64}}}},
+        {"data": {"remote_files": None}},
+        {"model": {"lr": [{"_target_": "os.system"}]}},
+    ],
+)
+def test_a_recorded_step_does_nothing_but_set_known_keys_to_plain_values(
+    composed: Composed, tmp_path: Path, step: dict[str, Any]
 ) -> None:
-    steps = [{"name": "a", "overrides": ["+hydra.callbacks.x={_target_: os.system}"], "pinned": []}]
-    begun(tmp_path, composed, *overrides, recipe=steps)
-    with pytest.raises(ValueError, match="steps are not those that your configuration has"):
-        resumed_config(tmp_path, composed(), [], lambda typed: composed(*typed))
+    begun(tmp_path, composed, recipe={"steps": {"a": step}})
+    with pytest.raises(ValueError, match="recipe, step a: "):
+        resumed_config(tmp_path, composed(), [])
 
 
 def test_a_folder_of_configurations_is_not_taken_from_a_record(
@@ -45,7 +60,7 @@ def test_a_folder_of_configurations_is_not_taken_from_a_record(
     record = {"status": "failed", "config": composed("experiment=best")}
     write_record(tmp_path, {**record, "overrides": ["hydra.searchpath=[file:///x]"]})
     with pytest.raises(ValueError, match=r"composed by .*searchpath=\[file:///x\]'; type that"):
-        resumed_config(tmp_path, composed(), [], lambda typed: composed(*typed))
+        resumed_config(tmp_path, composed(), [])
 
 
 def test_a_folder_with_a_damaged_record_is_named(tmp_path: Path) -> None:

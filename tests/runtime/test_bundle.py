@@ -33,9 +33,11 @@ from nsmc.runtime.bundle import (
     rewrite_config,
     write_bundle,
 )
+from nsmc.runtime.encoders import ENCODERS
 from nsmc.runtime.loading import read_bundle
+from nsmc.runtime.packing import Array
 from nsmc.runtime.predictor import Predictor
-from nsmc.runtime.recurrence import CELLS, Array
+from tests.bundles import changed, config_of
 
 FILES = (WEIGHTS_FILE, TOKENIZER_FILE, CONFIG_FILE)
 
@@ -51,8 +53,8 @@ def tokenizer_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def config(tokenizer_file: Path) -> BundleConfig:
-    return BundleConfig(
-        cell="gru",
+    return config_of(
+        architecture="gru",
         vocab_size=Tokenizer.from_file(str(tokenizer_file)).get_vocab_size(),
         embedding_dim=3,
         hidden_size=4,
@@ -108,7 +110,7 @@ def refusal(folder: Path, kind: type[Exception] = ValueError) -> str:
 
 @pytest.mark.parametrize(
     ("cell", "pooling", "bidirectional", "num_layers"),
-    list(product(sorted(CELLS), POOLINGS, (False, True), (1, 3))),
+    list(product(sorted(ENCODERS), POOLINGS, (False, True), (1, 3))),
 )
 def test_what_is_written_is_read(
     tmp_path: Path,
@@ -119,9 +121,9 @@ def test_what_is_written_is_read(
     bidirectional: bool,
     num_layers: int,
 ) -> None:
-    config = replace(
+    config = changed(
         config,
-        cell=cell,
+        architecture=cell,
         pooling=pooling,
         bidirectional=bidirectional,
         num_layers=num_layers,
@@ -144,11 +146,13 @@ def test_what_is_written_is_read(
 
 
 @pytest.mark.parametrize("bidirectional", [False, True])
-@pytest.mark.parametrize("cell", sorted(CELLS))
+@pytest.mark.parametrize("cell", sorted(ENCODERS))
 def test_an_encoder_s_bundle_has_no_labels_and_no_head(
     tmp_path: Path, config: BundleConfig, tokenizer_file: Path, cell: str, bidirectional: bool
 ) -> None:
-    classifier = replace(config, cell=cell, bidirectional=bidirectional, pooling="attention")
+    classifier = changed(
+        config, architecture=cell, bidirectional=bidirectional, pooling="attention"
+    )
     encoder = replace(classifier, labels=())
     head = {"attention.weight", "ln1.weight", "ln1.bias"}
     assert expected_shapes(classifier).keys() - expected_shapes(encoder).keys() == head
@@ -279,7 +283,7 @@ def test_an_older_bundle_is_replaced_on_success_and_nothing_of_it_stays(
 ) -> None:
     (bundle / VECTORS_FILE).write_text("of the older bundle")
     (bundle / ".nsmc-0123456789ab.tmp").write_text("of a process that was killed")
-    newer = replace(config, num_layers=2, signature="newer")
+    newer = changed(config, num_layers=2, signature="newer")
     write_bundle(bundle, newer, random_tensors(newer), tokenizer_file, "new")
     assert read_bundle(bundle).config == newer
     assert sorted(contents(bundle)) == sorted([*FILES, CARD_FILE])
@@ -559,6 +563,16 @@ def test_a_header_of_an_impossible_form_is_refused(bundle: Path, head: bytes) ->
 # --- refusing: config.json ---
 
 
+def test_the_architecture_may_be_called_cell_as_in_the_first_bundles(
+    bundle: Path, config: BundleConfig
+) -> None:
+    path = bundle / CONFIG_FILE
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["cell"] = content.pop("architecture")
+    path.write_text(json.dumps(content), encoding="utf-8")
+    assert read_bundle(bundle).config == config
+
+
 def edit_config(bundle: Path, **changes: object) -> None:
     path = bundle / CONFIG_FILE
     content = json.loads(path.read_text(encoding="utf-8"))
@@ -574,7 +588,7 @@ WRONG_VALUES: dict[str, list[object]] = {
     "hidden_size": WRONG_SIZES,
     "num_layers": [*WRONG_SIZES, 65],
     "max_length": WRONG_SIZES,
-    "cell": ["rnn", "GRU", "", None, 3, ["gru"], {"gru": 1}, ["gru"] * 10_000],
+    "architecture": ["rnn", "GRU", "", None, 3, ["gru"], {"gru": 1}, ["gru"] * 10_000],
     "pooling": ["sum", "Last", None, 3, ["last"], {}],
     "bidirectional": [0, 1, "false", None, []],
     "pad_id": [1, -1, "0", None, [0]],
@@ -605,7 +619,14 @@ def test_a_configuration_with_a_wrong_value_is_refused_by_key(
 @pytest.mark.parametrize(
     "key",
     [
-        *("cell", "vocab_size", "embedding_dim", "hidden_size", "num_layers", "bidirectional"),
+        *(
+            "architecture",
+            "vocab_size",
+            "embedding_dim",
+            "hidden_size",
+            "num_layers",
+            "bidirectional",
+        ),
         *("pooling", "pad_id", "max_length", "labels", "format", "format_version"),
     ],
 )
@@ -620,10 +641,11 @@ def test_a_configuration_without_a_key_is_refused_by_key(bundle: Path, key: str)
 
 
 @pytest.mark.parametrize(
-    "key", ["vocab_size", "embedding_dim", "hidden_size", "num_layers", "bidirectional", "cell"]
+    "key",
+    ["vocab_size", "embedding_dim", "hidden_size", "num_layers", "bidirectional", "architecture"],
 )
 def test_a_configuration_of_other_sizes_than_the_weights_is_refused(bundle: Path, key: str) -> None:
-    other: dict[str, object] = {"bidirectional": True, "cell": "lstm", "num_layers": 64}
+    other: dict[str, object] = {"bidirectional": True, "architecture": "lstm", "num_layers": 64}
     # Sizes of terabytes: they must be compared, not allocated.
     edit_config(bundle, **{key: other.get(key, 2**31 - 1)})
     message = refusal(bundle)
@@ -645,7 +667,10 @@ def test_a_configuration_of_other_sizes_than_the_weights_is_refused(bundle: Path
         b"[" * 100_000,
         b"[" * 900 + b"]" * 900,
         b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
-        b'{"format": "nsmc-bundle", "format_version": 1, "cell": ' + b"[" * 900 + b"]" * 900 + b"}",
+        b'{"format": "nsmc-bundle", "format_version": 1, "architecture": '
+        + b"[" * 900
+        + b"]" * 900
+        + b"}",
         b'{"format": "nsmc-bundle", "format_version": ' + b"1" * 10_000 + b"}",
         b'{"format": "nsmc-bundle", "format_version": 1e400}',
         b"\x00" * 100,

@@ -17,7 +17,7 @@ CARD = """# A classifier
 
 Trained with
 
-    python train.py model.cell=lstm  # the command
+    python train.py model.architecture=lstm  # the command
 
     another indented line
 """
@@ -31,7 +31,7 @@ def test_it_holds_what_the_configuration_and_the_files_say(tmp_path: Path) -> No
     found = of(
         tmp_path,
         card=CARD,
-        cell="lstm",
+        architecture="lstm",
         num_layers=2,
         bidirectional=True,
         pooling="attention",
@@ -41,11 +41,11 @@ def test_it_holds_what_the_configuration_and_the_files_say(tmp_path: Path) -> No
     )
     folder = tmp_path / "bundle"
     assert found["network"] == {
-        "cell": "lstm",
-        "layers": 2,
-        "directions": 2,
-        "hidden size": 7,
-        "embedding": 5,
+        "architecture": "lstm",
+        "hidden_size": 7,
+        "num_layers": 2,
+        "bidirectional": True,
+        "embedding_dim": 5,
         "pooling": "attention",
     }
     assert found["parameters"] == sum(
@@ -53,7 +53,7 @@ def test_it_holds_what_the_configuration_and_the_files_say(tmp_path: Path) -> No
     )
     assert found["labels"] == ["별로", "추천"]
     assert found["metrics"] == {"test/accuracy": 0.875}
-    assert found["command"] == "python train.py model.cell=lstm  # the command"
+    assert found["command"] == "python train.py model.architecture=lstm  # the command"
     assert found["bytes"] == {path.name: path.stat().st_size for path in folder.iterdir()}
     assert found["sha256"] == {
         name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
@@ -82,7 +82,7 @@ def test_as_text_says_it_in_a_line_each(tmp_path: Path, bidirectional: bool) -> 
     assert ("both directions" if bidirectional else "one direction") in text
     assert f"{found['parameters']:,} (float32)" in text
     assert "negative, positive" in text
-    assert "python train.py model.cell=lstm" in text
+    assert "python train.py model.architecture=lstm" in text
     assert "0.9877" in text
 
 

@@ -16,59 +16,36 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nsmc.data.tokenizer import save_tokenizer, train_tokenizer
-from nsmc.runtime.bundle import POOLINGS, BundleConfig, expected_shapes, write_bundle
+from nsmc.data.tokenizer import save_tokenizer
+from nsmc.runtime.bundle import POOLINGS, expected_shapes, write_bundle
+from nsmc.runtime.encoders import ENCODERS
 from nsmc.runtime.loading import Bundle
-from nsmc.runtime.packing import Packed
+from nsmc.runtime.packing import Array, Packed
 from nsmc.runtime.predictor import Predictor, softmax
-from nsmc.runtime.recurrence import CELLS, Array
-from nsmc.training.classifier import RecurrentClassifier, pad
+from nsmc.training.classifier import TextClassifier
+from nsmc.training.padding import pad
+from tests.bundles import TOKENIZER, classifier_like, config_of
 
 pytestmark = pytest.mark.usefixtures("each_kernel")
 
 TEXTS = ["이 영화 정말 최고예요", "정말 별로 재미없는 영화", "good movie, 10 points!"]
-TOKENIZER = train_tokenizer(TEXTS * 3, vocab_size=280, min_frequency=2, normalization="nfc")
 V = TOKENIZER.get_vocab_size()
 TOLERANCE = 1e-5
 
 every_network = pytest.mark.parametrize(
     ("cell", "pooling", "bidirectional", "num_layers"),
-    list(product(sorted(CELLS), POOLINGS, (False, True), (1, 2))),
+    list(product(sorted(ENCODERS), POOLINGS, (False, True), (1, 2))),
 )
 every_form = pytest.mark.parametrize(
-    ("cell", "pooling", "bidirectional"), list(product(sorted(CELLS), POOLINGS, (False, True)))
+    ("cell", "pooling", "bidirectional"), list(product(sorted(ENCODERS), POOLINGS, (False, True)))
 )
 
 
-def config_of(**changes: object) -> BundleConfig:
-    values: dict[str, object] = {
-        "cell": "gru",
-        "vocab_size": V,
-        "embedding_dim": 5,
-        "hidden_size": 7,
-        "num_layers": 1,
-        "bidirectional": False,
-        "pooling": "last",
-        "pad_id": 0,
-        "max_length": 64,
-        "labels": ("negative", "positive"),
-    }
-    return BundleConfig(**{**values, **changes})  # type: ignore[arg-type]
-
-
-def twins(scale: float = 0.6, **changes: object) -> tuple[Predictor, RecurrentClassifier]:
+def twins(scale: float = 0.6, **changes: object) -> tuple[Predictor, TextClassifier]:
     """A predictor and the torch classifier with the same random weights, normal and this wide."""
     config = config_of(**changes)
     torch.manual_seed(0)
-    classifier = RecurrentClassifier(
-        vocab_size=config.vocab_size,
-        cell=config.cell,
-        embedding_dim=config.embedding_dim,
-        hidden_size=config.hidden_size,
-        num_layers=config.num_layers,
-        bidirectional=config.bidirectional,
-        pooling=config.pooling,
-    ).eval()
+    classifier = classifier_like(config).eval()
     with torch.no_grad():
         for parameter in classifier.parameters():
             parameter.normal_(0, scale)
@@ -82,7 +59,7 @@ def predictor_of(**changes: object) -> Predictor:
 PREDICTOR = predictor_of()
 
 
-def torch_logits(classifier: RecurrentClassifier, reviews: Sequence[list[int]]) -> Array:
+def torch_logits(classifier: TextClassifier, reviews: Sequence[list[int]]) -> Array:
     with torch.inference_mode():
         return classifier(*pad(list(reviews))).numpy()
 
@@ -105,7 +82,7 @@ def test_logits_equal_the_torch_classifier_s_alone_and_in_a_batch(
     cell: str, pooling: str, bidirectional: bool, num_layers: int
 ) -> None:
     predictor, classifier = twins(
-        cell=cell, pooling=pooling, bidirectional=bidirectional, num_layers=num_layers
+        architecture=cell, pooling=pooling, bidirectional=bidirectional, num_layers=num_layers
     )
     reviews = [[], [5], *random_reviews(12, longest=30), [], [7, 7]]
     expected = torch_logits(classifier, reviews)
@@ -119,7 +96,7 @@ def test_logits_equal_the_torch_classifier_s_alone_and_in_a_batch(
 @every_form
 def test_reviews_without_a_token_get_the_bias(cell: str, pooling: str, bidirectional: bool) -> None:
     predictor, classifier = twins(
-        cell=cell, pooling=pooling, bidirectional=bidirectional, num_layers=2
+        architecture=cell, pooling=pooling, bidirectional=bidirectional, num_layers=2
     )
     bias = classifier.ln1.bias.detach().numpy()
     close(predictor.logits([[]]), bias[None])
@@ -134,7 +111,7 @@ def test_saturated_gates_give_no_warning_and_the_classifier_s_logits(
     # Attention scores in the hundreds turn a rounding error of the last digit into 1e-4 of a share.
     tolerance = 40 * 1e-3
     predictor, classifier = twins(
-        scale=40, cell=cell, pooling=pooling, bidirectional=bidirectional, num_layers=2
+        scale=40, architecture=cell, pooling=pooling, bidirectional=bidirectional, num_layers=2
     )
     reviews = [[], [5], *random_reviews(6, longest=12)]
     expected = torch_logits(classifier, reviews)
@@ -290,7 +267,9 @@ def test_white_space_around_a_review_changes_nothing(text: str, before: str) -> 
 
 
 def test_eight_threads_get_the_answers_that_one_gets() -> None:
-    predictor = predictor_of(cell="lstm", bidirectional=True, num_layers=2, pooling="attention")
+    predictor = predictor_of(
+        architecture="lstm", bidirectional=True, num_layers=2, pooling="attention"
+    )
     work = [
         [f"{'영화 최고 ' * (worker + place % 5)}{place}" for place in range(1 + 20 * (worker % 2))]
         for worker in range(8)
@@ -365,7 +344,7 @@ def test_without_the_compiled_recurrence_the_package_answers_the_same() -> None:
 def test_ids_that_are_not_in_the_vocabulary_are_refused(
     cell: str, pooling: str, bidirectional: bool
 ) -> None:
-    predictor = predictor_of(cell=cell, pooling=pooling, bidirectional=bidirectional)
+    predictor = predictor_of(architecture=cell, pooling=pooling, bidirectional=bidirectional)
     size = predictor.config.vocab_size
     for wrong in (-1, size, 2**40, -(2**63)):
         for reviews in ([[wrong]], [[5], [], [5, wrong, 5]]):
@@ -373,20 +352,24 @@ def test_ids_that_are_not_in_the_vocabulary_are_refused(
                 predictor.logits(reviews)
 
 
-# --- the table of the first layer ---
+# --- the tables of tokens ---
+
+
+def has_table(predictor: Predictor) -> bool:
+    return bool(predictor._encoder.tables.is_complete)  # type: ignore[attr-defined]
 
 
 @every_form
 def test_answers_before_and_after_the_table_is_made_are_the_same(
     cell: str, pooling: str, bidirectional: bool
 ) -> None:
-    predictor = predictor_of(cell=cell, pooling=pooling, bidirectional=bidirectional)
+    predictor = predictor_of(architecture=cell, pooling=pooling, bidirectional=bidirectional)
     reviews = [[], [5], *random_reviews(10, longest=20)]
     before = predictor.logits(reviews)
     alone = predictor.logits([reviews[-1]])
-    assert not predictor._first_layer.is_complete
+    assert not has_table(predictor)
     predictor.logits(random_reviews(300, longest=30))
-    assert predictor._first_layer.is_complete
+    assert has_table(predictor)
     np.testing.assert_array_equal(predictor.logits(reviews), before)
     np.testing.assert_array_equal(predictor.logits([reviews[-1]]), alone)
 
@@ -395,10 +378,10 @@ def test_a_few_reviews_make_no_table_and_many_one_by_one_do() -> None:
     predictor = predictor_of()
     for _ in range(20):
         predictor.logits([[5] * 64])
-    assert not predictor._first_layer.is_complete
+    assert not has_table(predictor)
     for _ in range(20):
         predictor.logits([[5] * 64])
-    assert predictor._first_layer.is_complete
+    assert has_table(predictor)
 
 
 def test_logits_are_the_same_to_the_bit_alone_in_any_batch_and_whatever_was_asked_before() -> None:
@@ -458,7 +441,7 @@ def test_threads_that_make_the_table_at_once_get_the_right_answers() -> None:
             for found in pool.map(answer_often, range(8)):
                 for logits in found:
                     np.testing.assert_array_equal(logits, expected)
-        assert predictor._first_layer.is_complete
+        assert has_table(predictor)
 
 
 # --- float16 ---
@@ -469,7 +452,7 @@ def test_a_float16_bundle_answers_as_its_rounded_weights_do(
     tmp_path: Path, cell: str, pooling: str, bidirectional: bool, num_layers: int
 ) -> None:
     changes = {
-        "cell": cell,
+        "architecture": cell,
         "pooling": pooling,
         "bidirectional": bidirectional,
         "num_layers": num_layers,

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from nsmc.runtime.packing import pack
-from nsmc.runtime.recurrence import CELLS, Array, Cell, DirectionWeights, project, run
+from nsmc.runtime.packing import Array, pack
+from nsmc.runtime.recurrence import CELLS, Cell, DirectionWeights, project, run
 
 pytestmark = pytest.mark.usefixtures("each_kernel")
 

@@ -56,7 +56,11 @@ def test_they_are_what_torch_s_own_layers_compute(
     tmp_path: Path, cell: str, layers: int, bidirectional: bool, dtype: str
 ) -> None:
     folder = random_bundle(
-        tmp_path / "bundle", cell=cell, num_layers=layers, bidirectional=bidirectional, dtype=dtype
+        tmp_path / "bundle",
+        architecture=cell,
+        num_layers=layers,
+        bidirectional=bidirectional,
+        dtype=dtype,
     )
     weights = {name: value.float() for name, value in load_file(folder / WEIGHTS_FILE).items()}
     kind = torch.nn.GRU if cell == "gru" else torch.nn.LSTM

@@ -10,16 +10,16 @@ from hypothesis import strategies as st
 
 from nsmc.config.schema import check_config
 from nsmc.runs.record import occupied, write_record
-from nsmc.sweeps.estimate import (
+from nsmc.sweeps.dry_run import (
+    counts,
     estimate,
     in_words,
     parameter_count,
+    plan_table,
     seconds_by_shape,
     total,
 )
-from nsmc.sweeps.names import job_name
-from nsmc.sweeps.plan import Job, plan_jobs, record_refused
-from nsmc.sweeps.tell import counts, plan_table
+from nsmc.sweeps.plan import Job, job_name, plan_jobs, record_refused
 
 Composed = Callable[..., dict[str, Any]]
 
@@ -196,6 +196,6 @@ def test_names_say_what_was_chosen() -> None:
 
 @given(st.lists(st.text(min_size=1, max_size=80), max_size=20))
 def test_names_are_folders(values: list[str]) -> None:
-    name = job_name([f"model.cell={value}" for value in values], set(), "3fa9c1e2")
+    name = job_name([f"model.architecture={value}" for value in values], set(), "3fa9c1e2")
     assert len(name.encode()) < 200 and name.endswith("_3fa9c1")
     assert not set(name) & set("/\\'\"\0\n ,={}[]$*")

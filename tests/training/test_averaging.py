@@ -110,8 +110,8 @@ def test_the_bundle_has_the_average(
     expected = average(steps.weights)
     found = read_bundle(export.folder).tensors
     for name, weight in (
-        ("embedding.weight", "classifier.embedding.weight"),
-        ("gru.weight_hh_l0", "classifier.recurrence._l0.weight_hh_l0"),
+        ("embedding.weight", "classifier.text_encoder.embedding.weight"),
+        ("gru.weight_hh_l0", "classifier.text_encoder.encoder.layers._l0.weight_hh_l0"),
         ("ln1.bias", "classifier.ln1.bias"),
     ):
         np.testing.assert_allclose(found[name], expected[weight].numpy(), rtol=0, atol=1e-5)
@@ -170,7 +170,7 @@ def test_an_interrupted_fit_that_goes_on_ends_as_one_that_was_left_alone(
         trainer = new_trainer(
             WeightAverage(DECAY, every),
             StepSeed(0),
-            LastCheckpoint(str(folder / "last.ckpt"), minutes=1e-9),  # after each step
+            LastCheckpoint(str(folder / "last.ckpt"), every_n_minutes=1e-9),  # after each step
             best(folder),
             EachStep(leave_after),
             max_epochs=3,

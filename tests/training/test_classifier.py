@@ -14,8 +14,11 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from nsmc.data.tokenizer import PAD_ID
-from nsmc.runtime.bundle import POOLINGS, BundleConfig, expected_shapes
-from nsmc.training.classifier import CELLS, RecurrentClassifier, pad
+from nsmc.runtime.bundle import POOLINGS, expected_shapes
+from nsmc.training.classifier import TextClassifier
+from nsmc.training.encoders.recurrent import CELLS
+from nsmc.training.padding import pad
+from tests.bundles import config_of
 
 V, E, H = 23, 5, 6
 TOLERANCE = 1e-5
@@ -33,12 +36,12 @@ def classifier_of(
     num_layers: int = 1,
     seed: int = 0,
     **more: Any,
-) -> RecurrentClassifier:
+) -> TextClassifier:
     """An untrained classifier in evaluation mode, its weights so large that all of them show."""
     torch.manual_seed(seed)
-    classifier = RecurrentClassifier(
+    classifier = TextClassifier(
         vocab_size=V,
-        cell=cell,
+        architecture=cell,
         embedding_dim=E,
         hidden_size=H,
         num_layers=num_layers,
@@ -52,7 +55,7 @@ def classifier_of(
     return classifier.eval()
 
 
-def logits_of(classifier: RecurrentClassifier, reviews: list[list[int]]) -> Tensor:
+def logits_of(classifier: TextClassifier, reviews: list[list[int]]) -> Tensor:
     with torch.inference_mode():
         return classifier(*pad(reviews))
 
@@ -103,7 +106,7 @@ def test_padding_gets_no_gradient(cell: str, pooling: str, bidirectional: bool) 
     classifier = classifier_of(cell, pooling, bidirectional, num_layers=2)
     token_ids, lengths = pad([[3, 4, 5, 6], [7], [8, 9]])
     classifier(token_ids, lengths).square().sum().backward()
-    gradient = classifier.embedding.weight.grad
+    gradient = classifier.text_encoder.embedding.weight.grad
     assert gradient is not None
     assert not gradient[PAD_ID].any()
     assert all(gradient[token].any() for token in range(3, 10))
@@ -130,14 +133,13 @@ def test_a_row_without_a_token_gets_the_bias_and_harms_no_other(
 
 
 def reference_logits(
-    classifier: RecurrentClassifier, num_layers: int, bidirectional: bool, reviews: list[list[int]]
+    classifier: TextClassifier, num_layers: int, bidirectional: bool, reviews: list[list[int]]
 ) -> Tensor:
     """The same network by torch's stacked layers on packed sequences, pooled row by row."""
     tensors = {name: torch.from_numpy(t) for name, t in classifier.bundle_tensors().items()}
-    prefix = f"{classifier.cell}."
-    layers = CELLS[classifier.cell](
-        E, H, num_layers=num_layers, bidirectional=bidirectional, batch_first=True
-    )
+    name = classifier.text_encoder.settings.architecture
+    prefix = f"{name}."
+    layers = CELLS[name](E, H, num_layers=num_layers, bidirectional=bidirectional, batch_first=True)
     own = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
     layers.load_state_dict(own, strict=True)
     token_ids, lengths = pad(reviews)
@@ -186,8 +188,8 @@ def test_logits_are_those_of_torch_s_stacked_layers_on_packed_sequences(
 def test_a_bundle_s_tensors_have_exactly_the_names_and_shapes_that_its_config_expects(
     cell: str, pooling: str, bidirectional: bool, num_layers: int
 ) -> None:
-    config = BundleConfig(
-        cell=cell,
+    config = config_of(
+        architecture=cell,
         vocab_size=V,
         embedding_dim=E,
         hidden_size=H,
@@ -313,8 +315,9 @@ def seen_with(**dropout: Any) -> dict[str, Tensor]:
             )
         )
 
-    modules = {"embedding": classifier.embedding, "ln1": classifier.ln1}
-    for name, module in {**modules, **dict(classifier.recurrence.items())}.items():
+    layers = classifier.text_encoder.encoder.layers
+    modules = {"embedding": classifier.text_encoder.embedding, "ln1": classifier.ln1}
+    for name, module in {**modules, **dict(layers.items())}.items():
         remember(name, module)
     torch.manual_seed(0)
     with torch.inference_mode():
@@ -355,7 +358,7 @@ def test_a_review_s_tokens_share_one_mask(kind: str) -> None:
 @pytest.mark.parametrize("cell", sorted(CELLS))
 def test_recurrent_dropout_silences_the_same_weights_for_all_tokens_and_reviews(cell: str) -> None:
     classifier = classifier_of(cell, recurrent_dropout=0.5).train()
-    weight = classifier.get_parameter("recurrence._l0.weight_hh_l0")
+    weight = classifier.get_parameter("text_encoder.encoder.layers._l0.weight_hh_l0")
     before = weight.detach().clone()
     torch.manual_seed(0)
     with torch.inference_mode():
@@ -372,13 +375,13 @@ def test_recurrent_dropout_silences_the_same_weights_for_all_tokens_and_reviews(
 def test_word_dropout_silences_whole_tokens_in_training_alone() -> None:
     classifier = classifier_of(word_dropout=0.25)
     seen: list[Tensor] = []
-    classifier.get_submodule("recurrence._l0").register_forward_pre_hook(
+    classifier.get_submodule("text_encoder.encoder.layers._l0").register_forward_pre_hook(
         lambda _module, inputs: seen.append(inputs[0])
     )
     batch = pad([[1, 2, 3, 4, 5, 6, 7, 8]] * 50)
     torch.manual_seed(0)
     with torch.inference_mode():
-        embedded = classifier.embedding(batch[0])  # [B, T, E]
+        embedded = classifier.text_encoder.embedding(batch[0])  # [B, T, E]
         classifier(*batch)
         classifier.train()(*batch)
     in_use, in_training = seen
@@ -396,9 +399,11 @@ def test_word_dropout_silences_whole_tokens_in_training_alone() -> None:
 
 def test_a_factorised_embedding_has_few_parameters_and_the_bundle_its_product() -> None:
     classifier = classifier_of(embedding_rank=2)
-    assert classifier.embedding.weight.shape == (V, 2)
-    assert classifier.embedding_factor is not None
-    product = classifier.embedding.weight @ classifier.embedding_factor.weight.T
+    assert classifier.text_encoder.embedding.weight.shape == (V, 2)
+    assert classifier.text_encoder.embedding_factor is not None
+    product = (
+        classifier.text_encoder.embedding.weight @ classifier.text_encoder.embedding_factor.weight.T
+    )
     exported = torch.from_numpy(classifier.bundle_tensors()["embedding.weight"])
     assert exported.shape == (V, E)
     close(exported, product.detach())

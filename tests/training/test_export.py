@@ -13,10 +13,12 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 import nsmc.training.export
 from nsmc.data.datamodule import ReviewDataModule
 from nsmc.runtime.bundle import CARD_FILE, CONFIG_FILE, TOKENIZER_FILE
+from nsmc.runtime.encoders.recurrent import RecurrentSettings
 from nsmc.runtime.loading import read_bundle
+from nsmc.runtime.packing import Array
 from nsmc.runtime.predictor import Predictor
-from nsmc.runtime.recurrence import Array
 from nsmc.training.checkpoints import network_from_checkpoint
+from nsmc.training.classifier import TextClassifier
 from nsmc.training.export import TOLERANCE, BundleExport, best_checkpoint
 from nsmc.training.module import SentimentModule
 
@@ -89,7 +91,7 @@ def test_the_bundle_says_what_was_trained_and_answers_as_the_classifier_does(
     num_layers: int,
 ) -> None:
     module = new_module(
-        cell=cell,
+        architecture=cell,
         pooling=pooling,
         bidirectional=bidirectional,
         num_layers=num_layers,
@@ -99,8 +101,8 @@ def test_the_bundle_says_what_was_trained_and_answers_as_the_classifier_does(
     trainer.fit(module, datamodule=datamodule)
     predictor = Predictor.load(export.folder)
     config = predictor.config
-    assert (config.cell, config.pooling, config.bidirectional) == (cell, pooling, bidirectional)
-    assert (config.num_layers, config.embedding_dim, config.hidden_size) == (num_layers, 6, 5)
+    assert config.encoder == RecurrentSettings(cell, 5, num_layers, bidirectional)
+    assert (config.embedding_dim, config.pooling) == (6, pooling)
     assert (config.labels, config.signature, config.pad_id) == (("부정", "긍정"), "abc123", 0)
     assert config.max_length == datamodule.max_length
     corpus = datamodule.corpus
@@ -166,14 +168,14 @@ def test_the_card_says_what_was_trained_on_what_and_how(
     export: BundleExport,
     datamodule: ReviewDataModule,
 ) -> None:
-    module = new_module(cell="lstm", bidirectional=True)
+    module = new_module(architecture="lstm", bidirectional=True)
     trainer.fit(module, datamodule=datamodule)
     card = (export.folder / CARD_FILE).read_text(encoding="utf-8")
-    vocab_size = module.classifier.embedding.num_embeddings
+    vocab_size = module.classifier.text_encoder.embedding.num_embeddings
     for fact in (
         "`tiny`",
         "python train.py data=tiny",
-        "LSTM 5, both directions",
+        "LSTM 5, 1 layer(s), both directions",
         f"{module.parameter_count():,}",
         f"| vocabulary | {vocab_size} ",
         "first 12 tokens",
@@ -228,8 +230,9 @@ def test_weights_that_are_not_numbers_are_not_exported(
 ) -> None:
     def diverged(path: str) -> object:
         classifier = network_from_checkpoint(path)
-        with torch.no_grad():
-            classifier.embedding.weight[0, 0] = np.nan  # of the padding: no logit would show it
+        assert isinstance(classifier, TextClassifier)
+        with torch.no_grad():  # of the padding: no logit would show it
+            classifier.text_encoder.embedding.weight[0, 0] = np.nan
         return classifier
 
     monkeypatch.setattr(nsmc.training.export, "network_from_checkpoint", diverged)

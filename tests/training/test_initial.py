@@ -1,6 +1,5 @@
 """Starting from a bundle: its weights are copied, and another shape is named by its overrides."""
 
-from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -9,15 +8,17 @@ import pytest
 import torch
 
 from nsmc.data.tokenizer import train_tokenizer
-from nsmc.runtime.bundle import POOLINGS, BundleConfig, expected_shapes
+from nsmc.runtime.bundle import POOLINGS, expected_shapes
+from nsmc.runtime.encoders import ENCODERS
 from nsmc.runtime.loading import Bundle
-from nsmc.training.classifier import CELLS, RecurrentClassifier, RecurrentEncoder
+from nsmc.training.classifier import TextClassifier
 from nsmc.training.initial import start_from
+from tests.bundles import changed, classifier_like, config_of
 
 TOKENIZER = train_tokenizer(["영화"], vocab_size=257, min_frequency=2, normalization="nfc")
 V = TOKENIZER.get_vocab_size()
-CONFIG = BundleConfig(
-    cell="gru",
+CONFIG = config_of(
+    architecture="gru",
     vocab_size=V,
     embedding_dim=5,
     hidden_size=6,
@@ -28,11 +29,10 @@ CONFIG = BundleConfig(
     max_length=64,
     labels=("negative", "positive"),
 )
-ENCODER = ("vocab_size", "cell", "embedding_dim", "hidden_size", "num_layers", "bidirectional")
 
 
 def bundle_of(**changes: Any) -> Bundle:
-    config = replace(CONFIG, **changes)
+    config = changed(CONFIG, **changes)
     generator = np.random.default_rng(0)
     tensors = {
         name: generator.normal(0, 1, shape).astype(np.float32)
@@ -41,28 +41,22 @@ def bundle_of(**changes: Any) -> Bundle:
     return Bundle(config, tensors, TOKENIZER)
 
 
-def settings_of(bundle: Bundle) -> dict[str, Any]:
-    return {key: getattr(bundle.config, key) for key in ENCODER}
-
-
-def classifier_like(bundle: Bundle, **changes: Any) -> RecurrentClassifier:
+def like(bundle: Bundle, **changes: Any) -> TextClassifier:
     torch.manual_seed(0)
-    return RecurrentClassifier(
-        **{**settings_of(bundle), "pooling": bundle.config.pooling, **changes}
-    )
+    return classifier_like(bundle.config, **changes)
 
 
 @pytest.mark.parametrize(
     ("cell", "pooling", "bidirectional", "num_layers"),
-    list(product(sorted(CELLS), POOLINGS, (False, True), (1, 2))),
+    list(product(sorted(ENCODERS), POOLINGS, (False, True), (1, 2))),
 )
 def test_a_classifier_gets_every_weight_of_its_like(
     cell: str, pooling: str, bidirectional: bool, num_layers: int
 ) -> None:
     bundle = bundle_of(
-        cell=cell, pooling=pooling, bidirectional=bidirectional, num_layers=num_layers
+        architecture=cell, pooling=pooling, bidirectional=bidirectional, num_layers=num_layers
     )
-    network = classifier_like(bundle)
+    network = like(bundle)
     start_from(network, bundle, "run")
     found = network.bundle_tensors()
     assert found.keys() == bundle.tensors.keys()
@@ -72,7 +66,7 @@ def test_a_classifier_gets_every_weight_of_its_like(
 
 def test_a_classifier_gets_an_encoder_s_weights_and_keeps_its_own_head() -> None:
     bundle = bundle_of(labels=(), bidirectional=True)
-    network = classifier_like(bundle, pooling="attention")
+    network = like(bundle, pooling="attention")
     before = network.bundle_tensors()
     heads = {name: before[name].copy() for name in before if name not in bundle.tensors}
     start_from(network, bundle, "run")
@@ -84,16 +78,16 @@ def test_a_classifier_gets_an_encoder_s_weights_and_keeps_its_own_head() -> None
 
 def test_an_encoder_gets_a_classifier_s_weights_without_its_head() -> None:
     bundle = bundle_of()
-    network = RecurrentEncoder(**settings_of(bundle))
+    network = like(bundle).text_encoder
     start_from(network, bundle, "run")
     for name, tensor in network.bundle_tensors().items():
         np.testing.assert_array_equal(tensor, bundle.tensors[name], err_msg=name)
 
 
-@pytest.mark.parametrize("cell", sorted(CELLS))
+@pytest.mark.parametrize("cell", sorted(ENCODERS))
 def test_one_direction_starts_from_the_first_of_both(cell: str) -> None:
-    bundle = bundle_of(cell=cell, bidirectional=True)
-    network = classifier_like(bundle, bidirectional=False)
+    bundle = bundle_of(architecture=cell, bidirectional=True)
+    network = like(bundle, bidirectional=False)
     head = network.ln1.weight.detach().clone()
     start_from(network, bundle, "run")
     for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
@@ -104,19 +98,19 @@ def test_one_direction_starts_from_the_first_of_both(cell: str) -> None:
 
 def test_another_pooling_of_another_width_keeps_its_own_head() -> None:
     bundle = bundle_of(pooling="last")
-    network = classifier_like(bundle, pooling="max_mean")
+    network = like(bundle, pooling="max_mean")
     head = network.ln1.weight.detach().clone()
     start_from(network, bundle, "run")
     assert torch.equal(network.ln1.weight, head)
     np.testing.assert_array_equal(
-        network.embedding.weight.detach().numpy(), bundle.tensors["embedding.weight"]
+        network.text_encoder.embedding.weight.detach().numpy(), bundle.tensors["embedding.weight"]
     )
 
 
 def test_the_bundle_s_own_tensors_are_not_trained_on() -> None:
     bundle = bundle_of()
     before = {name: tensor.copy() for name, tensor in bundle.tensors.items()}
-    network = classifier_like(bundle)
+    network = like(bundle)
     start_from(network, bundle, "run")
     with torch.no_grad():
         for parameter in network.parameters():
@@ -128,7 +122,7 @@ def test_the_bundle_s_own_tensors_are_not_trained_on() -> None:
 # --- another shape ---
 
 
-def refusal(network: RecurrentEncoder, bundle: Bundle) -> str:
+def refusal(network: TextClassifier, bundle: Bundle) -> str:
     before = {name: tensor.copy() for name, tensor in network.bundle_tensors().items()}
     with pytest.raises(ValueError) as caught:
         start_from(network, bundle, "outputs/runs/a")
@@ -142,7 +136,7 @@ def refusal(network: RecurrentEncoder, bundle: Bundle) -> str:
 @pytest.mark.parametrize(
     ("theirs", "ours", "needed"),
     [
-        ({"cell": "lstm"}, {"cell": "gru"}, "model.cell=lstm"),
+        ({"architecture": "lstm"}, {"architecture": "gru"}, "model=lstm"),
         ({"embedding_dim": 7}, {"embedding_dim": 5}, "model.embedding_dim=7"),
         ({"hidden_size": 7}, {"hidden_size": 6}, "model.hidden_size=7"),
         ({"num_layers": 2}, {"num_layers": 1}, "model.num_layers=2"),
@@ -154,9 +148,9 @@ def refusal(network: RecurrentEncoder, bundle: Bundle) -> str:
             "model.bidirectional=true",
         ),
         (
-            {"hidden_size": 7, "cell": "lstm"},
-            {"hidden_size": 6, "cell": "gru"},
-            "model.cell=lstm model.hidden_size=7",
+            {"hidden_size": 7, "architecture": "lstm"},
+            {"hidden_size": 6, "architecture": "gru"},
+            "model=lstm model.hidden_size=7",
         ),
     ],
 )
@@ -164,17 +158,17 @@ def test_another_shape_names_the_overrides_that_are_needed_and_no_others(
     theirs: dict[str, Any], ours: dict[str, Any], needed: str
 ) -> None:
     bundle = bundle_of(**theirs)
-    message = refusal(classifier_like(bundle, **ours), bundle)
+    message = refusal(like(bundle, **ours), bundle)
     assert message.endswith(f": that bundle needs {needed}")
 
 
 def test_a_factorised_embedding_is_refused() -> None:
     bundle = bundle_of()
-    message = refusal(classifier_like(bundle, embedding_rank=2), bundle)
+    message = refusal(like(bundle, embedding_rank=2), bundle)
     assert "needs model.embedding_rank=null" in message
 
 
 def test_another_vocabulary_is_refused() -> None:
     bundle = bundle_of()
-    message = refusal(classifier_like(bundle, vocab_size=V + 1), bundle)
+    message = refusal(like(bundle, vocab_size=V + 1), bundle)
     assert "its tokens are others; leave out data.tokenizer" in message

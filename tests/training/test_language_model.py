@@ -17,8 +17,10 @@ from nsmc.data.batching import Batch
 from nsmc.data.datamodule import ReviewDataModule
 from nsmc.data.encoding import EncodedReviews
 from nsmc.data.tokenizer import PAD_ID
-from nsmc.training.classifier import CELLS, RecurrentEncoder, pad
+from nsmc.training.encoders.recurrent import CELLS
 from nsmc.training.language_model import LanguageModel, LanguageModule, token_counts
+from nsmc.training.padding import pad
+from nsmc.training.text_encoder import TextEncoder
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*treespec, LeafSpec.*"),
@@ -40,23 +42,23 @@ every_form = pytest.mark.parametrize(("cell", "form"), forms)
 def model_of(
     cell: str = "gru",
     form: tuple[int, bool] = (1, True),
-    negatives: int = 8,
+    num_sampled: int = 8,
     counts: list[int] | None = None,
     **more: Any,
 ) -> LanguageModel:
     """An untrained language model, its weights so large that all of them show."""
     torch.manual_seed(0)
     num_layers, bidirectional = form
-    encoder = RecurrentEncoder(
+    text_encoder = TextEncoder(
         vocab_size=V,
-        cell=cell,
+        architecture=cell,
         embedding_dim=E,
         hidden_size=H,
         num_layers=num_layers,
         bidirectional=bidirectional,
         **more,
     )
-    model = LanguageModel(encoder, negatives, None if counts is None else np.array(counts))
+    model = LanguageModel(text_encoder, num_sampled, None if counts is None else np.array(counts))
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.normal_(0, 0.7)
@@ -79,13 +81,13 @@ def exact(model: LanguageModel, reviews: list[list[int]]) -> float:
 
 def losses_by_hand(model: LanguageModel, review: list[int]) -> list[float]:
     """The loss of each token and of the end, forwards and then backwards, one step at a time."""
-    tensors = {n: torch.from_numpy(t) for n, t in model.encoder.bundle_tensors().items()}
-    cell, found = model.encoder.cell, []
+    tensors = {n: torch.from_numpy(t) for n, t in model.text_encoder.bundle_tensors().items()}
+    cell, found = model.text_encoder.settings.architecture, []
     kinds: dict[str, Any] = {"gru": nn.GRUCell, "lstm": nn.LSTMCell}
     ways = zip(("", "_reverse"), (review, review[::-1]), model.projections, strict=False)
     for way, tokens, projection in ways:
         layers = []
-        for layer in range(len(model.encoder.suffixes)):
+        for layer in range(len(model.encoder.settings.suffixes)):
             step = kinds[cell](H if layer else E, H)
             names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
             step.load_state_dict({n: tensors[f"{cell}.{n}_l{layer}{way}"] for n in names})
@@ -138,7 +140,7 @@ def test_what_is_scored_at_once_makes_no_difference(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("form", [(1, False), (1, True), (3, False)])
-def test_no_state_sees_what_it_is_to_foretell(form: tuple[int, bool]) -> None:
+def test_no_state_sees_what_it_is_to_predict(form: tuple[int, bool]) -> None:
     model = model_of(form=form)
     # They differ in the fourth token, which is the third from the end.
     batches = [batch_of([review]) for review in ([4, 8, 15, 16, 22, 1], [4, 8, 15, 3, 22, 1])]
@@ -162,21 +164,21 @@ def test_with_every_token_drawn_it_is_the_exact_loss_whatever_the_odds(
     form: tuple[int, bool],
 ) -> None:
     reviews, counts = [[1, 2, 3], [4]], list(range(1, V + 1))
-    model = model_of(form=form, negatives=50_000, counts=counts)
+    model = model_of(form=form, num_sampled=50_000, counts=counts)
     with torch.inference_mode():
         found = float(drawn(model, batch_of(reviews), 0))
     assert found == pytest.approx(exact(model, reviews), abs=1e-5)
 
 
-@pytest.mark.parametrize("negatives", [1, 4, 12])
-def test_of_the_drawn_tokens_a_step_leaves_out_the_one_to_be_foretold(negatives: int) -> None:
-    model, batch = model_of(negatives=negatives), batch_of([[1, 9, 22, 3], [4, 22], [17, 8, 5]])
+@pytest.mark.parametrize("num_sampled", [1, 4, 12])
+def test_of_the_drawn_tokens_a_step_leaves_out_the_one_to_be_predicted(num_sampled: int) -> None:
+    model, batch = model_of(num_sampled=num_sampled), batch_of([[1, 9, 22, 3], [4, 22], [17, 8, 5]])
     torch.manual_seed(5)
-    tokens = torch.multinomial(model.noise, negatives, replacement=True).tolist()
+    tokens = torch.multinomial(model.noise, num_sampled, replacement=True).tolist()
     losses = []
     with torch.inference_mode():
         for queries, targets in model._queries(batch):
-            scores = F.linear(queries, model.encoder.embedding.weight, model.bias)
+            scores = F.linear(queries, model.text_encoder.embedding.weight, model.bias)
             scores -= model.log_included
             for row, target in zip(scores, targets.tolist(), strict=True):
                 candidates = [target, *({*tokens} - {target})]
@@ -185,13 +187,13 @@ def test_of_the_drawn_tokens_a_step_leaves_out_the_one_to_be_foretold(negatives:
     assert found == pytest.approx(sum(losses) / len(losses), rel=1e-4)
 
 
-@pytest.mark.parametrize("negatives", [32, 1000])
+@pytest.mark.parametrize("num_sampled", [32, 1000])
 def test_what_it_learns_is_how_often_tokens_occur(
-    negatives: int, monkeypatch: pytest.MonkeyPatch
+    num_sampled: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counts = [1200 // rank for rank in range(1, V + 1)]
     frequencies = torch.tensor(counts) / sum(counts)
-    model = model_of(negatives=negatives, counts=counts)
+    model = model_of(num_sampled=num_sampled, counts=counts)
     targets = torch.arange(V).repeat_interleave(torch.tensor(counts))
     queries = torch.zeros(len(targets), E)  # so that the bias is all there is to learn
     monkeypatch.setattr(model, "_queries", lambda batch: [(queries, targets)])
@@ -235,7 +237,7 @@ def test_a_step_gives_every_weight_a_finite_gradient() -> None:
 # --- counts ---
 
 
-def test_counts_are_those_of_what_is_to_be_foretold() -> None:
+def test_counts_are_those_of_what_is_to_be_predicted() -> None:
     reviews = EncodedReviews(
         np.array([5, 5, 7, 1], np.uint16), np.array([0, 3, 4]), np.zeros(2, np.int8)
     )
@@ -266,7 +268,7 @@ def module_of(datamodule: ReviewDataModule, **changes: Any) -> LanguageModule:
     vocab_size = datamodule.corpus.tokenizer().get_vocab_size()
     encoder = {
         "vocab_size": vocab_size,
-        "cell": "gru",
+        "architecture": "gru",
         "embedding_dim": 6,
         "hidden_size": 8,
         "num_layers": 1,
@@ -280,7 +282,7 @@ def module_of(datamodule: ReviewDataModule, **changes: Any) -> LanguageModule:
             "weight_decay": 0.0,
             "schedule": "constant",
         },
-        negatives=32,
+        num_sampled=32,
         counts=token_counts(datamodule.training_reviews, vocab_size),
     )
 

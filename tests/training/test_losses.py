@@ -14,8 +14,9 @@ from torch import Tensor
 
 import nsmc.training.losses
 from nsmc.data.batching import Batch
-from nsmc.training.classifier import RecurrentClassifier, pad
+from nsmc.training.classifier import TextClassifier
 from nsmc.training.losses import Regularization, cross_entropy, training_loss
+from nsmc.training.padding import pad
 
 Answer = tuple[float, float, float]  # two logits and a target
 SIZE = 0.05
@@ -25,19 +26,19 @@ answers = st.lists(
 )
 
 
-def classifier_of(**changes: Any) -> RecurrentClassifier:
+def classifier_of(**changes: Any) -> TextClassifier:
     """An untrained classifier in training mode, its weights so large that all of them show."""
     torch.manual_seed(0)
     values: dict[str, Any] = {
         "vocab_size": 23,
-        "cell": "gru",
+        "architecture": "gru",
         "embedding_dim": 5,
         "hidden_size": 6,
         "num_layers": 1,
         "bidirectional": True,
         "pooling": "mean",
     }
-    classifier = RecurrentClassifier(**{**values, **changes})
+    classifier = TextClassifier(**{**values, **changes})
     with torch.no_grad():
         for parameter in classifier.parameters():
             parameter.normal_(0, 0.7)
@@ -92,7 +93,7 @@ def test_half_precision_logits_give_a_float32_loss() -> None:
 # --- the loss of a step ---
 
 
-def loss_of(classifier: RecurrentClassifier, batch: Batch = BATCH, **changes: Any) -> Any:
+def loss_of(classifier: TextClassifier, batch: Batch = BATCH, **changes: Any) -> Any:
     torch.manual_seed(1)
     return training_loss(classifier, batch, Regularization(**changes))[0]
 
@@ -102,14 +103,14 @@ def test_without_regularizers_it_is_the_plain_loss() -> None:
     loss, logits = training_loss(classifier, BATCH, Regularization())
     torch.testing.assert_close(logits, classifier(BATCH.token_ids, BATCH.lengths))
     assert torch.equal(loss, cross_entropy(logits, BATCH.targets))
-    off = Regularization(r_drop=0.0, adversarial="none", adversarial_size=9.0)
+    off = Regularization(r_drop=0.0, adversarial="none", adversarial_epsilon=9.0)
     assert torch.equal(training_loss(classifier, BATCH, off)[0], loss)
 
 
 @pytest.mark.parametrize("kind", [{"r_drop": 2.0}, {"adversarial": "virtual"}])
 def test_the_logits_are_those_of_the_undisturbed_pass(kind: dict[str, Any]) -> None:
     classifier = classifier_of()
-    regularization = Regularization(adversarial_size=SIZE, **kind)
+    regularization = Regularization(adversarial_epsilon=SIZE, **kind)
     logits = training_loss(classifier, BATCH, regularization)[1]
     torch.testing.assert_close(logits, classifier(BATCH.token_ids, BATCH.lengths))
 
@@ -117,7 +118,7 @@ def test_the_logits_are_those_of_the_undisturbed_pass(kind: dict[str, Any]) -> N
 def test_smoothing_acts_on_every_cross_entropy() -> None:
     # With targets of one half, smoothing has nothing to move.
     classifier, even = classifier_of(), batch_of([0.5] * 4)
-    for kind in ({}, {"r_drop": 1.0}, {"adversarial": "adversarial", "adversarial_size": SIZE}):
+    for kind in ({}, {"r_drop": 1.0}, {"adversarial": "adversarial", "adversarial_epsilon": SIZE}):
         plain, smoothed = (loss_of(classifier, even, label_smoothing=s, **kind) for s in (0.0, 0.4))
         torch.testing.assert_close(smoothed, plain)
         assert loss_of(classifier, label_smoothing=0.4, **kind) != loss_of(classifier, **kind)
@@ -182,7 +183,7 @@ def lengths_of(sequence: Tensor) -> Tensor:
     return squares.sum(dim=1).sqrt()
 
 
-def scores(classifier: RecurrentClassifier, embeddings: Tensor) -> Tensor:
+def scores(classifier: TextClassifier, embeddings: Tensor) -> Tensor:
     with torch.no_grad():
         return classifier.classify(embeddings, BATCH.lengths)
 
@@ -199,29 +200,29 @@ def random_direction(embeddings: Tensor, seed: int) -> Tensor:
 def test_the_disturbance_has_the_asked_share_of_each_review_s_length(
     disturbances: list[tuple[Tensor, Tensor]], kind: str
 ) -> None:
-    loss_of(classifier_of(), adversarial=kind, adversarial_size=SIZE)
+    loss_of(classifier_of(), adversarial=kind, adversarial_epsilon=SIZE)
     worst, embeddings = disturbances[-1]
     torch.testing.assert_close(lengths_of(worst), SIZE * lengths_of(embeddings))
 
 
 @pytest.mark.parametrize("kind", ["adversarial", "virtual"])
 def test_padding_is_not_disturbed(disturbances: list[tuple[Tensor, Tensor]], kind: str) -> None:
-    loss_of(classifier_of(), adversarial=kind, adversarial_size=SIZE)
+    loss_of(classifier_of(), adversarial=kind, adversarial_epsilon=SIZE)
     worst, _ = disturbances[-1]
     is_padding = torch.arange(worst.shape[1]) >= BATCH.lengths.unsqueeze(1)
     assert is_padding.any()
     assert not worst[is_padding].any()
 
 
-Damage = Callable[[RecurrentClassifier, Tensor, Tensor], float]
+Damage = Callable[[TextClassifier, Tensor, Tensor], float]
 
 
-def more_loss(classifier: RecurrentClassifier, embeddings: Tensor, disturbance: Tensor) -> float:
+def more_loss(classifier: TextClassifier, embeddings: Tensor, disturbance: Tensor) -> float:
     logits = scores(classifier, embeddings + disturbance)
     return cross_entropy(logits, BATCH.targets).item()
 
 
-def other_answer(classifier: RecurrentClassifier, embeddings: Tensor, disturbance: Tensor) -> float:
+def other_answer(classifier: TextClassifier, embeddings: Tensor, disturbance: Tensor) -> float:
     before, after = (scores(classifier, e) for e in (embeddings, embeddings + disturbance))
     return kl(before.softmax(dim=1), after.softmax(dim=1)).item()
 
@@ -233,7 +234,7 @@ def test_the_disturbance_does_more_damage_than_random_ones_of_its_length(
     disturbances: list[tuple[Tensor, Tensor]], kind: str, damage: Damage
 ) -> None:
     classifier = classifier_of()
-    loss_of(classifier, adversarial=kind, adversarial_size=SIZE)
+    loss_of(classifier, adversarial=kind, adversarial_epsilon=SIZE)
     worst, embeddings = disturbances[-1]
     embeddings = embeddings.detach()
     found = damage(classifier, embeddings, worst)
@@ -247,7 +248,7 @@ def test_the_adversarial_loss_is_added_to_the_plain_one(
     disturbances: list[tuple[Tensor, Tensor]],
 ) -> None:
     classifier = classifier_of()
-    found = loss_of(classifier, adversarial="adversarial", adversarial_size=SIZE)
+    found = loss_of(classifier, adversarial="adversarial", adversarial_epsilon=SIZE)
     worst, embeddings = disturbances[-1]
     expected = loss_of(classifier).item() + more_loss(classifier, embeddings.detach(), worst)
     assert found.item() == pytest.approx(expected, abs=1e-6)
@@ -257,13 +258,13 @@ def test_the_virtual_loss_is_added_to_the_plain_one(
     disturbances: list[tuple[Tensor, Tensor]],
 ) -> None:
     classifier = classifier_of()
-    found = loss_of(classifier, adversarial="virtual", adversarial_size=SIZE)
+    found = loss_of(classifier, adversarial="virtual", adversarial_epsilon=SIZE)
     worst, embeddings = disturbances[-1]
     expected = loss_of(classifier).item() + other_answer(classifier, embeddings.detach(), worst)
     assert found.item() == pytest.approx(expected, abs=1e-5)
 
 
-def gradients(classifier: RecurrentClassifier, batch: Batch, **changes: Any) -> list[Tensor]:
+def gradients(classifier: TextClassifier, batch: Batch, **changes: Any) -> list[Tensor]:
     """Those of what regularizers add to the plain loss."""
     whole, plain = (
         torch.autograd.grad(loss_of(classifier, batch, **each), list(classifier.parameters()))
@@ -276,7 +277,7 @@ def test_virtual_adversaries_need_no_targets_and_the_others_do() -> None:
     classifier = classifier_of()
     turned = BATCH._replace(targets=1 - BATCH.targets, labels=1 - BATCH.labels)
     for kind, is_same in (("virtual", True), ("adversarial", False)):
-        changes = {"adversarial": kind, "adversarial_size": SIZE}
+        changes = {"adversarial": kind, "adversarial_epsilon": SIZE}
         pairs = zip(
             *(gradients(classifier, batch, **changes) for batch in (BATCH, turned)), strict=True
         )
@@ -294,12 +295,14 @@ def test_virtual_adversaries_need_no_targets_and_the_others_do() -> None:
         {"r_drop": 1.0, "adversarial": "virtual", "label_smoothing": 0.1},
     ],
 )
-@pytest.mark.parametrize("form", [{}, {"cell": "lstm", "embedding_rank": 2, "word_dropout": 0.3}])
+@pytest.mark.parametrize(
+    "form", [{}, {"architecture": "lstm", "embedding_rank": 2, "word_dropout": 0.3}]
+)
 def test_every_combination_gives_every_weight_a_finite_gradient(
     changes: dict[str, Any], form: dict[str, Any]
 ) -> None:
     classifier = classifier_of(recurrent_dropout=0.2, **form)
-    regularization = {"adversarial_size": SIZE, **changes}
+    regularization = {"adversarial_epsilon": SIZE, **changes}
     loss_of(classifier, **regularization).backward()
     for name, parameter in classifier.named_parameters():
         assert parameter.grad is not None, name
@@ -315,7 +318,7 @@ def test_reviews_without_a_token_do_no_harm(kind: str) -> None:
         Batch(token_ids, lengths, ones, ones, ones.float()),
         Batch(token_ids[:, :0], torch.zeros_like(lengths), ones, ones, ones.float()),
     ):
-        loss = loss_of(classifier, batch, adversarial=kind, adversarial_size=SIZE)
+        loss = loss_of(classifier, batch, adversarial=kind, adversarial_epsilon=SIZE)
         loss.backward()
         assert loss.isfinite()
         assert all(p.grad is None or p.grad.isfinite().all() for p in classifier.parameters())

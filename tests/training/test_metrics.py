@@ -48,7 +48,7 @@ def language_model(datamodule: ReviewDataModule, _: Any) -> LanguageModule:
     return LanguageModule(
         encoder={"vocab_size": vocab_size, **encoder},
         optimization={**OPTIMIZATION, "lr": 1e-30, "weight_decay": 0.0},
-        negatives=100_000,  # practically the whole vocabulary, so that nothing is left to chance
+        num_sampled=100_000,  # practically the whole vocabulary, so that nothing is left to chance
         counts=token_counts(datamodule.training_reviews, vocab_size),
     )
 
@@ -68,7 +68,7 @@ def measured(
 ) -> dict[str, float]:
     """All that an epoch counts and logs, and a test, with weights that stay as they are."""
     datamodule.batch_size = 24 // processes
-    progress = TrainingProgress(seconds_between_lines=None)
+    progress = TrainingProgress(log_interval_seconds=None)
     trainer = new_trainer(
         progress,
         Count(progress),

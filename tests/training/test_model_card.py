@@ -10,8 +10,8 @@ METRICS = {"val/accuracy": 0.75, "val/f1": 0.5, "val/auroc": 0.8, "val/loss": 0.
 
 @pytest.mark.parametrize(("cell", "title"), [("gru", "# A GRU that"), ("lstm", "# An LSTM that")])
 def test_the_article_fits_the_cell(cell: str, title: str) -> None:
-    assert model_card(config_of(cell=cell), "command", "nsmc").startswith(title)
-    encoder = model_card(config_of(cell=cell, labels=()), "command", "nsmc")
+    assert model_card(config_of(architecture=cell), "command", "nsmc").startswith(title)
+    encoder = model_card(config_of(architecture=cell, labels=()), "command", "nsmc")
     assert encoder.startswith(f"# A pretrained {cell.upper()} encoder")
 
 

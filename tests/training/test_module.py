@@ -15,13 +15,14 @@ from torch import Tensor
 
 from nsmc.data.batching import Batch
 from nsmc.data.datamodule import ReviewDataModule
-from nsmc.runtime.bundle import BundleConfig, expected_shapes
+from nsmc.runtime.bundle import expected_shapes
 from nsmc.training.checkpoints import (
     check_checkpoint,
     load_checkpoint,
     network_from_checkpoint,
 )
 from nsmc.training.module import SentimentModule
+from tests.bundles import config_of
 
 pytestmark = [
     # Lightning 2.6 itself uses what torch 2.13 deprecates.
@@ -167,8 +168,8 @@ def test_validation_and_test_report_the_numbers_of_all_reviews_together(
 ) -> None:
     torch.manual_seed(3)
     module = new_module(label_smoothing=0.3)
-    with torch.no_grad():
-        module.classifier.embedding.weight.normal_(0, 2)  # far from certain, far from all the same
+    with torch.no_grad():  # far from certain, far from all the same
+        module.classifier.text_encoder.embedding.weight.normal_(0, 2)
     trainer = new_trainer()
     trainer.validate(module, datamodule=datamodule, verbose=False)
     found = {name: float(value) for name, value in trainer.callback_metrics.items()}
@@ -184,10 +185,10 @@ def test_validation_and_test_report_the_numbers_of_all_reviews_together(
 
 
 def test_the_parameter_count_is_that_of_the_bundle(new_module: NewModule) -> None:
-    module = new_module(cell="lstm", num_layers=2, bidirectional=True, pooling="attention")
-    config = BundleConfig(
-        cell="lstm",
-        vocab_size=module.classifier.embedding.num_embeddings,
+    module = new_module(architecture="lstm", num_layers=2, bidirectional=True, pooling="attention")
+    config = config_of(
+        architecture="lstm",
+        vocab_size=module.classifier.text_encoder.embedding.num_embeddings,
         embedding_dim=6,
         hidden_size=5,
         num_layers=2,
@@ -326,7 +327,7 @@ def trained(
     tmp_path: Path, new_module: NewModule, new_trainer: NewTrainer, datamodule: ReviewDataModule
 ) -> tuple[SentimentModule, str]:
     """A module after an epoch, and its checkpoint."""
-    module = new_module(embedding_dropout=0.3, schedule="one_cycle", cell="lstm")
+    module = new_module(embedding_dropout=0.3, schedule="one_cycle", architecture="lstm")
     keeper = ModelCheckpoint(dirpath=tmp_path / "checkpoints")
     new_trainer(keeper).fit(module, datamodule=datamodule)
     return module, keeper.best_model_path
@@ -355,8 +356,8 @@ def test_a_checkpoint_of_the_same_model_passes_the_check_and_others_are_refused_
 ) -> None:
     module, path = trained
     check_checkpoint(path, module, datamodule)
-    other = new_module(embedding_dropout=0.3, schedule="one_cycle", cell="gru")
-    with pytest.raises(ValueError, match="cell=lstm, this run cell=gru") as caught:
+    other = new_module(embedding_dropout=0.3, schedule="one_cycle", architecture="gru")
+    with pytest.raises(ValueError, match="architecture=lstm, this run architecture=gru") as caught:
         check_checkpoint(path, other, datamodule)
     assert path in str(caught.value)
     datamodule.max_length = 11

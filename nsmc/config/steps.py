@@ -1,0 +1,200 @@
+"""A recipe as values: what each of its steps sets, and in which order they run.
+
+    recipe:
+      shared:                # what every step sets, unless it says otherwise
+        data: {split_seed: 42}
+      steps:
+        encoder:
+          defaults: {experiment: pretrain}
+          seed: 1
+        student:
+          defaults: {experiment: distill, model: lstm}
+          init_from: encoder
+
+`defaults` chooses from the groups under configs/, as the defaults list of a file does; all else are
+keys of the configuration. Where a key names a run, a name without a slash is that of a step, and
+`./encoder` is a folder. Mappings merge, so another recipe can build on this one; a step that is
+null is left out.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, TypeGuard
+
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_core import PydanticCustomError
+
+from nsmc.config.keys import Keys, Section
+
+# Keys that can name a step: they take a run's folder.
+_NAMES_RUNS = ("init_from", "distill.teachers", "data.tokenizer")
+
+# Folders under configs/ that are no section of the configuration.
+MORE_GROUPS = ("experiment", "ablation")
+
+# Sections that are of a command and not of a run.
+OF_THE_COMMAND = ("recipe", "resume", "search", "sweep")
+
+_CHOICE = re.compile(r"\w[\w.+-]*")  # no path, which could lead out of the group's folder
+
+# What a user may type for all steps; the rest is what the recipe is about. In the first three what
+# is typed counts, whatever a step says.
+_FOR_ALL = ("data", "trainer", "logger")
+FREE = (*_FOR_ALL, "callbacks", "seed", "test")
+
+# A step's settings: dotted keys with their values, and groups with their choices.
+Values = dict[str, Any]
+
+
+def as_folder_name(name: str) -> str:
+    if not re.fullmatch(r"\w[\w.+-]{0,99}", name):
+        raise PydanticCustomError("name", "letters, digits and . + - _, 100 of them at most")
+    return name
+
+
+def _without_null(steps: Any) -> Any:
+    if not isinstance(steps, dict):
+        return steps
+    return {name: step for name, step in steps.items() if step is not None}
+
+
+class RecipeConfig(Section):
+    shared: dict[str, Any] = Field(default={})
+    steps: Annotated[
+        dict[Annotated[str, AfterValidator(as_folder_name)], dict[str, Any]],
+        Field(min_length=1),
+        BeforeValidator(_without_null),
+    ]
+
+    def values(self) -> dict[str, Values]:
+        """What each step sets, in the order in which they run: a step after those it builds on."""
+        shared = _settings(self.shared)
+        written = {name: {**shared, **_settings(step)} for name, step in self.steps.items()}
+        ordered: dict[str, Values] = {}
+        for name in written:
+            _append(name, written, ordered, ())
+        return ordered
+
+
+def _settings(step: Mapping[str, Any]) -> Values:
+    """A step's mapping as dotted keys, and the groups that it chooses from."""
+    keys = {name: value for name, value in step.items() if name != "defaults"}
+    return {**step.get("defaults", {}), **dict(_flat(keys))}
+
+
+def _flat(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in section.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _append(
+    name: str, written: Mapping[str, Values], ordered: dict[str, Values], waiting: tuple[str, ...]
+) -> None:
+    """Put a step behind those that it builds on; `waiting` are the steps that build on it."""
+    if name in waiting:
+        circle = waiting[waiting.index(name) :]
+        are = "build on each other" if len(circle) > 1 else "builds on itself"
+        raise ValueError(f"recipe: {' and '.join(circle)} {are}")
+    for key, value in references(written[name]):
+        if value not in written:
+            raise ValueError(
+                f"recipe, step {name}: {key}={value}: no such step (there are "
+                f"{', '.join(other for other in written if other != name)}); a path is written "
+                f"./{value}"
+            )
+        _append(value, written, ordered, (*waiting, name))
+    ordered.setdefault(name, written[name])
+
+
+def references(values: Values) -> Iterator[tuple[str, str]]:
+    """The keys that name other steps, with these names."""
+    for key in _NAMES_RUNS:
+        value = values.get(key)
+        for name in value if isinstance(value, list) else [value]:
+            if is_name(name):
+                yield key, name
+
+
+def is_name(value: Any) -> TypeGuard[str]:
+    """Whether it names a step; a path has a slash in it."""
+    return isinstance(value, str) and "/" not in value
+
+
+def with_folders(values: Values, folders: Mapping[str, str]) -> Values:
+    """The values with the folders of the steps that they name."""
+
+    def filled(value: Any) -> Any:
+        if isinstance(value, list):
+            return [filled(item) for item in value]
+        return folders[value] if is_name(value) else value
+
+    return {key: filled(value) if key in _NAMES_RUNS else value for key, value in values.items()}
+
+
+def with_typed(values: Values, typed: Mapping[str, Any]) -> Values:
+    """The values with those that were typed for the whole recipe.
+
+    What a step itself says of the other sections stays: the seed of a teacher, so that many
+    students can have the same one, and that an encoder is chosen by its loss.
+    """
+    return values | {
+        key: value
+        for key, value in typed.items()
+        if key not in values or key.partition(".")[0] in _FOR_ALL
+    }
+
+
+def check_recipe(recipe: RecipeConfig, keys: Keys) -> None:
+    """Raises ValueError for what no step can set, and for steps that do not end in one result."""
+    named = [(f"step {name}", step) for name, step in recipe.steps.items()]
+    for title, step in [("shared", recipe.shared), *named]:
+        for problem in _problems(step, keys):
+            raise ValueError(f"recipe, {title}: {problem}")
+    steps = recipe.values()
+    used = {name for values in steps.values() for _, name in references(values)}
+    if len(ends := [name for name in steps if name not in used]) > 1:
+        raise ValueError(
+            f"recipe: no step builds on {' and '.join(ends)}, but a recipe has one result; "
+            f"{ends[0]}: null leaves a step out"
+        )
+
+
+def _problems(step: Mapping[str, Any], keys: Keys) -> Iterator[str]:
+    defaults = step.get("defaults", {})
+    if not isinstance(defaults, dict):
+        yield "defaults: must be choices from groups, {GROUP: NAME}"
+        return
+    for group, choice in defaults.items():
+        if not is_group(group, keys) or group in OF_THE_COMMAND:
+            yield f"defaults.{group}: no such group"
+        elif not is_choice(choice):
+            yield f"defaults.{group}: must be the name of a file in configs/{group}, or null"
+    for key, value in _settings({**step, "defaults": {}}).items():
+        if key.partition(".")[0] in OF_THE_COMMAND:
+            yield f"{key}: is of a command and not of a step; leave it out"
+        elif is_group(key, keys):
+            yield f"{key}: has keys of its own; a choice is written defaults: {{{key}: NAME}}"
+        elif key not in keys:
+            yield keys.unknown(key)
+        elif not all(map(is_plain, value if isinstance(value, list) else [value])):
+            yield f"{key}: must be a plain value"
+
+
+def is_group(key: str, keys: Keys) -> bool:
+    """Whether configs/ has a folder of this name, with files to choose from."""
+    return key in MORE_GROUPS or keys.is_section(key)
+
+
+def is_choice(value: Any) -> bool:
+    """Whether it can be a choice from a group: null, or a name."""
+    return value is None or (isinstance(value, str) and bool(_CHOICE.fullmatch(value)))
+
+
+def is_plain(value: Any) -> bool:
+    """Whether it is one value that stands for itself, and nothing for Hydra to fill in."""
+    if isinstance(value, str):
+        return "${" not in value
+    return value is None or isinstance(value, bool | int | float)

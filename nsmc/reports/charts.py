@@ -1,0 +1,248 @@
+"""What a report draws: every chart as data, described once and drawn by two renderers.
+
+`charts_of` says which points, colours, titles and texts there are; `render_png` makes files of them
+with matplotlib, `render_plotly` figures for the page.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from nsmc.reports.colours import NO_COLOURS, PALETTE, Colouring, colouring
+from nsmc.reports.leaderboard import ACCURACY, Leaderboard, Row, Statistic
+from nsmc.reports.records import Run
+from nsmc.reports.tables import MAX_ROWS, format_metric
+from nsmc.reports.values import ellipsize_middle
+
+TRAIN_LOSS = "train/loss"
+
+# The charts of a leaderboard, in their order; also the names of their files, without the ending.
+NAMES = (
+    *("metric_by_setting", "accuracy_by_size", "accuracy_by_time"),
+    *("metric_by_epoch", "train_loss_by_epoch", "importance"),
+)
+
+_MAX_LABEL = 60  # characters
+_FEW = 12  # curves that can be told apart when they are drawn strongly, and epochs to be named
+_OUTLYING = 3  # times the median loss: a loss above it would flatten all other curves
+
+
+@dataclass(frozen=True)
+class Point:
+    x: float | None  # None: a gap between two lines
+    y: float | None
+    hover: tuple[str, ...] = ()  # lines shown under the pointer; the first is a heading
+    deviation: float | None = None  # of the metric, to either side of the point
+    is_best: bool = False
+
+
+GAP = Point(None, None)
+
+
+@dataclass(frozen=True)
+class Series:
+    """Points of one colour: means with error bars, single runs, lines with gaps, or bars."""
+
+    mark: Literal["mean", "run", "line", "bar"]
+    colour: str
+    points: list[Point]
+    group: str = ""  # the entry of the legend that it belongs to
+    opacity: float = 1.0
+    width: float = 1.3  # of a line, in points
+
+
+@dataclass(frozen=True)
+class Axis:
+    title: str
+    names: tuple[str, ...] = ()  # of 0, 1, …, from top to bottom
+    short_names: tuple[str, ...] = ()  # for narrow screens; none: as above
+    is_count: bool = False  # ticks at whole numbers only
+    upper_limit: float | None = None  # show 0 to here; None: all there is
+
+
+@dataclass(frozen=True)
+class Chart:
+    name: str
+    title: str
+    x: Axis
+    y: Axis
+    series: list[Series]
+    caption: str = ""
+    metric_axis: Literal["x", "y"] = "y"  # along which error bars are drawn
+    legend: Colouring = NO_COLOURS
+
+
+def charts_of(board: Leaderboard, importances: Mapping[str, float]) -> list[Chart]:
+    """Those charts for which there is something to compare.
+
+    `importances` are a search's, by hyperparameter.
+    """
+    by_setting, by_size, by_time, by_epoch, loss_by_epoch, importance = NAMES
+    charts = (
+        metric_by_setting(by_setting, board),
+        accuracy_by(by_size, board, "bundle_bytes", "bundle size", "MB", 1e6),
+        accuracy_by(by_time, board, "train_seconds", "training time", "s", 1.0),
+        metric_by_epoch(by_epoch, board, board.metric),
+        metric_by_epoch(loss_by_epoch, board, TRAIN_LOSS),
+        importance_of(importance, importances),
+    )
+    return [chart for chart in charts if chart is not None]
+
+
+def metric_by_setting(name: str, board: Leaderboard) -> Chart | None:
+    """Mean and deviation of the best settings, from top to bottom, and a faint dot for each run."""
+    metric, colours = board.metric, colouring(board)
+    scored = _scored(board, metric)
+    rows = scored[:MAX_ROWS]
+    if sum(len(_runs_with(metric, row)) for _, row, _ in rows) < 2:
+        return None
+    series = []
+    for group in colours.groups:
+        own = [
+            (height, row, score)
+            for height, (index, row, score) in enumerate(rows)
+            if colours.of_row[index] == group.colour
+        ]
+        runs = [
+            Point(run.metrics[metric], height, _about_run(row, run, metric, run.metrics[metric]))
+            for height, row, score in own
+            if score.deviation is not None
+            for run in _runs_with(metric, row)
+        ]
+        means = [_mean(score.mean, height, row, metric, score) for height, row, score in own]
+        series.append(Series("run", group.colour, runs, group.name, opacity=0.35))
+        series.append(Series("mean", group.colour, means, group.name))
+    note = f", the best {len(rows)} of {len(scored):,}" if len(scored) > len(rows) else ""
+    names = tuple(ellipsize_middle(row.label, _MAX_LABEL) for _, row, _ in rows)
+    return Chart(
+        name=name,
+        title=f"{metric} by setting{note}",
+        caption="mean, standard deviation and single runs",
+        x=Axis(metric),
+        y=Axis("", names, short_names=tuple(f"{index + 1}" for index, _, _ in rows)),
+        series=series,
+        metric_axis="x",
+        legend=colours,
+    )
+
+
+def accuracy_by(
+    name: str, board: Leaderboard, measure: str, what: str, unit: str, scale: float
+) -> Chart | None:
+    """A setting's mean accuracy against one of its measures, in units of `scale`."""
+    has_accuracy = any(row.accuracy for row in board.rows)
+    metric, colours = ACCURACY if has_accuracy else board.metric, colouring(board)
+    rows = [entry for entry in _scored(board, metric) if measure in entry[1].measures]
+    if len({row.measures[measure] for _, row, _ in rows}) < 2:  # nothing to compare
+        return None
+    series = []
+    for group in colours.groups:
+        means = []
+        for index, row, score in rows:
+            if colours.of_row[index] == group.colour:
+                x = row.measures[measure] / scale
+                about = f"{what} {x:,.2f} {unit}"
+                means.append(_mean(x, score.mean, row, metric, score, about))
+        opacity = 0.9 if len(rows) <= 60 else 0.5
+        series.append(Series("mean", group.colour, means, group.name, opacity))
+    return Chart(
+        name=name,
+        title=f"{metric} against {what}",
+        caption="a point for each setting",
+        x=Axis(f"{what} / {unit}"),
+        y=Axis(metric),
+        series=series,
+        legend=colours,
+    )
+
+
+def metric_by_epoch(name: str, board: Leaderboard, metric: str) -> Chart | None:
+    """A line for each run; all lines of a colour are one series with gaps, which draws fast."""
+    colours = colouring(board)
+    curves = [
+        (index, row, run, curve)
+        for index, row in enumerate(board.rows)
+        for run in row.runs
+        if (curve := _curve(row, run, metric))
+    ]
+    if not curves:
+        return None
+    opacity = 0.8 if len(curves) <= _FEW else max(0.3, 8 / len(curves))
+    series = []
+    for group in colours.groups:
+        own = [curve for index, _, _, curve in curves if colours.of_row[index] == group.colour]
+        points = [point for curve in own for point in (*curve, GAP)]
+        series.append(Series("line", group.colour, points, group.name, opacity))
+    caption = "a line for each run"
+    best = [curve for curve in curves if curve[1].is_best and curve[2] is curve[1].best]
+    for index, row, _, curve in best[:1]:
+        series.append(Series("line", colours.of_row[index], curve, width=3))
+        caption += f", the best one thick ({ellipsize_middle(row.label, _MAX_LABEL)})"
+    limit = _upper_limit([curve for *_, curve in curves]) if metric.endswith("loss") else None
+    return Chart(
+        name=name,
+        title=f"{metric} by epoch",
+        caption=caption,
+        x=Axis("epoch", is_count=True),
+        y=Axis(metric, upper_limit=limit),
+        series=series,
+        legend=colours,
+    )
+
+
+def importance_of(name: str, importances: Mapping[str, float]) -> Chart | None:
+    """How much each hyperparameter mattered to a search, the most important on top."""
+    bars = sorted(importances.items(), key=lambda item: -item[1])[:MAX_ROWS]
+    if not bars:
+        return None
+    points = [
+        Point(share, height, (key, f"{share:.3f}")) for height, (key, share) in enumerate(bars)
+    ]
+    return Chart(
+        name=name,
+        title="Importance of hyperparameters",
+        caption="share of the differences that each explains",
+        x=Axis("importance"),
+        y=Axis("", tuple(ellipsize_middle(key, _MAX_LABEL) for key, _ in bars)),
+        series=[Series("bar", PALETTE[0], points)],
+    )
+
+
+def _scored(board: Leaderboard, metric: str) -> list[tuple[int, Row, Statistic]]:
+    """The rows that have a metric, the best first, each with its index."""
+    scores = [row.score if metric == board.metric else row.accuracy for row in board.rows]
+    pairs = enumerate(zip(board.rows, scores, strict=True))
+    return [(index, row, score) for index, (row, score) in pairs if score is not None]
+
+
+def _runs_with(metric: str, row: Row) -> list[Run]:
+    return [run for run in row.runs if metric in run.metrics]
+
+
+def _mean(x: float, y: float, row: Row, metric: str, score: Statistic, *more: str) -> Point:
+    runs = f"{len(row.runs)} runs" if len(row.runs) > 1 else row.runs[0].name
+    about = (row.label, f"{metric} {format_metric(score)}", runs, *more)
+    return Point(x, y, about, score.deviation, row.is_best)
+
+
+def _about_run(row: Row, run: Run, metric: str, value: float) -> tuple[str, ...]:
+    return *dict.fromkeys((row.label, run.name)), f"{metric} {value:.4f}"
+
+
+def _curve(row: Row, run: Run, metric: str) -> list[Point]:
+    return [
+        Point(
+            point["epoch"],
+            point[metric],
+            (*_about_run(row, run, metric, point[metric]), f"epoch {point['epoch']:g}"),
+        )
+        for point in run.curve
+        if metric in point
+    ]
+
+
+def _upper_limit(curves: Sequence[Sequence[Point]]) -> float | None:
+    """Where an axis of losses should end; None if it can show them all."""
+    losses = sorted(point.y for curve in curves for point in curve if point.y is not None)
+    limit = _OUTLYING * losses[len(losses) // 2]
+    return limit if losses[-1] > limit > 0 else None

@@ -1,0 +1,184 @@
+"""Finds and reads the `run.json` of every run below some folders, whatever is in it."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from nsmc.config.commands import train_command
+from nsmc.reports.curves import Curve, learning_curve
+from nsmc.reports.values import Value, as_mapping, clean, finite_numbers, flatten
+from nsmc.small_files import read_bytes
+
+RECORD_FILE = "run.json"
+
+# Folders of a run that hold no runs, and may hold many files.
+_SKIPPED_FOLDERS = {"bundle", "checkpoints", "csv"}
+
+_MEASURES = ("seconds", "train_seconds", "reviews_per_second", "parameters", "bundle_bytes")
+# What a recipe's record says of the step that made its result.
+_STEP_SECTIONS = (
+    *("task", "init_from", "data", "model", "trainer", "callbacks", "distill", "linear"),
+)
+_STATUSES = ("finished", "failed", "interrupted", "running", "pruned")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's record; what the record lacks is empty here."""
+
+    name: str  # its folder, relative to the working directory if it is inside
+    status: str  # finished, failed, interrupted, unfinished or pruned
+    error: str
+    signature: str
+    config: dict[str, Value]  # under dotted keys
+    fingerprint: str  # of the corpus
+    metrics: dict[str, float]
+    measures: dict[str, float]  # seconds, train_seconds, reviews_per_second, parameters, …
+    curve: Curve
+    ended: float  # POSIX seconds
+    folder: Path = Path()
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why a run is missing from the tables, or has no rank there."""
+
+    name: str
+    status: str
+    reason: str
+
+
+def read_runs(folders: Iterable[Path]) -> tuple[list[Run], list[Problem]]:
+    """Every run below the folders, each once, and the records that cannot be read.
+
+    Raises FileNotFoundError or NotADirectoryError for what is not a folder, and ValueError for a
+    folder without any run.
+    """
+    runs, problems = [], []
+    for record in _all_records(folders):
+        try:
+            runs.append(read_run(record))
+        except (OSError, ValueError, RecursionError) as error:
+            reason = f"{RECORD_FILE} cannot be read: {clean(error)}"
+            problems.append(Problem(display_path(record.parent), "damaged", reason))
+    return runs, problems
+
+
+def find_records(folder: Path) -> Iterator[Path]:
+    """Each `run.json` in and below a folder, sorted by folder name."""
+    for parent, folders, files in os.walk(folder):
+        folders[:] = sorted(
+            name
+            for name in folders
+            if name not in _SKIPPED_FOLDERS and not name.startswith((".", "csv_from_step_"))
+        )
+        if RECORD_FILE in files:
+            yield Path(parent, RECORD_FILE)
+
+
+def read_run(path: Path) -> Run:
+    """Read a record. Raises OSError, ValueError or RecursionError if it cannot be read."""
+    record = json.loads(read_bytes(path))
+    if not isinstance(record, dict):
+        raise ValueError("it is not a mapping")
+    status = record.get("status", "finished")  # old records were written only at a run's end
+    if status not in _STATUSES:
+        raise ValueError(f"unknown status {json.dumps(status)}")
+    config = flatten(_config_of(record))
+    if status == "finished" and not config:
+        raise ValueError("it has no config")
+    return Run(
+        name=display_path(path.parent),
+        status="unfinished" if status == "running" else status,
+        error=clean(record.get("error") or ""),
+        signature=clean(record.get("signature") or ""),
+        config=config,
+        fingerprint=clean(record.get("corpus_fingerprint") or ""),
+        metrics=finite_numbers(record.get("metrics")),
+        measures=_measures(record, path.parent),
+        curve=learning_curve(record.get("history"), path.parent),
+        ended=_ended(record.get("finished"), path),
+        folder=path.parent,
+    )
+
+
+def problems_of(runs: Sequence[Run]) -> list[Problem]:
+    """What happened to the runs that neither finished nor were pruned."""
+    repeated = {run.signature for run in runs if run.status == "finished" and run.signature}
+    unfinished = "it may still be running, or was killed"
+    problems = []
+    for run in runs:
+        if run.status in ("finished", "pruned"):
+            continue
+        reason = run.error or (
+            unfinished if run.status == "unfinished" else "no reason was recorded"
+        )
+        since = "; another run of the same job finished" if run.signature in repeated else ""
+        problems.append(Problem(run.name, run.status, reason + since))
+    return problems
+
+
+def display_path(path: Path) -> str:
+    """A path as a user would type it: relative if it is inside the working directory."""
+    here = Path.cwd()
+    absolute = path.absolute()
+    return clean(absolute.relative_to(here) if absolute.is_relative_to(here) else path)
+
+
+def _all_records(folders: Iterable[Path]) -> list[Path]:
+    records: dict[Path, Path] = {}  # folders may overlap
+    for folder in folders:
+        if not folder.exists():
+            raise FileNotFoundError(f"{folder}: no such folder")
+        if not folder.is_dir():
+            raise NotADirectoryError(f"{folder}: not a folder")
+        paths = list(find_records(folder))
+        if not paths:
+            raise ValueError(
+                f"{folder}: no runs in it (no {RECORD_FILE}); train one with {train_command()}, or "
+                "name a folder such as outputs/runs or outputs/sweeps"
+            )
+        for path in paths:
+            records.setdefault(path.resolve(), path)
+    return list(records.values())
+
+
+def _config_of(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A run's configuration. A recipe is its name, and its last step's sections stand for it."""
+    config = as_mapping(record.get("config"))
+    if not config:
+        return {}
+    last_step = as_mapping(record.get("final_step_config"))
+    sections = {name: last_step[name] for name in _STEP_SECTIONS if name in last_step}
+    recipe = config.get("recipe")
+    return {**config, **({"recipe": _recipe_name(recipe)} if recipe else {}), **sections}
+
+
+def _recipe_name(recipe: object) -> str:
+    """`7 steps 3fa9c1`: a recipe's own text is far too long for a table."""
+    steps = as_mapping(recipe).get("steps", recipe)
+    count = len(steps) if isinstance(steps, list | dict) else 1
+    digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
+    return f"{count} steps {digest[:6]}"
+
+
+def _measures(record: dict[str, Any], folder: Path) -> dict[str, float]:
+    measures = finite_numbers({name: record.get(name) for name in _MEASURES})
+    if measures.get("bundle_bytes") == 0:  # a linear classifier makes no bundle
+        del measures["bundle_bytes"]
+    if "bundle_bytes" not in measures and (folder / "bundle").is_dir():
+        files = [path for path in (folder / "bundle").iterdir() if path.is_file()]
+        measures["bundle_bytes"] = float(sum(path.stat().st_size for path in files))
+    return measures
+
+
+def _ended(text: object, path: Path) -> float:
+    try:
+        return datetime.fromisoformat(str(text)).timestamp()
+    except (ValueError, OverflowError, OSError):  # an old record: it was written at the end
+        return path.stat().st_mtime

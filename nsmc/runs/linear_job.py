@@ -1,0 +1,74 @@
+"""The job of `task=linear`: fits the linear classifier, measures it, and leaves its soft labels.
+
+The soft labels, of all reviews that students may be trained or chosen on, make the run a teacher.
+"""
+
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from nsmc.config.schema import RunConfig
+from nsmc.data.corpus import Reviews, read_reviews
+from nsmc.data.datamodule import ReviewDataModule
+from nsmc.data.soft_labels import SOFT_LABELS_FILE, write_soft_labels
+from nsmc.runtime.extras import needs_extra
+from nsmc.training.metrics import classification_metrics, defined
+
+log = logging.getLogger(__name__)
+
+
+def train_linear(config: RunConfig, datamodule: ReviewDataModule, folder: Path) -> dict[str, Any]:
+    """Returns what the record has of a training.
+
+    Raises ValueError without scikit-learn, and what reading the corpus raises.
+    """
+    try:
+        from nsmc.training.linear import LinearClassifier
+    except ImportError:
+        raise ValueError(needs_extra("task=linear", "linear")) from None
+    started = time.perf_counter()
+    datamodule.fetch()
+    files = datamodule.files
+    train, val = files.read_training(datamodule.encoding)
+    classifier = LinearClassifier(
+        **config.linear.model_dump(), normalization=config.data.normalization, seed=config.seed
+    )
+    log.info("fitting %s reviews", f"{len(train):,}")
+    classifier.fit(train.texts, train.labels)
+    train_seconds = time.perf_counter() - started
+    reviews = {"train": train, "val": val}
+    if files.unlabelled is not None:
+        reviews["unlabelled"] = files.read_unlabelled(val)
+    elif config.data.unlabelled:
+        log.info("no unlabelled reviews in %s: the others alone get soft labels", config.data.root)
+    probabilities = {}
+    for name, part in reviews.items():
+        log.info("asking about %s: %s reviews", name, f"{len(part):,}")
+        probabilities[name] = classifier.probabilities(part.texts)
+    metrics = _metrics("val", val, probabilities["val"])
+    if config.test and files.test is not None:
+        test = read_reviews(files.test)
+        metrics |= _metrics("test", test, classifier.probabilities(test.texts))
+    ids = [review_id for part in reviews.values() for review_id in part.ids]
+    write_soft_labels(folder / SOFT_LABELS_FILE, ids, np.concatenate(list(probabilities.values())))
+    return {
+        "metrics": metrics,
+        "parameters": classifier.parameter_count,
+        "train_seconds": round(train_seconds, 3),
+        "reviews_per_second": round(len(train) / train_seconds, 1),
+        "seconds": round(time.perf_counter() - started, 3),
+        "bundle_bytes": 0,
+    }
+
+
+def _metrics(split: str, reviews: Reviews, probabilities: np.ndarray[Any, Any]) -> dict[str, float]:
+    predictions = torch.from_numpy(probabilities).float()
+    labels = torch.from_numpy(reviews.labels).long()
+    loss = torch.nn.functional.binary_cross_entropy(predictions, labels.float())
+    metrics = classification_metrics(split)
+    metrics.update(predictions, labels)
+    return defined({f"{split}/loss": loss, **metrics.compute()}, split)

@@ -1,0 +1,184 @@
+"""GRU and LSTM, of one layer or more, in one direction or both.
+
+Legend: B reviews, T tokens of the longest one, N tokens of all of them, packed as `packing` has
+them, E embedding, H hidden size of one direction, G gates x H, W width of a layer's states (H, or
+2 H with both directions).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+
+from nsmc.runtime import recurrence
+from nsmc.runtime.encoders.settings import OnnxGraph, Range
+from nsmc.runtime.packing import Array, Packed
+from nsmc.runtime.recurrence import CELLS, Cell, DirectionWeights, project, run
+from nsmc.runtime.token_tables import TokenTables
+
+# PyTorch's gates are r, z, n and i, f, g, o; ONNX's are z, r, n and i, o, f, g.
+_ONNX_GATES = {"gru": (1, 0, 2), "lstm": (0, 3, 1, 2)}
+
+
+@dataclass(frozen=True)
+class RecurrentSettings:
+    """The tensors have the names that PyTorch and candle give them, behind "gru." or "lstm."."""
+
+    architecture: str
+    hidden_size: Annotated[int, Range(1, 65_536)]  # of one direction
+    num_layers: Annotated[int, Range(1, 64)]
+    bidirectional: bool
+
+    training_shares: ClassVar[tuple[str, ...]] = ("dropout", "recurrent_dropout")
+    can_be_pretrained: ClassVar[bool] = True
+
+    @property
+    def width(self) -> int:
+        return self.hidden_size * (2 if self.bidirectional else 1)
+
+    @property
+    def table_width(self) -> int:
+        return CELLS[self.architecture].gates * self.width
+
+    @property
+    def backend(self) -> str:
+        return "compiled" if recurrence.HAS_KERNEL else "numpy"
+
+    @property
+    def suffixes(self) -> list[list[str]]:
+        """PyTorch's parameter suffixes by layer: ["_l0"], or ["_l0", "_l0_reverse"], and so on."""
+        ends = ("", "_reverse") if self.bidirectional else ("",)
+        return [[f"_l{layer}{end}" for end in ends] for layer in range(self.num_layers)]
+
+    def shapes(self, embedding_dim: int) -> dict[str, tuple[int, ...]]:
+        gates = CELLS[self.architecture].gates * self.hidden_size
+        shapes: dict[str, tuple[int, ...]] = {}
+        for layer, suffixes in enumerate(self.suffixes):
+            for suffix in suffixes:
+                inputs = self.width if layer else embedding_dim
+                shapes[f"{self.architecture}.weight_ih{suffix}"] = (gates, inputs)
+                shapes[f"{self.architecture}.weight_hh{suffix}"] = (gates, self.hidden_size)
+                shapes[f"{self.architecture}.bias_ih{suffix}"] = (gates,)
+                shapes[f"{self.architecture}.bias_hh{suffix}"] = (gates,)
+        return shapes
+
+    def describe(self) -> str:
+        directions = "both directions" if self.bidirectional else "one direction"
+        name = self.architecture.upper()
+        return f"{name} {self.hidden_size}, {self.num_layers} layer(s), {directions}"
+
+    def may_differ(self, source: "RecurrentSettings") -> set[str]:
+        # Of several layers the second reads both directions, so none can be left out.
+        is_one_of_both = source.num_layers == 1 and not self.bidirectional
+        return {"bidirectional"} if is_one_of_both else set()
+
+    def encoder(self, tensors: Mapping[str, Array]) -> "RecurrentEncoder":
+        return RecurrentEncoder(self, tensors)
+
+    def onnx_states(self, graph: OnnxGraph, embedded: str) -> str:
+        sequence = embedded
+        for suffixes in self.suffixes:
+            sequence = self._onnx_layer(graph, suffixes, sequence)
+        return sequence
+
+    def onnx_last(self, graph: OnnxGraph, embedded: str) -> str:
+        sequence, (*below, top) = embedded, self.suffixes
+        for suffixes in below:
+            sequence = self._onnx_layer(graph, suffixes, sequence)
+        directions = [self._onnx_direction(graph, suffix, sequence) for suffix in top]
+        return graph.joined([graph.at_last_token(states) for states in directions])
+
+    def _onnx_layer(self, graph: OnnxGraph, suffixes: list[str], sequence: str) -> str:
+        """All states of a layer [T, B, W]; beyond a review's length they mean nothing."""
+        directions = [
+            _in_order(graph, suffix, self._onnx_direction(graph, suffix, sequence))
+            for suffix in suffixes
+        ]
+        return graph.joined(directions)
+
+    def _onnx_direction(self, graph: OnnxGraph, suffix: str, sequence: str) -> str:
+        """The states [T, B, H] of one direction of a layer, in the order that it reads tokens.
+
+        The operators are given the lengths, and nothing depends on whether they observe them:
+        onnxruntime does, and refuses impossible ones; OpenVINO goes on through the padding, and
+        begins a reverse direction with it. So a reverse direction is a forward one over rows that
+        are reversed by their lengths.
+        """
+        cell = self.architecture
+        order = _ONNX_GATES[cell]
+
+        def in_onnx_order(name: str) -> Array:
+            gates = np.split(graph.tensors[f"{cell}.{name}{suffix}"], len(order))
+            return np.concatenate([gates[gate] for gate in order])[None]
+
+        bias = np.concatenate([in_onnx_order("bias_ih"), in_onnx_order("bias_hh")], axis=-1)
+        weights = [
+            graph.tensor(f"{cell}.weight_ih{suffix}", in_onnx_order("weight_ih")),
+            graph.tensor(f"{cell}.weight_hh{suffix}", in_onnx_order("weight_hh")),
+            graph.tensor(f"{cell}.bias{suffix}", bias),
+        ]
+        special: dict[str, Any] = {"linear_before_reset": 1} if cell == "gru" else {}
+        inputs = [_in_order(graph, suffix, sequence), *weights, graph.int32_lengths]
+        states = graph.node(cell.upper(), *inputs, hidden_size=self.hidden_size, **special)
+        return graph.node("Squeeze", states, graph.constant([1]))  # of [T, 1, B, H]
+
+
+def _in_order(graph: OnnxGraph, suffix: str, sequence: str) -> str:
+    """The sequence [T, B, any] in the order that a direction reads it, or back from that."""
+    if not suffix.endswith("_reverse"):
+        return sequence
+    return graph.node("ReverseSequence", sequence, graph.lengths, batch_axis=1, time_axis=0)
+
+
+class RecurrentEncoder:
+    """Runs a bundle's layers, one direction after the other."""
+
+    def __init__(self, settings: RecurrentSettings, tensors: Mapping[str, Array]) -> None:
+        cell = settings.architecture
+        self._layers: list[list[Cell]] = [
+            [CELLS[cell](_direction(tensors, cell, suffix)) for suffix in suffixes]
+            for suffixes in settings.suffixes
+        ]
+        projections = [(cell.input_weight, cell.input_bias) for cell in self._layers[0]]
+        self.tables = TokenTables(projections, tensors["embedding.weight"])
+
+    def states(self, packed: Packed) -> Array:
+        sequence = self._run(packed, wants_states=True)[1]
+        assert sequence is not None
+        return sequence
+
+    def last(self, packed: Packed) -> Array:
+        return self._run(packed, wants_states=False)[0]
+
+    def _run(self, packed: Packed, wants_states: bool) -> tuple[Array, Array | None]:
+        """The last states [B, W] and, where they are wanted, all states [N, W]."""
+        orders = [packed.forward()]
+        if len(self._layers[0]) == 2:
+            orders.append(packed.backward())
+        inputs, rows = self.tables(packed), packed.ids
+        sequence: Array | None = None
+        for depth, cells in enumerate(self._layers):
+            if sequence is not None:
+                inputs, rows = [project(cell, sequence) for cell in cells], orders[0]
+            wants_sequence = depth < len(self._layers) - 1 or wants_states
+            found = [
+                run(
+                    cell,
+                    each,
+                    rows[order],
+                    packed.active,
+                    len(packed.lengths),
+                    target=order if wants_sequence else None,
+                )
+                for cell, each, order in zip(cells, inputs, orders, strict=True)
+            ]
+            if wants_sequence:
+                sequence = np.concatenate([states for _, states in found if states is not None], -1)
+        return np.concatenate([state for state, _ in found], axis=-1), sequence
+
+
+def _direction(tensors: Mapping[str, Array], cell: str, suffix: str) -> DirectionWeights:
+    return DirectionWeights(
+        *(tensors[f"{cell}.{name}{suffix}"] for name in DirectionWeights._fields)
+    )

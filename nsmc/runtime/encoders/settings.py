@@ -1,0 +1,163 @@
+"""What an architecture's settings can tell: the contract between encoders and what uses them.
+
+An architecture's settings are a frozen dataclass. Its fields have the names and ranges that
+`config.json` and the configuration's section `model` have; its methods say what follows from them.
+
+Legend: B reviews, T tokens of the longest one, N tokens of all of them, packed as `packing` has
+them, E embedding, W width of a state.
+"""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    NamedTuple,
+    Protocol,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+from nsmc.runtime.packing import Array, Packed
+
+
+class Range(NamedTuple):
+    """In an annotation: what a whole number, or each of a tuple of different ones, may be."""
+
+    low: int
+    high: int
+
+
+class Encoder(Protocol):
+    """Token ids to states, in numpy."""
+
+    def states(self, packed: Packed) -> Array:
+        """The state after each token [N, W]."""
+        ...
+
+    def last(self, packed: Packed) -> Array:
+        """The state after each review's last token [B, W]; zeros for a review without a token."""
+        ...
+
+
+class OnnxGraph(Protocol):
+    """An ONNX graph that is being built; strings are the names of values in it."""
+
+    tensors: Mapping[str, Array]  # the bundle's
+    lengths: str  # [B], of int64
+    int32_lengths: str
+
+    def node(self, kind: str, *inputs: str, **attributes: Any) -> str:
+        """Adds an operator; returns what it computes."""
+        ...
+
+    def constant(self, value: object) -> str: ...
+
+    def tensor(self, name: str, value: Array | None = None) -> str:
+        """A tensor under its name in the bundle, or another one under a name of its own."""
+        ...
+
+    def joined(self, parts: list[str]) -> str:
+        """Side by side."""
+        ...
+
+    def at_last_token(self, states: str) -> str:
+        """Of states [T, B, any] those after each review's last token; zeros without one."""
+        ...
+
+
+class EncoderSettings(Protocol):
+    """The settings of an architecture, all of them fields of a dataclass."""
+
+    # Settings that act in training alone: shares from 0 to below 1, in no bundle.
+    training_shares: ClassVar[tuple[str, ...]]
+    can_be_pretrained: ClassVar[bool]  # as a language model
+
+    @property
+    def architecture(self) -> str:
+        """Its name in the registry."""
+        ...
+
+    @property
+    def width(self) -> int:
+        """W."""
+        ...
+
+    @property
+    def table_width(self) -> int:
+        """How many numbers the runtime keeps for each token of the vocabulary."""
+        ...
+
+    @property
+    def backend(self) -> str:
+        """What computes the states: numpy, or compiled code."""
+        ...
+
+    def shapes(self, embedding_dim: int) -> dict[str, tuple[int, ...]]:
+        """Name and shape of each of the encoder's tensors in a bundle."""
+        ...
+
+    def describe(self) -> str:
+        """In words, such as "GRU 128, 1 layer(s), one direction"."""
+        ...
+
+    def may_differ(self, source: Any) -> set[str]:
+        """Settings in which an encoder may differ from one that it takes its weights from."""
+        ...
+
+    def encoder(self, tensors: Mapping[str, Array]) -> Encoder:
+        """The encoder of a bundle's tensors."""
+        ...
+
+    def onnx_states(self, graph: OnnxGraph, embedded: str) -> str:
+        """States [T, B, W] from embeddings [T, B, E]; beyond a review's length any numbers."""
+        ...
+
+    def onnx_last(self, graph: OnnxGraph, embedded: str) -> str:
+        """As `Encoder.last`."""
+        ...
+
+
+def own_settings(kind: type[EncoderSettings]) -> dict[str, Any]:
+    """The annotation of each setting, but for the architecture's name."""
+    hints = get_type_hints(kind, include_extras=True)
+    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    return {name: hints[name] for name in names if name != "architecture"}
+
+
+def expected(annotation: Any) -> str:
+    """What a setting must be, in words."""
+    if annotation is bool:
+        return "true or false"
+    _, allowed = get_args(annotation)
+    number = "a list of different whole numbers" if _is_tuple(annotation) else "a whole number"
+    return f"{number} from {allowed.low} to {allowed.high:,}"
+
+
+def is_allowed(annotation: Any, value: object) -> bool:
+    """Whether a value, as JSON has it, is one that a setting may have."""
+    if annotation is bool:
+        return type(value) is bool
+    if _is_tuple(annotation):
+        number = Annotated[int, get_args(annotation)[1]]
+        is_list = isinstance(value, list) and all(is_allowed(number, each) for each in value)
+        return is_list and 0 < len(set(value)) == len(value)  # type: ignore[arg-type, call-overload]
+    _, allowed = get_args(annotation)
+    return type(value) is int and allowed.low <= value <= allowed.high
+
+
+def _is_tuple(annotation: Any) -> bool:
+    return get_origin(get_args(annotation)[0]) is tuple
+
+
+def needed_settings(ours: EncoderSettings, theirs: EncoderSettings) -> dict[str, Any]:
+    """Which settings an encoder would need to take its weights from another one: none if it can."""
+    free = ours.may_differ(theirs) if type(ours) is type(theirs) else set()
+    names = [field.name for field in fields(theirs)]  # type: ignore[arg-type]
+    return {
+        name: getattr(theirs, name)
+        for name in names
+        if name not in free and getattr(ours, name, None) != getattr(theirs, name)
+    }

@@ -1,0 +1,34 @@
+"""Reviews of different lengths as rows of a batch: padded, and read back without the padding.
+
+Legend: B reviews, T tokens, W width of a state.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from nsmc.data.tokenizer import PAD_ID
+
+
+def pad(token_ids: list[list[int]]) -> tuple[Tensor, Tensor]:
+    """Token ids [B, T] padded to the longest review, and lengths [B]."""
+    rows = [torch.tensor(ids, dtype=torch.long) for ids in token_ids]
+    lengths = torch.tensor([len(ids) for ids in token_ids])
+    return nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=PAD_ID), lengths
+
+
+def is_token(sequence: Tensor, lengths: Tensor) -> Tensor:
+    """Which places of padded reviews [B, T, ...] hold a token."""
+    return torch.arange(sequence.shape[1], device=lengths.device) < lengths.unsqueeze(1)  # [B, T]
+
+
+def at_last_token(sequence: Tensor, lengths: Tensor) -> Tensor:
+    """The states [B, W] of each review's last token, of [B, T, W]; any without a token."""
+    rows = torch.arange(len(lengths), device=lengths.device)
+    return sequence[rows, (lengths - 1).clamp(min=0)]
+
+
+def turn(sequence: Tensor, lengths: Tensor) -> Tensor:
+    """Each row's tokens in reverse order, its padding in place; turning twice changes nothing."""
+    places = torch.arange(sequence.shape[1], device=lengths.device)  # [T]
+    reverse = torch.where(is_token(sequence, lengths), lengths.unsqueeze(1) - 1 - places, places)
+    return sequence.gather(1, reverse.unsqueeze(-1).expand_as(sequence))

@@ -1,0 +1,185 @@
+"""Finding and reading run records: new, old, odd and damaged ones."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nsmc.reports.curves import curve_from_csv
+from nsmc.reports.leaderboard import drop_repeats, leaderboard
+from nsmc.reports.records import find_records, problems_of, read_run, read_runs
+from nsmc.reports.tables import csv_table, markdown_table
+from nsmc.reports.terminal_table import terminal_table
+from nsmc.reports.values import clean, ellipsize_middle, flatten
+from tests.reports.factories import FINGERPRINT, record, write
+
+# As Lightning's CSVLogger writes it: a line for whatever is logged, epochs from 0.
+METRICS_CSV = """epoch,reviews/s,step,train/accuracy,train/loss_epoch,train/loss_step,val/loss
+,8000.0,9,,,,
+0,,9,,,0.7,
+0,,19,,,,0.6
+0,,19,0.5,0.65,,
+1,,29,,,0.4,
+1,,39,,,,0.5
+1,,39,0.75,0.45,,
+2,,49,,,0.3,
+"""
+
+
+def old_record() -> dict[str, Any]:
+    """As records were when they were written at a run's end only."""
+    new = ("status", "error", "overrides", "history", "bundle_bytes", "started", "finished")
+    return {key: value for key, value in record().items() if key not in (*new, "trial")}
+
+
+def test_records_are_found_at_any_depth_but_not_where_runs_keep_files(tmp_path: Path) -> None:
+    for folder in (".", "a", "b/c", "b/.hidden/d", "a/bundle", "a/checkpoints", "a/csv"):
+        write(tmp_path / folder, {})
+    found = [path.parent.relative_to(tmp_path).as_posix() for path in find_records(tmp_path)]
+    assert found == [".", "a", "b/c"]
+
+
+def test_a_run_in_two_overlapping_folders_is_read_once(tmp_path: Path) -> None:
+    run = write(tmp_path / "sweep" / "0", record())
+    runs, problems = read_runs([tmp_path, tmp_path / "sweep", run])
+    assert len(runs) == 1 and not problems
+
+
+def test_an_old_record_is_of_a_finished_run(tmp_path: Path) -> None:
+    folder = write(tmp_path / "run", old_record())
+    (folder / "bundle").mkdir()
+    (folder / "bundle" / "nsmc.safetensors").write_bytes(bytes(300))
+    (folder / "bundle" / "config.json").write_bytes(bytes(20))
+    (folder / "csv").mkdir()
+    (folder / "csv" / "metrics.csv").write_text(METRICS_CSV, encoding="utf-8")
+    os.utime(folder / "run.json", (1000, 1000))
+    run = read_run(folder / "run.json")
+    assert run.status == "finished" and run.error == ""
+    assert run.measures["bundle_bytes"] == 320
+    assert run.ended == 1000
+    assert run.curve == [
+        {"epoch": 1, "step": 19, "val/loss": 0.6, "train/accuracy": 0.5, "train/loss": 0.65}
+        | {"train/loss_step": 0.7},
+        {"epoch": 2, "step": 39, "val/loss": 0.5, "train/accuracy": 0.75, "train/loss": 0.45}
+        | {"train/loss_step": 0.4},
+    ]
+
+
+def test_a_recipe_is_described_by_the_step_that_made_its_result(tmp_path: Path) -> None:
+    loss = {"callbacks": {"checkpoint": {"monitor": "val/loss"}}}
+    maker = {**record()["config"], **loss, "seed": 7}
+    maker["model"] = {**maker["model"], "hidden_size": 192}
+    maker |= {"task": "classify", "distill": {"weight": 0.5}, "linear": {"C": 4.0}}
+    maker["data"] = {**maker["data"], "batch_size": 7}
+    maker["trainer"] = {**maker["trainer"], "max_epochs": 9}
+    folder = write(tmp_path / "run", {**record(), "final_step_config": maker})
+    run = read_run(folder / "run.json")
+    assert run.config["model.hidden_size"] == 192
+    assert run.config["callbacks.checkpoint.monitor"] == "val/loss"
+    assert run.config["distill.weight"] == 0.5 and run.config["linear.C"] == 4.0
+    assert run.config["data.batch_size"] == 7 and run.config["trainer.max_epochs"] == 9
+    assert run.config["seed"] == 1
+    assert leaderboard([run]).metric == "val/loss"
+
+
+def test_a_curve_without_its_file_or_with_a_damaged_one_is_empty(tmp_path: Path) -> None:
+    folder = write(tmp_path / "run", old_record())
+    assert read_run(folder / "run.json").curve == []
+    (folder / "csv").mkdir()
+    (folder / "csv" / "metrics.csv").write_bytes(b"\xff\xfe\x00epoch,\n0,\x00")
+    assert read_run(folder / "run.json").curve == []
+
+
+def test_a_csv_file_without_epochs_has_no_points(tmp_path: Path) -> None:
+    (tmp_path / "metrics.csv").write_text("step,val/loss\n1,0.5\n", encoding="utf-8")
+    assert curve_from_csv(tmp_path / "metrics.csv") == []
+
+
+def test_the_history_is_in_the_order_of_epochs(tmp_path: Path) -> None:
+    history = [{"epoch": 2, "val/loss": 0.5}, {"epoch": 1, "val/loss": float("nan")}, "odd", {}]
+    folder = write(tmp_path / "run", {**record(), "history": history})
+    assert read_run(folder / "run.json").curve == [{"epoch": 1}, {"epoch": 2, "val/loss": 0.5}]
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"{", "Expecting property name"),
+        (b"", "Expecting value"),
+        (b"\xff\xff", "can't decode"),
+        (b"[]", "not a mapping"),
+        (b'{"status": ["finished"]}', 'unknown status ["finished"]'),
+        (b'{"status": "finished"}', "no config"),
+        (b"[" * 100_000, "recursion"),
+    ],
+)
+def test_a_damaged_record_is_a_problem_and_no_more(
+    tmp_path: Path, content: bytes, why: str
+) -> None:
+    write(tmp_path / "good", record())
+    (write(tmp_path / "bad", {}) / "run.json").write_bytes(content)
+    runs, (problem,) = read_runs([tmp_path])
+    assert len(runs) == 1
+    assert problem.status == "damaged" and problem.name.endswith("bad") and why in problem.reason
+
+
+def test_what_became_of_the_others(tmp_path: Path) -> None:
+    done = record()
+    write(tmp_path / "0", done)
+    write(tmp_path / "1", {**done, "status": "failed", "error": "out of\nmemory\x1b[2J"})
+    write(tmp_path / "2", {**record(seed=2), "status": "interrupted"})
+    write(tmp_path / "3", {**record(seed=3), "status": "running"})
+    write(tmp_path / "4", {**record(seed=4), "status": "pruned"})
+    problems = problems_of(read_runs([tmp_path])[0])
+    assert [(problem.status, problem.reason) for problem in problems] == [
+        ("failed", "out of memory\ufffd[2J; another run of the same job finished"),
+        ("interrupted", "no reason was recorded"),
+        ("unfinished", "it may still be running, or was killed"),
+    ]
+
+
+def test_folders_that_hold_no_runs_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="nowhere: no such folder"):
+        read_runs([tmp_path / "nowhere"])
+    with pytest.raises(ValueError, match=r"no runs in it \(no run.json\); "):
+        read_runs([tmp_path])
+    with pytest.raises(NotADirectoryError, match="not a folder"):
+        read_runs([Path(__file__)])
+
+
+def test_values_are_made_comparable() -> None:
+    config = {"a": {"b": True, "c": None, "d": [1, "x"]}, "e": 1, "f": 0.5, "g": "a\nb", "h": {}}
+    flattened = {"a.b": "true", "a.c": "null", "a.d": '[1, "x"]', "e": 1, "f": 0.5, "g": "a b"}
+    assert flatten(config) == flattened
+    assert clean("\ud800 한\u202e") == "\ufffd 한\ufffd"
+    assert ellipsize_middle("abcdefghij", 5) == "ab…ij" and ellipsize_middle("abc", 3) == "abc"
+
+
+TEXT = st.text(st.sampled_from("ab._0|<$\n\x1b\ud800한"), max_size=5)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=8,
+)
+KEYS = st.sampled_from([*record(), "bundle_bytes"])
+
+
+@settings(deadline=None, max_examples=50)
+@given(changes=st.lists(st.dictionaries(KEYS, JSON, max_size=4), min_size=1, max_size=4))
+def test_no_record_makes_a_report_crash(
+    tmp_path_factory: pytest.TempPathFactory, changes: list[dict[str, Any]]
+) -> None:
+    folder = tmp_path_factory.mktemp("odd")
+    for index, change in enumerate(changes):
+        write(folder / str(index), {**record(corpus=FINGERPRINT), **change})
+    runs, problems = read_runs([folder])
+    assert len(runs) + len(problems) == len(changes)
+    board = leaderboard(drop_repeats([run for run in runs if run.status == "finished"]))
+    lines = markdown_table(board).splitlines()
+    assert len(lines) == len(board.rows) + 2
+    assert csv_table(board) and terminal_table(board)
+    json.dumps([problem.reason for problem in problems]).encode()
