@@ -93,7 +93,7 @@ def test_no_bundle_at_all_is_said_with_what_to_do(
     for _ in range(2):
         line = refused(["predict", GOOD], capsys)
         assert "outputs" in line
-        assert "train.py" in line
+        assert "nsmc train" in line
         Path("outputs").mkdir(exist_ok=True)  # nor is there one in an empty folder
 
 
