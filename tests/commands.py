@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from tests.warm import PATIENCE, WarmProcess
+from tests.forkserver import PATIENCE, ForkedProcess
 
 PROJECT = Path(__file__).parents[1]
 # To the bit, results depend on the number of threads.
@@ -69,7 +69,7 @@ def run(
     """Run a command of Python's; the exit code must be as expected."""
     with tempfile.TemporaryFile("w+") as stdout, tempfile.TemporaryFile("w+") as stderr:
         outputs = stdout.fileno(), stderr.fileno()
-        with WarmProcess(command, cwd, {**ENVIRONMENT, **environment}, *outputs) as process:
+        with ForkedProcess(command, cwd, {**ENVIRONMENT, **environment}, *outputs) as process:
             code = process.wait()
         stdout.seek(0)
         stderr.seek(0)
@@ -101,12 +101,12 @@ def _expected(
 
 
 @contextmanager
-def started(command: Sequence[str], **environment: str) -> Iterator[tuple[WarmProcess, IO[str]]]:
+def started(command: Sequence[str], **environment: str) -> Iterator[tuple[ForkedProcess, IO[str]]]:
     """Start a command; it and what it says on standard error. It's killed if it outlives this."""
     reading, writing = os.pipe()
     with (
         os.fdopen(reading) as said,
-        WarmProcess(
+        ForkedProcess(
             command, PROJECT, {**ENVIRONMENT, **environment}, stdout=1, stderr=writing
         ) as process,
     ):

@@ -22,7 +22,7 @@ from nsmc.reports.settings import CORPUS, TASKS
 from nsmc.reports.tables import csv_table, markdown_tables, title_of
 from nsmc.reports.terminal_table import WIDTH, terminal_table
 from nsmc.reports.values import as_mapping, finite_numbers, format_value
-from nsmc.runtime.choosing import BEST_FILE
+from nsmc.runtime.locate import BEST_FILE
 from nsmc.small_files import read_text
 
 IMPORTANCES_FILE = "importances.json"  # in a search's folder: share by hyperparameter

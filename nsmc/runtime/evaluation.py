@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from nsmc.runtime.batch_predict import classified
 from nsmc.runtime.damage import Damage, Tally
-from nsmc.runtime.files import classified
 from nsmc.runtime.metrics import AT_ONCE, IntArray, Metrics
 from nsmc.runtime.predictor import Predictor
-from nsmc.runtime.tables import Row
+from nsmc.runtime.readers import Row
 from nsmc.terminal import harmless
 
 _ABOVE_HALF = float(np.nextafter(0.5, 1))

@@ -18,7 +18,7 @@ from nsmc.runtime.evaluation import (
     evaluate,
 )
 from nsmc.runtime.predictor import Prediction, Predictor, softmax
-from nsmc.runtime.tables import Row
+from nsmc.runtime.readers import Row
 from tests.bundles import config_of, random_bundle
 
 # --- whole evaluations ---
