@@ -21,7 +21,7 @@ MAX_ROWS = 30  # of the leaderboard, where space is scarce
 SUMMARY = "differs from most in"  # the title of a column that stands for many settings
 
 _TITLES = {
-    "classify": "Recurrent classifiers",
+    "classify": "Neural classifiers",
     "linear": "Linear classifiers",
     "pretrain": "Language models",
 }

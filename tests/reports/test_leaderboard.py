@@ -117,7 +117,7 @@ def test_tasks_are_ranked_apart_each_by_its_own_settings_and_metric(tmp_path: Pa
         "pretrain,2,,64,1,,,7.5,,1379330,70,8000,6.0",
     ]
     headings = [line for line in markdown_tables(boards).splitlines() if line.startswith("#")]
-    assert headings == ["## Recurrent classifiers", "## Linear classifiers", "## Language models"]
+    assert headings == ["## Neural classifiers", "## Linear classifiers", "## Language models"]
 
 
 def test_corpora_are_told_apart_and_ranked_apart(tmp_path: Path) -> None:

@@ -65,17 +65,17 @@ def test_a_report_over_several_tasks_has_a_table_and_charts_for_each(tmp_path: P
     model["config"]["callbacks"]["checkpoint"]["monitor"] = "val/loss"
     write(tmp_path / "model", model)
     told = write_report([tmp_path]).splitlines()
-    assert told[0] == "Recurrent classifiers:" and told[4] == "Language models:"
+    assert told[0] == "Neural classifiers:" and told[4] == "Language models:"
     assert told[6].split()[:3] == ["1", "1", "7.0000"]
     assert told[8:11] == [
-        "Recurrent classifiers: 1 finished run of 1 setting, highest val/accuracy first",
+        "Neural classifiers: 1 finished run of 1 setting, highest val/accuracy first",
         "Language models: 1 finished run of 1 setting, lowest val/loss first",
         "± is the standard deviation over runs",
     ]
     assert "Without a result:" not in told
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert page.count("<table") == 2
-    assert "<h2>Recurrent classifiers</h2>" in page and "<h2>Language models</h2>" in page
+    assert "<h2>Neural classifiers</h2>" in page and "<h2>Language models</h2>" in page
     charts = {"metric_by_epoch.png", "train_loss_by_epoch.png"}  # one run each: nothing to compare
     assert files_in(tmp_path) == {*TABLES, *charts, *(f"pretrain_{name}" for name in charts)}
     # An earlier report's charts go with their runs.
