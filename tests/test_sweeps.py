@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from safetensors.numpy import load_file
 
-from nsmc.runtime.choosing import chosen_bundle
+from nsmc.runtime.locate import chosen_bundle
 from nsmc.runtime.predictor import Predictor
 from tests.commands import PROJECT, run, run_anew, started, train, train_command, wait_for
 

@@ -11,6 +11,7 @@ from nsmc.reports.values import Value, clean
 
 MISSING = "–"  # for a key that a run's configuration lacks, or that follows another one
 
+CORPUS = "corpus"  # a column of its own, if there are several
 ARCHITECTURE = "model.architecture"
 ARCHITECTURE_COLUMN = ARCHITECTURE.rpartition(".")[2]
 SEED = "seed"

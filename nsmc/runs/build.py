@@ -17,8 +17,8 @@ from nsmc.data.encoding import EncodingSettings
 from nsmc.data.soft_labels import Distillation
 from nsmc.data.training_set import TrainingSettings
 from nsmc.runs.corpus_files import corpus_source, tokenizer_file
-from nsmc.runtime.choosing import bundle_folder
 from nsmc.runtime.loading import read_bundle
+from nsmc.runtime.locate import bundle_folder
 from nsmc.training.averaging import WeightAverage
 from nsmc.training.charts import ValidationCharts
 from nsmc.training.checkpoints import LAST, AtomicCheckpointIO, BestCheckpoint

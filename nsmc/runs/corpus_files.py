@@ -12,7 +12,7 @@ from nsmc.data.download import RemoteFile, are_published, check_root
 from nsmc.data.encoding import fingerprint_of
 from nsmc.data.source import CorpusSource
 from nsmc.runtime.bundle import TOKENIZER_FILE
-from nsmc.runtime.choosing import bundle_folder
+from nsmc.runtime.locate import bundle_folder
 
 Fingerprint = Callable[[DataConfig, bool], str]
 

@@ -13,7 +13,7 @@ from nsmc.config.schema import DataConfig, RunConfig
 from nsmc.data.soft_labels import SOFT_LABELS_FILE
 from nsmc.runs.corpus_files import is_tested_on_itself, training_fingerprint
 from nsmc.runs.record import RECORD_FILE, final_step_config, read_record
-from nsmc.runtime.choosing import bundle_folder
+from nsmc.runtime.locate import bundle_folder
 
 log = logging.getLogger(__name__)
 

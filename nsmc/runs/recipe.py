@@ -186,11 +186,12 @@ def check_steps(recipe: RecipeConfig, typed: Values, compose_step: Compose) -> N
 
 
 def adopt_bundle(made: Path, folder: Path, command: str, key: str, corpus: str) -> None:
-    """Copy the last step's bundle; its card and its signature become the recipe's."""
+    """Copy the last step's bundle; its command and its signature become the recipe's."""
     with whole_bundle(folder) as scratch:
         shutil.copytree(made, scratch, dirs_exist_ok=True)
-        config = dataclasses.replace(read_bundle(scratch).config, signature=key)
-        rewrite_config(scratch, config, model_card(config, command, corpus))
+        config = read_bundle(scratch).config
+        config = dataclasses.replace(config, signature=key, command=command)
+        rewrite_config(scratch, config, model_card(config, corpus))
 
 
 def adopt_soft_labels(step: Path, folder: Path) -> None:

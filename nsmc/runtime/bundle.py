@@ -55,6 +55,7 @@ class BundleConfig:
     dtype: str = "float32"  # of the weights in the file, one of DTYPES; computed in float32
     metrics: dict[str, float] = field(default_factory=dict)
     signature: str = ""  # of the run that trained it
+    command: str = ""  # that trained it
     # Of the weights and the tokenizer; filled in when a bundle is written.
     sha256: dict[str, str] = field(default_factory=dict, compare=False)
     format: str = FORMAT

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from nsmc.runtime.bundle import (
-    CARD_FILE,
     TOKENIZER_FILE,
     WEIGHTS_FILE,
     digests,
@@ -14,7 +13,6 @@ from nsmc.runtime.bundle import (
 )
 from nsmc.runtime.encoders import encoder_settings
 from nsmc.runtime.loading import read_bundle
-from nsmc.small_files import read_bytes
 from nsmc.terminal import harmless
 
 
@@ -36,7 +34,7 @@ def info(folder: Path) -> dict[str, Any]:
         "labels": list(config.labels),
         "metrics": config.metrics,
         "signature": config.signature,
-        "command": _command(folder / CARD_FILE),
+        "command": config.command,
         "backend": config.encoder.backend,
         "bytes": sizes,
         "sha256": digests(folder),
@@ -63,12 +61,3 @@ def as_text(content: dict[str, Any]) -> str:
     }
     rows |= {name: f"{value:.4f}" for name, value in content["metrics"].items()}
     return "\n".join(harmless(f"{name:<14}{value}") for name, value in rows.items())
-
-
-def _command(card: Path) -> str:
-    """The command that trained the bundle: the card's first indented line."""
-    try:
-        lines = read_bytes(card).decode("utf-8", "replace").splitlines()
-    except (OSError, ValueError):  # missing, or no card of ours
-        return ""
-    return next((line.strip() for line in lines if line.startswith("    ")), "")

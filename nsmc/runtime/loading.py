@@ -139,7 +139,8 @@ def _check_config(path: Path, values: dict[str, Any]) -> None:
         require(key, type(value) is int and 0 < value < 2**31, "a positive integer")
     require("max_length", values["max_length"] <= MOST_TOKENS, f"at most {MOST_TOKENS:,}")
     require("pad_id", type(values.get("pad_id")) is int and values["pad_id"] == 0, "0")
-    require("signature", isinstance(values.get("signature", ""), str), "a text")
+    for key in ("signature", "command"):
+        require(key, isinstance(values.get(key, ""), str), "a text")
     labels = values.get("labels")
     are_names = isinstance(labels, list) and all(isinstance(name, str) for name in labels)
     require("labels", are_names and len(labels) in (0, 2), "two names")  # type: ignore[arg-type]

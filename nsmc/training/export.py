@@ -12,9 +12,9 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from nsmc.data.datamodule import ReviewDataModule
 from nsmc.data.tokenizer import PAD_ID
 from nsmc.runtime.bundle import BundleConfig, rewrite_config, write_bundle
+from nsmc.runtime.golden import write_vectors
 from nsmc.runtime.loading import read_bundle
 from nsmc.runtime.predictor import Predictor
-from nsmc.runtime.vectors import write_vectors
 from nsmc.training.checkpoints import network_from_checkpoint
 from nsmc.training.classifier import TextClassifier
 from nsmc.training.metrics import defined
@@ -77,13 +77,14 @@ class BundleExport(L.Callback):
             max_length=datamodule.max_length,
             labels=self.labels if classifier else (),
             signature=self.signature,
+            command=self.command,
         )
         write_bundle(
             self.folder,
             self.config,
             tensors,
             datamodule.corpus.tokenizer_path,
-            model_card(self.config, self.command, self.corpus),
+            model_card(self.config, self.corpus),
             check=lambda folder: _check(folder, classifier, datamodule),
         )
 
@@ -99,7 +100,7 @@ class BundleExport(L.Callback):
             return
         found = defined(trainer.callback_metrics, prefix)
         self.config = dataclasses.replace(self.config, metrics={**self.config.metrics, **found})
-        card = model_card(self.config, self.command, self.corpus)
+        card = model_card(self.config, self.corpus)
         rewrite_config(self.folder, self.config, card)
 
 

@@ -16,11 +16,11 @@ _LEARNT = {"nsmc": "short movie reviews of one site and time"}
 _EXAMPLES = {"nsmc": "와 진짜 재밌는 영화임미다!!"}
 
 
-def model_card(config: BundleConfig, command: str, corpus: str) -> str:
-    """The card in Markdown. `command` is what trained it, `corpus` names what it was trained on."""
+def model_card(config: BundleConfig, corpus: str) -> str:
+    """The card in Markdown; `corpus` names what the network was trained on."""
     parameters = sum(math.prod(shape) for shape in expected_shapes(config).values())
     if not config.labels:
-        return _encoder_card(config, command, corpus, parameters)
+        return _encoder_card(config, corpus, parameters)
     (negative, positive), encoder = config.labels, config.encoder
     learnt = _LEARNT.get(corpus, f"the reviews of the corpus `{corpus}`")
     example = _EXAMPLES.get(corpus, "TEXT")
@@ -29,7 +29,7 @@ def model_card(config: BundleConfig, command: str, corpus: str) -> str:
 
 Trained with `nsmc` on the corpus `{corpus}` by
 
-    {command}
+    {config.command}
 
 | | |
 | --- | --- |
@@ -63,7 +63,7 @@ and `ln1`, without padding and without special tokens.
 """
 
 
-def _encoder_card(config: BundleConfig, command: str, corpus: str, parameters: int) -> str:
+def _encoder_card(config: BundleConfig, corpus: str, parameters: int) -> str:
     loss = config.metrics.get("val/loss")
     measured = (
         "not measured yet" if loss is None else f"{loss:.4f}, perplexity {math.exp(loss):.1f}"
@@ -72,7 +72,7 @@ def _encoder_card(config: BundleConfig, command: str, corpus: str, parameters: i
 
 A language model's weights, trained with `nsmc` on the corpus `{corpus}` by
 
-    {command}
+    {config.command}
 
 It classifies nothing yet: `nsmc train init_from=FOLDER` trains a classifier that starts from
 it and uses its tokenizer.

@@ -126,8 +126,8 @@ def test_corpora_are_told_apart_and_ranked_apart(tmp_path: Path) -> None:
     sample = {**record(0.8, data__name="sample"), "corpus_fingerprint": "cccccc33"}
     board = board_of(tmp_path, ours, others, sample)
     assert board.columns == ["corpus"]
-    rows = [(*row.values, row.is_best) for row in board.rows]
-    assert rows == [("nsmc aaaaaa", True), ("nsmc bbbbbb", True), ("sample", True)]
+    rows = [(*row.values, row.rank, row.is_best) for row in board.rows]
+    assert rows == [("nsmc aaaaaa", 1, True), ("nsmc bbbbbb", 1, True), ("sample", 1, True)]
 
 
 def test_a_job_in_two_folders_counts_once_and_the_newest_is_it(tmp_path: Path) -> None:

@@ -22,8 +22,8 @@ from nsmc.runs.leakage import check_held_out
 from nsmc.runs.recipe import check_steps, run_recipe
 from nsmc.runs.record import BusyError, final_step_config, read_record, write_record
 from nsmc.runs.run import run_in_subprocess
-from nsmc.runtime.choosing import BOXED
 from nsmc.runtime.loading import read_bundle
+from nsmc.runtime.locate import PRETRAINED
 from tests.commands import PROJECT, run, run_anew, write_corpus
 
 Composed = Callable[..., dict[str, Any]]
@@ -406,7 +406,7 @@ def test_a_resumed_recipe_goes_on_with_what_was_typed_then(
 def test_a_bundle_that_cannot_be_adopted_leaves_the_earlier_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recipe.adopt_bundle(BOXED, tmp_path / "bundle", "first", "a" * 16, "nsmc")
+    recipe.adopt_bundle(PRETRAINED, tmp_path / "bundle", "first", "a" * 16, "nsmc")
     assert read_bundle(tmp_path / "bundle").config.signature == "a" * 16
 
     def full(*_: Any) -> None:
@@ -414,10 +414,10 @@ def test_a_bundle_that_cannot_be_adopted_leaves_the_earlier_one(
 
     monkeypatch.setattr(recipe, "rewrite_config", full)
     with pytest.raises(OSError, match="No space"):
-        recipe.adopt_bundle(BOXED, tmp_path / "bundle", "second", "b" * 16, "nsmc")
+        recipe.adopt_bundle(PRETRAINED, tmp_path / "bundle", "second", "b" * 16, "nsmc")
     assert read_bundle(tmp_path / "bundle").config.signature == "a" * 16
     monkeypatch.undo()
-    recipe.adopt_bundle(BOXED, tmp_path / "bundle", "second", "b" * 16, "nsmc")
+    recipe.adopt_bundle(PRETRAINED, tmp_path / "bundle", "second", "b" * 16, "nsmc")
     assert read_bundle(tmp_path / "bundle").config.signature == "b" * 16
     assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
 

@@ -130,6 +130,7 @@ def test_what_is_written_is_read(
         labels=("부정", "긍정"),
         metrics={"val/accuracy": 0.875},
         signature="abc123",
+        command="python train.py seed=3",
     )
     tensors = random_tensors(config)
     folder = tmp_path / "runs" / "first" / "bundle"  # parents are made
@@ -597,6 +598,7 @@ WRONG_VALUES: dict[str, list[object]] = {
         *(["same", "same"], ["", "good"], ["two\nlines", "good"], ["\x1b[31m", "good"]),
     ],
     "sha256": [[], None, "0123", 5],
+    "command": [[], None, 5],
     "metrics": [[1], None, "good", 0.5],
     "format": ["other", None, 1, ["nsmc-bundle"]],
     "format_version": [0, 2, "1", None, [1]],

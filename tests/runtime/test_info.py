@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +12,7 @@ from nsmc.runtime.bundle import CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE
 from nsmc.runtime.info import as_text, info
 from tests.bundles import random_bundle
 
-CARD = """# A classifier
-
-Trained with
-
-    python train.py model.architecture=lstm  # the command
-
-    another indented line
-"""
+COMMAND = "python train.py model.architecture=lstm  # the command"
 
 
 def of(folder: Path, **changes: Any) -> dict[str, Any]:
@@ -30,7 +22,7 @@ def of(folder: Path, **changes: Any) -> dict[str, Any]:
 def test_it_holds_what_the_configuration_and_the_files_say(tmp_path: Path) -> None:
     found = of(
         tmp_path,
-        card=CARD,
+        command=COMMAND,
         architecture="lstm",
         num_layers=2,
         bidirectional=True,
@@ -53,7 +45,7 @@ def test_it_holds_what_the_configuration_and_the_files_say(tmp_path: Path) -> No
     )
     assert found["labels"] == ["별로", "추천"]
     assert found["metrics"] == {"test/accuracy": 0.875}
-    assert found["command"] == "python train.py model.architecture=lstm  # the command"
+    assert found["command"] == COMMAND
     assert found["bytes"] == {path.name: path.stat().st_size for path in folder.iterdir()}
     assert found["sha256"] == {
         name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
@@ -76,7 +68,7 @@ def test_it_is_json_and_back(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_as_text_says_it_in_a_line_each(tmp_path: Path, bidirectional: bool) -> None:
-    found = of(tmp_path, card=CARD, bidirectional=bidirectional, metrics={"test/f1": 0.98765})
+    found = of(tmp_path, command=COMMAND, bidirectional=bidirectional, metrics={"test/f1": 0.98765})
     text = as_text(found)
     assert "GRU 7, 1 layer(s)" in text
     assert ("both directions" if bidirectional else "one direction") in text
@@ -116,30 +108,13 @@ def test_metrics_of_any_kind_do_not_end_in_a_traceback(tmp_path: Path, value: ob
         assert "test/accuracy" in text
 
 
-def test_a_card_that_is_not_utf_8_is_no_obstacle(tmp_path: Path) -> None:
-    folder = random_bundle(tmp_path / "bundle")
-    (folder / "README.md").write_bytes(b"\xff\n    python train.py\n")
-    assert info(folder)["command"] == "python train.py"
-
-
-def test_names_and_cards_reach_no_terminal_as_they_are(tmp_path: Path) -> None:
+def test_names_and_commands_reach_no_terminal_as_they_are(tmp_path: Path) -> None:
     escape = "\x1b]0;title\x07\x1b[2J"
-    card = f"# Card\n\n    python train.py{escape}\n"
     metrics, signature = {f"test/{escape}": 0.5}, escape
-    text = as_text(of(tmp_path, card=card, metrics=metrics, signature=signature))
+    command = f"python train.py{escape}"
+    text = as_text(of(tmp_path, command=command, metrics=metrics, signature=signature))
     assert "\x1b" not in text and "\x07" not in text
     assert "python train.py\N{REPLACEMENT CHARACTER}]0;title" in text
-
-
-@pytest.mark.parametrize("kind", ["pipe", "device", "giant", "folder"])
-def test_a_card_that_is_no_ordinary_file_is_not_read(tmp_path: Path, kind: str) -> None:
-    card = random_bundle(tmp_path / "bundle") / "README.md"
-    if kind == "giant":
-        os.truncate(card, 1 << 40)
-    else:
-        card.unlink()
-        {"pipe": os.mkfifo, "folder": os.mkdir}.get(kind, lambda p: p.symlink_to("/dev/zero"))(card)
-    assert info(card.parent)["command"] == ""
 
 
 def test_an_altered_bundle_is_refused(tmp_path: Path) -> None:

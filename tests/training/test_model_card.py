@@ -10,14 +10,14 @@ METRICS = {"val/accuracy": 0.75, "val/f1": 0.5, "val/auroc": 0.8, "val/loss": 0.
 
 @pytest.mark.parametrize(("cell", "title"), [("gru", "# A GRU that"), ("lstm", "# An LSTM that")])
 def test_the_article_fits_the_cell(cell: str, title: str) -> None:
-    assert model_card(config_of(architecture=cell), "command", "nsmc").startswith(title)
-    encoder = model_card(config_of(architecture=cell, labels=()), "command", "nsmc")
+    assert model_card(config_of(architecture=cell), "nsmc").startswith(title)
+    encoder = model_card(config_of(architecture=cell, labels=()), "nsmc")
     assert encoder.startswith(f"# A pretrained {cell.upper()} encoder")
 
 
 def test_of_a_corpus_of_ones_own_it_knows_the_name_and_the_labels() -> None:
     config = config_of(labels=("부정", "긍정"), metrics=METRICS)
-    card = model_card(config, "python train.py data=mine", "mine")
+    card = model_card(config, "mine")
     for fact in (
         "tells 부정 from 긍정 reviews",
         "It has learnt the reviews of the corpus `mine`.",
@@ -26,12 +26,12 @@ def test_of_a_corpus_of_ones_own_it_knows_the_name_and_the_labels() -> None:
         'nsmc predict FOLDER "TEXT"',
     ):
         assert fact in card
-    everywhere = card + model_card(config_of(labels=()), "command", "mine")
+    everywhere = card + model_card(config_of(labels=()), "mine")
     assert not [word for word in ("movie", "영화", "Korean", "positive") if word in everywhere]
 
 
 def test_of_nsmc_it_knows_what_kind_of_reviews_these_are() -> None:
-    card = model_card(config_of(metrics=METRICS), "python train.py", "nsmc")
+    card = model_card(config_of(metrics=METRICS), "nsmc")
     assert "tells negative from positive reviews" in card
     assert "It has learnt short movie reviews of one site and time." in card
     assert "| F1 of the label positive | 0.5000 |" in card
