@@ -14,7 +14,7 @@ from typing import Any
 import pytorch_lightning as L
 import torch
 
-from nsmc.config.schema import RunConfig
+from nsmc.config.schema import RunConfig, TrainerConfig
 from nsmc.data.datamodule import ReviewDataModule
 from nsmc.runs.build import (
     CHECKPOINTS,
@@ -72,12 +72,14 @@ def run_job(
     are what a user types for the same run. Returns the record. Raises ValueError or OSError, in one
     line, for what a user can mend, and Interrupted when told to stop.
     """
-    quieten(is_first(config))
-    if not is_first(config):
+    is_first_process = is_first(config.trainer)
+    quieten(is_first_process)
+    if not is_first_process:
         return _join_the_first(config, folder, callbacks)
-    checkpoint = starting_checkpoint(config, folder, read_record(folder) or {})
+    checkpoint = starting_checkpoint(config.ckpt_path, folder, read_record(folder) or {})
     run = prepare(config, overrides, download=True, starting_checkpoint=checkpoint)
-    warn_of_own_test(config)
+    if config.test:
+        warn_of_own_test(config.data)
     folder.mkdir(parents=True, exist_ok=True)
     with occupied(folder):
         earlier = read_record(folder) or {}  # another process may have been at it
@@ -100,7 +102,7 @@ def run_job(
                 record |= train_linear(config, build_datamodule(config), folder)
             else:
                 training = build(config, folder, callbacks, record)
-                wait_for_all(config, training.trainer, record)
+                wait_for_all(config.trainer, training.trainer, record)
                 record["threads"] = torch.get_num_threads()
                 record |= train(config, training, record["resumed_from"])
     return record
@@ -109,7 +111,7 @@ def run_job(
 def _join_the_first(config: RunConfig, folder: Path, callbacks: Sequence[L.Callback]) -> Record:
     """The part of a process that trains with the one that keeps the record."""
     training = build(config, folder, callbacks, None)
-    record = wait_for_all(config, training.trainer, None)
+    record = wait_for_all(config.trainer, training.trainer, None)
     if record["status"] == "finished":
         return record
     return train(config, training, record["resumed_from"])
@@ -127,7 +129,13 @@ def build(
     L.seed_everything(config.seed, workers=True, verbose=False)
     datamodule = build_datamodule(config)
     module = build_module(config, datamodule)
-    step = _check_start(config, folder, record, module, datamodule) if record else None
+    step = None
+    if begun.get("resumed_from"):
+        step = _step_of(begun["resumed_from"])
+    elif record and config.ckpt_path is not None:
+        check_checkpoint(config.ckpt_path, module, datamodule)
+        monitor = config.callbacks.checkpoint.monitor
+        adopt_best(Path(config.ckpt_path), folder / CHECKPOINTS, monitor)
     export = BundleExport(
         str(folder / "bundle"),
         labels=tuple(config.data.labels),
@@ -140,32 +148,20 @@ def build(
     return Training(trainer, module, datamodule, export, started)
 
 
-def _check_start(
-    config: RunConfig,
-    folder: Path,
-    record: Record,
-    module: Module,
-    datamodule: ReviewDataModule,
-) -> int | None:
-    """Check the checkpoint that the run starts from; its step where this folder's own goes on."""
-    if own := record["resumed_from"]:
-        step: int = load_checkpoint(own)["global_step"]
-        log.info("going on from step %s of %s", f"{step:,}", own)
-        return step
-    if config.ckpt_path is not None:
-        check_checkpoint(config.ckpt_path, module, datamodule)
-        monitor = config.callbacks.checkpoint.monitor
-        adopt_best(Path(config.ckpt_path), folder / CHECKPOINTS, monitor)
-    return None
+def _step_of(checkpoint: str) -> int:
+    """The step that a run goes on from."""
+    step: int = load_checkpoint(checkpoint)["global_step"]
+    log.info("going on from step %s of %s", f"{step:,}", checkpoint)
+    return step
 
 
-def wait_for_all(config: RunConfig, trainer: L.Trainer, record: Record | None) -> Record:
+def wait_for_all(config: TrainerConfig, trainer: L.Trainer, record: Record | None) -> Record:
     """Wait for the processes that train together; the first one's record, which it brings."""
-    if config.trainer.processes > 1:
+    if config.processes > 1:
         record = meet(trainer, record)
         assert record is not None
         # Lightning has divided the machine's cores among its processes.
-        if threads := record.get("threads") or config.trainer.threads:
+        if threads := record.get("threads") or config.threads:
             torch.set_num_threads(threads)
     assert record is not None
     return record

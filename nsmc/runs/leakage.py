@@ -29,13 +29,13 @@ def check_held_out(config: RunConfig, corpus_fingerprint: str) -> None:
             _check_split(config.data, _split_of(record, source), f"{key}={source}")
 
 
-def warn_of_own_test(config: RunConfig) -> None:
+def warn_of_own_test(data: DataConfig) -> None:
     """Warn where the test file is the training file."""
-    if config.test and is_tested_on_itself(config.data):
+    if is_tested_on_itself(data):
         log.warning(
             "data.test_file=%s has the same content as data.train_file=%s: what is measured on it "
             "says nothing about other reviews",
-            *(config.data.test_file, config.data.train_file),
+            *(data.test_file, data.train_file),
         )
 
 

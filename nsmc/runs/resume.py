@@ -163,21 +163,21 @@ def _with(config: Mapping[str, Any], path: Sequence[str], value: Any) -> dict[st
     return {**config, first: below}
 
 
-def starting_checkpoint(config: RunConfig, folder: Path, earlier: Record) -> str | None:
+def starting_checkpoint(ckpt_path: str | None, folder: Path, earlier: Record) -> str | None:
     """The digest of `ckpt_path`; of a run that goes on by itself it may be gone, or changed since.
 
     Raises what `load_checkpoint` raises.
     """
-    if config.ckpt_path is None:
+    if ckpt_path is None:
         return None
-    is_same_path = earlier.get("config", {}).get("ckpt_path") == config.ckpt_path
+    is_same_path = earlier.get("config", {}).get("ckpt_path") == ckpt_path
     if is_same_path and (folder / LAST_CHECKPOINT).is_file():
         digest: str | None = earlier.get("starting_checkpoint")
         return digest
     from nsmc.training.checkpoints import load_checkpoint  # not before a run begins: torch is slow
 
-    load_checkpoint(config.ckpt_path)
-    return digest_of_file(Path(config.ckpt_path))
+    load_checkpoint(ckpt_path)
+    return digest_of_file(Path(ckpt_path))
 
 
 def other_run(folder: Path, resume: str | None) -> str:

@@ -50,7 +50,7 @@ def run_and_report(
             record = run_in_subprocess(folder, overrides)
         else:
             record = run_job(config, folder, command, overrides, callbacks)
-            if is_first(config):
+            if is_first(config.trainer):
                 print(summary(record, folder / "bundle"), flush=True)
     except Pruned as pruned:
         log.info("%s", pruned)
@@ -61,7 +61,9 @@ def run_and_report(
         log.info("%s: left to it", busy)
         return {}
     except (KeyboardInterrupt, Interrupted) as error:
-        if not is_first(config):  # the first process says it; who leaves with a code is missed
+        if not is_first(
+            config.trainer
+        ):  # the first process says it; who leaves with a code is missed
             sys.exit(0)
         signum = error.signum if isinstance(error, Interrupted) else signal.SIGINT
         advice = f"go on with {train_command()} {pasteable('resume', str(shortened(folder)))}"
@@ -69,7 +71,7 @@ def run_and_report(
     finally:
         gc.collect()  # a failed job's tensors would be missing for the next one's
         torch.cuda.empty_cache()
-    if not is_sweep and is_first(config):
+    if not is_sweep and is_first(config.trainer):
         print(next_commands(config, record, folder), flush=True)
     metrics: dict[str, float] = record["metrics"]
     return metrics
