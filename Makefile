@@ -13,7 +13,7 @@ ANEW := $(if $(and $(FOUND),$(filter $(FOUND),$(WANTED))),,anew)
 NSMC_ROOT ?= ../shared/nsmc
 
 .DEFAULT_GOAL := help
-.PHONY: help install train sweep tensorboard test corpus-test clients-test lint format docs bench attack plotly clean anew
+.PHONY: help install train sweep tensorboard test coverage corpus-test clients-test lint format docs bench attack plotly clean anew
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -44,6 +44,9 @@ tensorboard: install ## show the losses of all runs at http://localhost:6006
 test: install ## run the test suite
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
+coverage: install ## the same, and refuse a branch coverage that is lower than it was
+	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term
+
 corpus-test: install ## check reading, caching and training on the real corpus at NSMC_ROOT
 	NSMC_ROOT=$(NSMC_ROOT) $(BIN)/python -m pytest -m corpus
 
@@ -64,12 +67,16 @@ format: install ## let ruff rewrite the code in the project's form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# BENCH picks some of training, profile, startup, runtime, scale, growth, quality, sweeps and kills.
 docs: install ## write docs/configuration.md from the schema and the YAML files
 	$(BIN)/python -m nsmc.config.reference docs/configuration.md
 
-bench: install ## measure speed against the blog post's script; NSMC_ROOT names the corpus
+# BENCH picks some of training, profile, startup, runtime, scale, growth, quality, sweeps and kills.
+bench: .venv/bench ## measure speed against the blog post's script; NSMC_ROOT names the corpus
 	NSMC_ROOT=$(NSMC_ROOT) $(BIN)/python -m tests.benchmarks $(BENCH)
+
+.venv/bench: .venv/installed
+	PIP_CONSTRAINT=constraints.txt $(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	@touch $@
 
 # ATTACK picks some of them; NSMC_ROOT names the corpus that some use.
 attack: install ## try to break the program from outside, for many minutes
@@ -86,6 +93,6 @@ plotly: ## fetch the plotly.js of reports again, with npm; PLOTLY is its version
 	cd $(ASSETS) && sha256sum plotly-basic.min.js plotly-basic.LICENSE > plotly-basic.sha256
 
 clean: ## remove .venv, caches and built files; outputs/ stays
-	rm -rf .venv .venv-clients build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-clients build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*
 	rm -f nsmc/runtime/_kernel*.so
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

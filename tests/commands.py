@@ -1,21 +1,36 @@
 """Runs the project's commands as a user does, on a tiny corpus and in real processes."""
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
-from tests.warm import PATIENCE, WarmProcess
+from tests.forkserver import PATIENCE, ForkedProcess
 
 PROJECT = Path(__file__).parents[1]
 # To the bit, results depend on the number of threads.
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 GOOD = ("정말 재밌다", "최고의 영화", "감동이었어요", "또 보고싶다 최고", "연기가 훌륭하다")
 BAD = ("너무 지루하다", "최악의 영화", "돈이 아깝다", "다신 안본다 별로", "연기가 엉망이다")
+
+
+def let_signals_through() -> None:
+    """Let signals reach the processes that are started here, in the background and by nohup too.
+
+    There a shell has them ignored, which processes inherit.
+    """
+    handlers: dict[int, Any] = {
+        signal.SIGINT: signal.default_int_handler,
+        signal.SIGHUP: signal.SIG_DFL,
+    }
+    for signum, handler in handlers.items():
+        if signal.getsignal(signum) == signal.SIG_IGN:
+            signal.signal(signum, handler)
 
 
 def write_corpus(root: Path) -> None:
@@ -54,7 +69,7 @@ def run(
     """Run a command of Python's; the exit code must be as expected."""
     with tempfile.TemporaryFile("w+") as stdout, tempfile.TemporaryFile("w+") as stderr:
         outputs = stdout.fileno(), stderr.fileno()
-        with WarmProcess(command, cwd, {**ENVIRONMENT, **environment}, *outputs) as process:
+        with ForkedProcess(command, cwd, {**ENVIRONMENT, **environment}, *outputs) as process:
             code = process.wait()
         stdout.seek(0)
         stderr.seek(0)
@@ -86,12 +101,12 @@ def _expected(
 
 
 @contextmanager
-def started(command: Sequence[str], **environment: str) -> Iterator[tuple[WarmProcess, IO[str]]]:
+def started(command: Sequence[str], **environment: str) -> Iterator[tuple[ForkedProcess, IO[str]]]:
     """Start a command; it and what it says on standard error. It's killed if it outlives this."""
     reading, writing = os.pipe()
     with (
         os.fdopen(reading) as said,
-        WarmProcess(
+        ForkedProcess(
             command, PROJECT, {**ENVIRONMENT, **environment}, stdout=1, stderr=writing
         ) as process,
     ):

@@ -3,14 +3,13 @@
 import copy
 import functools
 import os
-import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.commands import write_corpus
+from tests.commands import let_signals_through, write_corpus
 
 # Two processes with as many threads each as there are cores wait for each other's threads at every
 # small product. torch reads this when it is imported, which is later.
@@ -18,14 +17,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let signals reach the tests' processes where the tests run in the background, or by nohup."""
-    handlers: dict[int, Any] = {
-        signal.SIGINT: signal.default_int_handler,
-        signal.SIGHUP: signal.SIG_DFL,
-    }
-    for signum, handler in handlers.items():
-        if signal.getsignal(signum) == signal.SIG_IGN:
-            signal.signal(signum, handler)
+    let_signals_through()
 
 
 @pytest.fixture(scope="session")

@@ -31,7 +31,8 @@ LIBRARIES = ("torch", "numpy", "tokenizers", "scipy", "scikit-learn")
 COMMON = """
     data=sample data.vocab_size=600 data.max_length=40 data.batch_size=32 data.split_seed=0
     data.cache_dir={runs}/cache hydra.run.dir={runs}/{name} logger=none
-    model.embedding_dim=12 model.hidden_size=16 model.lr=0.03 callbacks.checkpoint.minutes=null
+    model.embedding_dim=12 model.hidden_size=16 model.lr=0.03
+    callbacks.checkpoint.every_n_minutes=null
     trainer.accelerator=cpu trainer.threads=1 trainer.limit_train_batches=24 trainer.max_epochs=2
 """
 UNLABELLED = "data.unlabelled=true data.unlabelled_file={runs}/unlabelled.txt"
@@ -52,7 +53,7 @@ RUNS = {
         init_from={runs}/encoder model.bidirectional=true model.pooling=max_mean
         model.r_drop=0.5 callbacks.checkpoint.monitor=val/loss
     """,
-    "linear": f"experiment=linear data.normalization=nfd linear.longest=3 test=true {UNLABELLED}",
+    "linear": f"experiment=linear data.normalization=nfd linear.ngram_max=3 test=true {UNLABELLED}",
     "student": f"""
         experiment=distill distill.teachers=[{{runs}}/teacher,{{runs}}/linear]
         distill.temperature=2.0 model.adversarial=virtual data.bpe_dropout=0.1 {UNLABELLED}

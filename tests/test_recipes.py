@@ -23,7 +23,11 @@ Runner = Callable[..., "subprocess.CompletedProcess[str]"]
 SMALL = (
     *("data=sample", "data.vocab_size=300", "data.batch_size=16", "trainer.accelerator=cpu"),
     *("model.hidden_size=8", "model.embedding_dim=6", "trainer.max_epochs=1", "logger=none"),
-    *("trainer.limit_train_batches=4", "data.split_seed=0", "callbacks.checkpoint.minutes=null"),
+    *(
+        "trainer.limit_train_batches=4",
+        "data.split_seed=0",
+        "callbacks.checkpoint.every_n_minutes=null",
+    ),
 )
 PRETRAINED = ("experiment=pretrain", "data.unlabelled=false", "model.bidirectional=true")
 
@@ -133,7 +137,7 @@ def test_every_setting_that_keeps_a_classifier_honest_trains_together(folder: Pa
     settings = (
         *("model.r_drop=1", "model.adversarial=virtual", "model.label_smoothing=0.1"),
         *("model.recurrent_dropout=0.1", "model.embedding_rank=4", "model.num_layers=2"),
-        *("callbacks.averaging.decay=0.9", "data.bpe_dropout=0.1", "data.bpe_cuts=2"),
+        *("callbacks.averaging.decay=0.9", "data.bpe_dropout=0.1", "data.bpe_samples=2"),
     )
     first = train(folder, "honest-1", *settings)
     second = train(folder, "honest-2", *settings, runner=run_anew)  # with another hash seed

@@ -40,7 +40,7 @@ def stop(
 
 
 def test_killed_runs_end_as_if_they_had_been_left_alone() -> None:
-    finished = run([sys.executable, "-m", "tests.kills", "--trials", "6", "--seed", "5"])
+    finished = run([sys.executable, "-m", "tests.crash_recovery", "--trials", "6", "--seed", "5"])
     assert "identical: 6 of 6" in finished.stdout
 
 

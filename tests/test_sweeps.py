@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from safetensors.numpy import load_file
 
-from nsmc.runtime.choosing import chosen_bundle
+from nsmc.runtime.locate import chosen_bundle
 from nsmc.runtime.predictor import Predictor
 from tests.commands import PROJECT, run, run_anew, started, train, train_command, wait_for
 
@@ -186,7 +186,7 @@ def test_an_unnamed_sweep_can_be_named_to_go_on(corpus: Path) -> None:
 
 
 needs_optuna = pytest.mark.skipif(find_spec("optuna") is None, reason="needs the extra search")
-SETTINGS = "at_once: 1\nsampler: tpe\npruner: median\nstartup_trials: 2\ntrial: null\n"
+SETTINGS = "n_jobs: 1\nsampler: tpe\npruner: median\nstartup_trials: 2\ntrial: null\n"
 
 
 def search(folder: Path, trials: int, *space: str) -> tuple[str, ...]:
@@ -276,7 +276,7 @@ def test_jobs_in_parallel_stop_with_their_checkpoints(corpus: Path, tmp_path: Pa
     launcher = (
         "hydra/launcher=joblib",
         "hydra.launcher.n_jobs=2",
-        "callbacks.checkpoint.minutes=9",
+        "callbacks.checkpoint.every_n_minutes=9",
     )
     values = ("-m", *launcher, "seed=1,2,3", "trainer.max_epochs=999", place(tmp_path))
     command = train_command(corpus, *values, "model.schedule=constant")

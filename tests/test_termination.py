@@ -13,7 +13,7 @@ from tests.commands import GOOD, PROJECT, run_anew
 # Forks a process for each attempt, which ends by itself or is told to end at a random moment.
 ATTEMPTS = """
 import os, random, select, signal, sys, time
-import nsmc.cli.predict, nsmc.runtime.files, nsmc.runtime.predictor
+import nsmc.cli.predict, nsmc.runtime.batch_predict, nsmc.runtime.predictor
 from nsmc.termination import exit_on_signals
 signum, count, folder, *words = sys.argv[1:]
 signum, chance, longest = int(signum), random.Random(int(signum)), 0.0

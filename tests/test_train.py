@@ -28,7 +28,7 @@ from tests.commands import (
     wait_for,
     write_corpus,
 )
-from tests.warm import PATIENCE
+from tests.forkserver import PATIENCE
 
 
 def test_a_run_leaves_all_that_it_promises(corpus: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from nsmc.runtime.choosing import BOXED
+from nsmc.runtime.locate import PRETRAINED
 
 PROJECT = Path(__file__).parents[1]
 
@@ -66,7 +66,7 @@ def test_the_wheel_carries_a_small_bundle(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as files:
         sizes = {info.filename: info.file_size for info in files.infolist()}
     bundled = {name: size for name, size in sizes.items() if name.startswith("nsmc/pretrained/")}
-    assert {Path(name).name for name in bundled} == {path.name for path in BOXED.iterdir()}
+    assert {Path(name).name for name in bundled} == {path.name for path in PRETRAINED.iterdir()}
     assert sum(bundled.values()) < 4_000_000
 
 

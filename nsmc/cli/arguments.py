@@ -29,7 +29,7 @@ def add_bundle(parser: argparse.ArgumentParser) -> None:
 
 def chosen_bundle(named: Path | None) -> Path:
     """The folder of the bundle that is named, or of the default, and then prints which one."""
-    from nsmc.runtime.choosing import bundle_folder, chosen_bundle
+    from nsmc.runtime.locate import bundle_folder, chosen_bundle
 
     if named is not None:
         return bundle_folder(named)

@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
     from nsmc.runtime.evaluation import evaluate
     from nsmc.runtime.lines import name_of, opened
     from nsmc.runtime.predictor import Predictor
-    from nsmc.runtime.tables import Columns, format_of, read_rows
+    from nsmc.runtime.readers import Columns, format_of, read_rows
 
     return_memory_early()
     predictor = Predictor.load(chosen_bundle(options.bundle))

@@ -68,7 +68,7 @@ def _instead_of(option: str) -> str:
 
 def run(options: argparse.Namespace) -> int:
     """Answer; 1 where too many rows cannot be read. Raises ValueError for what does not combine."""
-    from nsmc.runtime.choosing import split_words
+    from nsmc.runtime.locate import split_words
     from nsmc.runtime.predictor import Predictor
 
     bundle, texts = split_words(options.words)
@@ -85,7 +85,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _answer(predictor: "Predictor", texts: Any) -> int:
-    from nsmc.runtime.conversation import answer_pipe, answer_texts, converse
+    from nsmc.runtime.interactive import answer_pipe, answer_texts, converse
 
     if texts:
         answer_texts(predictor, texts)
@@ -103,7 +103,7 @@ def _leave_the_terminal(signum: int, frame: object) -> None:
 
 
 def _predict_file(predictor: "Predictor", options: argparse.Namespace) -> int:
-    from nsmc.runtime.files import predict_file
+    from nsmc.runtime.batch_predict import predict_file
 
     return_memory_early()
     tally = predict_file(

@@ -13,7 +13,7 @@ def predict_command(bundle: Path) -> str:
 
 def train_command() -> str:
     """How whoever runs this program starts a training: `python train.py`, or `nsmc train`."""
-    return "python train.py" if _is_script() else "nsmc train"
+    return "python train.py" if is_script() else "nsmc train"
 
 
 def train_command_here() -> str:
@@ -24,11 +24,12 @@ def train_command_here() -> str:
 
 def train_words() -> list[str]:
     """The same, to start a process with; in one that a launcher started, too."""
-    words = [sys.argv[0]] if _is_script() else ["-m", "nsmc.cli", "train"]
+    words = [sys.argv[0]] if is_script() else ["-m", "nsmc.cli", "train"]
     return [sys.executable, *words]
 
 
-def _is_script() -> bool:
+def is_script() -> bool:
+    """Whether a clone's `train.py` runs, and not the `nsmc` command or a launcher's process."""
     return Path(sys.argv[0]).name == "train.py"
 
 

@@ -69,7 +69,7 @@ def check_composed_alike(resume: str, record: Mapping[str, Any]) -> None:
 
     Folders that a record names are not looked into: they could hold anything.
     """
-    recorded = [each for each in record.get("overrides", []) if _is_search_path(each)][:1]
+    recorded = list(filter(_is_search_path, record.get("overrides", [])))[:1]
     before = record.get("flags", [])
     if before != flags() or recorded != search_path():
         command = shlex.join([*train_command().split(), *before, *recorded])

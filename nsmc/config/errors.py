@@ -57,12 +57,12 @@ def one_line_errors(in_sweep: bool = False) -> Iterator[None]:
         if in_sweep:
             raise
         told = error if isinstance(error, Interrupted) else Interrupted(signal.SIGINT)
-        _say(f"interrupted{told.advice and ': '}{told.advice}")
+        _print_error(f"interrupted{told.advice and ': '}{told.advice}")
         if told.signum == REQUEUE_SIGNAL:
             requeue()
         leave(told.exit_code)
     except Exception as error:
-        _say(f"error: {describe(error)}")
+        _print_error(f"error: {describe(error)}")
         if not _users_mistake(error):
             _traceback_to_log_file()
         if in_sweep:
@@ -170,7 +170,7 @@ def _log_files() -> list[logging.FileHandler]:
     return [handler for handler in handlers if isinstance(handler, logging.FileHandler)]
 
 
-def _say(line: str) -> None:
+def _print_error(line: str) -> None:
     line = harmless(line)  # it may quote a file, a folder's name or a record
     if logging.getLogger().handlers:  # Hydra has set up the run's log: the line goes there, too
         log.error(line)

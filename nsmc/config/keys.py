@@ -5,7 +5,7 @@ import json
 import types
 from collections import defaultdict
 from collections.abc import Iterator
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, Self, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.fields import FieldInfo
@@ -32,6 +32,17 @@ _IN_WORDS = {
 _NUMBERS = ("int_type", "int_from_float", "float_type")
 
 _LONGEST_SHOWN = 200  # characters of a value in a message
+
+
+# Marks a key, or a section, that can change no result: `Annotated[int, NO_EFFECT]`.
+NO_EFFECT = "changes no result"
+
+
+class OnlyFor(tuple[str, ...]):
+    """Marks a key, or a section, that other tasks than these do not look at."""
+
+    def __new__(cls, *tasks: str) -> Self:
+        return super().__new__(cls, tasks)
 
 
 class Section(BaseModel):
@@ -69,6 +80,20 @@ class Keys:
     def is_required(self, key: str) -> bool:
         """Whether there is such a key, and a configuration must have it."""
         return key in self._fields and self._fields[key].is_required()
+
+    def affects_result(self, key: str, task: str | None = None) -> bool:
+        """Whether a key, or the section it names, can change the result of a `task`.
+
+        None stands for a recipe, whose steps may be of any.
+        """
+        parts = key.split(".")
+        sections = [".".join(parts[:number]) for number in range(1, len(parts) + 1)]
+        for field in (self._fields[section] for section in sections if section in self._fields):
+            for mark in field.metadata:
+                is_unused = isinstance(mark, OnlyFor) and task is not None and task not in mark
+                if mark is NO_EFFECT or is_unused:
+                    return False
+        return True
 
     def _types(self, key: str) -> list[Any]:
         return _members(self._fields[key].annotation) if key in self._fields else []

@@ -17,8 +17,8 @@ from hydra.core.override_parser.types import Quote, QuotedString, Sweep
 from hydra.errors import HydraException
 
 from nsmc.config.commands import train_command
-from nsmc.config.recipe import FREE, OF_THE_COMMAND
 from nsmc.config.schema import KEYS
+from nsmc.config.steps import FREE, OF_THE_COMMAND
 
 NOT_A_SETTING = "not a setting; write KEY=VALUE without spaces, such as model.lr=0.01"
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from nsmc.atomic import write_file
-from nsmc.config.schema import KEYS, MODEL_CONFIGS, RunConfig
+from nsmc.config.schema import KEYS, RunConfig
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 
@@ -29,7 +29,7 @@ _GROUPS = {
     "search": "optuna",
 }
 # Groups whose files set keys of other groups.
-_PRESETS = ("experiment", "variant")
+_PRESETS = ("experiment", "ablation")
 
 _SCHEMA = RunConfig.model_json_schema()
 _TYPES = {
@@ -69,12 +69,13 @@ class Entry:
 
 
 def entries(path: Path, prefix: str = "") -> Iterator[Entry]:
-    """The keys of a YAML file of ours, in order; a comment goes on in comment lines below it."""
+    """The keys of a YAML file of ours, in order; a comment goes on in comments right below it."""
     sections: list[tuple[int, str]] = []
     pending: Entry | None = None
+    column = -1  # of the comment
     for line in path.read_text(encoding="utf-8").splitlines():
         if comment := _COMMENT.match(line):
-            if pending is not None and line.startswith("  "):
+            if pending is not None and line.index("#") == column:
                 text = f"{pending.text} {comment['text']}".strip()
                 pending = Entry(pending.key, pending.default, text)
             continue
@@ -88,6 +89,7 @@ def entries(path: Path, prefix: str = "") -> Iterator[Entry]:
         key = prefix + ".".join([*(name for _, name in sections), match["key"]])
         sections.append((indent, match["key"]))
         pending = Entry(key, (match["value"] or "").strip(), match["text"] or "")
+        column = line.find("# ")
     if pending is not None:
         yield pending
 
@@ -142,28 +144,32 @@ def _is_in(key: str, section: str) -> bool:
 
 def _row(key: str, entry: Entry | None) -> str:
     default = f"`{entry.default}`" if entry and entry.default else ""
-    cells = (f"`{key}`", default, _text(key, entry), _allowed(_node(key)))
+    nodes = _nodes(key)
+    allowed = ", ".join(dict.fromkeys(map(_allowed, nodes.values())))
+    if 0 < len(nodes) < len(_nodes("model.architecture")) and key.startswith("model."):
+        allowed += f"; of {', '.join(f'`model={name}`' for name in nodes)}"
+    cells = (f"`{key}`", default, entry.text if entry else "", allowed)
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
-def _text(key: str, entry: Entry | None) -> str:
-    """What a key means, and which architectures have it, where not all do."""
-    text = entry.text if entry else ""
-    section, _, name = key.rpartition(".")
-    having = [each for each, model in MODEL_CONFIGS.items() if name in model.model_fields]
-    is_for_some = section == "model" and len(having) < len(MODEL_CONFIGS)
-    return f"{', '.join(having)}: {text}" if is_for_some else text
-
-
-def _node(key: str) -> dict[str, Any]:
-    """What the JSON schema says of a key."""
-    node: dict[str, Any] = _SCHEMA
+def _nodes(key: str) -> dict[str, dict[str, Any]]:
+    """What the JSON schema says of a key; of the section `model`, by architecture."""
+    nodes = {"": _SCHEMA}
     for part in key.split("."):
-        members = [_resolved(member) for member in node.get("anyOf", node.get("oneOf", [node]))]
-        having = [m["properties"][part] for m in members if part in m.get("properties", {})]
-        is_same = all(each == having[0] for each in having)
-        node = _resolved(having[0]) if is_same else {"anyOf": having}
-    return node
+        sections = {name: member for node in nodes.values() for name, member in _members(node)}
+        nodes = {
+            name: _resolved(section["properties"][part])
+            for name, section in sections.items()
+            if part in section.get("properties", {})
+        }
+    return nodes
+
+
+def _members(node: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The sections that a node may be, by architecture where that decides."""
+    for member in node.get("oneOf", node.get("anyOf", [node])):
+        section = _resolved(member)
+        yield section.get("properties", {}).get("architecture", {}).get("const", ""), section
 
 
 def _resolved(node: dict[str, Any]) -> dict[str, Any]:
@@ -176,10 +182,10 @@ def _allowed(node: dict[str, Any]) -> str:
     """Such as "0 to below 1", "cpu, gpu or null", "1 and more"."""
     if "anyOf" in node:
         return " or ".join(_allowed(_resolved(member)) for member in node["anyOf"])
-    if "const" in node:
-        return f"`{node['const']}`"
     if "enum" in node:
         return ", ".join(f"`{choice}`" for choice in node["enum"])
+    if "const" in node:
+        return f"`{node['const']}`"
     kind = node.get("type", "")
     if kind in ("integer", "number"):
         return _range(node, "a whole number" if kind == "integer" else "a number")

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar, Union,
 from pydantic import AfterValidator, Field, ValidationError, create_model, model_validator
 from pydantic_core import PydanticCustomError
 
-from nsmc.config.keys import Keys, Section
-from nsmc.config.recipe import RecipeConfig, as_folder_name, check_recipe
+from nsmc.config.keys import NO_EFFECT, Keys, OnlyFor, Section
+from nsmc.config.steps import RecipeConfig, as_folder_name, check_recipe
 from nsmc.runtime.bundle import MOST_TOKENS
 from nsmc.runtime.encoders import ENCODERS
 from nsmc.runtime.encoders.settings import own_settings
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 PositiveInt = Annotated[int, Field(ge=1, le=2**31 - 1)]
+NETWORKS = OnlyFor("classify", "pretrain")
 S = TypeVar("S", bound="Section")
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 
@@ -66,12 +67,13 @@ class RemoteFileConfig(Section):
 
 
 class DataConfig(Section):
-    name: str
-    root: Folder
-    train_file: str
-    test_file: str
-    remote_files: dict[str, RemoteFileConfig] | None
-    cache_dir: Folder
+    # Of files the content counts, as the corpus's fingerprint, and not what they are called.
+    name: Annotated[str, NO_EFFECT]
+    root: Annotated[Folder, NO_EFFECT]
+    train_file: Annotated[str, NO_EFFECT]
+    test_file: Annotated[str, NO_EFFECT]
+    remote_files: Annotated[dict[str, RemoteFileConfig] | None, NO_EFFECT]
+    cache_dir: Annotated[Folder, NO_EFFECT]
     labels: Annotated[list[str], AfterValidator(_are_two_names)]
     validation_fraction: Annotated[float, Field(gt=0, lt=1)]
     split_seed: Seed
@@ -79,12 +81,12 @@ class DataConfig(Section):
     vocab_size: Annotated[int, Field(ge=257, le=1_000_000)]
     min_frequency: PositiveInt
     normalization: Literal["none", "nfc", "nfd", "nfkc", "nfkd"]
-    tokenizer: Place
+    tokenizer: Annotated[Place, NO_EFFECT]
     bpe_dropout: Share
-    bpe_cuts: PositiveInt
+    bpe_samples: PositiveInt
     unlabelled: bool
-    unlabelled_file: str
-    unlabelled_archive: Place
+    unlabelled_file: Annotated[str, NO_EFFECT]
+    unlabelled_archive: Annotated[Place, NO_EFFECT]
     max_length: Annotated[int, Field(gt=0, le=MOST_TOKENS)]
     padding: Literal["longest", "fixed"]
     batch_size: PositiveInt
@@ -122,7 +124,7 @@ class ModelConfig(Section):
     r_drop: Annotated[float, Field(ge=0)]
     adversarial: Literal["none", "adversarial", "virtual"]
     adversarial_epsilon: Annotated[float, Field(gt=0)]
-    num_sampled: PositiveInt
+    num_sampled: Annotated[PositiveInt, OnlyFor("pretrain")]
 
     def encoder(self) -> dict[str, Any]:
         """The settings of `TextEncoder`, but for the vocabulary."""
@@ -195,9 +197,9 @@ class TrainerConfig(Section):
     max_epochs: PositiveInt
     limit_train_batches: Annotated[int, Field(ge=1)] | None
     gradient_clip_val: Annotated[float, Field(gt=0)] | None
-    log_every_n_steps: PositiveInt
+    log_every_n_steps: Annotated[PositiveInt, NO_EFFECT]
     deterministic: bool
-    threads: PositiveInt | None
+    threads: Annotated[PositiveInt | None, NO_EFFECT]
 
     @property
     def processes(self) -> int:
@@ -207,7 +209,7 @@ class TrainerConfig(Section):
 
 class CheckpointConfig(Section):
     monitor: Literal["val/accuracy", "val/f1", "val/auroc", "val/loss"]
-    minutes: Annotated[float, Field(gt=0)] | None
+    every_n_minutes: Annotated[Annotated[float, Field(gt=0)] | None, NO_EFFECT]
 
 
 class EarlyStoppingConfig(Section):
@@ -224,7 +226,7 @@ class CallbacksConfig(Section):
     checkpoint: CheckpointConfig
     averaging: AveragingConfig
     early_stopping: EarlyStoppingConfig
-    seconds_between_lines: Annotated[float, Field(gt=0)]
+    log_interval_seconds: Annotated[float, Field(gt=0), NO_EFFECT]
 
 
 class LoggerConfig(Section):
@@ -256,7 +258,7 @@ class Range(Section):
 
 class SearchConfig(Section):
     trials: PositiveInt
-    at_once: PositiveInt
+    n_jobs: PositiveInt
     sampler: Literal["tpe", "gp", "random"]
     pruner: Literal["median", "hyperband", "none"]
     startup_trials: PositiveInt
@@ -265,20 +267,22 @@ class SearchConfig(Section):
 
 
 class LinearConfig(Section):
-    shortest: PositiveInt
-    longest: PositiveInt
+    ngram_min: PositiveInt
+    ngram_max: PositiveInt
     min_count: PositiveInt
-    strength: Annotated[float, Field(gt=0)]
+    C: Annotated[float, Field(gt=0)]
 
     @model_validator(mode="after")
     def _is_a_range(self) -> Self:
-        if self.shortest > self.longest:
-            raise PydanticCustomError("longest", "linear.longest must be linear.shortest at least")
+        if self.ngram_min > self.ngram_max:
+            raise PydanticCustomError(
+                "ngrams", "linear.ngram_max must be linear.ngram_min at least"
+            )
         return self
 
 
 class DistillConfig(Section):
-    teachers: list[str]
+    teachers: Annotated[list[str], NO_EFFECT]  # their content counts
     weight: Annotated[float, Field(ge=0, le=1)]
     temperature: Annotated[float, Field(gt=0)]
 
@@ -287,20 +291,20 @@ class RunConfig(Section):
     """All of a run's configuration."""
 
     task: Literal["classify", "pretrain", "linear"]
-    init_from: Place
+    init_from: Annotated[Place, NO_EFFECT]  # what is in it counts
     data: DataConfig
-    model: AnyModelConfig
-    trainer: TrainerConfig
-    callbacks: CallbacksConfig
-    logger: LoggerConfig
-    distill: DistillConfig
-    linear: LinearConfig
-    sweep: SweepConfig
-    search: SearchConfig | None = None
+    model: Annotated[AnyModelConfig, NETWORKS]
+    trainer: Annotated[TrainerConfig, NETWORKS]
+    callbacks: Annotated[CallbacksConfig, NETWORKS]
+    logger: Annotated[LoggerConfig, NO_EFFECT]
+    distill: Annotated[DistillConfig, OnlyFor("classify")]
+    linear: Annotated[LinearConfig, OnlyFor("linear")]
+    sweep: Annotated[SweepConfig, NO_EFFECT]
+    search: Annotated[SearchConfig | None, NO_EFFECT] = None
     recipe: RecipeConfig | None
     seed: Seed
     ckpt_path: Place
-    resume: Place
+    resume: Annotated[Place, NO_EFFECT]
     test: bool
 
     @model_validator(mode="after")

@@ -20,11 +20,11 @@ from nsmc.runtime.bundle import (
     check_replaceable,
     write_bundle,
 )
+from nsmc.runtime.golden import PROBES, write_vectors
 from nsmc.runtime.loading import Bundle, read_bundle
 from nsmc.runtime.packing import Array
 from nsmc.runtime.predictor import Predictor, softmax
-from nsmc.runtime.tables import Columns, read_rows
-from nsmc.runtime.vectors import PROBES, write_vectors
+from nsmc.runtime.readers import Columns, read_rows
 
 _LARGEST_FLOAT16 = float(np.finfo(np.float16).max)
 

@@ -58,8 +58,7 @@ class BucketSampler(Sampler[Step]):
     on the seed and the epoch alone. Among `world_size` processes, each step's reviews are dealt out
     in turn, so their batches have similar lengths. With `same_steps`, which training needs, all
     processes take the same number of steps: a last step with fewer reviews than processes is left
-    out. A run that goes on within an epoch sets `skip` to the steps that were taken: the next
-    iteration leaves them out. `step_sizes` has the reviews in each of the epoch's steps, those of
+    out. `step_sizes` has the reviews in each of the epoch's steps, those of
     all processes.
     """
 
@@ -86,7 +85,11 @@ class BucketSampler(Sampler[Step]):
         self.rank = rank
         self.world_size = world_size
         self.epoch = 0
-        self.skip = 0
+        self._steps_taken = 0
+
+    def skip_steps(self, count: int) -> None:
+        """Leave out the first steps of the next epoch, which a run that goes on has taken."""
+        self._steps_taken = count
 
     def set_epoch(self, epoch: int) -> None:
         """Called by the Trainer before each epoch."""
@@ -108,7 +111,7 @@ class BucketSampler(Sampler[Step]):
             starts = generator.permutation(starts)
         starts = starts[len(rows) - starts > self._last_rank]  # or a step left out would be skipped
         self.step_sizes = np.minimum(len(rows) - starts, self.step_size)
-        starts, self.skip = starts[self.skip :], 0
+        starts, self._steps_taken = starts[self._steps_taken :], 0
         for start in starts:
             step = rows[start : start + self.step_size]
             yield Step(self.epoch, step[self.rank :: self.world_size])

@@ -3,7 +3,6 @@
 It takes plain values. After `prepare_data` it knows the vocabulary, which the model needs.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,30 +11,25 @@ import pytorch_lightning as L
 from torch.utils.data import DataLoader
 
 from nsmc.data.batching import Batch, BatchDataset, BucketSampler, ReviewSource
-from nsmc.data.download import RemoteFile, fetch_missing
 from nsmc.data.encoding import CorpusFiles, EncodedCorpus, EncodingSettings, encode_corpus
+from nsmc.data.source import CorpusSource
 from nsmc.data.training_set import TrainingSettings, training_reviews
-from nsmc.data.unlabelled import fetch_unlabelled
 
 
 class ReviewDataModule(L.LightningDataModule):
     """Serves the train, val and test parts of a corpus as `Batch`es.
 
-    `train_file`, `test_file` and, if wanted, `unlabelled_file` are in `root`; `remote_files` and
-    `unlabelled_archive` say where those that are not there can be downloaded from. Without a `test`
-    the test file may be missing, and where `classifies`, one label alone is refused. `tokenizer` is
-    the path of a `tokenizer.json` to use instead of training one. `batch_size` counts reviews for
-    each process. `pad_to` is a fixed number of tokens, or None to pad to the longest review of each
-    batch; longer reviews are cut to `max_length` tokens.
+    `source` says where its files are. Without a `test` the test file may be missing, and where
+    `classifies`, one label alone is refused. `tokenizer` is the path of a `tokenizer.json` to use
+    instead of training one. `batch_size` counts reviews for each process. `pad_to` is a fixed
+    number of tokens, or None to pad to the longest review of each batch; longer reviews are cut to
+    `max_length` tokens.
     """
 
     def __init__(
         self,
         *,
-        root: str,
-        train_file: str,
-        test_file: str,
-        remote_files: Mapping[str, RemoteFile],
+        source: CorpusSource,
         cache_dir: str,
         encoding: EncodingSettings,
         batch_size: int,
@@ -45,29 +39,23 @@ class ReviewDataModule(L.LightningDataModule):
         shuffle: bool,
         bucketing: bool,
         seed: int,
-        unlabelled_file: str | None = None,
-        unlabelled_archive: str | None = None,
         tokenizer: str | None = None,
         training: TrainingSettings | None = None,
         test: bool = True,
         classifies: bool = True,
     ) -> None:
         super().__init__()
-        self.root = Path(root).expanduser()
-        self.train_file = train_file
-        self.test_file = test_file
-        published_test = remote_files.get(test_file)
+        self.source = source
+        published_test = source.remote_files.get(source.test_file)
         self.files = CorpusFiles(
-            train=self.root / train_file,
-            test=self.root / test_file,
+            train=source.train,
+            test=source.test,
             test_digest=published_test.sha256 if published_test else None,
-            unlabelled=self.root / unlabelled_file if unlabelled_file else None,
+            unlabelled=source.unlabelled,
             tokenizer=Path(tokenizer) if tokenizer else None,
             classifies=classifies,
         )
         self.test = test
-        self.unlabelled_archive = unlabelled_archive
-        self.remote_files = remote_files
         self.cache_dir = Path(cache_dir).expanduser()
         self.encoding = encoding
         self.training = training or TrainingSettings()
@@ -84,7 +72,7 @@ class ReviewDataModule(L.LightningDataModule):
     def prepare_data(self) -> None:
         """Download what is missing and encode the corpus, unless that was done before.
 
-        Raises what `fetch_missing` and `encode_corpus` raise.
+        Raises what `CorpusSource.fetch` and `encode_corpus` raise.
         """
         if self._corpus is None:
             self.fetch()
@@ -95,15 +83,10 @@ class ReviewDataModule(L.LightningDataModule):
             )
 
     def fetch(self) -> None:
-        """Download what is missing; raises what `fetch_missing` and `fetch_unlabelled` raise."""
-        names, test = [self.train_file], self.root / self.test_file
-        # No text of a published test file may be learnt from, also where nothing is measured on it.
-        if self.test or (self.files.unlabelled and self.test_file in self.remote_files):
-            names.append(self.test_file)
-        fetch_missing(self.root, {name: self.remote_files.get(name) for name in names})
-        if self.files.unlabelled is not None:
-            fetch_unlabelled(self.files.unlabelled, self.unlabelled_archive, self.files.train, test)
-        self.files = replace(self.files, test=test if test.is_file() else None)
+        """Download what is missing; raises what `CorpusSource.fetch` raises."""
+        self.source.fetch(self.test)
+        there = self.source.test if self.source.test.is_file() else None
+        self.files = replace(self.files, test=there)
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint's weights depend on; compared when a run goes on from it."""

@@ -20,7 +20,7 @@ from nsmc.atomic import write_file
 from nsmc.data.cache import cached_folder, digest_of, digest_of_file, save_array
 from nsmc.data.corpus import Reviews
 from nsmc.runtime.bundle import digests
-from nsmc.runtime.choosing import bundle_folder
+from nsmc.runtime.locate import bundle_folder
 from nsmc.runtime.parallel import mapped
 from nsmc.runtime.predictor import Predictor, softmax
 

@@ -23,7 +23,7 @@ NAMES = (
 )
 
 _MAX_LABEL = 60  # characters
-_FEW = 12  # curves that can be told apart when they are drawn strongly, and epochs to be named
+_FEW = 12  # curves that can be told apart when they are drawn strongly
 _OUTLYING = 3  # times the median loss: a loss above it would flatten all other curves
 
 
@@ -119,7 +119,7 @@ def metric_by_setting(name: str, board: Leaderboard) -> Chart | None:
         title=f"{metric} by setting{note}",
         caption="mean, standard deviation and single runs",
         x=Axis(metric),
-        y=Axis("", names, short_names=tuple(f"{index + 1}" for index, _, _ in rows)),
+        y=Axis("", names, short_names=tuple(f"{row.rank}" for _, row, _ in rows)),
         series=series,
         metric_axis="x",
         legend=colours,
@@ -159,26 +159,24 @@ def accuracy_by(
 def metric_by_epoch(name: str, board: Leaderboard, metric: str) -> Chart | None:
     """A line for each run; all lines of a colour are one series with gaps, which draws fast."""
     colours = colouring(board)
-    curves = [
-        (index, row, run, curve)
-        for index, row in enumerate(board.rows)
-        for run in row.runs
-        if (curve := _curve(row, run, metric))
-    ]
-    if not curves:
+    rows = list(zip(colours.of_row, board.rows, strict=True))
+    curves = [(colour, _curve(row, run, metric)) for colour, row in rows for run in row.runs]
+    count = sum(bool(curve) for _, curve in curves)
+    if not count:
         return None
-    opacity = 0.8 if len(curves) <= _FEW else max(0.3, 8 / len(curves))
+    opacity = 0.8 if count <= _FEW else max(0.3, 8 / count)
     series = []
     for group in colours.groups:
-        own = [curve for index, _, _, curve in curves if colours.of_row[index] == group.colour]
+        own = [curve for colour, curve in curves if colour == group.colour and curve]
         points = [point for curve in own for point in (*curve, GAP)]
         series.append(Series("line", group.colour, points, group.name, opacity))
     caption = "a line for each run"
-    best = [curve for curve in curves if curve[1].is_best and curve[2] is curve[1].best]
-    for index, row, _, curve in best[:1]:
-        series.append(Series("line", colours.of_row[index], curve, width=3))
-        caption += f", the best one thick ({ellipsize_middle(row.label, _MAX_LABEL)})"
-    limit = _upper_limit([curve for *_, curve in curves]) if metric.endswith("loss") else None
+    best = [pair for pair in rows if pair[1].is_best and _curve(pair[1], pair[1].best, metric)]
+    for colour, row in best:
+        series.append(Series("line", colour, _curve(row, row.best, metric), width=3))
+        which = ellipsize_middle(row.label, _MAX_LABEL) if len(best) == 1 else "of each corpus"
+        caption = f"a line for each run, the best thick ({which})"
+    limit = _upper_limit([curve for _, curve in curves]) if metric.endswith("loss") else None
     return Chart(
         name=name,
         title=f"{metric} by epoch",

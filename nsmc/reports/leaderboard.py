@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from nsmc.reports.labels import Label, label_settings
 from nsmc.reports.records import Problem, Run
 from nsmc.reports.settings import (
-    ARCHITECTURE_COLUMN,
+    CORPUS,
     MISSING,
     SEED,
     TASKS,
@@ -19,21 +20,16 @@ from nsmc.reports.settings import (
     task_of,
     varied_keys,
 )
-from nsmc.reports.values import Value, format_value
+from nsmc.reports.values import Value
 
 ACCURACY = "val/accuracy"
 TEST_ACCURACY = "test/accuracy"
 
 _MONITOR = "callbacks.checkpoint.monitor"
 
-# Names that a column for a setting must not have.
-CORPUS = "corpus"
 BEST_RUN = "best run"
+# Names that a column for a setting must not have.
 RESERVED = ("task", "rank", "runs", "parameters", "seconds", "reviews/s", "MB", CORPUS, BEST_RUN)
-
-_TELLING = (CORPUS, ARCHITECTURE_COLUMN)  # columns whose values need no name
-
-FEW = 6  # columns of settings that a reader takes in
 
 
 @dataclass(frozen=True)
@@ -58,7 +54,12 @@ class Row:
     accuracy: Statistic | None
     test: Statistic | None
     measures: dict[str, float]  # means
-    is_best: bool  # of its corpus
+    rank: int  # from 1, in its corpus
+
+    @property
+    def is_best(self) -> bool:
+        """Whether it is the best of its corpus."""
+        return self.rank == 1 and self.score is not None
 
 
 @dataclass(frozen=True)
@@ -92,10 +93,10 @@ def leaderboard(runs: Sequence[Run]) -> Leaderboard:
         corpus = (corpora[corpus_of(run)],) if by_corpus else ()
         groups.setdefault((*corpus, *(values.get(key, MISSING) for key in keys)), []).append(run)
     columns = [CORPUS] * by_corpus + column_names(keys, RESERVED)
-    usual = _usual_values(list(groups), columns)
-    summarized = {column for column, (_, count) in usual.items() if 2 * count > len(groups)}
+    labels, summarized = label_settings(list(groups), columns)
     rows = [
-        _row(values, group, columns, usual, summarized, metric) for values, group in groups.items()
+        _row(values, group, label, metric)
+        for (values, group), label in zip(groups.items(), labels, strict=True)
     ]
     task = task_of(runs[0]) if runs else TASKS[0]
     return Leaderboard(task, columns, summarized, metric, _ranked(rows, metric, by_corpus))
@@ -140,59 +141,21 @@ def statistic(values: Iterable[float | None]) -> Statistic | None:
     return Statistic(mean, statistics.stdev(present) if len(present) > 1 else None)
 
 
-def _usual_values(
-    settings: Sequence[tuple[Value, ...]], columns: Sequence[str]
-) -> dict[str, tuple[Value, int]]:
-    """Of many columns, the commonest value of each, and the number of settings that have it."""
-    if len(columns) <= FEW:
-        return {}
-    values = zip(columns, zip(*settings, strict=True), strict=True)
-    return {
-        column: Counter(cells).most_common(1)[0]
-        for column, cells in values
-        if column not in _TELLING
-    }
-
-
-def _row(
-    values: tuple[Value, ...],
-    runs: list[Run],
-    columns: Sequence[str],
-    usual: dict[str, tuple[Value, int]],
-    summarized: set[str],
-    metric: str,
-) -> Row:
+def _row(values: tuple[Value, ...], runs: list[Run], label: Label, metric: str) -> Row:
     names = dict.fromkeys(name for run in runs for name in run.measures)
     means = {name: statistic(run.measures.get(name) for run in runs) for name in names}
-    cells = dict(zip(columns, values, strict=True))
-    if usual:
-        told = {
-            key: cells[key] for key in columns if key not in usual or cells[key] != usual[key][0]
-        }
-    else:
-        told = {key: value for key, value in cells.items() if value != MISSING}
-    differing = {key: value for key, value in told.items() if key not in _TELLING}
-    label = _describe(told)
     return Row(
         values=values,
-        label=label or (runs[0].name if len(runs) == 1 else "all runs"),
-        differs=_describe(differing),
-        unusual=_describe({key: differing[key] for key in differing if key in summarized}),
+        label=label.whole or (runs[0].name if len(runs) == 1 else "all runs"),
+        differs=label.differs,
+        unusual=label.unusual,
         runs=runs,
         best=_best(runs, metric),
         score=statistic(run.metrics.get(metric) for run in runs),
         accuracy=statistic(run.metrics.get(ACCURACY) for run in runs),
         test=statistic(run.metrics.get(TEST_ACCURACY) for run in runs),
         measures={name: mean.mean for name, mean in means.items() if mean is not None},
-        is_best=False,
-    )
-
-
-def _describe(cells: dict[str, Value]) -> str:
-    """`gru, hidden_size=128`: a corpus and an architecture need no name."""
-    return ", ".join(
-        ("" if column in _TELLING else f"{column}=") + format_value(value)
-        for column, value in cells.items()
+        rank=0,
     )
 
 
@@ -210,11 +173,10 @@ def _ranked(rows: list[Row], metric: str, by_corpus: bool) -> list[Row]:
     def order(row: Row) -> tuple[str, float, str]:
         return corpus_of_row(row), sign * row.score.mean if row.score else math.inf, row.label
 
-    ranked, seen = [], set()
+    ranked, counts = [], Counter[str]()
     for row in sorted(rows, key=order):
-        corpus = corpus_of_row(row)
-        ranked.append(replace(row, is_best=corpus not in seen and row.score is not None))
-        seen.add(corpus)
+        counts[corpus_of_row(row)] += 1
+        ranked.append(replace(row, rank=counts[corpus_of_row(row)]))
     return ranked
 
 

@@ -9,7 +9,9 @@ from typing import Any
 from nsmc.reports.charts import GAP, Axis, Chart, Point, Series
 from nsmc.reports.colours import Colouring, Group
 
-Figure = dict[str, Any]  # plotly.js's "data" and "layout", and shorter "ticks" for narrow screens
+Figure = dict[
+    str, Any
+]  # plotly.js's "data" and "layout", a name, and shorter "ticks" for narrow screens
 
 _FEW_EPOCHS = 12  # that each have a tick
 
@@ -31,6 +33,7 @@ def figure(chart: Chart) -> Figure:
     }
     traces = [_trace(series, chart.metric_axis) for series in chart.series]
     return {
+        "name": chart.name,
         "data": [*_legend_entries(chart.legend), *traces],
         "layout": layout,
         "ticks": [*chart.y.short_names],

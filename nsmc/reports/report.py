@@ -10,7 +10,6 @@ from nsmc.atomic import write_file
 from nsmc.config.commands import predict_command, shortened
 from nsmc.reports.charts import NAMES, charts_of
 from nsmc.reports.leaderboard import (
-    CORPUS,
     Leaderboard,
     drop_repeats,
     leaderboards,
@@ -19,11 +18,11 @@ from nsmc.reports.leaderboard import (
 from nsmc.reports.page import Section, page
 from nsmc.reports.records import Problem, Run, display_path, problems_of, read_runs
 from nsmc.reports.render_png import png
-from nsmc.reports.settings import TASKS
+from nsmc.reports.settings import CORPUS, TASKS
 from nsmc.reports.tables import csv_table, markdown_tables, title_of
 from nsmc.reports.terminal_table import WIDTH, terminal_table
 from nsmc.reports.values import as_mapping, finite_numbers, format_value
-from nsmc.runtime.choosing import BEST_FILE
+from nsmc.runtime.locate import BEST_FILE
 from nsmc.small_files import read_text
 
 IMPORTANCES_FILE = "importances.json"  # in a search's folder: share by hyperparameter

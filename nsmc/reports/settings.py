@@ -5,12 +5,13 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import PurePath
 
-from nsmc.config.effects import has_effect_on
+from nsmc.config.schema import KEYS
 from nsmc.reports.records import Run
 from nsmc.reports.values import Value, clean
 
 MISSING = "–"  # for a key that a run's configuration lacks, or that follows another one
 
+CORPUS = "corpus"  # a column of its own, if there are several
 ARCHITECTURE = "model.architecture"
 ARCHITECTURE_COLUMN = ARCHITECTURE.rpartition(".")[2]
 SEED = "seed"
@@ -96,7 +97,7 @@ def _is_setting(run: Run, key: str) -> bool:
     if key.startswith("distill.") and not _sources(run, TEACHERS):
         return False
     task = task_of(run)
-    return has_effect_on(task if task in TASKS else None, key)
+    return KEYS.affects_result(key, task if task in TASKS else None)
 
 
 def _set_values(runs: Sequence[Run]) -> dict[str, set[Value]]:

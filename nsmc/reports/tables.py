@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from nsmc.reports.labels import FEW
 from nsmc.reports.leaderboard import (
     BEST_RUN,
-    FEW,
     TEST_ACCURACY,
     Leaderboard,
     Row,
@@ -21,7 +21,7 @@ MAX_ROWS = 30  # of the leaderboard, where space is scarce
 SUMMARY = "differs from most in"  # the title of a column that stands for many settings
 
 _TITLES = {
-    "classify": "Recurrent classifiers",
+    "classify": "Neural classifiers",
     "linear": "Linear classifiers",
     "pretrain": "Language models",
 }
@@ -64,7 +64,7 @@ def columns_of(board: Leaderboard, summarize: bool = True) -> list[Column]:
     most others; without `summarize` each keeps its own.
     """
     rows = board.rows
-    ranks = range(1, len(rows) + 1)
+    ranks = [row.rank for row in rows]
     settings = [
         _text_column(title, [row.values[index] for row in rows], "setting")
         for index, title in enumerate(board.columns)

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import PurePath
 
-from nsmc.reports.leaderboard import CORPUS, FEW, Leaderboard
-from nsmc.reports.settings import ARCHITECTURE_COLUMN, MISSING
+from nsmc.reports.labels import FEW
+from nsmc.reports.leaderboard import Leaderboard
+from nsmc.reports.settings import ARCHITECTURE_COLUMN, CORPUS, MISSING
 from nsmc.reports.tables import MAX_ROWS, ROLES, SUMMARY, Column, columns_of
 from nsmc.reports.values import display_width, ellipsize, ellipsize_middle
 

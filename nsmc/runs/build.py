@@ -1,30 +1,39 @@
 """Builds what a job runs, from a checked configuration: plain values go into plain classes."""
 
+import logging
 import sys
 from pathlib import Path
 
 import pytorch_lightning as L
+import torch
 from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from pytorch_lightning.loggers import CSVLogger, Logger
 
-from nsmc.config.schema import DataConfig, LoggerConfig, RunConfig
+from nsmc.config.schema import LoggerConfig, RunConfig, TrainerConfig
 from nsmc.data.cache import digest_of_file
 from nsmc.data.datamodule import ReviewDataModule
-from nsmc.data.download import RemoteFile, are_published
 from nsmc.data.encoding import EncodingSettings
 from nsmc.data.soft_labels import Distillation
 from nsmc.data.training_set import TrainingSettings
-from nsmc.runtime.bundle import TOKENIZER_FILE
-from nsmc.runtime.choosing import bundle_folder
+from nsmc.runs.corpus_files import corpus_source, tokenizer_file
+from nsmc.runtime.loading import read_bundle
+from nsmc.runtime.locate import bundle_folder
 from nsmc.training.averaging import WeightAverage
 from nsmc.training.charts import ValidationCharts
 from nsmc.training.checkpoints import LAST, AtomicCheckpointIO, BestCheckpoint
 from nsmc.training.early_stopping import EarlyStopping
+from nsmc.training.initial import start_from
 from nsmc.training.interruption import LastCheckpoint
+from nsmc.training.language_model import LanguageModule, token_counts
+from nsmc.training.module import SentimentModule
 from nsmc.training.progress import ProgressBar, TrainingProgress
 from nsmc.training.randomness import StepSeed
 from nsmc.training.tensorboard import Curves
+
+log = logging.getLogger(__name__)
+
+Module = SentimentModule | LanguageModule
 
 CHECKPOINTS = "checkpoints"  # the folder in a run's folder
 
@@ -36,10 +45,7 @@ def build_datamodule(run: RunConfig) -> ReviewDataModule:
     if distill.teachers:
         distillation = Distillation(tuple(distill.teachers), distill.weight, distill.temperature)
     return ReviewDataModule(
-        root=config.root,
-        train_file=config.train_file,
-        test_file=config.test_file,
-        remote_files=_remote_files(config),
+        source=corpus_source(run),
         cache_dir=config.cache_dir,
         encoding=EncodingSettings(
             validation_fraction=config.validation_fraction,
@@ -56,65 +62,43 @@ def build_datamodule(run: RunConfig) -> ReviewDataModule:
         shuffle=config.shuffle,
         bucketing=config.bucketing,
         seed=run.seed,
-        unlabelled_file=config.unlabelled_file if _has_unlabelled(run) else None,
-        unlabelled_archive=_archive(config),
         test=run.test,
         classifies=run.task != "pretrain",
         tokenizer=str(tokenizer) if tokenizer else None,
         training=TrainingSettings(
-            bpe_dropout=config.bpe_dropout, cuts=config.bpe_cuts, distillation=distillation
+            bpe_dropout=config.bpe_dropout, cuts=config.bpe_samples, distillation=distillation
         ),
     )
 
 
-def _has_unlabelled(run: RunConfig) -> bool:
-    """Whether unlabelled reviews are used.
+def build_module(config: RunConfig, datamodule: ReviewDataModule) -> Module:
+    """The module for the corpus's vocabulary, with the weights of `init_from` where that is set.
 
-    A linear classifier learns from the labelled ones alone: where there are no others, there are
-    merely fewer soft labels.
+    Raises what `read_bundle` raises, and ValueError where that bundle is of another shape.
     """
-    data = run.data
-    if run.task != "linear" or _archive(data) is not None:
-        return data.unlabelled
-    return data.unlabelled and (Path(data.root).expanduser() / data.unlabelled_file).is_file()
-
-
-def _remote_files(data: DataConfig) -> dict[str, RemoteFile]:
-    published = (data.remote_files or {}).items()
-    return {name: RemoteFile(file.url, file.sha256) for name, file in published}
-
-
-def _archive(data: DataConfig) -> str | None:
-    """The archive of the corpus's unlabelled reviews; none where its files are somebody's own."""
-    return data.own_archive if has_published_files(data) else None
-
-
-def has_published_files(data: DataConfig) -> bool:
-    """Whether no file of the corpus is another one than is published under its name."""
-    return are_published(Path(data.root).expanduser(), _remote_files(data))
-
-
-def corpus_name(data: DataConfig) -> str:
-    """What the model card calls the corpus."""
-    return data.name if has_published_files(data) else f"{data.name}, with other files"
-
-
-def fetch_unlabelled_reviews(config: RunConfig) -> None:
-    """Make sure that the unlabelled reviews, where they are wanted, are there before a signature.
-
-    Raises what `ReviewDataModule.fetch` raises.
-    """
-    if config.data.unlabelled:
-        build_datamodule(config).fetch()
-
-
-def tokenizer_file(config: RunConfig) -> Path | None:
-    """The tokenizer that is used instead of training one; raises FileNotFoundError without one."""
-    place = config.data.tokenizer or config.init_from
-    if place is None:
-        return None
-    path = Path(place).expanduser()
-    return path if path.is_file() else bundle_folder(path) / TOKENIZER_FILE
+    model, vocab_size = config.model, datamodule.corpus.tokenizer().get_vocab_size()
+    if vocab_size < config.data.vocab_size and not datamodule.files.tokenizer:
+        log.info(
+            "the corpus gives %d tokens of data.vocab_size=%d", vocab_size, config.data.vocab_size
+        )
+    module: Module
+    if config.task == "pretrain":
+        module = LanguageModule(
+            encoder={"vocab_size": vocab_size, **model.encoder()},
+            optimization=model.optimization(),
+            num_sampled=model.num_sampled,
+            counts=token_counts(datamodule.training_reviews, vocab_size),
+        )
+    else:
+        module = SentimentModule(
+            classifier={"vocab_size": vocab_size, **model.classifier()},
+            optimization=model.optimization(),
+            regularization=model.regularization(),
+        )
+    if config.init_from is not None:
+        bundle = read_bundle(bundle_folder(Path(config.init_from).expanduser()))
+        start_from(module.network, bundle, config.init_from)
+    return module
 
 
 def build_callbacks(config: RunConfig, folder: Path) -> list[L.Callback]:
@@ -134,7 +118,7 @@ def build_callbacks(config: RunConfig, folder: Path) -> list[L.Callback]:
             save_on_train_epoch_end=True,  # when the loops' state is that of a finished epoch
             enable_version_counter=False,
         ),
-        LastCheckpoint(last, chosen.checkpoint.minutes),
+        LastCheckpoint(last, chosen.checkpoint.every_n_minutes),
     ]
     if chosen.averaging.decay is not None:
         callbacks.insert(0, WeightAverage(chosen.averaging.decay, chosen.averaging.every_n_steps))
@@ -150,9 +134,9 @@ def build_callbacks(config: RunConfig, folder: Path) -> list[L.Callback]:
             )
         )
     if sys.stdout.isatty() and sys.stderr.isatty():
-        callbacks += [TrainingProgress(seconds_between_lines=None), ProgressBar(monitor)]
+        callbacks += [TrainingProgress(log_interval_seconds=None), ProgressBar(monitor)]
     else:
-        callbacks.append(TrainingProgress(chosen.seconds_between_lines))
+        callbacks.append(TrainingProgress(chosen.log_interval_seconds))
     if config.logger.tensorboard and config.task == "classify":
         callbacks.append(ValidationCharts(tuple(config.data.labels)))
     return callbacks
@@ -171,6 +155,29 @@ def build_loggers(config: LoggerConfig, folder: Path, step: int | None = None) -
         version = "csv" if step is None else f"csv_from_step_{step}"
         loggers.append(CSVLogger(str(folder), name="", version=version))
     return loggers
+
+
+def check_hardware(config: TrainerConfig) -> None:
+    """Raises ValueError, in one line, where the machine cannot do what the configuration asks."""
+    accelerator = config.accelerator
+    if accelerator in ("gpu", "cuda", "mps") and not _available(accelerator):
+        raise ValueError(
+            f"trainer.accelerator={accelerator}: this machine has none that torch "
+            f"{torch.__version__} can use; set trainer.accelerator=cpu or auto"
+        )
+    uses_gpu = accelerator != "cpu" and _available("gpu")
+    gpus = torch.cuda.device_count()
+    if uses_gpu and gpus and config.devices > gpus:
+        raise ValueError(f"trainer.devices={config.devices}: this machine has {gpus} GPU(s)")
+    if config.precision == "16-mixed" and not uses_gpu:
+        raise ValueError(
+            "trainer.precision=16-mixed: needs a GPU; set trainer.precision=32-true or bf16-mixed"
+        )
+
+
+def _available(accelerator: str) -> bool:
+    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    return {"cuda": cuda, "mps": mps, "gpu": cuda or mps, "auto": True}[accelerator]
 
 
 def cluster_environment() -> list[SLURMEnvironment]:

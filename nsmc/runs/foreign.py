@@ -17,8 +17,8 @@ from hydra.core.override_parser.types import OverrideType
 from hydra.errors import HydraException
 
 from nsmc.config.overrides import as_overrides
-from nsmc.config.recipe import OF_THE_COMMAND, RecipeConfig, is_choice, is_group, is_plain
 from nsmc.config.schema import KEYS, DataConfig
+from nsmc.config.steps import OF_THE_COMMAND, RecipeConfig, is_choice, is_group, is_plain
 from nsmc.data.cache import is_cache
 from nsmc.data.download import PUT_THERE
 from nsmc.runs.record import RECORD_FILE
@@ -139,7 +139,7 @@ def check_own_files(folder: Path) -> None:
             path = Path(parent, name)
             mode = path.lstat().st_mode
             if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
-                kind = "a link" if stat.S_ISLNK(mode) else "no regular file"
-                raise ValueError(f"{path}: {kind}; a run keeps its files in its own folder")
+                problem = "a link" if stat.S_ISLNK(mode) else "no regular file"
+                raise ValueError(f"{path}: {problem}; a run keeps its files in its own folder")
         if number > _MOST_FILES:
             raise ValueError(f"{folder}: over {_MOST_FILES:,} files in it; no run leaves so many")

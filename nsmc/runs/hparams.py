@@ -95,7 +95,7 @@ def setting_columns() -> list[HParamInfo]:
     for section, names in sections:
         types |= {name: section.model_fields[name].annotation for name in names}
     types["architecture"] = Literal[tuple(MODEL_CONFIGS)]
-    return [_column(name, kind) for name, kind in types.items() if name not in _NOT_SHOWN]
+    return [_column(name, type_) for name, type_ in types.items() if name not in _NOT_SHOWN]
 
 
 def _plain(value: Any) -> Setting | None:
@@ -128,14 +128,14 @@ def _summaries(settings: dict[str, Setting | None]) -> Iterator[Summary]:
         yield Summary(value=[Summary.Value(tag=tag, metadata=about, tensor=NULL_TENSOR)])
 
 
-def _column(name: str, kind: Any) -> HParamInfo:
+def _column(name: str, type_: Any) -> HParamInfo:
     column = HParamInfo(name=name, type=DATA_TYPE_FLOAT64, differs=name in _TICKED)
-    if get_origin(kind) is Literal:
+    if get_origin(type_) is Literal:
         column.type = DATA_TYPE_STRING
-        column.domain_discrete.extend(get_args(kind))
-    elif kind is bool:
+        column.domain_discrete.extend(get_args(type_))
+    elif type_ is bool:
         column.type = DATA_TYPE_STRING
         column.domain_discrete.extend(["False", "True"])
-    elif kind is str or get_origin(kind) is list:
+    elif type_ is str or get_origin(type_) is list:
         column.type = DATA_TYPE_STRING
     return column

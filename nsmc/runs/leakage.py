@@ -11,9 +11,9 @@ from typing import Any
 
 from nsmc.config.schema import DataConfig, RunConfig
 from nsmc.data.soft_labels import SOFT_LABELS_FILE
+from nsmc.runs.corpus_files import is_tested_on_itself, training_fingerprint
 from nsmc.runs.record import RECORD_FILE, final_step_config, read_record
-from nsmc.runs.signature import is_tested_on_itself, training_fingerprint
-from nsmc.runtime.choosing import bundle_folder
+from nsmc.runtime.locate import bundle_folder
 
 log = logging.getLogger(__name__)
 
@@ -21,21 +21,22 @@ _SPLIT = ("validation_fraction", "split_seed")
 
 
 def check_held_out(config: RunConfig, corpus_fingerprint: str) -> None:
-    """Raises ValueError for a source that held out another part of the same corpus.
-
-    Warns where the test file is the training file.
-    """
-    if config.test and is_tested_on_itself(config.data):
-        log.warning(
-            "data.test_file=%s has the same content as data.train_file=%s: what is measured on it "
-            "says nothing about other reviews",
-            *(config.data.test_file, config.data.train_file),
-        )
+    """Raises ValueError for a source that held out another part of the same corpus."""
     same = {corpus_fingerprint, training_fingerprint(config.data)}  # with the test file or without
     for key, source in _sources(config):
         record = _record_of(Path(source).expanduser())
         if record is not None and record.get("corpus_fingerprint") in same:
             _check_split(config.data, _split_of(record, source), f"{key}={source}")
+
+
+def warn_of_own_test(data: DataConfig) -> None:
+    """Warn where the test file is the training file."""
+    if is_tested_on_itself(data):
+        log.warning(
+            "data.test_file=%s has the same content as data.train_file=%s: what is measured on it "
+            "says nothing about other reviews",
+            *(data.test_file, data.train_file),
+        )
 
 
 def _split_of(record: dict[str, Any], source: str) -> Mapping[str, Any]:

@@ -8,7 +8,7 @@ record and exports; all this is known before it has made a folder, and before to
 import os
 from pathlib import Path
 
-from nsmc.config.schema import RunConfig
+from nsmc.config.schema import RunConfig, TrainerConfig
 from nsmc.training.slurm import is_slurm_job
 
 
@@ -24,9 +24,9 @@ def other(num_nodes: int) -> str:
     return "_".join(f"{name}_{number}" for name, number in parts.items() if number)
 
 
-def is_first(config: RunConfig) -> bool:
+def is_first(trainer: TrainerConfig) -> bool:
     """Whether this process keeps the run's record: the first of those that train together."""
-    return not other(config.trainer.num_nodes)
+    return not other(trainer.num_nodes)
 
 
 def started_together() -> int:
@@ -98,5 +98,5 @@ def _agreed(folder: str) -> str:
     address, port = environment["MASTER_ADDR"], int(environment["MASTER_PORT"])
     store = TCPStore(address, port, is_master=False)
     key = f"nsmc/{environment['TORCHELASTIC_RUN_ID']}/run_folder"
-    found: bytes = store.compare_set(key, "", folder)
-    return found.decode()
+    first: bytes = store.compare_set(key, "", folder)
+    return first.decode()

@@ -3,7 +3,7 @@
 Each step is a run of `train.py` of its own, in a folder that is named by the run's signature. So a
 step whose result is there is skipped, one that was interrupted goes on, and recipes that have steps
 in common share their results. What the last step gives is the recipe's result. How a recipe is
-written is in nsmc/config/recipe.py.
+written is in nsmc/config/steps.py.
 """
 
 import dataclasses
@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
@@ -23,15 +22,16 @@ from nsmc.config.commands import shortened
 from nsmc.config.composition import composed, flags, search_path
 from nsmc.config.errors import describe
 from nsmc.config.overrides import as_overrides, typed_for_steps
-from nsmc.config.recipe import RecipeConfig, Values, with_folders, with_typed
 from nsmc.config.schema import RunConfig, check_config
+from nsmc.config.steps import RecipeConfig, Values, with_folders, with_typed
 from nsmc.data.soft_labels import SOFT_LABELS_FILE
-from nsmc.runs.build import CHECKPOINTS, corpus_name, fetch_unlabelled_reviews
-from nsmc.runs.continuation import other_run
+from nsmc.runs.corpus_files import corpus_name
 from nsmc.runs.foreign import files_of, recorded_overrides
 from nsmc.runs.leakage import check_planned
+from nsmc.runs.prepare import prepare
 from nsmc.runs.record import (
     BusyError,
+    Record,
     environment,
     is_occupied,
     occupied,
@@ -40,16 +40,14 @@ from nsmc.runs.record import (
     state_of,
     write_record,
 )
-from nsmc.runs.signature import corpus_fingerprint, signature
+from nsmc.runs.resume import LAST_CHECKPOINT, other_run
 from nsmc.runs.sources import check_sources
 from nsmc.runtime.bundle import CONFIG_FILE, rewrite_config, whole_bundle
 from nsmc.runtime.loading import read_bundle
-from nsmc.training.checkpoints import LAST
 from nsmc.training.model_card import model_card
 
 log = logging.getLogger(__name__)
 
-Record = dict[str, Any]
 Compose = Callable[[Sequence[str]], RunConfig]
 Launch = Callable[[Path, Sequence[str]], Record]
 
@@ -59,8 +57,6 @@ _SECONDS_BETWEEN_LOOKS = 5.0
 
 # What a run leaves, by its kind; a folder with one of them has a result.
 _RESULTS = (Path("bundle", CONFIG_FILE), Path(SOFT_LABELS_FILE))
-
-_LAST_CHECKPOINT = Path(CHECKPOINTS, LAST)
 
 # What a recipe's record has of its last step's.
 _RESULTS_KEPT = (
@@ -90,25 +86,24 @@ def run_recipe(
     `launch` raises.
     """
     assert config.recipe
-    fingerprint = corpus_fingerprint(config.data, config.test)
     earlier = read_record(folder) or {}
     if config.resume is not None and "overrides" in earlier:  # what was typed then counts
         command = earlier.get("command", command)
         overrides = [*search_path(), *recorded_overrides(earlier)]
     typed = typed_for_steps(overrides)
-    key = signature(config, fingerprint, overrides=overrides)
-    is_same = earlier.get("signature") == key
-    if not is_same and any((folder / each).exists() for each in (*_RESULTS, _LAST_CHECKPOINT)):
+    run = prepare(config, overrides)
+    is_same = earlier.get("signature") == run.signature
+    if not is_same and any((folder / path).exists() for path in (*_RESULTS, LAST_CHECKPOINT)):
         raise ValueError(other_run(folder, config.resume))
     if config.resume is not None:
         typed |= files_of(config.data)
     record = {
-        "signature": key,
+        "signature": run.signature,
         "command": command,
         "flags": flags(),
         "overrides": list(overrides),
         "config": config.model_dump(),
-        "corpus_fingerprint": fingerprint,
+        "corpus_fingerprint": run.corpus_fingerprint,
         **environment(),
     }
     if is_same and "final_step_config" in earlier:  # that result is there until it is replaced
@@ -120,7 +115,7 @@ def run_recipe(
         last = list(done.values())[-1]
         if (last / "bundle").is_dir():
             corpus = corpus_name(config.data)
-            adopt_bundle(last / "bundle", folder / "bundle", command, key, corpus)
+            adopt_bundle(last / "bundle", folder / "bundle", command, run.signature, corpus)
         else:
             adopt_soft_labels(last, folder)
         running |= _results(done)
@@ -137,9 +132,8 @@ def _run_steps(
     for number, (name, values) in enumerate(steps.items(), start=1):
         folders = {name: str(folder) for name, folder in done.items()}
         overrides = _overrides(with_folders(values, folders), typed)
-        config = compose_step(overrides)
-        fetch_unlabelled_reviews(config)  # the signature is that of their content
-        folder = _folder(name, config)
+        step = prepare(compose_step(overrides), download=True)
+        folder = (RESULTS / f"{name}-{step.signature[:8]}").absolute()
         title = f"step {number} of {len(steps)}, {name}"
         if _is_done(folder):
             log.info("%s: done before, %s", title, shortened(folder))
@@ -222,8 +216,3 @@ def _results(done: Mapping[str, Path]) -> Record:
         "seconds": round(seconds, 3),
         "recipe": steps,
     }
-
-
-def _folder(name: str, config: RunConfig) -> Path:
-    key = signature(config, corpus_fingerprint(config.data, config.test))
-    return (RESULTS / f"{name}-{key[:8]}").absolute()

@@ -29,6 +29,8 @@ from nsmc.training.signals import Pruned
 
 log = logging.getLogger(__name__)
 
+Record = dict[str, Any]
+
 RECORD_FILE = "run.json"
 _LOCK_FILE = ".lock"
 _SECONDS_TO_LOCK = 1.0  # for who only looks whether a run is alive to let go of the lock
@@ -55,12 +57,12 @@ class BusyError(ValueError):
     """Another process is at work on the run."""
 
 
-def write_record(folder: Path, record: dict[str, Any]) -> None:
+def write_record(folder: Path, record: Record) -> None:
     """Write `run.json`; raises what `write_file` raises."""
     write_file(folder / RECORD_FILE, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
 
 
-def read_record(folder: Path) -> dict[str, Any] | None:
+def read_record(folder: Path) -> Record | None:
     """The folder's record; None where there is none, or a damaged one, which is named once."""
     try:
         return load_record(folder)
@@ -73,7 +75,7 @@ def read_record(folder: Path) -> dict[str, Any] | None:
         return None
 
 
-def load_record(folder: Path) -> dict[str, Any]:
+def load_record(folder: Path) -> Record:
     """The folder's record, without the entries that cannot be what a run wrote.
 
     Raises FileNotFoundError or NotADirectoryError where there is none, and ValueError for a damaged
@@ -86,9 +88,9 @@ def load_record(folder: Path) -> dict[str, Any]:
         raise ValueError(f"{path}: damaged: {error}") from None
 
 
-def final_step_config(record: dict[str, Any]) -> dict[str, Any]:
+def final_step_config(record: Record) -> Record:
     """The configuration of the run that made what the folder holds: a recipe's last step."""
-    config: dict[str, Any] = record.get("final_step_config") or record.get("config") or {}
+    config: Record = record.get("final_step_config") or record.get("config") or {}
     return config
 
 
@@ -146,7 +148,7 @@ def occupied(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def recorded(folder: Path, record: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def recorded(folder: Path, record: Record) -> Iterator[Record]:
     """Keep the record of a run true from its beginning to its end, whatever that is.
 
     What the body adds to the record is written when it ends.
@@ -174,7 +176,7 @@ def _status_after(error: BaseException) -> str:
     return "failed" if isinstance(error, Exception) else "interrupted"
 
 
-def environment() -> dict[str, Any]:
+def environment() -> Record:
     """What ran: versions of Python and the packages, and the commit of the code."""
     return {"versions": _versions(), "git_commit": _git_commit()}
 

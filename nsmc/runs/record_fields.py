@@ -23,9 +23,9 @@ def _not_deep(value: Any) -> Any:
     level, depth = [value], 0
     while level := [
         item
-        for each in level
-        if isinstance(each, dict | list)
-        for item in (each.values() if isinstance(each, dict) else each)
+        for entry in level
+        if isinstance(entry, dict | list)
+        for item in (entry.values() if isinstance(entry, dict) else entry)
     ]:
         depth += 1
         if depth > _DEEPEST:
@@ -37,7 +37,7 @@ def _numbers_of(value: Any) -> Any:
     """A mapping without the entries that are no finite numbers."""
     if not isinstance(value, dict):
         return value
-    return {name: each for name, each in value.items() if _is_finite(each)}
+    return {name: number for name, number in value.items() if _is_finite(number)}
 
 
 def _is_finite(value: Any) -> bool:
@@ -88,8 +88,8 @@ class _Fields(TypedDict, total=False):
 
 
 _CHECKS = {
-    name: TypeAdapter[Any](kind)
-    for name, kind in get_type_hints(_Fields, include_extras=True).items()
+    name: TypeAdapter[Any](hint)
+    for name, hint in get_type_hints(_Fields, include_extras=True).items()
 }
 _INDISPENSABLE = ("status", "signature", "config")  # without these a record says nothing
 

@@ -14,13 +14,12 @@ from safetensors.numpy import load_file
 from nsmc.config.overrides import command_line
 from nsmc.config.schema import RunConfig, check_config
 from nsmc.data.soft_labels import SOFT_LABELS_FILE
-from nsmc.runs.continuation import Record
 from nsmc.runs.foreign import harmless_overrides, with_own_files
 from nsmc.runs.job import run_job
-from nsmc.runs.log_file import LogFile
+from nsmc.runs.logs import LogFile
+from nsmc.runs.prepare import prepare
 from nsmc.runs.recipe import RESULTS
-from nsmc.runs.record import RECORD_FILE, environment, load_record
-from nsmc.runs.signature import corpus_fingerprint, signature
+from nsmc.runs.record import RECORD_FILE, Record, environment, load_record
 from nsmc.runtime.bundle import WEIGHTS_FILE
 from nsmc.runtime.loading import read_bundle
 from nsmc.small_files import read_bytes
@@ -42,12 +41,12 @@ def rerun(folder: Path, root: str | None = None, runs: Path = Path("outputs", "r
     _copy_small_files(folder / ".hydra", again / ".hydra")
     _log_to(again / "train.log")
     result = run_job(config, again, command_line(overrides), overrides)
-    found = differences(folder, record, again, result)
-    print("\n".join(["", *found, *_versions_changed(record)] if found else [""]))
+    lines = differences(folder, record, again, result)
+    print("\n".join(["", *lines, *_versions_changed(record)] if lines else [""]))
     compared = "soft label" if config.task == "linear" else "weight"
-    verdict = "different" if found else f"the same, every {compared} and every metric to the bit"
+    verdict = "different" if lines else f"the same, every {compared} and every metric to the bit"
     print(f"{verdict}: {folder} and {again}", flush=True)
-    return not found
+    return not lines
 
 
 def _finished_record(folder: Path) -> Record:
@@ -90,13 +89,13 @@ def _config(folder: Path, record: Record, root: str | None) -> RunConfig:
         )
     _check_result(config, folder)
     config = _as_it_ran(config, record, root)
-    fingerprint = corpus_fingerprint(config.data, config.test)
-    if fingerprint != record["corpus_fingerprint"]:
+    run = prepare(config)
+    if run.corpus_fingerprint != record["corpus_fingerprint"]:
         raise ValueError(
-            f"{config.data.root}: not the corpus of that run (fingerprint {fingerprint}, then "
-            f"{record['corpus_fingerprint']}); --root names the folder that has it"
+            f"{config.data.root}: not the corpus of that run (fingerprint {run.corpus_fingerprint},"
+            f" then {record['corpus_fingerprint']}); --root names the folder that has it"
         )
-    if signature(config, fingerprint) != record["signature"]:
+    if run.signature != record["signature"]:
         raise ValueError(
             f"{folder}: this version of the program trains otherwise; git commit then: "
             f"{record.get('git_commit')}"
@@ -139,7 +138,7 @@ def differences(folder: Path, record: Record, again: Path, result: Record) -> li
 
 
 def _weights_that_differ(folder: Path, again: Path) -> list[str]:
-    then, now = (load_file(each / "bundle" / WEIGHTS_FILE) for each in (folder, again))
+    then, now = (load_file(run / "bundle" / WEIGHTS_FILE) for run in (folder, again))
     lines = [
         f"{name}: another shape"
         for name in sorted({*then, *now})

@@ -1,27 +1,37 @@
-"""`resume=`: finds the run to go on with, and what configuration it goes on with."""
+"""Going on with a run that was interrupted.
 
+`resume=` finds the run and the configuration that it goes on with; the run then takes over what an
+earlier part of itself left in its folder.
+"""
+
+import logging
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from nsmc.config.commands import shortened
 from nsmc.config.composition import check_composed_alike
-from nsmc.config.effects import has_effect
 from nsmc.config.overrides import command_line, overridden_keys, readable
-from nsmc.config.schema import DataConfig, RunConfig, check_config, check_data
+from nsmc.config.schema import KEYS, DataConfig, RunConfig, check_config, check_data
+from nsmc.data.cache import digest_of_file
 from nsmc.runs.foreign import (
     check_own_files,
     check_recorded_steps,
     harmless_overrides,
     with_own_files,
 )
-from nsmc.runs.record import RECORD_FILE, load_record, read_record, state_of
-from nsmc.runs.signature import corpus_fingerprint, signature
+from nsmc.runs.prepare import PreparedRun, prepare
+from nsmc.runs.record import RECORD_FILE, Record, environment, load_record, read_record, state_of
 from nsmc.runtime.bundle import CONFIG_FILE
 from nsmc.runtime.encoders import ENCODERS
 from nsmc.runtime.encoders.settings import own_settings
 
+log = logging.getLogger(__name__)
+
 AUTO = "auto"
+
+LAST_CHECKPOINT = Path("checkpoints", "last.ckpt")  # in a run's folder
 
 # What weights are made for: where one of these changes, they are of no use.
 _MADE_FOR = (
@@ -44,7 +54,7 @@ def folder_to_resume(
     if resume != AUTO:
         return _named_folder(resume)
     assert config is not None
-    wanted = signature(config, corpus_fingerprint(config.data, config.test), overrides=overrides)
+    wanted = prepare(config, overrides).signature
     alike = [
         record.parent
         for record in runs.glob(f"*/{RECORD_FILE}")
@@ -88,10 +98,10 @@ def resumed_config(
     for key in overridden_keys(overrides):
         if key in ours:
             continue
-        if "." not in key and has_effect(key) and isinstance(typed.get(key, {}), Mapping):
+        if "." not in key and KEYS.affects_result(key) and isinstance(typed.get(key, {}), Mapping):
             raise ValueError(f"{key}: a run goes on with its own; leave {key}= out")
         value = _value_of(typed, key)
-        if has_effect(key) and value != _value_of(begun, key):
+        if KEYS.affects_result(key) and value != _value_of(begun, key):
             changed.append(key)
         config = _with(config, key.split("."), value)
     if changed:
@@ -151,3 +161,69 @@ def _with(config: Mapping[str, Any], path: Sequence[str], value: Any) -> dict[st
     first, *rest = path
     below = _with(config.get(first, {}), rest, value) if rest else value
     return {**config, first: below}
+
+
+def starting_checkpoint(ckpt_path: str | None, folder: Path, earlier: Record) -> str | None:
+    """The digest of `ckpt_path`; of a run that goes on by itself it may be gone, or changed since.
+
+    Raises what `load_checkpoint` raises.
+    """
+    if ckpt_path is None:
+        return None
+    is_same_path = earlier.get("config", {}).get("ckpt_path") == ckpt_path
+    if is_same_path and (folder / LAST_CHECKPOINT).is_file():
+        digest: str | None = earlier.get("starting_checkpoint")
+        return digest
+    from nsmc.training.checkpoints import load_checkpoint  # not before a run begins: torch is slow
+
+    load_checkpoint(ckpt_path)
+    return digest_of_file(Path(ckpt_path))
+
+
+def other_run(folder: Path, resume: str | None) -> str:
+    """Says that a folder's run is not the one that is to be run in it."""
+    if resume is None:
+        return f"{folder} holds another run: choose another folder with hydra.run.dir"
+    return (
+        f"resume={resume}: the corpus, or what the run starts from or learns from, is not what it "
+        "was when the run began: put it back, or begin a new run without resume="
+    )
+
+
+def continuation(folder: Path, earlier: Record, run: PreparedRun) -> Record:
+    """What a run takes over from the one in its folder: the checkpoint and the threads.
+
+    Raises ValueError where the folder holds another run, whose files would be mixed with these.
+    """
+    checkpoint = folder / LAST_CHECKPOINT
+    begun = {"started": now(), "resumed_from": None, "resumed": 0, **environment()}
+    has_checkpoint = checkpoint.is_file() and _is_intact(checkpoint)
+    is_finished = earlier.get("status") == "finished"  # perhaps without one: a recipe, a linear one
+    if (has_checkpoint or is_finished) and earlier.get("signature") != run.signature:
+        raise ValueError(other_run(folder, run.config.resume))
+    if not has_checkpoint:
+        return begun
+    return {
+        **begun,
+        "started": earlier.get("started", begun["started"]),
+        "resumed_from": str(checkpoint),
+        "resumed": earlier.get("resumed", 0) + 1,
+        "threads": earlier.get("threads"),
+    }
+
+
+def _is_intact(checkpoint: Path) -> bool:
+    """Whether a checkpoint can be read; one that cannot is put aside."""
+    from nsmc.training.checkpoints import load_checkpoint
+
+    try:
+        load_checkpoint(str(checkpoint))
+    except ValueError as error:
+        log.warning("%s: starting over", error)
+        checkpoint.replace(checkpoint.with_name(f"{checkpoint.name}.damaged"))
+        return False
+    return True
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -17,11 +17,10 @@ from nsmc.config.commands import shortened, train_command, train_words
 from nsmc.config.composition import flags
 from nsmc.config.overrides import pasteable, quoted
 from nsmc.config.schema import RunConfig
-from nsmc.runs.continuation import Record
 from nsmc.runs.job import run_job
 from nsmc.runs.processes import check_started, is_first
 from nsmc.runs.recipe import run_recipe
-from nsmc.runs.record import BusyError, is_occupied, read_record, write_record
+from nsmc.runs.record import BusyError, Record, is_occupied, read_record, write_record
 from nsmc.runs.summary import next_commands, summary
 from nsmc.termination import exception_arrived
 from nsmc.training.signals import Interrupted, Pruned
@@ -51,7 +50,7 @@ def run_and_report(
             record = run_in_subprocess(folder, overrides)
         else:
             record = run_job(config, folder, command, overrides, callbacks)
-            if is_first(config):
+            if is_first(config.trainer):
                 print(summary(record, folder / "bundle"), flush=True)
     except Pruned as pruned:
         log.info("%s", pruned)
@@ -62,7 +61,9 @@ def run_and_report(
         log.info("%s: left to it", busy)
         return {}
     except (KeyboardInterrupt, Interrupted) as error:
-        if not is_first(config):  # the first process says it; who leaves with a code is missed
+        if not is_first(
+            config.trainer
+        ):  # the first process says it; who leaves with a code is missed
             sys.exit(0)
         signum = error.signum if isinstance(error, Interrupted) else signal.SIGINT
         advice = f"go on with {train_command()} {pasteable('resume', str(shortened(folder)))}"
@@ -70,7 +71,7 @@ def run_and_report(
     finally:
         gc.collect()  # a failed job's tensors would be missing for the next one's
         torch.cuda.empty_cache()
-    if not is_sweep and is_first(config):
+    if not is_sweep and is_first(config.trainer):
         print(next_commands(config, record, folder), flush=True)
     metrics: dict[str, float] = record["metrics"]
     return metrics
@@ -83,10 +84,10 @@ def run_in_subprocess(folder: Path, overrides: Sequence[str]) -> Record:
     must be that of the job and not of the sweep. Raises ValueError where the job failed, and
     BusyError where another process is at work on it.
     """
-    of_the_job = [override for override in overrides if not override.startswith("sweep.")]
-    place = f"hydra.run.dir={quoted(str(folder))}"
+    own = [override for override in overrides if not override.startswith("sweep.")]
+    own_folder = f"hydra.run.dir={quoted(str(folder))}"
     environment = {**os.environ, ASKED_BY_PARENT: "1"}
-    command = [*train_words(), *flags(), *of_the_job, place]
+    command = [*train_words(), *flags(), *own, own_folder]
     process = subprocess.Popen(command, env=environment)
     try:
         code = process.wait()

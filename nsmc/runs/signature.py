@@ -4,12 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nsmc.config.effects import has_effect, has_effect_on
 from nsmc.config.overrides import typed_for_steps
-from nsmc.config.schema import DataConfig, RunConfig
+from nsmc.config.schema import KEYS, RunConfig
 from nsmc.data.cache import digest_of, digest_of_file
-from nsmc.data.download import check_root
-from nsmc.data.encoding import fingerprint_of
 from nsmc.data.soft_labels import teacher_digest
 
 # Raised when the same configuration starts to give another result.
@@ -34,7 +31,7 @@ def signature(
         content["checkpoint"] = starting_checkpoint or _digest_of_checkpoint(config.ckpt_path)
     if config.recipe:
         typed = typed_for_steps(overrides)
-        content["typed"] = {key: value for key, value in typed.items() if has_effect(key)}
+        content["typed"] = {key: value for key, value in typed.items() if KEYS.affects_result(key)}
     if config.trainer.processes > 1:
         content["losses"] = "means over reviews"  # once they were means of the processes' means
     return digest_of([RESULTS_FORMAT, corpus_fingerprint, content, *_ingredients(config)])
@@ -42,18 +39,18 @@ def signature(
 
 def _ingredients(config: RunConfig) -> list[Any]:
     """Digests of the files and bundles that a run takes something from; empty without any."""
-    data, found = config.data, []
+    data, digests = config.data, []
     if config.init_from is not None:
-        found.append(["init_from", _digest_of_source("init_from", config.init_from)])
+        digests.append(["init_from", _digest_of_source("init_from", config.init_from)])
     if data.tokenizer is not None:
-        found.append(["tokenizer", _digest_of_source("data.tokenizer", data.tokenizer)])
+        digests.append(["tokenizer", _digest_of_source("data.tokenizer", data.tokenizer)])
     for teacher in config.distill.teachers:
-        found.append(["teacher", _digest_of_source("distill.teachers", teacher)])
+        digests.append(["teacher", _digest_of_source("distill.teachers", teacher)])
     if data.unlabelled:
         path = Path(data.root).expanduser() / data.unlabelled_file
-        made = digest_of_file(path) if path.is_file() else f"made from {data.own_archive}"
-        found.append(["unlabelled", made])
-    return found
+        content = digest_of_file(path) if path.is_file() else f"made from {data.own_archive}"
+        digests.append(["unlabelled", content])
+    return digests
 
 
 def _digest_of_source(key: str, source: str) -> str:
@@ -66,7 +63,9 @@ def _digest_of_source(key: str, source: str) -> str:
 def _effective(task: str | None, section: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """The section without the keys that can change no result of the task."""
     kept = {
-        name: value for name, value in section.items() if has_effect_on(task, f"{prefix}{name}")
+        name: value
+        for name, value in section.items()
+        if KEYS.affects_result(f"{prefix}{name}", task)
     }
     return {
         name: _effective(task, value, f"{prefix}{name}.") if isinstance(value, dict) else value
@@ -78,45 +77,3 @@ def _digest_of_checkpoint(path: str) -> str:
     if not Path(path).expanduser().is_file():
         raise FileNotFoundError(f"{path}: no such checkpoint")
     return digest_of_file(Path(path).expanduser())
-
-
-def corpus_fingerprint(config: DataConfig, test: bool) -> str:
-    """The digest of the corpus's files, of those to be downloaded as they are published.
-
-    Without a `test` the test file may be missing; where it is there, it counts all the same. Raises
-    FileNotFoundError for a file that is needed and neither there nor published, and
-    NotADirectoryError where data.root is a file.
-    """
-    check_root(Path(config.root).expanduser())
-    train, test_digest = _digest(config, config.train_file), _digest(config, config.test_file)
-    if train is None:
-        raise FileNotFoundError(f"{_path(config, config.train_file)} is not there; set data.root")
-    if test_digest is None and test:
-        path = _path(config, config.test_file)
-        raise FileNotFoundError(
-            f"{path} is not there; set data.root, or test=false to do without a test"
-        )
-    return fingerprint_of(train, test_digest)
-
-
-def training_fingerprint(config: DataConfig) -> str | None:
-    """The fingerprint of the same corpus without its test file; None without a training file."""
-    train = _digest(config, config.train_file)
-    return None if train is None else fingerprint_of(train, None)
-
-
-def is_tested_on_itself(config: DataConfig) -> bool:
-    """Whether the training file and the test file have the same content."""
-    train = _digest(config, config.train_file)
-    return train is not None and train == _digest(config, config.test_file)
-
-
-def _digest(config: DataConfig, name: str) -> str | None:
-    path, remote = _path(config, name), (config.remote_files or {}).get(name)
-    if path.exists():
-        return digest_of_file(path)
-    return None if remote is None else remote.sha256
-
-
-def _path(config: DataConfig, name: str) -> Path:
-    return Path(config.root).expanduser() / name

@@ -7,8 +7,8 @@ from typing import Any
 from nsmc.config.schema import RunConfig
 from nsmc.data.soft_labels import SOFT_LABELS_FILE
 from nsmc.runtime.bundle import CONFIG_FILE, TOKENIZER_FILE, flat
-from nsmc.runtime.choosing import bundle_folder
 from nsmc.runtime.loading import read_config, read_tokenizer
+from nsmc.runtime.locate import bundle_folder
 from nsmc.training.starting import check_shape
 
 # By the folder's name, what runs in it will be: the earlier steps of a recipe.
@@ -51,7 +51,7 @@ def _check_bundle(config: RunConfig, name: str) -> None:
         return
     path = Path(config.data.tokenizer).expanduser()
     path = path if path.is_file() else bundle_folder(path) / TOKENIZER_FILE
-    ours, theirs = (read_tokenizer(each).get_vocab() for each in (path, folder / TOKENIZER_FILE))
+    ours, theirs = (read_tokenizer(file).get_vocab() for file in (path, folder / TOKENIZER_FILE))
     if ours != theirs:
         raise ValueError(f"init_from={name}: its tokens are others; leave out data.tokenizer")
 

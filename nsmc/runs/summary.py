@@ -2,18 +2,17 @@
 
 import shlex
 from pathlib import Path
-from typing import Any
 
 from nsmc.config.commands import predict_command, program, shortened, train_command_here
 from nsmc.config.overrides import pasteable, quoted
 from nsmc.config.schema import RunConfig
-from nsmc.runs.record import final_step_config
+from nsmc.runs.record import Record, final_step_config
 from nsmc.runtime.bundle import WEIGHTS_FILE
 
 _ROWS = (("accuracy", "accuracy", "{:.4f}"), ("F1", "f1", "{:.4f}"), ("loss", "loss", "{:.4f}"))
 
 
-def summary(record: dict[str, Any], bundle: Path) -> str:
+def summary(record: Record, bundle: Path) -> str:
     """The table: metrics by split, then size and speed."""
     metrics = record["metrics"]
     splits = [(s, title) for s, title in (("val", "validation"), ("test", "test"))]
@@ -44,17 +43,17 @@ def _size(bundle: Path) -> list[str]:
     return [f"{'bundle':<12}{size / 1e6:.2f} MB (weights {weights / 1e6:.2f} MB)"]
 
 
-def next_commands(config: RunConfig, record: dict[str, Any], folder: Path) -> str:
+def next_commands(config: RunConfig, record: Record, folder: Path) -> str:
     """Commands that can be typed as they stand."""
     task = final_step_config(record)["task"]
-    train, place = train_command_here(), shortened(folder)
+    train, folder = train_command_here(), shortened(folder)
     lines = ["", "Next:"]
     if task == "classify":
-        lines.append(f"  {predict_command(place / 'bundle')}")
+        lines.append(f"  {predict_command(folder / 'bundle')}")
     elif task == "pretrain":
-        lines.append(f"  {train} {pasteable('init_from', str(place))}")
+        lines.append(f"  {train} {pasteable('init_from', str(folder))}")
     else:
-        teachers = shlex.quote(f"distill.teachers=[{quoted(str(place))}]")
+        teachers = shlex.quote(f"distill.teachers=[{quoted(str(folder))}]")
         lines.append(f"  {train} experiment=distill {teachers}")
     if config.logger.tensorboard and task != "linear":
         lines.append(f"  {program('tensorboard')} --logdir outputs")

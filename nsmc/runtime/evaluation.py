@@ -11,24 +11,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from nsmc.runtime.batch_predict import classified
 from nsmc.runtime.damage import Damage, Tally
-from nsmc.runtime.files import classified
+from nsmc.runtime.metrics import AT_ONCE, IntArray, Metrics
 from nsmc.runtime.predictor import Predictor
-from nsmc.runtime.tables import Row
+from nsmc.runtime.readers import Row
 from nsmc.terminal import harmless
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-LabelArray = npt.NDArray[np.integer[Any]]
-
-_BINS = 15  # of the calibration error, as Guo et al. 2017 have them, arxiv.org/abs/1706.04599
 _ABOVE_HALF = float(np.nextafter(0.5, 1))
-_LEAST = 1e-12  # keeps the logarithm of a probability finite
 _LOOK_AHEAD = 1_000  # rows whose labels are named, too, where one is not the bundle's
 _LISTED = 1_000  # damaged rows that are named one by one
-_AT_ONCE = 1 << 18  # reviews whose numbers are in memory several times
 
 
 @dataclass(frozen=True)
@@ -117,7 +110,12 @@ def evaluate(predictor: Predictor, rows: Iterable[Row], mistakes: int = 10) -> E
     """
     names = predictor.config.labels
     known = {"0": 0, "1": 1, names[0]: 0, names[1]: 1}
-    truth, found = array("b"), array("d")  # 9 bytes a review: a file may have a hundred million
+    metrics, labels, probabilities = Metrics(), array("b"), array("d")
+
+    def measure() -> None:
+        metrics.add(np.array(labels, np.int8), np.array(probabilities))
+        del labels[:], probabilities[:]
+
     tally, skipped = Tally(), list[Damage]()
     worst: list[tuple[float, int, Mistake]] = []
     for row, answer, probability in classified(predictor, _with_labels(rows, known, names)):
@@ -128,24 +126,34 @@ def evaluate(predictor: Predictor, rows: Iterable[Row], mistakes: int = 10) -> E
             continue
         assert probability is not None
         label, is_positive = known[row.label], answer == names[1]
-        truth.append(label)
+        labels.append(label)
         # Just above one half where the answer is positive, for rounding may have made it a half.
         of_positive = probability if is_positive else 1 - probability
-        found.append(max(of_positive, _ABOVE_HALF) if is_positive else min(of_positive, 0.5))
+        probabilities.append(
+            max(of_positive, _ABOVE_HALF) if is_positive else min(of_positive, 0.5)
+        )
         if is_positive != bool(label):
             mistake = Mistake(row.line, names[label], answer, probability, row.text)
             heapq.heappush(worst, (probability, -row.line, mistake))
             if len(worst) > mistakes:
                 heapq.heappop(worst)
+        if len(labels) == AT_ONCE:
+            measure()
     if not tally.rows:
         raise ValueError("nothing to measure: there is no row")
     if tally.is_too_much:
         raise ValueError(f"not measured: {tally}")
-    labels, probabilities = np.frombuffer(truth, np.int8), np.frombuffer(found, np.float64)
+    measure()
     ordered = [mistake for _, _, mistake in sorted(worst, key=lambda each: each[:2], reverse=True)]
-    measured = metrics(labels, probabilities)
-    confusion = confusion_matrix(labels, probabilities)
-    return Evaluation(names, len(labels), measured, confusion, ordered, tally.damaged, skipped)
+    return Evaluation(
+        labels=names,
+        count=int(metrics.confusion.sum()),
+        metrics=metrics.result(),
+        confusion=metrics.confusion,
+        mistakes=ordered,
+        left_out=tally.damaged,
+        skipped=skipped,
+    )
 
 
 def _with_labels(
@@ -176,70 +184,3 @@ def _foreign(line: int, label: str, seen: set[str], names: Sequence[str]) -> str
         f"{shown}{more}, the bundle 0 or {names[0]!r}, 1 or {names[1]!r}: rewrite "
         "the labels, or name another column with --label"
     )
-
-
-def metrics(labels: LabelArray, probabilities: FloatArray) -> dict[str, float | None]:
-    """Of labels [N] and probabilities of the label 1 [N]; None where a metric is undefined."""
-    (_, false), (missed, hits) = confusion_matrix(labels, probabilities).tolist()
-    twice = 2 * hits + false + missed  # the reviews of both sets, true and answered
-    return {
-        "accuracy": float(((probabilities > 0.5) == labels).mean()),
-        "f1": 2 * hits / twice if twice else None,
-        "auroc": area_under_roc(labels, probabilities),
-        "loss": cross_entropy(labels, probabilities),
-        "calibration_error": calibration_error(labels, probabilities),
-    }
-
-
-def confusion_matrix(labels: LabelArray, probabilities: FloatArray) -> IntArray:
-    """Numbers of reviews by true label and by answer [2, 2]."""
-    answers = probabilities > 0.5
-    counts = [
-        [((labels == label) & (answers == answer)).sum() for answer in (0, 1)] for label in (0, 1)
-    ]
-    return np.array(counts, np.int64)
-
-
-def cross_entropy(labels: LabelArray, probabilities: FloatArray) -> float:
-    """The mean of -log of the true label's probability, in nats."""
-    total = 0.0
-    for part in _parts(len(labels)):
-        of_one = probabilities[part]
-        of_truth = np.where(labels[part] == 1, of_one, 1 - of_one)
-        total -= float(np.log(np.maximum(of_truth, _LEAST)).sum())
-    return total / len(labels)
-
-
-def area_under_roc(labels: LabelArray, scores: FloatArray) -> float | None:
-    """The chance that a positive review has the higher score; ties count a half.
-
-    None where all reviews have one label.
-    """
-    positives, negatives = scores[labels == 1], scores[labels == 0]
-    if not len(positives) or not len(negatives):
-        return None
-    negatives.sort()
-    above = 0  # halves of negatives below a positive
-    for part in _parts(len(positives)):
-        for side in ("left", "right"):
-            above += int(np.searchsorted(negatives, positives[part], side).sum())
-    return above / (2 * len(positives) * len(negatives))
-
-
-def calibration_error(labels: LabelArray, probabilities: FloatArray) -> float:
-    """The expected difference between how sure answers are and how often they are right."""
-    right, sure = np.zeros(_BINS), np.zeros(_BINS)
-    for part in _parts(len(labels)):
-        of_one = probabilities[part]
-        confidence = np.maximum(of_one, 1 - of_one)
-        bins = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
-        is_right = (of_one > 0.5) == labels[part]
-        right += np.bincount(bins, weights=is_right, minlength=_BINS)
-        sure += np.bincount(bins, weights=confidence, minlength=_BINS)
-    return float(np.abs(right - sure).sum() / len(labels))
-
-
-def _parts(count: int) -> Iterator[slice]:
-    """Parts of an array, so that what is computed of it takes little memory."""
-    for start in range(0, count, _AT_ONCE):
-        yield slice(start, start + _AT_ONCE)

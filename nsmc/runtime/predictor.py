@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nsmc.runtime.bundle import pooled_width
-from nsmc.runtime.choosing import BOXED, bundle_folder
 from nsmc.runtime.loading import Bundle, read_bundle
+from nsmc.runtime.locate import PRETRAINED, bundle_folder
 from nsmc.runtime.packing import Array, Packed, pack
 from nsmc.runtime.tokenization import token_ids
 
@@ -57,7 +57,7 @@ class Predictor:
 
         Raises FileNotFoundError or ValueError, as `read_bundle` does.
         """
-        place = BOXED if folder is None else bundle_folder(Path(folder).expanduser())
+        place = PRETRAINED if folder is None else bundle_folder(Path(folder).expanduser())
         return cls(read_bundle(place))
 
     def __call__(self, texts: Sequence[str]) -> list[Prediction]:

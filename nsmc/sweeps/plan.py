@@ -1,25 +1,30 @@
 """The plan of a sweep: every job composed and checked, and what has become of it so far."""
 
-import functools
 import logging
-from collections.abc import Callable, Mapping, Sequence, Set
+import re
+from collections.abc import Callable, Container, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from nsmc.config.errors import describe
-from nsmc.config.schema import DataConfig, RunConfig, check_config
+from nsmc.config.schema import KEYS, RunConfig, check_config
 from nsmc.data.cache import digest_of
+from nsmc.runs.corpus_files import Fingerprint, remembered_fingerprint
+from nsmc.runs.prepare import prepare
 from nsmc.runs.record import RECORD_FILE, read_record, state_of, write_record
-from nsmc.runs.signature import corpus_fingerprint, signature
-from nsmc.runs.sources import check_sources
-from nsmc.sweeps.names import job_name
 
 log = logging.getLogger(__name__)
 
 # Among several folders of one job the most useful one counts.
 _USEFUL = ("refused", "new", "failed", "pruned", "interrupted", "running", "finished")
+
+
+# Of the folders, which are named by what was chosen.
+_IN_NO_SECTION = ("seed", "test")  # keys without a dot that are no groups
+_LONGEST = 150  # bytes; file systems allow 255
+_UNWELCOME = re.compile(r"[^\w.+-]+")  # in a file's name, in a shell or in an override
 
 
 @dataclass(frozen=True)
@@ -56,19 +61,19 @@ def plan_jobs(
     new folder and are new. `shared` are the overrides that tell no job from the others. Raises
     nothing for a job that is wrong: it is refused.
     """
-    known = runs_by_signature(sweep_folder)
-    fingerprint = functools.cache(corpus_fingerprint_of_files)
+    folders = runs_by_signature(sweep_folder)
+    fingerprint = remembered_fingerprint()
     shared = shared_overrides(combinations) if shared is None else shared
     jobs: dict[str, Job] = {}
     for overrides in combinations:
         job = _plan_job(compose, tuple(overrides), shared, sweep_folder, fingerprint)
         if job.signature in jobs:  # two ways to say the same
             continue
-        folder = known.get(job.signature)
+        folder = folders.get(job.signature)
         if folder is not None and job.state != "refused":
-            job = _again(job, folder) if force else _known(job, folder)
+            job = _in_new_folder(job) if force else _with_state(job, folder)
         elif job.state == "new" and (job.folder / RECORD_FILE).exists():
-            job = _again(job, job.folder)  # its name is taken by a run whose record is damaged
+            job = _in_new_folder(job)  # its name is taken by a run whose record is damaged
         jobs[job.signature] = job
     return list(jobs.values())
 
@@ -96,19 +101,14 @@ def record_refused(jobs: Sequence[Job], sweep_folder: Path) -> None:
 
 def runs_by_signature(sweep_folder: Path) -> dict[str, Path]:
     """The folder of each job that the sweep has run, by signature."""
-    found: dict[str, tuple[int, float, Path]] = {}
+    best: dict[str, tuple[int, float, Path]] = {}
     for path in sweep_folder.glob(f"*/{RECORD_FILE}"):
         record = read_record(path.parent)
         if record is None or "signature" not in record:
             continue
         rank = (_USEFUL.index(state_of(path.parent)), path.stat().st_mtime, path.parent)
-        found[record["signature"]] = max(found.get(record["signature"], rank), rank)
-    return {key: folder for key, (_, _, folder) in found.items()}
-
-
-def corpus_fingerprint_of_files(data_json: str, test: bool) -> str:
-    """As `corpus_fingerprint`, of a configuration that can be remembered."""
-    return corpus_fingerprint(DataConfig.model_validate_json(data_json), test)
+        best[record["signature"]] = max(best.get(record["signature"], rank), rank)
+    return {key: folder for key, (_, _, folder) in best.items()}
 
 
 def _plan_job(
@@ -116,34 +116,51 @@ def _plan_job(
     overrides: tuple[str, ...],
     shared: Set[str],
     sweep_folder: Path,
-    fingerprint: Callable[[str, bool], str],
+    fingerprint: Fingerprint,
 ) -> Job:
     try:
         config = check_config(compose(overrides))
         if config.resume is not None:
             raise ValueError(f"resume={config.resume}: a sweep goes on by itself; leave it out")
-        check_sources(config)
-        corpus = fingerprint(_corpus_files(config.data).model_dump_json(), config.test)
-        key = signature(config, corpus, overrides=overrides)
+        run = prepare(config, overrides, fingerprint=fingerprint)
     except Exception as error:
         key = digest_of(["refused", *overrides])
         folder = sweep_folder / job_name(overrides, shared, key)
         return Job(overrides, folder, key, "refused", None, error=describe(error))
-    return Job(
-        overrides, sweep_folder / job_name(overrides, shared, key), key, "new", config, corpus
-    )
+    folder = sweep_folder / job_name(overrides, shared, run.signature)
+    return Job(overrides, folder, run.signature, "new", config, run.corpus_fingerprint)
 
 
-def _corpus_files(data: DataConfig) -> DataConfig:
-    """The configuration with what has nothing to do with the files made equal."""
-    return data.model_copy(update={"split_seed": 0, "vocab_size": 257, "batch_size": 1})
+def job_name(overrides: Sequence[str], shared: Container[str], signature: str) -> str:
+    """Such as `lstm_hidden_size-64_seed-1_3fa9c1`: what was chosen, and the signature's start.
+
+    Of the overrides that are `shared` by all jobs only the choices of groups are named.
+    """
+    pairs = [override.split("=", 1) for override in overrides if "=" in override]
+    told = [(k, v) for k, v in pairs if f"{k}={v}" not in shared or _is_group(k)]
+    parts = [_part(key.lstrip("+~"), value) for key, value in told]
+    chosen = "_".join(filter(None, parts)) or "default"
+    shortened = chosen.encode()[:_LONGEST].decode(errors="ignore")
+    return f"{shortened}_{signature[:6]}"
 
 
-def _known(job: Job, folder: Path) -> Job:
+def _part(key: str, value: str) -> str:
+    if not KEYS.affects_result(key) or key == "ckpt_path":
+        return ""
+    value = _UNWELCOME.sub("-", value).strip("-")
+    # A group's choice, such as model=gru, says enough by itself.
+    return value if _is_group(key) else f"{key.rpartition('.')[2]}-{value}"
+
+
+def _is_group(key: str) -> bool:
+    return "." not in key and key not in _IN_NO_SECTION
+
+
+def _with_state(job: Job, folder: Path) -> Job:
     return Job(job.overrides, folder, job.signature, state_of(folder), job.config, job.corpus)
 
 
-def _again(job: Job, folder: Path) -> Job:
+def _in_new_folder(job: Job) -> Job:
     """The job in a folder of its own, beside those of its earlier runs, which stay."""
     number = 2
     while (fresh := job.folder.with_name(f"{job.folder.name}-{number}")).exists():

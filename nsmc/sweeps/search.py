@@ -12,8 +12,8 @@ from nsmc.config.overrides import written
 from nsmc.config.schema import Range, RunConfig, SearchConfig, check_config
 from nsmc.data.cache import digest_of
 from nsmc.reports.report import IMPORTANCES_FILE
+from nsmc.runs.prepare import prepare
 from nsmc.runs.record import read_record, state_of
-from nsmc.runs.signature import corpus_fingerprint, signature
 from nsmc.sweeps.plan import Job, plan_jobs, record_refused
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def run_search(
     assert search is not None
     check_space(compose, overrides, search)
     if dry_run and not folder.exists():
-        print(f"a search of {search.trials} trials, none of them begun, over {_told(search)}")
+        print(f"a search of {search.trials} trials, none of them begun, over {_describe(search)}")
         return []
     from nsmc.sweeps.study import Study
 
@@ -52,7 +52,7 @@ def run_search(
             begun, open_ = study.count(), len(study.left_behind())
             print(
                 f"a search of {search.trials} trials, {begun} of them begun and {open_} to resume, "
-                f"over {_told(search)}"
+                f"over {_describe(search)}"
             )
             return []
         jobs: list[Job] = []
@@ -93,9 +93,7 @@ def _base(config: RunConfig) -> str:
     assert config.search is not None
     space = config.search.model_dump(include={"space"})
     objective = config.callbacks.checkpoint.monitor  # also where it changes no trial's result
-    return digest_of(
-        [signature(config, corpus_fingerprint(config.data, config.test)), space, objective]
-    )
+    return digest_of([prepare(config).signature, space, objective])
 
 
 def _next_jobs(
@@ -105,8 +103,8 @@ def _next_jobs(
     search = config.search
     assert search is not None
     with study.locked():
-        trials = study.left_behind()[: search.at_once]
-        while len(trials) < search.at_once and study.count() < search.trials:
+        trials = study.left_behind()[: search.n_jobs]
+        while len(trials) < search.n_jobs and study.count() < search.trials:
             trials.append(study.begin(config.seed))
         jobs = {}
         for trial in trials:
@@ -140,5 +138,5 @@ def _save_importances(study: "Study", folder: Path) -> None:
         write_file(folder / IMPORTANCES_FILE, json.dumps(importances, indent=2) + "\n")
 
 
-def _told(search: SearchConfig) -> str:
+def _describe(search: SearchConfig) -> str:
     return ", ".join(search.space)

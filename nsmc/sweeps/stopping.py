@@ -17,10 +17,11 @@ import multiprocessing
 import os
 import secrets
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -121,6 +122,7 @@ class _Process:
 
     is_watching = False
     is_told = False  # to stop
+    is_leaving_at_once = False
     is_idle = threading.Event()
 
 
@@ -135,7 +137,9 @@ def run_until_told(job: Callable[[], float]) -> float:
     Nothing is raised then, whatever the job was at: a launcher would kill the others.
     """
     lock = Path(os.environ[_LOCK])
+    _leave_at_once()
     if not is_locked(lock):
+        _Process.is_told = True
         return math.nan
     try:
         try:
@@ -154,6 +158,24 @@ def run_until_told(job: Callable[[], float]) -> float:
     return math.nan
 
 
+def _leave_at_once() -> None:
+    """Have this process end without tearing torch down, which takes seconds on a busy machine.
+
+    By then joblib's or submitit's results are sent. Of a process of submitit's that nobody has told
+    to stop, the exit code counts.
+    """
+
+    def leave() -> None:
+        if _Process.is_told or multiprocessing.parent_process() is not None:
+            with suppress(OSError, ValueError):  # it is closed
+                sys.stdout.flush()
+            os._exit(0)
+
+    if not _Process.is_leaving_at_once:
+        _Process.is_leaving_at_once = True
+        atexit.register(leave)
+
+
 def _listen() -> None:
     """Let SIGTERM through, and only that one."""
     # In place of what a launcher has set; `raise_on_signals` puts its own there.
@@ -167,8 +189,6 @@ def _watch(lock: Path) -> None:
     _Process.is_idle.clear()
     if not _Process.is_watching:
         _Process.is_watching = True
-        if multiprocessing.parent_process() is not None:  # joblib's, which has sent its results
-            atexit.register(os._exit, 0)  # tearing torch down takes seconds on a busy machine
         threading.Thread(target=_wait_for, args=(lock,), daemon=True).start()
 
 

@@ -20,11 +20,11 @@ from nsmc.config.schema import check_sweep
 from nsmc.reports.report import write_report
 from nsmc.runs.record import state_of
 from nsmc.runs.resolvers import register_resolvers
+from nsmc.sweeps.dry_run import counts, plan_table
 from nsmc.sweeps.launching import launch, starts_processes
 from nsmc.sweeps.plan import Job, plan_jobs, record_refused
 from nsmc.sweeps.search import Compose, Launch, run_search
 from nsmc.sweeps.stopping import how_to_go_on, lock_for_jobs
-from nsmc.sweeps.tell import counts, plan_table
 from nsmc.training.signals import Interrupted, raise_on_signals
 
 log = logging.getLogger(__name__)

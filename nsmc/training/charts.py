@@ -19,6 +19,7 @@ from torchmetrics import CatMetric
 from nsmc.data.batching import Batch
 from nsmc.data.datamodule import ReviewDataModule
 from nsmc.training.fonts import drawable, families
+from nsmc.training.metrics import is_after_fit
 
 _HARDEST = 20  # reviews shown
 
@@ -56,6 +57,8 @@ class ValidationCharts(L.Callback):
         probabilities, labels, rows = seen[:, 0], seen[:, 1].astype(int), seen[:, 2].astype(int)
         logger = trainer.logger
         if not isinstance(logger, TensorBoardLogger) or not trainer.is_global_zero:
+            return
+        if is_after_fit(trainer):
             return
         writer, step = logger.experiment, trainer.global_step
         figure = confusion_matrix_figure(probabilities, labels, self.labels)

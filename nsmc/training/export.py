@@ -12,9 +12,9 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from nsmc.data.datamodule import ReviewDataModule
 from nsmc.data.tokenizer import PAD_ID
 from nsmc.runtime.bundle import BundleConfig, rewrite_config, write_bundle
+from nsmc.runtime.golden import write_vectors
 from nsmc.runtime.loading import read_bundle
 from nsmc.runtime.predictor import Predictor
-from nsmc.runtime.vectors import write_vectors
 from nsmc.training.checkpoints import network_from_checkpoint
 from nsmc.training.classifier import TextClassifier
 from nsmc.training.metrics import defined

@@ -32,13 +32,13 @@ def exit_as_interruption() -> Iterator[None]:
 class LastCheckpoint(Checkpoint):
     """Writes the newest checkpoint to `path`, and ends the fit with Interrupted when told to.
 
-    `minutes` pass between checkpoints within an epoch; None for none. A fit that goes on within an
-    epoch takes the batches that were still to come.
+    `every_n_minutes` pass between checkpoints within an epoch; None for none. A fit that goes on
+    within an epoch takes the batches that were still to come.
     """
 
-    def __init__(self, path: str, minutes: float | None) -> None:
+    def __init__(self, path: str, every_n_minutes: float | None) -> None:
         self.path = path
-        self.minutes = minutes
+        self.every_n_minutes = every_n_minutes
         self._signals = StopSignals()
         self._saved_at = 0.0
         self._place = {"taken": 0, "batches": 0}  # of the batches of the epoch
@@ -107,7 +107,9 @@ class LastCheckpoint(Checkpoint):
         """Whether to stop and whether to save, the same on all processes."""
         stop = self._signals.received is not None
         now = time.monotonic()
-        save = stop or (self.minutes is not None and now - self._saved_at >= 60 * self.minutes)
+        save = stop or (
+            self.every_n_minutes is not None and now - self._saved_at >= 60 * self.every_n_minutes
+        )
         if trainer.world_size > 1:
             save = trainer.strategy.reduce_boolean_decision(save, all=False)
             stop = save and trainer.strategy.reduce_boolean_decision(stop, all=False)
@@ -123,7 +125,7 @@ class LastCheckpoint(Checkpoint):
                 "checkpoint of an epoch's end"
             )
         assert trainer.train_dataloader is not None
-        trainer.train_dataloader.sampler.skip = taken
+        trainer.train_dataloader.sampler.skip_steps(taken)
 
     def _save(self, trainer: L.Trainer, taken: int) -> None:
         self._place = {"taken": taken, "batches": int(trainer.num_training_batches)}

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from nsmc.data.batching import Batch, ReviewSource
 from nsmc.data.tokenizer import PAD_ID
 from nsmc.training.encoders.recurrent import RecurrentEncoder
-from nsmc.training.metrics import MeanLoss
+from nsmc.training.metrics import MeanLoss, is_after_fit
 from nsmc.training.optimization import Optimization
 from nsmc.training.padding import is_token, turn
 from nsmc.training.text_encoder import TextEncoder
@@ -161,7 +161,8 @@ class LanguageModule(L.LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         loss, tokens = self.language_model.loss(batch)
         self.val_loss(loss, tokens)
-        self.log("val/loss", self.val_loss)
+        logger = False if is_after_fit(self._trainer) else None  # None is the default
+        self.log("val/loss", self.val_loss, logger=logger)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         return self.optimization.configure(self)

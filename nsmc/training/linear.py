@@ -29,33 +29,33 @@ _CHUNK = 50_000  # texts whose n-grams are in memory at the same time
 
 
 class LinearClassifier:
-    """`shortest` and `longest` are those of the n-grams, in characters of the Unicode form
-    `normalization` (none, nfc, nfd, nfkc or nfkd; decomposed, Hangul is read letter by letter).
-    `min_count` are the reviews that an n-gram must occur in. `strength` is the inverse of the
-    regularization's: the greater, the closer to the training labels.
+    """N-grams have `ngram_min` to `ngram_max` characters of the Unicode form `normalization` (none,
+    nfc, nfd, nfkc or nfkd; decomposed, Hangul is read jamo by jamo) and occur in `min_count`
+    reviews at least. `C` is the inverse of the regularization's strength: the greater, the closer
+    to the training labels.
     """
 
     def __init__(
         self,
         *,
-        shortest: int,
-        longest: int,
+        ngram_min: int,
+        ngram_max: int,
         min_count: int,
-        strength: float,
+        C: float,  # noqa: N803 - its name in scikit-learn
         normalization: str,
         seed: int,
     ) -> None:
         self.vectorizer = TfidfVectorizer(
             analyzer="char",
             preprocessor=partial(_prepared, normalization=normalization),
-            ngram_range=(shortest, longest),
+            ngram_range=(ngram_min, ngram_max),
             min_df=min_count,
             sublinear_tf=True,
             dtype=np.float32,
         )
         # In the dual form liblinear needs some passes only, as there are more n-grams than reviews.
         self.regression = LogisticRegression(
-            C=strength, solver="liblinear", dual=True, max_iter=1000, random_state=seed
+            C=C, solver="liblinear", dual=True, max_iter=1000, random_state=seed
         )
 
     def fit(self, texts: Sequence[str], labels: npt.NDArray[np.int8]) -> None:

@@ -3,11 +3,21 @@
 import math
 from collections.abc import Mapping
 
+import pytorch_lightning as L
 import torch
+from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
 from torchmetrics import Metric, MetricCollection
 from torchmetrics.classification import BinaryAccuracy, BinaryAUROC, BinaryF1Score
 from torchmetrics.utilities import dim_zero_cat
+
+
+def is_after_fit(trainer: L.Trainer | None) -> bool:
+    """Whether the best epoch is measured again, which is not drawn: curves end with the last one.
+
+    Its metrics have their place in TensorBoard's HPARAMS.
+    """
+    return trainer is not None and trainer.state.fn != TrainerFn.FITTING
 
 
 def defined(values: Mapping[str, Tensor], *prefixes: str) -> dict[str, float]:

@@ -13,7 +13,7 @@ from torchmetrics import MetricCollection
 from nsmc.data.batching import Batch
 from nsmc.training.classifier import TextClassifier
 from nsmc.training.losses import Regularization, cross_entropy, training_loss
-from nsmc.training.metrics import MeanLoss, classification_metrics
+from nsmc.training.metrics import MeanLoss, classification_metrics, is_after_fit
 from nsmc.training.optimization import Optimization
 
 
@@ -72,10 +72,16 @@ class SentimentModule(L.LightningModule):
         metrics.update(probabilities, batch.labels)
         is_training = stage == "train"
         mean_loss(loss, len(batch.lengths))
+        logger = False if is_after_fit(self._trainer) else None  # None is the default
         self.log(
-            f"{stage}/loss", mean_loss, on_step=is_training, on_epoch=True, prog_bar=is_training
+            f"{stage}/loss",
+            mean_loss,
+            on_step=is_training,
+            on_epoch=True,
+            prog_bar=is_training,
+            logger=logger,
         )
-        self.log_dict(metrics, on_step=False, on_epoch=True)
+        self.log_dict(metrics, on_step=False, on_epoch=True, logger=logger)
         return {"loss": loss, "probabilities": probabilities}
 
     def configure_optimizers(self) -> OptimizerLRScheduler:

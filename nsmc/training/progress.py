@@ -95,7 +95,7 @@ class ProgressBar(TQDMProgressBar):
 
 
 class TrainingProgress(L.Callback):
-    """Logs a line per epoch, and within an epoch every `seconds_between_lines` (None: never).
+    """Logs a line per epoch, and within an epoch every `log_interval_seconds` (None: never).
 
     Every `log_every_n_steps` of the Trainer, the loggers get the learning rate and the throughput
     (reviews per second over all processes, without validation). `reviews` and `seconds` of training
@@ -104,8 +104,8 @@ class TrainingProgress(L.Callback):
     a number.
     """
 
-    def __init__(self, seconds_between_lines: float | None) -> None:
-        self.seconds_between_lines = seconds_between_lines
+    def __init__(self, log_interval_seconds: float | None) -> None:
+        self.log_interval_seconds = log_interval_seconds
         self.reviews = 0
         self.seconds = 0.0
         self.seconds_before = 0.0  # of which earlier parts of a resumed run took so many
@@ -153,7 +153,7 @@ class TrainingProgress(L.Callback):
         if trainer.global_step % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
             self._log_rates(trainer)
             self._check_loss(float(outputs["loss"]), trainer.global_step)
-        wait = self.seconds_between_lines
+        wait = self.log_interval_seconds
         if wait is not None and now - self._last_line >= wait:
             self._last_line = now
             share = (batch_idx + 1) / trainer.num_training_batches

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tests.attacks import bundles, files, memory, records, signals
 from tests.attacks.common import Tally
+from tests.commands import let_signals_through
 
 ATTACKS: dict[str, Callable[[Tally, Path], None]] = {
     "bundles": bundles.attack,
@@ -30,6 +31,7 @@ def main() -> int:
     if unknown := set(names) - ATTACKS.keys():
         print(f"no such attack: {', '.join(unknown)}; there are {', '.join(ATTACKS)}")
         return 1
+    let_signals_through()
     tallies = []
     for name in names:
         print(f"\n{name}", flush=True)

@@ -21,7 +21,7 @@ from nsmc.runtime.loading import read_bundle
 from tests.attacks.common import NSMC, PROJECT, Ended, Tally, ended
 from tests.bundles import random_bundle
 from tests.commands import ENVIRONMENT, train_command, write_corpus
-from tests.warm import WarmProcess
+from tests.forkserver import ForkedProcess
 
 INTERRUPTIONS = 100
 _SIGNALS = (signal.SIGKILL, signal.SIGINT)
@@ -264,7 +264,7 @@ def warm(command: Sequence[str]) -> Ended:
     start = time.monotonic()
     with tempfile.TemporaryFile("w+") as stdout, tempfile.TemporaryFile("w+") as stderr:
         outputs = stdout.fileno(), stderr.fileno()
-        with WarmProcess(command, PROJECT, ENVIRONMENT, *outputs) as process:
+        with ForkedProcess(command, PROJECT, ENVIRONMENT, *outputs) as process:
             code = process.wait()
         stdout.seek(0)
         stderr.seek(0)

@@ -25,11 +25,12 @@ from nsmc.config.errors import describe
 from nsmc.config.schema import RunConfig, check_config
 from nsmc.reports.records import read_runs
 from nsmc.runs import rerun
+from nsmc.runs.corpus_files import corpus_fingerprint
 from nsmc.runs.job import run_job
 from nsmc.runs.record import read_record, state_of
 from nsmc.runs.resume import folder_to_resume, resumed_config
-from nsmc.runs.signature import corpus_fingerprint, signature
-from nsmc.sweeps.estimate import seconds_by_shape
+from nsmc.runs.signature import signature
+from nsmc.sweeps.dry_run import seconds_by_shape
 from nsmc.sweeps.plan import record_refused, runs_by_signature
 from nsmc.sweeps.study import Study
 from tests.attacks.common import NSMC, TRAIN, Tally, ended
@@ -260,7 +261,7 @@ def _studies(tally: Tally, scratch: Path, run: Path) -> None:
     owned, victim = scratch / "owned", _victim(scratch)
     config = json.loads((run / "run.json").read_text(encoding="utf-8"))["config"]
     space = {"model.lr": {"low": 0.001, "high": 0.01}, "model.hidden_size": [4, 8]}
-    search = {"trials": 3, "at_once": 1, "sampler": "tpe", "pruner": "median", "trial": None}
+    search = {"trials": 3, "n_jobs": 1, "sampler": "tpe", "pruner": "median", "trial": None}
     config["search"] = {**search, "startup_trials": 1, "space": space}
     checked = check_config(config)
     assert checked.search is not None

@@ -36,7 +36,7 @@ _LAUNCHERS: dict[str, tuple[str, ...]] = {
     "search, joblib": (_JOBS[1], "search=mine", _JOBLIB, "hydra.launcher.n_jobs=2"),
 }
 _SEARCH = """trials: 3
-at_once: 2
+n_jobs: 2
 sampler: random
 pruner: none
 startup_trials: 2
@@ -57,7 +57,7 @@ class Sweep:
             *(f"hydra.sweep.dir={self.folder}", f"data.root={scratch}"),
             *(f"data.cache_dir={scratch}/cache", "data.vocab_size=300", "data.batch_size=8"),
             *("trainer.accelerator=cpu", "data.validation_fraction=0.25", "logger=none"),
-            *("model.hidden_size=8", "callbacks.checkpoint.minutes=9", "trainer.threads=1"),
+            *("model.hidden_size=8", "callbacks.checkpoint.every_n_minutes=9", "trainer.threads=1"),
         ]
 
     def start(self) -> "subprocess.Popen[bytes]":

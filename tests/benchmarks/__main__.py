@@ -17,7 +17,7 @@ KILL_TRIALS = 60
 
 def kills(root: Path) -> None:
     """A process of its own: it must have no threads when it forks."""
-    trials = [sys.executable, "-m", "tests.kills", "--trials", str(KILL_TRIALS)]
+    trials = [sys.executable, "-m", "tests.crash_recovery", "--trials", str(KILL_TRIALS)]
     subprocess.run(trials, check=True)
 
 

@@ -16,8 +16,8 @@ import torch
 
 from nsmc.data.corpus import read_reviews
 from nsmc.runtime.bundle import TOKENIZER_FILE, write_bundle
-from nsmc.runtime.choosing import BOXED
 from nsmc.runtime.loading import read_bundle
+from nsmc.runtime.locate import PRETRAINED
 from tests.benchmarks.common import PROJECT, row, timed_process
 from tests.benchmarks.rivals import train_fasttext
 from tests.bundles import changed, classifier_like
@@ -52,7 +52,7 @@ def random_bundle(cell: str, folder: Path) -> None:
     """The blog's shape, with the tokenizer that comes with the package."""
     torch.manual_seed(0)
     bundle_config = changed(
-        read_bundle(BOXED).config,
+        read_bundle(PRETRAINED).config,
         architecture=cell,
         embedding_dim=128,
         hidden_size=128,
@@ -62,7 +62,7 @@ def random_bundle(cell: str, folder: Path) -> None:
         dtype="float32",
     )
     tensors = classifier_like(bundle_config).bundle_tensors()
-    write_bundle(folder, bundle_config, tensors, BOXED / TOKENIZER_FILE, "")
+    write_bundle(folder, bundle_config, tensors, PRETRAINED / TOKENIZER_FILE, "")
 
 
 def fasttext_model(root: Path, folder: Path) -> Path:

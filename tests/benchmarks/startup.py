@@ -33,7 +33,7 @@ def main(root: Path) -> None:
 def seconds_to_first_step(arguments: list[str]) -> float:
     """Start a run that says something after each step, wait for the first word, and end it."""
     with tempfile.TemporaryDirectory() as folder:
-        extra = [f"hydra.run.dir={folder}/run", "callbacks.seconds_between_lines=0.000001"]
+        extra = [f"hydra.run.dir={folder}/run", "callbacks.log_interval_seconds=0.000001"]
         start = time.perf_counter()
         process = subprocess.Popen(
             [*arguments, *extra],

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from nsmc.cli import main
-from nsmc.runtime import choosing
-from nsmc.runtime.choosing import newest_bundle, split_words
+from nsmc.runtime import locate
+from nsmc.runtime.locate import newest_bundle, split_words
 from nsmc.runtime.predictor import Predictor
 from tests.cli.running import BAD, GOOD, one_line, refused, row, rows, write_small_bundle
 
@@ -83,17 +83,17 @@ def test_without_a_bundle_of_ones_own_the_package_s_answers_and_is_named(
     assert main(["predict", "정말 재미있어요"]) == 0
     captured = capsys.readouterr()
     assert captured.out.startswith("positive\t")
-    assert one_line(captured.err) == f"using {choosing.BOXED}"
+    assert one_line(captured.err) == f"using {locate.PRETRAINED}"
 
 
 def test_no_bundle_at_all_is_said_with_what_to_do(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(choosing, "BOXED", Path("nowhere"))
+    monkeypatch.setattr(locate, "PRETRAINED", Path("nowhere"))
     for _ in range(2):
         line = refused(["predict", GOOD], capsys)
         assert "outputs" in line
-        assert "train.py" in line
+        assert "nsmc train" in line
         Path("outputs").mkdir(exist_ok=True)  # nor is there one in an empty folder
 
 

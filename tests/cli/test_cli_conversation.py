@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from nsmc.runtime.conversation import PROMPT
+from nsmc.runtime.interactive import PROMPT
 from nsmc.runtime.predictor import Predictor
 from tests.cli.running import BAD, GOOD, PATIENCE, environment, write_small_bundle
 

@@ -87,6 +87,7 @@ def test_its_help_and_its_errors_name_it() -> None:
         (["seed=1,2"], "seed=1,2: several values are for a sweep, nsmc train -m …"),
         (["zzz=1"], "zzz: no such key; nsmc train --cfg job shows all"),
         (["sweep=a"], "search and sweep are for many runs: nsmc train -m …"),
+        (["-sc", "install=bash"], "-sc: a shell can complete python train.py"),
         (["--experimental-rerun=x.pickle"], "--experimental-rerun: use nsmc rerun RUN_FOLDER"),
     ):
         assert line in run_command([*command, *words], 1).stderr

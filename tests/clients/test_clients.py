@@ -17,9 +17,9 @@ from nsmc.conversion.graph import onnx_model
 from nsmc.data.corpus import read_reviews
 from nsmc.data.tokenizer import save_tokenizer, train_tokenizer
 from nsmc.runtime.bundle import POOLINGS, expected_shapes, write_bundle
+from nsmc.runtime.golden import PROBES
 from nsmc.runtime.loading import Bundle
 from nsmc.runtime.predictor import Predictor, softmax
-from nsmc.runtime.vectors import PROBES
 from tests.bundles import TOKENIZER, config_of, random_tensors
 
 HERE = Path(__file__).parent

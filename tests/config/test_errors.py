@@ -11,7 +11,7 @@ import pytest
 
 from nsmc.config.errors import describe
 from nsmc.data.cache import cached_folder, save_array
-from nsmc.runs.log_file import LogFile
+from nsmc.runs.logs import LogFile
 from nsmc.runs.record import is_locked, occupied
 
 REFUSALS = ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EACCES", "ENOLCK")

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from nsmc.config.errors import describe
 from nsmc.config.schema import KEYS, check_config
-from nsmc.runs.hardware import check_hardware
+from nsmc.runs.build import check_hardware
 from nsmc.runtime.encoders import ENCODERS, encoder_settings
 from nsmc.training.classifier import TextClassifier
 
@@ -82,7 +82,7 @@ def test_the_blog_experiment_has_the_blogs_numbers(composed: Composed) -> None:
         ("model.embedding_rank=0", "model.embedding_rank=0: must be greater than or equal to 1"),
         ("model.num_sampled=0", "model.num_sampled=0: must be greater than or equal to 1"),
         ("data.bpe_dropout=1", "data.bpe_dropout=1: must be less than 1"),
-        ("data.bpe_cuts=0", "data.bpe_cuts=0: must be greater than or equal to 1"),
+        ("data.bpe_samples=0", "data.bpe_samples=0: must be greater than or equal to 1"),
         ("distill.weight=1.5", "distill.weight=1.5: must be less than or equal to 1"),
         ("distill.temperature=0", "distill.temperature=0: must be greater than 0"),
         ("callbacks.averaging.decay=1", "callbacks.averaging.decay=1: must be less than 1"),

@@ -18,9 +18,9 @@ from nsmc.runtime.bundle import (
     WEIGHTS_FILE,
     write_bundle,
 )
+from nsmc.runtime.golden import PROBES
 from nsmc.runtime.loading import read_bundle
 from nsmc.runtime.predictor import Predictor, softmax
-from nsmc.runtime.vectors import PROBES
 from tests.bundles import config_of, random_bundle, random_tensors
 
 every_form = pytest.mark.parametrize("form", ["float16", "float32", "onnx"])

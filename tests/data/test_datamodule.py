@@ -15,6 +15,7 @@ from nsmc.data.batching import Batch, BucketSampler
 from nsmc.data.datamodule import ReviewDataModule
 from nsmc.data.download import RemoteFile
 from nsmc.data.encoding import EncodingSettings
+from nsmc.data.source import CorpusSource
 
 # 100 training reviews of 1 to 20 words, of which 20 become the validation part, and 15 test ones.
 TRAIN = [(" ".join(f"낱말{row}" for _ in range(1 + row % 20)), row % 2) for row in range(100)]
@@ -44,10 +45,13 @@ def datamodule_of(
     if not (folder / "corpus").exists():
         write_corpus(folder / "corpus")
     return ReviewDataModule(
-        root=root or str(folder / "corpus"),
-        train_file="train.txt",
-        test_file="test.txt",
-        remote_files=remote_files or {},
+        source=CorpusSource(
+            root=Path(root or folder / "corpus"),
+            train_file="train.txt",
+            test_file="test.txt",
+            remote_files=remote_files or {},
+            unlabelled_file=unlabelled_file,
+        ),
         cache_dir=str(folder / "cache"),
         encoding=EncodingSettings(
             validation_fraction=0.2,
@@ -64,7 +68,6 @@ def datamodule_of(
         bucketing=bucketing,
         seed=seed,
         test=test,
-        unlabelled_file=unlabelled_file,
     )
 
 
@@ -155,7 +158,7 @@ def test_preparing_again_does_nothing(tmp_path: Path, monkeypatch: pytest.Monkey
     datamodule.prepare_data()
     corpus = datamodule.corpus
     monkeypatch.setattr(nsmc.data.datamodule, "encode_corpus", refuse)
-    monkeypatch.setattr(nsmc.data.datamodule, "fetch_missing", refuse)
+    monkeypatch.setattr(nsmc.data.source, "fetch_missing", refuse)
     datamodule.prepare_data()
     assert datamodule.corpus is corpus
 
@@ -173,14 +176,6 @@ def test_another_run_on_the_same_corpus_encodes_nothing(
 def test_nothing_is_read_or_written_before_it_is_needed(tmp_path: Path) -> None:
     datamodule_of(tmp_path, root=str(tmp_path / "absent"))
     assert not (tmp_path / "cache").exists()
-
-
-def test_a_home_folder_may_be_written_as_a_tilde(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    datamodule = datamodule_of(tmp_path, root="~/corpus")
-    assert len(datamodule.corpus.splits["test"]) == 15
 
 
 def test_a_file_that_is_there_is_preferred_to_its_published_version(tmp_path: Path) -> None:
@@ -232,10 +227,7 @@ def test_files_may_be_in_folders_of_the_root(tmp_path: Path) -> None:
     (tmp_path / "outer").mkdir()
     (tmp_path / "corpus").rename(tmp_path / "outer" / "corpus")
     datamodule = ReviewDataModule(
-        root=str(tmp_path / "outer"),
-        train_file="corpus/train.txt",
-        test_file="corpus/test.txt",
-        remote_files={},
+        source=CorpusSource(tmp_path / "outer", "corpus/train.txt", "corpus/test.txt", {}),
         cache_dir=str(tmp_path / "cache"),
         encoding=datamodule.encoding,
         batch_size=13,

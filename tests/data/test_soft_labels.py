@@ -10,7 +10,7 @@ from nsmc.data.corpus import Reviews
 from nsmc.data.soft_labels import Distillation, soft_labels, teacher_digest, write_soft_labels
 from nsmc.data.tokenizer import save_tokenizer, train_tokenizer
 from nsmc.runtime.bundle import expected_shapes, write_bundle
-from nsmc.runtime.choosing import bundle_folder
+from nsmc.runtime.locate import bundle_folder
 from nsmc.runtime.predictor import Predictor
 from tests.bundles import config_of
 

@@ -34,7 +34,7 @@ def config(**changes: Any) -> dict[str, Any]:
             "lr": 0.004,
         },
         "trainer": {"max_epochs": 6, "gradient_clip_val": 1.0, "log_every_n_steps": 50},
-        "callbacks": {"checkpoint": {"monitor": "val/accuracy"}, "seconds_between_lines": 30.0},
+        "callbacks": {"checkpoint": {"monitor": "val/accuracy"}, "log_interval_seconds": 30.0},
         "logger": {"tensorboard": True, "csv": True},
         "seed": 1,
         "ckpt_path": None,
@@ -106,8 +106,8 @@ def mixed() -> list[dict[str, Any]]:
     return [
         record(0.8, task="classify", model__architecture="lstm"),
         *language_models,
-        record(0.9, task="linear", linear={"longest": 6}, model__lr=1.0),
-        {**record(0.7, task="linear", linear={"longest": 4}), "bundle_bytes": 0},
+        record(0.9, task="linear", linear={"ngram_max": 6}, model__lr=1.0),
+        {**record(0.7, task="linear", linear={"ngram_max": 4}), "bundle_bytes": 0},
     ]
 
 

@@ -23,7 +23,7 @@ def charts_in(folder: Path, importances: dict[str, float] | None = None) -> dict
     return {chart.name: chart for chart in charts_of(leaderboard(runs), importances or {})}
 
 
-def two_cells(folder: Path) -> dict[str, Chart]:
+def two_architectures(folder: Path) -> dict[str, Chart]:
     """Of a GRU with two seeds and an LSTM with one, which is better and larger."""
     losses = [{"epoch": 1, "train/loss": 0.5}, {"epoch": 2, "train/loss": 0.4}]
     for name, cell, accuracy, size in (
@@ -37,7 +37,7 @@ def two_cells(folder: Path) -> dict[str, Chart]:
 
 
 def test_settings_are_points_with_their_runs_behind_them(tmp_path: Path) -> None:
-    chart = two_cells(tmp_path)["metric_by_setting"]
+    chart = two_architectures(tmp_path)["metric_by_setting"]
     assert chart.y.names == ("lstm", "gru") and chart.y.short_names == ("1", "2")
     gru_runs, gru, lstm_runs, lstm = chart.series
     assert [(point.x, point.y) for point in gru_runs.points] == [(0.7, 1), (0.8, 1)]
@@ -50,7 +50,7 @@ def test_settings_are_points_with_their_runs_behind_them(tmp_path: Path) -> None
 
 
 def test_accuracy_is_shown_against_what_differs(tmp_path: Path) -> None:
-    charts = two_cells(tmp_path)
+    charts = two_architectures(tmp_path)
     points = [point for series in charts["accuracy_by_size"].series for point in series.points]
     assert [point.x for point in points] == [5, 7]
     assert points[1].hover[-1] == "bundle size 7.00 MB"
@@ -59,7 +59,7 @@ def test_accuracy_is_shown_against_what_differs(tmp_path: Path) -> None:
 
 
 def test_every_run_has_a_learning_curve_and_the_best_a_thick_one(tmp_path: Path) -> None:
-    charts = two_cells(tmp_path)
+    charts = two_architectures(tmp_path)
     assert "metric_by_epoch" not in charts  # no run has recorded it
     gru, lstm, best = charts["train_loss_by_epoch"].series
     assert [point.y for point in gru.points] == [0.5, 0.4, None, 0.5, 0.4, None]
@@ -93,7 +93,7 @@ def test_both_renderers_draw_every_chart(tmp_path: Path) -> None:
 
 
 def test_the_renderers_agree_on_points_and_texts(tmp_path: Path) -> None:
-    chart = two_cells(tmp_path)["accuracy_by_size"]
+    chart = two_architectures(tmp_path)["accuracy_by_size"]
     traces = [trace for trace in figure(chart)["data"] if trace["x"] != [None]]
     assert [trace["x"] for trace in traces] == [[5.0], [7.0]]
     assert traces[0]["error_y"]["array"] == [pytest.approx(0.005**0.5)]
@@ -109,7 +109,7 @@ def test_the_renderers_agree_on_points_and_texts(tmp_path: Path) -> None:
 
 
 def test_gaps_part_the_lines(tmp_path: Path) -> None:
-    chart = two_cells(tmp_path)["train_loss_by_epoch"]
+    chart = two_architectures(tmp_path)["train_loss_by_epoch"]
     (axes,) = draw(chart).axes
     assert np.isnan(axes.lines[0].get_ydata()).tolist() == [False, False, True] * 2
     assert figure(chart)["data"][2]["y"] == [0.5, 0.4, None] * 2

@@ -6,7 +6,7 @@ from nsmc.reports.colours import PALETTE, colouring
 from tests.reports.factories import board_of, record
 
 
-def test_colours_stand_for_the_cell(tmp_path: Path) -> None:
+def test_colours_stand_for_the_architecture(tmp_path: Path) -> None:
     records = [
         record(0.1 * index, model__architecture=cell, data__batch_size=size)
         for index, (cell, size) in enumerate([("gru", 1), ("lstm", 1), ("gru", 2)])

@@ -101,14 +101,14 @@ def test_tasks_are_ranked_apart_each_by_its_own_settings_and_metric(tmp_path: Pa
     boards = leaderboards(runs_of(tmp_path, *mixed()))
     assert [(board.task, board.columns, board.metric) for board in boards] == [
         ("classify", [], "val/accuracy"),
-        ("linear", ["longest"], "val/accuracy"),
+        ("linear", ["ngram_max"], "val/accuracy"),
         ("pretrain", ["hidden_size"], "val/loss"),
     ]
     assert [row.values for row in boards[2].rows] == [(128,), (64,)]
     assert not [problem for board in boards for problem in problems_in(board)]
     lines = csv_table(*boards).splitlines()
     assert [line.rpartition(",")[0] for line in lines] == [  # but for the folders
-        "task,rank,longest,hidden_size,runs,val/accuracy,val/accuracy std,val/loss,val/loss std,"
+        "task,rank,ngram_max,hidden_size,runs,val/accuracy,val/accuracy std,val/loss,val/loss std,"
         "parameters,seconds,reviews/s,MB",
         "classify,1,,,1,0.8,,,,1379330,70,8000,6.0",
         "linear,1,6,,1,0.9,,,,1379330,70,8000,6.0",
@@ -117,7 +117,7 @@ def test_tasks_are_ranked_apart_each_by_its_own_settings_and_metric(tmp_path: Pa
         "pretrain,2,,64,1,,,7.5,,1379330,70,8000,6.0",
     ]
     headings = [line for line in markdown_tables(boards).splitlines() if line.startswith("#")]
-    assert headings == ["## Recurrent classifiers", "## Linear classifiers", "## Language models"]
+    assert headings == ["## Neural classifiers", "## Linear classifiers", "## Language models"]
 
 
 def test_corpora_are_told_apart_and_ranked_apart(tmp_path: Path) -> None:
@@ -126,8 +126,8 @@ def test_corpora_are_told_apart_and_ranked_apart(tmp_path: Path) -> None:
     sample = {**record(0.8, data__name="sample"), "corpus_fingerprint": "cccccc33"}
     board = board_of(tmp_path, ours, others, sample)
     assert board.columns == ["corpus"]
-    rows = [(*row.values, row.is_best) for row in board.rows]
-    assert rows == [("nsmc aaaaaa", True), ("nsmc bbbbbb", True), ("sample", True)]
+    rows = [(*row.values, row.rank, row.is_best) for row in board.rows]
+    assert rows == [("nsmc aaaaaa", 1, True), ("nsmc bbbbbb", 1, True), ("sample", 1, True)]
 
 
 def test_a_job_in_two_folders_counts_once_and_the_newest_is_it(tmp_path: Path) -> None:

@@ -3,8 +3,6 @@
 import base64
 import hashlib
 import json
-import subprocess
-import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -86,14 +84,3 @@ def test_the_page_sorts_numbers_as_numbers(tmp_path: Path) -> None:
     assert 'class="rank number" aria-sort="ascending"><button type="button">rank<' in html
     assert f'<td class="folder" data-value="{tmp_path}/b"' in html
     assert html.count('<tr class="best">') == 1
-
-
-def test_a_report_loads_no_torch(tmp_path: Path) -> None:
-    write(tmp_path / "0", record())
-    program = (
-        "import sys; from nsmc.reports.report import write_report; from pathlib import Path; "
-        "write_report([Path(sys.argv[1])]); "
-        "sys.exit(bool({'torch', 'hydra', 'pydantic'} & set(sys.modules)))"
-    )
-    words = [sys.executable, "-c", program, str(tmp_path)]
-    assert subprocess.run(words, capture_output=True).returncode == 0

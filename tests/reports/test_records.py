@@ -9,12 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nsmc.reports.curves import curve_from_csv
 from nsmc.reports.leaderboard import drop_repeats, leaderboard
 from nsmc.reports.records import find_records, problems_of, read_run, read_runs
 from nsmc.reports.tables import csv_table, markdown_table
 from nsmc.reports.terminal_table import terminal_table
-from nsmc.reports.values import clean, ellipsize_middle, flatten
 from tests.reports.factories import FINGERPRINT, record, write
 
 # As Lightning's CSVLogger writes it: a line for whatever is logged, epochs from 0.
@@ -73,36 +71,17 @@ def test_a_recipe_is_described_by_the_step_that_made_its_result(tmp_path: Path) 
     loss = {"callbacks": {"checkpoint": {"monitor": "val/loss"}}}
     maker = {**record()["config"], **loss, "seed": 7}
     maker["model"] = {**maker["model"], "hidden_size": 192}
-    maker |= {"task": "classify", "distill": {"weight": 0.5}, "linear": {"strength": 4.0}}
+    maker |= {"task": "classify", "distill": {"weight": 0.5}, "linear": {"C": 4.0}}
     maker["data"] = {**maker["data"], "batch_size": 7}
     maker["trainer"] = {**maker["trainer"], "max_epochs": 9}
     folder = write(tmp_path / "run", {**record(), "final_step_config": maker})
     run = read_run(folder / "run.json")
     assert run.config["model.hidden_size"] == 192
     assert run.config["callbacks.checkpoint.monitor"] == "val/loss"
-    assert run.config["distill.weight"] == 0.5 and run.config["linear.strength"] == 4.0
+    assert run.config["distill.weight"] == 0.5 and run.config["linear.C"] == 4.0
     assert run.config["data.batch_size"] == 7 and run.config["trainer.max_epochs"] == 9
     assert run.config["seed"] == 1
     assert leaderboard([run]).metric == "val/loss"
-
-
-def test_a_curve_without_its_file_or_with_a_damaged_one_is_empty(tmp_path: Path) -> None:
-    folder = write(tmp_path / "run", old_record())
-    assert read_run(folder / "run.json").curve == []
-    (folder / "csv").mkdir()
-    (folder / "csv" / "metrics.csv").write_bytes(b"\xff\xfe\x00epoch,\n0,\x00")
-    assert read_run(folder / "run.json").curve == []
-
-
-def test_a_csv_file_without_epochs_has_no_points(tmp_path: Path) -> None:
-    (tmp_path / "metrics.csv").write_text("step,val/loss\n1,0.5\n", encoding="utf-8")
-    assert curve_from_csv(tmp_path / "metrics.csv") == []
-
-
-def test_the_history_is_in_the_order_of_epochs(tmp_path: Path) -> None:
-    history = [{"epoch": 2, "val/loss": 0.5}, {"epoch": 1, "val/loss": float("nan")}, "odd", {}]
-    folder = write(tmp_path / "run", {**record(), "history": history})
-    assert read_run(folder / "run.json").curve == [{"epoch": 1}, {"epoch": 2, "val/loss": 0.5}]
 
 
 @pytest.mark.parametrize(
@@ -149,14 +128,6 @@ def test_folders_that_hold_no_runs_are_refused(tmp_path: Path) -> None:
         read_runs([tmp_path])
     with pytest.raises(NotADirectoryError, match="not a folder"):
         read_runs([Path(__file__)])
-
-
-def test_values_are_made_comparable() -> None:
-    config = {"a": {"b": True, "c": None, "d": [1, "x"]}, "e": 1, "f": 0.5, "g": "a\nb", "h": {}}
-    flattened = {"a.b": "true", "a.c": "null", "a.d": '[1, "x"]', "e": 1, "f": 0.5, "g": "a b"}
-    assert flatten(config) == flattened
-    assert clean("\ud800 한\u202e") == "\ufffd 한\ufffd"
-    assert ellipsize_middle("abcdefghij", 5) == "ab…ij" and ellipsize_middle("abc", 3) == "abc"
 
 
 TEXT = st.text(st.sampled_from("ab._0|<$\n\x1b\ud800한"), max_size=5)

@@ -12,7 +12,7 @@ def test_keys_without_effect_are_no_columns(tmp_path: Path) -> None:
     config = other["config"]
     config |= {"sweep": {"name": "x"}, "resume": "auto", "search": {"trials": 9}, "test": False}
     config["logger"], config["trainer"]["log_every_n_steps"] = {"csv": False}, 1
-    config["callbacks"]["seconds_between_lines"] = 1.0
+    config["callbacks"]["log_interval_seconds"] = 1.0
     board = board_of(tmp_path, record(0.8, seed=1), other)
     assert board.columns == [] and len(board.rows) == 1
 

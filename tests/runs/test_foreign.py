@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from nsmc.config.overrides import as_overrides
-from nsmc.config.recipe import RecipeConfig
 from nsmc.config.schema import check_config
+from nsmc.config.steps import RecipeConfig
 from nsmc.runs.foreign import (
     check_own_files,
     check_recorded_steps,
@@ -24,8 +24,8 @@ SPAWN = "{_target_: setuptools._distutils.spawn.spawn, cmd: [touch, owned]}"
 
 
 def test_choices_of_groups_and_plain_values_of_known_keys_are_taken() -> None:
-    own = ["experiment=best", "data=nsmc", "variant=null", "seed=7", "data.root='/가, 나'"]
-    own += ["data.labels=[a,b]", "callbacks.checkpoint.minutes=null", "logger=none"]
+    own = ["experiment=best", "data=nsmc", "ablation=null", "seed=7", "data.root='/가, 나'"]
+    own += ["data.labels=[a,b]", "callbacks.checkpoint.every_n_minutes=null", "logger=none"]
     own += ["model.lr=0.01", "data.name='1'", "data.tokenizer=null"]
     about_the_command = ["hydra.run.dir=x", "hydra/launcher=joblib", "resume=y", "sweep.name=z"]
     about_the_command += [f"recipe=[{SPAWN}]", "recipe.steps.student.seed=2"]

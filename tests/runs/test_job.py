@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from nsmc.runs import results
-from nsmc.runs.job import fit
+from nsmc.runs import job
 from nsmc.training.signals import Interrupted
 
 
@@ -22,12 +21,12 @@ def leave(*_: object, **__: object) -> None:
 def test_ctrl_c_while_training_or_measuring_is_no_exit_of_lightnings(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(results, "best_checkpoint", lambda trainer: "best.ckpt")
-    trainer: Any = SimpleNamespace(fit=leave, validate=leave, loggers=[])
+    monkeypatch.setattr(job, "best_checkpoint", lambda trainer: "best.ckpt")
+    trainer: Any = SimpleNamespace(fit=leave, validate=leave)
     nothing: Any = None
     for interrupted in (
-        lambda: fit(trainer, nothing, nothing, None),
-        lambda: results.measure(trainer, nothing, nothing, test=False),
+        lambda: job.fit(trainer, nothing, nothing, None),
+        lambda: job.evaluate(trainer, nothing, nothing, test=False),
     ):
         with pytest.raises(Interrupted) as ended:
             interrupted()

@@ -74,7 +74,7 @@ def test_processes_that_do_not_fit_the_run_are_refused_in_each_of_them(
         environment(TORCHELASTIC_RUN_ID="none", RANK=rank, WORLD_SIZE="2")
         assert started_together() == 2
         check_started(ddp)
-        assert is_first(ddp) == (rank == "0")
+        assert is_first(ddp.trainer) == (rank == "0")
         with pytest.raises(ValueError, match=r"2 processes .* trainer.num_nodes=1 need 1"):
             check_started(config())
         with pytest.raises(ValueError, match="task=linear: start one process"):

@@ -76,8 +76,8 @@ def test_the_summary_shows_what_was_measured(
     ("overrides", "expected"),
     [
         ([], "predict run/bundle "),
-        (["experiment=pretrain"], "train.py init_from=run"),
-        (["experiment=linear"], "train.py experiment=distill "),
+        (["experiment=pretrain"], "nsmc train init_from=run"),
+        (["experiment=linear"], "nsmc train experiment=distill "),
     ],
 )
 def test_what_comes_next_depends_on_what_was_trained(

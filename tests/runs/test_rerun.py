@@ -10,8 +10,9 @@ import pytest
 
 from nsmc.config.schema import check_config
 from nsmc.runs import rerun
+from nsmc.runs.corpus_files import corpus_fingerprint
 from nsmc.runs.record import write_record
-from nsmc.runs.signature import corpus_fingerprint, signature
+from nsmc.runs.signature import signature
 
 Composed = Callable[..., dict[str, Any]]
 FINGERPRINT = "0" * 64

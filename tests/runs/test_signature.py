@@ -1,6 +1,5 @@
 """The signature changes with what can change a result, and with nothing else."""
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,12 +7,7 @@ from typing import Any
 import pytest
 
 from nsmc.config.schema import check_config
-from nsmc.runs.signature import (
-    corpus_fingerprint,
-    is_tested_on_itself,
-    signature,
-    training_fingerprint,
-)
+from nsmc.runs.signature import signature
 
 Composed = Callable[..., dict[str, Any]]
 
@@ -26,8 +20,8 @@ Composed = Callable[..., dict[str, Any]]
         "logger=none",
         "trainer.log_every_n_steps=7",
         "trainer.threads=1",
-        "callbacks.seconds_between_lines=1",
-        "callbacks.checkpoint.minutes=1",
+        "callbacks.log_interval_seconds=1",
+        "callbacks.checkpoint.every_n_minutes=1",
         "sweep.name=mine",
         "resume=auto",
         "data.unlabelled_file=/elsewhere",
@@ -186,40 +180,3 @@ def test_a_recipe_of_linear_steps_has_all_that_counts_for_its_others(composed: C
         for more in ([], ["trainer.max_epochs=1"])
     )
     assert signature(plain, "corpus") != signature(other, "corpus")
-
-
-# The corpus
-
-
-def test_a_test_file_counts_where_it_is_there_or_published_and_may_be_missing_without_a_test(
-    composed: Composed, tmp_path: Path
-) -> None:
-    data = check_config(composed("data=folder", f"data.root={tmp_path}")).data
-    with pytest.raises(FileNotFoundError, match=r"ratings_train\.txt is not there; set data\.root"):
-        corpus_fingerprint(data, test=False)
-    (tmp_path / data.train_file).write_text("train")
-    with pytest.raises(FileNotFoundError, match=r"ratings_test\.txt is not there; .*test=false"):
-        corpus_fingerprint(data, test=True)
-    assert corpus_fingerprint(data, test=False) == training_fingerprint(data)
-
-    (tmp_path / data.test_file).write_text("test")
-    whole = corpus_fingerprint(data, test=True)
-    assert whole == corpus_fingerprint(data, test=False) != training_fingerprint(data)
-    assert whole == "48c749da2288da93"  # that of all records so far: it must not change
-    (tmp_path / data.test_file).unlink()
-    digest = hashlib.sha256(b"test").hexdigest()
-    remote = {data.test_file: {"url": "http://127.0.0.1:9/x", "sha256": digest}}
-    values = composed("data=folder", f"data.root={tmp_path}")
-    published = check_config({**values, "data": {**values["data"], "remote_files": remote}}).data
-    assert corpus_fingerprint(published, test=False) == whole
-
-
-def test_a_file_that_is_both_for_training_and_for_testing_is_noticed(
-    composed: Composed, tmp_path: Path
-) -> None:
-    data = check_config(composed("data=folder", f"data.root={tmp_path}")).data
-    assert not is_tested_on_itself(data)  # there is none
-    for content, expected in (("one", True), ("two", False)):
-        (tmp_path / data.train_file).write_text("one")
-        (tmp_path / data.test_file).write_text(content)
-        assert is_tested_on_itself(data) == expected

@@ -1,8 +1,7 @@
-"""The measures against scikit-learn, torchmetrics and slow loops, and what is said of mistakes."""
+"""What is measured of a file of labelled reviews, and what is said of mistakes."""
 
 import itertools
 import json
-import math
 import re
 from collections.abc import Sequence
 from itertools import chain
@@ -10,123 +9,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import accuracy_score, f1_score, log_loss, roc_auc_score
-from torchmetrics.functional.classification import binary_calibration_error
+from sklearn.metrics import roc_auc_score
 
-from nsmc.runtime import evaluation
 from nsmc.runtime.evaluation import (
     Evaluation,
-    area_under_roc,
-    calibration_error,
     evaluate,
-    metrics,
 )
 from nsmc.runtime.predictor import Prediction, Predictor, softmax
-from nsmc.runtime.tables import Row
+from nsmc.runtime.readers import Row
 from tests.bundles import config_of, random_bundle
-
-# Few distinct values, so that there are many ties; 0, 0.5 and 1 among them.
-scores = st.one_of(st.sampled_from([0, 0.25, 0.5, 0.75, 1]), st.floats(0, 1))
-samples = st.lists(st.tuples(st.integers(0, 1), scores), min_size=1, max_size=40)
-both_labels = samples.filter(lambda sample: len({label for label, _ in sample}) == 2)
-
-
-def arrays(sample: list[tuple[int, float]]) -> tuple[np.ndarray, np.ndarray]:
-    labels, probabilities = zip(*sample, strict=True)
-    return np.array(labels), np.array(probabilities, dtype=np.float64)
-
-
-@given(sample=samples)
-def test_accuracy_and_f1_are_scikit_learn_s(sample: list[tuple[int, float]]) -> None:
-    labels, probabilities = arrays(sample)
-    found, answers = metrics(labels, probabilities), probabilities > 0.5
-    assert found["accuracy"] == pytest.approx(accuracy_score(labels, answers))
-    expected = f1_score(labels, answers, zero_division=np.nan)  # NaN where it is undefined
-    assert found["f1"] == (None if np.isnan(expected) else pytest.approx(expected))
-
-
-@given(sample=both_labels)
-def test_the_area_under_the_curve_is_scikit_learn_s_ties_included(
-    sample: list[tuple[int, float]],
-) -> None:
-    labels, probabilities = arrays(sample)
-    assert area_under_roc(labels, probabilities) == pytest.approx(
-        roc_auc_score(labels, probabilities)
-    )
-
-
-@given(sample=both_labels)
-def test_the_area_under_the_curve_counts_pairs(sample: list[tuple[int, float]]) -> None:
-    pairs = [
-        1.0 if good > bad else 0.5 if good == bad else 0.0
-        for is_good, good in sample
-        for is_bad, bad in sample
-        if is_good and not is_bad
-    ]
-    assert area_under_roc(*arrays(sample)) == pytest.approx(sum(pairs) / len(pairs))
-
-
-@pytest.mark.parametrize("label", [0, 1])
-def test_without_both_labels_there_is_no_area(label: int) -> None:
-    labels, probabilities = np.array([label] * 3), np.array([0.1, 0.5, 0.9])
-    assert area_under_roc(labels, probabilities) is None
-    with pytest.warns(UserWarning):  # scikit-learn has none, either
-        assert math.isnan(roc_auc_score(labels, probabilities))
-
-
-@given(sample=samples)
-def test_the_loss_is_scikit_learn_s_where_no_probability_is_0(
-    sample: list[tuple[int, float]],
-) -> None:
-    labels, probabilities = arrays(sample)
-    probabilities = np.clip(probabilities, 1e-9, 1 - 1e-9)
-    expected = log_loss(labels, np.stack([1 - probabilities, probabilities], 1), labels=[0, 1])
-    assert metrics(labels, probabilities)["loss"] == pytest.approx(expected, abs=1e-9)
-
-
-def test_the_loss_of_a_certain_mistake_is_finite() -> None:
-    loss = metrics(np.array([0, 1]), np.array([1.0, 0.0]))["loss"]
-    assert loss is not None and math.isfinite(loss)
-
-
-def slow_calibration_error(sample: list[tuple[int, float]], bins: int = 15) -> float:
-    error = 0.0
-    for place in range(bins):
-        confidences, hits = [], []
-        for label, probability in sample:
-            confidence = max(probability, 1 - probability)
-            last = place == bins - 1 and confidence == 1
-            if last or int(confidence * bins) == place:
-                confidences.append(confidence)
-                hits.append(int(probability > 0.5) == label)
-        if hits:
-            gap = abs(sum(hits) / len(hits) - sum(confidences) / len(confidences))
-            error += gap * len(hits) / len(sample)
-    return error
-
-
-@given(sample=samples)
-def test_the_calibration_error_is_that_of_a_slow_loop(sample: list[tuple[int, float]]) -> None:
-    assert calibration_error(*arrays(sample)) == pytest.approx(
-        slow_calibration_error(sample), abs=1e-9
-    )
-
-
-def test_the_calibration_error_is_torchmetrics_of_the_same_bins() -> None:
-    generator = np.random.default_rng(0)
-    probabilities = generator.random(5_000)
-    labels = (generator.random(5_000) < probabilities**2).astype(np.int64)
-    # torchmetrics takes the probability of the label 1 for the confidence: so give it confidences.
-    confidence = np.maximum(probabilities, 1 - probabilities)
-    is_right = (probabilities > 0.5) == labels
-    expected = binary_calibration_error(
-        torch.tensor(confidence), torch.tensor(is_right.astype(np.int64)), n_bins=15
-    )
-    assert calibration_error(labels, probabilities) == pytest.approx(float(expected), abs=1e-6)
-
 
 # --- whole evaluations ---
 
@@ -169,8 +62,12 @@ def test_a_hand_worked_case() -> None:
     assert [each.probability for each in found.mistakes] == pytest.approx([0.8, 0.6])
 
 
+SCORES = st.one_of(st.sampled_from([0, 0.25, 0.5, 0.75, 1]), st.floats(0, 1))
+SAMPLES = st.lists(st.tuples(st.integers(0, 1), SCORES), min_size=1, max_size=40)
+
+
 @settings(deadline=None)
-@given(sample=samples, mistakes=st.integers(0, 5))
+@given(sample=SAMPLES, mistakes=st.integers(0, 5))
 def test_mistakes_are_the_most_confident_ones_the_worst_and_earliest_first(
     sample: list[tuple[int, float]], mistakes: int
 ) -> None:
@@ -213,20 +110,6 @@ def test_of_many_damaged_rows_the_first_thousand_are_named() -> None:
     found = evaluate(Told(), rows)  # type: ignore[arg-type]
     assert (found.rows, found.count, found.left_out) == (13_200, 12_000, 1_200)
     assert [damage.line for damage in found.skipped] == list(range(1_000))
-
-
-@pytest.mark.parametrize("at_once", [1, 7, 1 << 18])
-def test_metrics_do_not_depend_on_how_many_are_measured_at_once(
-    monkeypatch: pytest.MonkeyPatch, at_once: int
-) -> None:
-    generator = np.random.default_rng(0)
-    labels, scores = generator.integers(0, 2, 500), generator.random(500).round(2)
-    expected = metrics(labels, scores)
-    monkeypatch.setattr(evaluation, "_AT_ONCE", at_once)
-    found = metrics(labels, scores)
-    for name, value in expected.items():
-        assert found[name] == pytest.approx(value, abs=1e-12), name
-    assert found["auroc"] == expected["auroc"]
 
 
 def test_a_mistake_s_text_reaches_no_terminal_as_it_is() -> None:

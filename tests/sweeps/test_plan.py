@@ -10,16 +10,16 @@ from hypothesis import strategies as st
 
 from nsmc.config.schema import check_config
 from nsmc.runs.record import occupied, write_record
-from nsmc.sweeps.estimate import (
+from nsmc.sweeps.dry_run import (
+    counts,
     estimate,
     in_words,
     parameter_count,
+    plan_table,
     seconds_by_shape,
     total,
 )
-from nsmc.sweeps.names import job_name
-from nsmc.sweeps.plan import Job, plan_jobs, record_refused
-from nsmc.sweeps.tell import counts, plan_table
+from nsmc.sweeps.plan import Job, job_name, plan_jobs, record_refused
 
 Composed = Callable[..., dict[str, Any]]
 

@@ -24,6 +24,14 @@ def job():
 print(run_until_told(job), run_until_told(job), flush=True)
 """
 
+# Another, which then asks for its requeueing, as submitit's does.
+DONE = """
+import sys
+from nsmc.experiments.sweeps.stopping import run_until_told
+print(run_until_told(lambda: 1.0), flush=True)
+sys.exit(3)
+"""
+
 # Holds the lock while it starts a job, and is killed.
 OWNER = f"""
 import subprocess, sys
@@ -74,6 +82,24 @@ def test_a_job_ends_when_the_lock_is_free_and_no_other_begins(tmp_path: Path) ->
         assert job.stdout.read() == "nan nan\n"
     assert job.returncode == 0
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_process_that_is_told_to_stop_does_not_tear_down(tmp_path: Path) -> None:
+    """Of torch, that takes seconds."""
+    torn_down = "import atexit; atexit.register(print, 'torn down')\n"
+    with lock_for_jobs(tmp_path) as lock, started(torn_down + JOB) as job:
+        assert job.stdout is not None and job.stdout.readline() == "begun\n"
+        lock.release()
+        assert job.stdout.read() == "nan nan\n"
+        with started(f"{torn_down}{JOB}") as later:  # which does not begin
+            assert later.stdout is not None and later.stdout.read() == "nan nan\n"
+    assert job.returncode == later.returncode == 0
+
+
+def test_a_process_that_nobody_told_to_stop_ends_with_its_exit_code(tmp_path: Path) -> None:
+    with lock_for_jobs(tmp_path), started(DONE) as job:
+        assert job.stdout is not None and job.stdout.read() == "1.0\n"
+    assert job.returncode == 3
 
 
 def test_a_job_ends_when_the_first_process_is_killed_and_the_next_sweep_runs(

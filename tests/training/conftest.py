@@ -9,6 +9,7 @@ import pytorch_lightning as L
 
 from nsmc.data.datamodule import ReviewDataModule
 from nsmc.data.encoding import EncodingSettings
+from nsmc.data.source import CorpusSource
 from nsmc.training.module import SentimentModule
 
 _GOOD = ("정말 재밌는 영화", "최고의 연기", "또 보고 싶다", "감동 그 자체였어요 강추")
@@ -55,10 +56,7 @@ def corpus_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def datamodule(corpus_root: Path) -> ReviewDataModule:
     """42 reviews in 6 training batches, 14 in 3 validation batches."""
     return ReviewDataModule(
-        root=str(corpus_root),
-        train_file="train.txt",
-        test_file="test.txt",
-        remote_files={},
+        source=CorpusSource(corpus_root, "train.txt", "test.txt", remote_files={}),
         cache_dir=str(corpus_root / "cache"),
         encoding=EncodingSettings(
             validation_fraction=0.25,

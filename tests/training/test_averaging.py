@@ -170,7 +170,7 @@ def test_an_interrupted_fit_that_goes_on_ends_as_one_that_was_left_alone(
         trainer = new_trainer(
             WeightAverage(DECAY, every),
             StepSeed(0),
-            LastCheckpoint(str(folder / "last.ckpt"), minutes=1e-9),  # after each step
+            LastCheckpoint(str(folder / "last.ckpt"), every_n_minutes=1e-9),  # after each step
             best(folder),
             EachStep(leave_after),
             max_epochs=3,

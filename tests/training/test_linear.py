@@ -13,7 +13,7 @@ LABELS = np.tile(np.array([1] * len(GOOD) + [0] * len(BAD), np.int8), 4)
 
 def fitted(seed: int = 0, normalization: str = "nfc") -> LinearClassifier:
     classifier = LinearClassifier(
-        shortest=1, longest=4, min_count=2, strength=8.0, normalization=normalization, seed=seed
+        ngram_min=1, ngram_max=4, min_count=2, C=8.0, normalization=normalization, seed=seed
     )
     classifier.fit(TEXTS, LABELS)
     return classifier

@@ -68,7 +68,7 @@ def measured(
 ) -> dict[str, float]:
     """All that an epoch counts and logs, and a test, with weights that stay as they are."""
     datamodule.batch_size = 24 // processes
-    progress = TrainingProgress(seconds_between_lines=None)
+    progress = TrainingProgress(log_interval_seconds=None)
     trainer = new_trainer(
         progress,
         Count(progress),

@@ -82,7 +82,7 @@ def test_lines_of_a_log_file_fit_80_characters_with_the_time(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO)
-    trainer = new_trainer(TrainingProgress(seconds_between_lines=1e-9), max_epochs=2)
+    trainer = new_trainer(TrainingProgress(log_interval_seconds=1e-9), max_epochs=2)
     trainer.fit(new_module(), datamodule=datamodule)
     lines = [message for message in caplog.messages if message.startswith("epoch ")]
     assert sum(bool(LINE.fullmatch(line)) for line in lines) == 2

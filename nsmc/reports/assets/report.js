@@ -60,7 +60,10 @@ const elements = document.querySelectorAll(".figure");
 
 function draw() {
   figures.forEach((figure, index) => {
-    const options = {responsive: true, displaylogo: false, modeBarButtons: BUTTONS};
+    const options = {
+      responsive: true, displaylogo: false, modeBarButtons: BUTTONS,
+      toImageButtonOptions: {filename: figure.name},
+    };
     Plotly.react(elements[index], figure.data, themed(figure), options);
   });
 }

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from nsmc.runtime.csv_records import read_records
 from nsmc.runtime.lines import LONGEST_LINE, Line
-from nsmc.runtime.tables import (
+from nsmc.runtime.readers import (
     FORMATS,
     Answer,
     Columns,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nsmc.runs.log_file import LogFile
+from nsmc.runs.logs import LogFile
 
 
 @pytest.fixture

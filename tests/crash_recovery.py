@@ -1,4 +1,4 @@
-"""Kills real runs at random moments, resumes them, and compares the end: `python -m tests.kills`.
+"""Kills real runs at random moments, resumes them and compares: `python -m tests.crash_recovery`.
 
 Every attempt is a process of its own, forked from one that has the imports behind it and never
 trains. What is compared is every weight of the bundle, the final metrics and each epoch's history,
@@ -42,7 +42,7 @@ SETTINGS = (
     "trainer.max_epochs=3",
     "model.hidden_size=16",
     "model.embedding_dim=16",
-    "callbacks.checkpoint.minutes=0.0005",  # 30 ms: as many checkpoints as possible
+    "callbacks.checkpoint.every_n_minutes=0.0005",  # 30 ms: as many checkpoints as possible
     "callbacks.early_stopping.patience=2",
     "trainer.threads=1",
 )
@@ -176,7 +176,7 @@ def differences(folder: Path, reference: Path) -> list[str]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.kills", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.crash_recovery", description=__doc__)
     parser.add_argument("--trials", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()

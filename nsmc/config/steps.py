@@ -30,7 +30,7 @@ from nsmc.config.keys import Keys, Section
 _NAMES_RUNS = ("init_from", "distill.teachers", "data.tokenizer")
 
 # Folders under configs/ that are no section of the configuration.
-MORE_GROUPS = ("experiment", "variant")
+MORE_GROUPS = ("experiment", "ablation")
 
 # Sections that are of a command and not of a run.
 OF_THE_COMMAND = ("recipe", "resume", "search", "sweep")

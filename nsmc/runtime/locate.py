@@ -6,7 +6,7 @@ from typing import Any
 
 from nsmc.small_files import read_json
 
-BOXED = Path(__file__).parents[1] / "pretrained"  # the bundle that comes with the package
+PRETRAINED = Path(__file__).parents[1] / "pretrained"  # the bundle that comes with the package
 
 # In a sweep's folder: which of its runs its report ranks first.
 BEST_FILE = "best.json"
@@ -24,7 +24,7 @@ def bundle_folder(path: Path) -> Path:
     `pretrained`, where there is no such folder, is the bundle that comes with the package.
     """
     if path == Path("pretrained") and not path.exists():
-        path = BOXED
+        path = PRETRAINED
     for folder in (path, path / "bundle"):
         if (folder / "config.json").is_file():
             return folder
@@ -43,8 +43,8 @@ def chosen_bundle(outputs: Path) -> tuple[Path, str]:
     try:
         newest = newest_bundle(outputs)
     except FileNotFoundError:
-        if (BOXED / "config.json").is_file():
-            return BOXED, ""
+        if (PRETRAINED / "config.json").is_file():
+            return PRETRAINED, ""
         raise
     return _best_of_sweep(newest) or (newest, "")
 

@@ -1,9 +1,9 @@
 """Runs commands in Python processes that have the imports behind them.
 
 `python train.py` spends five seconds of CPU on importing torch, Lightning and Hydra, many times
-what a test's run takes. So a server (tests/warm_server.py) imports them once and forks a process
-for each command. That process is like a new one in all else: it has its own arguments, environment,
-folder, output, signals and exit code, and ends as the interpreter ends.
+what a test's run takes. So a server (tests/forkserver_process.py) imports them once and forks a
+process for each command. That process is like a new one in all else: it has its own arguments,
+environment, folder, output, signals and exit code, and ends as the interpreter ends.
 
 What it can't show is for tests that start Python anew (`run_anew` in tests/commands.py): that the
 imports work and warn of nothing, and that no result depends on the hash seed, which forks share.
@@ -23,12 +23,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-from tests.warm_server import BYTES, number
+from tests.forkserver_process import BYTES, number
 
 PATIENCE = 600  # seconds, on a machine that is busy with other things
 
 
-class WarmProcess:
+class ForkedProcess:
     """A command under way; what it has in common with subprocess.Popen means the same.
 
     Leaving its context kills what is still running.
@@ -50,10 +50,10 @@ class WarmProcess:
                 descriptors = [stdout, stderr, theirs.fileno()]
                 socket.send_fds(_server(), [len(request).to_bytes(BYTES)], descriptors)
                 _server().sendall(request)
-            self.pid = self._answer(PATIENCE, "tests/warm_server.py did not answer")
+            self.pid = self._answer(PATIENCE, "tests/forkserver_process.py did not answer")
         except OSError as error:
             self._answers.close()
-            raise RuntimeError(f"no process from tests/warm_server.py: {error!r}") from error
+            raise RuntimeError(f"no process from tests/forkserver_process.py: {error!r}") from error
 
     def wait(self, timeout: float = PATIENCE) -> int:
         """The exit code, negative for a signal's; raises TimeoutError."""
@@ -95,7 +95,7 @@ def _server() -> socket.socket:
     with theirs:
         end = theirs.fileno()
         server = subprocess.Popen(
-            [sys.executable, "-m", "tests.warm_server", str(end)],
+            [sys.executable, "-m", "tests.forkserver_process", str(end)],
             cwd=Path(__file__).parents[1],
             # To the bit, results depend on the number of threads, which torch reads when imported.
             env={**os.environ, "OMP_NUM_THREADS": "1"},

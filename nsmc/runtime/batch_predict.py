@@ -15,7 +15,7 @@ from nsmc.runtime.damage import Tally
 from nsmc.runtime.lines import name_of, opened
 from nsmc.runtime.parallel import mapped
 from nsmc.runtime.predictor import Predictor
-from nsmc.runtime.tables import (
+from nsmc.runtime.readers import (
     BY_EXTENSION,
     Answer,
     Columns,

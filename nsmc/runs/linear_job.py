@@ -44,17 +44,17 @@ def train_linear(config: RunConfig, datamodule: ReviewDataModule, folder: Path) 
     if files.unlabelled is not None:
         reviews["unlabelled"] = files.read_unlabelled(val)
     elif config.data.unlabelled:
-        log.info("no unlabelled reviews in %s: the others alone get soft labels", datamodule.root)
-    answers = {}
+        log.info("no unlabelled reviews in %s: the others alone get soft labels", config.data.root)
+    probabilities = {}
     for name, part in reviews.items():
         log.info("asking about %s: %s reviews", name, f"{len(part):,}")
-        answers[name] = classifier.probabilities(part.texts)
-    metrics = _metrics("val", val, answers["val"])
+        probabilities[name] = classifier.probabilities(part.texts)
+    metrics = _metrics("val", val, probabilities["val"])
     if config.test and files.test is not None:
         test = read_reviews(files.test)
         metrics |= _metrics("test", test, classifier.probabilities(test.texts))
     ids = [review_id for part in reviews.values() for review_id in part.ids]
-    write_soft_labels(folder / SOFT_LABELS_FILE, ids, np.concatenate(list(answers.values())))
+    write_soft_labels(folder / SOFT_LABELS_FILE, ids, np.concatenate(list(probabilities.values())))
     return {
         "metrics": metrics,
         "parameters": classifier.parameter_count,
@@ -65,9 +65,10 @@ def train_linear(config: RunConfig, datamodule: ReviewDataModule, folder: Path) 
     }
 
 
-def _metrics(split: str, reviews: Reviews, answers: np.ndarray[Any, Any]) -> dict[str, float]:
-    found, labels = torch.from_numpy(answers).float(), torch.from_numpy(reviews.labels).long()
-    loss = torch.nn.functional.binary_cross_entropy(found, labels.float())
+def _metrics(split: str, reviews: Reviews, probabilities: np.ndarray[Any, Any]) -> dict[str, float]:
+    predictions = torch.from_numpy(probabilities).float()
+    labels = torch.from_numpy(reviews.labels).long()
+    loss = torch.nn.functional.binary_cross_entropy(predictions, labels.float())
     metrics = classification_metrics(split)
-    metrics.update(found, labels)
+    metrics.update(predictions, labels)
     return defined({f"{split}/loss": loss, **metrics.compute()}, split)

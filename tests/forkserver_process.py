@@ -1,4 +1,4 @@
-"""Forks Python processes for tests/warm.py, which starts this with the number of a socket.
+"""Forks Python processes for tests/forkserver.py, which starts this with the number of a socket.
 
 A request is the number of its bytes, sent along with three descriptors (for standard output,
 standard error and the answers), and a JSON list of the command's words, folder and environment.

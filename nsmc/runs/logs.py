@@ -1,8 +1,34 @@
-"""Keeps Lightning to what a user can act on."""
+"""What a run logs: the lines in its file, and of Lightning's what a user can act on.
+
+Where the file cannot be written, that is said once and stops nothing: a run that its disk is too
+small for ends by itself, and in one line, at what it needs to write.
+"""
 
 import logging
+import sys
 import threading
 import warnings
+
+
+class LogFile(logging.FileHandler):
+    """A file for log lines; unlike its parent, no traceback for each that a full disk refuses."""
+
+    _is_reported = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            super().emit(record)
+        except OSError:  # where it could not be opened until now
+            self.handleError(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+        elif not self._is_reported and sys.stderr is not None:
+            self._is_reported = True
+            reason = error.strerror or error
+            print(f"{self.baseFilename} lacks lines: {reason}; make room there", file=sys.stderr)
 
 
 def quieten(is_first: bool) -> None:

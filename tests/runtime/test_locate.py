@@ -7,21 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from nsmc.runtime import choosing, predictor
-from nsmc.runtime.choosing import bundle_folder, chosen_bundle, newest_bundle
+from nsmc.runtime import locate, predictor
+from nsmc.runtime.locate import bundle_folder, chosen_bundle, newest_bundle
 from nsmc.runtime.predictor import Predictor
 from tests.bundles import random_bundle
 
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return random_bundle(tmp_path_factory.mktemp("choosing") / "bundle")
+    return random_bundle(tmp_path_factory.mktemp("located") / "bundle")
 
 
 @pytest.fixture(autouse=True)
 def _no_box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(choosing, "BOXED", tmp_path / "no box")
-    monkeypatch.setattr(predictor, "BOXED", tmp_path / "no box")
+    monkeypatch.setattr(locate, "PRETRAINED", tmp_path / "no box")
+    monkeypatch.setattr(predictor, "PRETRAINED", tmp_path / "no box")
     monkeypatch.chdir(tmp_path)
 
 
@@ -80,7 +80,7 @@ def test_hidden_folders_above_outputs_do_not_matter(bundle: Path, tmp_path: Path
 def test_the_box_answers_only_where_nothing_was_trained_here(
     bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(choosing, "BOXED", bundle)
+    monkeypatch.setattr(locate, "PRETRAINED", bundle)
     assert chosen_bundle(Path("outputs")) == (bundle, "")
     (tmp_path / "outputs").mkdir()
     assert chosen_bundle(Path("outputs")) == (bundle, "")
@@ -92,7 +92,7 @@ def test_a_pretrained_encoder_alone_leaves_the_box_to_answer(
     bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     random_bundle(tmp_path / "outputs" / "run" / "bundle", labels=())
-    monkeypatch.setattr(choosing, "BOXED", bundle)
+    monkeypatch.setattr(locate, "PRETRAINED", bundle)
     assert chosen_bundle(Path("outputs")) == (bundle, "")
 
 
@@ -175,7 +175,7 @@ def test_what_is_no_configuration_neither_hangs_nor_fills_the_memory(
 def test_pretrained_means_the_box_unless_there_is_such_a_folder(
     bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(choosing, "BOXED", bundle)
+    monkeypatch.setattr(locate, "PRETRAINED", bundle)
     assert bundle_folder(Path("pretrained")) == bundle
     put(bundle, tmp_path / "pretrained", 0)
     assert bundle_folder(Path("pretrained")) == Path("pretrained")
@@ -186,5 +186,5 @@ def test_the_library_loads_the_box_by_default(
 ) -> None:
     with pytest.raises(FileNotFoundError):
         Predictor.load()
-    monkeypatch.setattr(predictor, "BOXED", bundle)
+    monkeypatch.setattr(predictor, "PRETRAINED", bundle)
     assert Predictor.load()(["최고"]) == Predictor.load(str(bundle))(["최고"])

@@ -12,8 +12,8 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 
 from nsmc.runtime.bundle import TOKENIZER_FILE, VECTORS_FILE, WEIGHTS_FILE
+from nsmc.runtime.golden import PROBES, write_vectors
 from nsmc.runtime.predictor import Predictor
-from nsmc.runtime.vectors import PROBES, write_vectors
 from tests.bundles import random_bundle
 
 

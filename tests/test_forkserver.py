@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests import warm
+from tests import forkserver
 from tests.commands import ENVIRONMENT, run, run_anew
-from tests.warm import WarmProcess
+from tests.forkserver import ForkedProcess
 
 both = pytest.mark.parametrize("runner", [run, run_anew])
 Runner = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -66,7 +66,7 @@ def test_random_numbers_are_not_those_of_the_process_before(tmp_path: Path) -> N
 
 
 def test_a_process_does_not_outlive_its_context(tmp_path: Path) -> None:
-    with WarmProcess(script(tmp_path, "signal.pause()"), tmp_path, ENVIRONMENT, 1, 2) as process:
+    with ForkedProcess(script(tmp_path, "signal.pause()"), tmp_path, ENVIRONMENT, 1, 2) as process:
         assert process.poll() is None
         with pytest.raises(TimeoutError, match="did not end"):
             process.wait(timeout=0)
@@ -85,13 +85,13 @@ def test_a_server_that_fails_is_named(
     failure: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ours, theirs = socket.socketpair()
-    monkeypatch.setattr(warm, "_server", lambda: ours)
+    monkeypatch.setattr(forkserver, "_server", lambda: ours)
     with ours, theirs:
         if failure == "dead":
             theirs.close()
         elif failure == "dies":
             threading.Timer(0.1, theirs.close).start()
         else:
-            monkeypatch.setattr(warm, "PATIENCE", 0)
-        with pytest.raises(RuntimeError, match=r"no process from tests/warm_server\.py"):
+            monkeypatch.setattr(forkserver, "PATIENCE", 0)
+        with pytest.raises(RuntimeError, match=r"no process from tests/forkserver_process\.py"):
             run(script(tmp_path))

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from nsmc.runtime import files
+from nsmc.runtime import batch_predict
+from nsmc.runtime.batch_predict import classified, predict_file
 from nsmc.runtime.damage import Tally
-from nsmc.runtime.files import classified, predict_file
 from nsmc.runtime.lines import LONGEST_LINE
 from nsmc.runtime.parallel import available_cores
 from nsmc.runtime.predictor import Prediction, Predictor
-from nsmc.runtime.tables import Row
+from nsmc.runtime.readers import Row
 from tests.bundles import random_bundle
 
 CHUNK = 16  # rows, in place of thousands
@@ -30,7 +30,7 @@ def predictor(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
 
 @pytest.fixture(autouse=True)
 def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "_CHUNK", CHUNK)
+    monkeypatch.setattr(batch_predict, "_CHUNK", CHUNK)
 
 
 def written(path: Path, texts: Sequence[str]) -> Path:
@@ -207,13 +207,13 @@ def test_nothing_is_at_the_output_s_place_before_the_end(
 ) -> None:
     source, output = written(tmp_path / "in.tsv", TEXTS), tmp_path / "out.tsv"
     seen = []
-    show = files.Progress.show
+    show = batch_predict.Progress.show
 
-    def spy(self: files.Progress, count: int, place: int) -> None:
+    def spy(self: batch_predict.Progress, count: int, place: int) -> None:
         seen.append(output.exists())
         show(self, count, place)
 
-    monkeypatch.setattr(files.Progress, "show", spy)
+    monkeypatch.setattr(batch_predict.Progress, "show", spy)
     predict_file(predictor, str(source), str(output), "document", None)
     assert seen == [False] * (len(TEXTS) // CHUNK)
     assert names_in(tmp_path) == {"in.tsv", "out.tsv"}
@@ -267,7 +267,7 @@ def test_a_failure_of_the_input_is_not_blamed_on_the_output(
         yield Row(1, "최고")
         raise OSError(5, "Input/output error")  # what a disk says; without a file's name
 
-    monkeypatch.setattr(files, "read_rows", failing)
+    monkeypatch.setattr(batch_predict, "read_rows", failing)
     source = written(tmp_path / "in.tsv", TEXTS)
     with pytest.raises(OSError, match="Input/output error") as caught:
         predict_file(predictor, str(source), str(tmp_path / "out.tsv"), "document", None)

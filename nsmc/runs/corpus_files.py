@@ -1,0 +1,123 @@
+"""The files of a run's corpus, by its configuration: where they are, and what they hold.
+
+Their content says which corpus it is, wherever it is and whatever it is called.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from nsmc.config.schema import DataConfig, RunConfig
+from nsmc.data.cache import digest_of_file
+from nsmc.data.download import RemoteFile, are_published, check_root
+from nsmc.data.encoding import fingerprint_of
+from nsmc.data.source import CorpusSource
+from nsmc.runtime.bundle import TOKENIZER_FILE
+from nsmc.runtime.locate import bundle_folder
+
+Fingerprint = Callable[[DataConfig, bool], str]
+
+
+def corpus_source(run: RunConfig) -> CorpusSource:
+    """Where the files are, with those that are published.
+
+    A linear classifier learns from the labelled reviews alone: where there are no others, there are
+    merely fewer soft labels.
+    """
+    data = run.data
+    # None where the files are somebody's own, to which no archive belongs.
+    archive = data.own_archive if _has_published_files(data) else None
+    has_unlabelled = data.unlabelled
+    if run.task == "linear" and archive is None:
+        has_unlabelled = has_unlabelled and _path(data, data.unlabelled_file).is_file()
+    return CorpusSource(
+        root=_root(data),
+        train_file=data.train_file,
+        test_file=data.test_file,
+        remote_files=_remote_files(data),
+        unlabelled_file=data.unlabelled_file if has_unlabelled else None,
+        unlabelled_archive=archive,
+    )
+
+
+def _remote_files(data: DataConfig) -> dict[str, RemoteFile]:
+    published = (data.remote_files or {}).items()
+    return {name: RemoteFile(file.url, file.sha256) for name, file in published}
+
+
+def _has_published_files(data: DataConfig) -> bool:
+    """Whether no file of the corpus is another one than is published under its name."""
+    return are_published(_root(data), _remote_files(data))
+
+
+def corpus_name(data: DataConfig) -> str:
+    """What the model card calls the corpus."""
+    return data.name if _has_published_files(data) else f"{data.name}, with other files"
+
+
+def tokenizer_file(config: RunConfig) -> Path | None:
+    """The tokenizer that is used instead of training one; raises FileNotFoundError without one."""
+    source = config.data.tokenizer or config.init_from
+    if source is None:
+        return None
+    path = Path(source).expanduser()
+    return path if path.is_file() else bundle_folder(path) / TOKENIZER_FILE
+
+
+def corpus_fingerprint(config: DataConfig, test: bool) -> str:
+    """The digest of the corpus's files, of those to be downloaded as they are published.
+
+    Without a `test` the test file may be missing; where it is there, it counts all the same. Raises
+    FileNotFoundError for a file that is needed and neither there nor published, and
+    NotADirectoryError where data.root is a file.
+    """
+    check_root(_root(config))
+    train, test_digest = _digest(config, config.train_file), _digest(config, config.test_file)
+    if train is None:
+        raise FileNotFoundError(f"{_path(config, config.train_file)} is not there; set data.root")
+    if test_digest is None and test:
+        path = _path(config, config.test_file)
+        raise FileNotFoundError(
+            f"{path} is not there; set data.root, or test=false to do without a test"
+        )
+    return fingerprint_of(train, test_digest)
+
+
+def remembered_fingerprint() -> Fingerprint:
+    """`corpus_fingerprint` that reads a corpus once, however many runs have it."""
+    fingerprints: dict[str, str] = {}
+
+    def fingerprint(config: DataConfig, test: bool) -> str:
+        files = config.model_dump(include={"root", "train_file", "test_file", "remote_files"})
+        key = repr([files, test])
+        if key not in fingerprints:
+            fingerprints[key] = corpus_fingerprint(config, test)
+        return fingerprints[key]
+
+    return fingerprint
+
+
+def training_fingerprint(config: DataConfig) -> str | None:
+    """The fingerprint of the same corpus without its test file; None without a training file."""
+    train = _digest(config, config.train_file)
+    return None if train is None else fingerprint_of(train, None)
+
+
+def is_tested_on_itself(config: DataConfig) -> bool:
+    """Whether the training file and the test file have the same content."""
+    train = _digest(config, config.train_file)
+    return train is not None and train == _digest(config, config.test_file)
+
+
+def _digest(config: DataConfig, name: str) -> str | None:
+    path, remote = _path(config, name), (config.remote_files or {}).get(name)
+    if path.exists():
+        return digest_of_file(path)
+    return None if remote is None else remote.sha256
+
+
+def _path(config: DataConfig, name: str) -> Path:
+    return _root(config) / name
+
+
+def _root(config: DataConfig) -> Path:
+    return Path(config.root).expanduser()
