@@ -134,8 +134,8 @@ def test_validation_measures_the_average_and_training_goes_on_from_its_own_weigh
     # What is left when the fit is over is the average, and it is what was measured last.
     assert_close(dict(module.named_parameters()), average(averaged))
     of_the_fit = float(trainer.callback_metrics["val/loss"])
-    (measured,) = trainer.validate(module, datamodule=datamodule, verbose=False)
-    assert measured["val/loss"] == pytest.approx(of_the_fit, abs=1e-6)
+    trainer.validate(module, datamodule=datamodule, verbose=False)
+    assert float(trainer.callback_metrics["val/loss"]) == pytest.approx(of_the_fit, abs=1e-6)
 
 
 def test_the_best_checkpoint_measured_later_gives_what_was_measured_in_the_fit(
@@ -147,8 +147,9 @@ def test_the_best_checkpoint_measured_later_gives_what_was_measured_in_the_fit(
     trainer.fit(module, datamodule=datamodule)
     path, score = keeper.best_model_path, keeper.best_model_score
     assert score is not None
-    (measured,) = trainer.validate(module, datamodule=datamodule, ckpt_path=path, verbose=False)
-    assert measured["val/loss"] == pytest.approx(float(score), abs=1e-6)
+    trainer.validate(module, datamodule=datamodule, ckpt_path=path, verbose=False)
+    measured = float(trainer.callback_metrics["val/loss"])
+    assert measured == pytest.approx(float(score), abs=1e-6)
     trainer.test(module, datamodule=datamodule, ckpt_path=path, verbose=False)
     network, weights = network_from_checkpoint(path), module.classifier.state_dict()
     assert all(torch.equal(network.state_dict()[name], weights[name]) for name in weights)

@@ -141,16 +141,16 @@ def test_metrics_are_added_after_validation_and_after_testing(
     weights = (export.folder / "nsmc.safetensors").read_bytes()
     best = best_checkpoint(trainer)
 
-    (measured,) = trainer.validate(module, datamodule=datamodule, ckpt_path=best, verbose=False)
-    val = dict(measured)
+    trainer.validate(module, datamodule=datamodule, ckpt_path=best, verbose=False)
+    val = {name: float(value) for name, value in trainer.callback_metrics.items()}
     val.pop("val/falls")
     found = metrics_in_bundle(export)
     found.pop("val/falls")
     assert set(found) == {"val/loss", "val/accuracy", "val/f1", "val/auroc"}
     assert found == pytest.approx(val, abs=1e-6)
 
-    (measured,) = trainer.test(module, datamodule=datamodule, ckpt_path=best, verbose=False)
-    test = dict(measured)
+    trainer.test(module, datamodule=datamodule, ckpt_path=best, verbose=False)
+    test = {name: float(value) for name, value in trainer.callback_metrics.items()}
     found = metrics_in_bundle(export)
     found.pop("val/falls")
     assert {name.split("/")[0] for name in test} == {"test"}
