@@ -163,7 +163,7 @@ def test_machines_without_a_common_folder_are_refused(corpus: Path, tmp_path: Pa
     ("override", "message"),
     [
         ("model.hiden_size=3", "error: model.hiden_size: no such key; did you mean model.hidden_"),
-        ("model=rnn", "error: model=rnn: no such choice; there are gru, lstm"),
+        ("model=rnn", "error: model=rnn: no such choice; there are cnn, gru, lstm"),
         ("model.lr=abc", "error: model.lr=abc: must be a number"),
         ("data.train_file=gone.txt", "gone.txt is not there; set data.root"),
         ("ckpt_path=gone.ckpt", "error: gone.ckpt: no such checkpoint"),
@@ -189,7 +189,7 @@ def test_a_traceback_is_there_for_the_asking(corpus: Path, tmp_path: Path) -> No
 def test_the_help_is_written_for_people() -> None:
     text = run([sys.executable, "train.py", "--help"]).stdout
     for phrase in (
-        "model: gru, lstm",
+        "model: cnn, gru, lstm",
         "data: folder, nsmc",
         "data.vocab_size",
         "experiment=blog",

@@ -27,7 +27,7 @@ print(run_until_told(job), run_until_told(job), flush=True)
 # Another, which then asks for its requeueing, as submitit's does.
 DONE = """
 import sys
-from nsmc.experiments.sweeps.stopping import run_until_told
+from nsmc.sweeps.stopping import run_until_told
 print(run_until_told(lambda: 1.0), flush=True)
 sys.exit(3)
 """
