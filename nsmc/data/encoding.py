@@ -21,7 +21,7 @@ from tokenizers import Tokenizer
 
 from nsmc.data.cache import cached_folder, digest_of, digest_of_file, save_array
 from nsmc.data.corpus import Reviews, read_reviews, split_validation, without_spaces
-from nsmc.data.preparation import Progress
+from nsmc.data.preparation import Progress, return_memory
 from nsmc.data.texts_on_disk import TextsOnDisk
 from nsmc.data.tokenizer import IntArray, Texts, encode, save_tokenizer, train_tokenizer
 from nsmc.runtime.loading import read_tokenizer
@@ -199,6 +199,7 @@ def _build(folder: Path, files: CorpusFiles, settings: EncodingSettings, trained
         log.info("encoding %s: %s reviews", name, f"{len(labels):,}")
         _save(folder, name, encode_texts(tokenizer, texts, labels))
         texts.remove()
+        return_memory()
     info = {"reviews": {name: len(texts) for name, (texts, _) in parts.items()}, "dropped": dropped}
     (folder / "info.json").write_text(json.dumps(info))
 

@@ -1,10 +1,12 @@
-"""Says how far the preparation of a corpus is, and lets signals end it while a library computes."""
+"""What preparing a corpus needs: progress, signals while a library computes, memory given back."""
 
+import ctypes
 import logging
 import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 from tqdm import tqdm
@@ -70,3 +72,9 @@ class Background(Generic[T]):
             self._error = error
         finally:
             self._ended.set()
+
+
+def return_memory() -> None:
+    """Give back the memory that the tokenizers library has used; glibc would keep it for later."""
+    with suppress(OSError, AttributeError, TypeError):  # another C library than glibc
+        ctypes.CDLL(None).malloc_trim(0)

@@ -16,7 +16,12 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
-from nsmc.data.preparation import SECONDS_BETWEEN_LINES, Background, is_terminal
+from nsmc.data.preparation import (
+    SECONDS_BETWEEN_LINES,
+    Background,
+    is_terminal,
+    return_memory,
+)
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +74,7 @@ def train_tokenizer(
         show_progress=is_terminal(),  # the library has bars of its own
     )
     _train(tokenizer, trainer, parts)
+    return_memory()
     return Tokenizer.from_str(_portable(tokenizer.to_str()))
 
 
