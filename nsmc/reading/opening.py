@@ -1,0 +1,77 @@
+"""Opens a file or a pipe as bytes, unpacked where gzip packed it."""
+
+import gzip
+import io
+import sys
+import zlib
+from pathlib import Path
+from typing import BinaryIO
+
+_GZIP = b"\x1f\x8b"
+_BLOCK = 1 << 20
+
+
+def name_of(path: str) -> str:
+    """What a path is called in messages."""
+    return "standard input" if path == "-" else path
+
+
+def is_pipe(path: str) -> bool:
+    """Whether it can be read only once."""
+    return path == "-" or Path(path).is_fifo() or Path(path).is_char_device()
+
+
+def opened(path: str) -> BinaryIO:
+    """A file's bytes, or those of standard input for `-`, unpacked.
+
+    Raises FileNotFoundError, IsADirectoryError or ValueError without it; while it is read,
+    ValueError where what gzip packed is damaged.
+    """
+    if path == "-":
+        if sys.stdin is None:
+            raise ValueError("standard input is closed")
+        return _unpacked(sys.stdin.buffer, path)
+    if not Path(path).exists():
+        raise FileNotFoundError(f"{path}: no such file")
+    if Path(path).is_dir():
+        raise IsADirectoryError(f"{path}: a folder; name a file in it")
+    return _unpacked(io.BufferedReader(Path(path).open("rb", buffering=0), _BLOCK), path)
+
+
+def first_bytes(stream: BinaryIO) -> bytes:
+    """What the stream begins with, without taking it away; at least one byte unless it is empty."""
+    return stream.peek(_BLOCK) if isinstance(stream, io.BufferedReader) else b""
+
+
+def position(stream: BinaryIO) -> int:
+    """How many bytes of the file itself have been read."""
+    raw = getattr(stream, "raw", None)
+    return raw.packed.tell() if isinstance(raw, _Unpacked) else stream.tell()
+
+
+def _unpacked(stream: BinaryIO, path: str) -> BinaryIO:
+    if not first_bytes(stream).startswith(_GZIP):
+        return stream
+    return io.BufferedReader(_Unpacked(stream, name_of(path)), _BLOCK)
+
+
+class _Unpacked(io.RawIOBase):
+    def __init__(self, packed: BinaryIO, name: str) -> None:
+        self.packed = packed
+        self._content = gzip.GzipFile(fileobj=packed)
+        self._name = name
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        try:
+            content = self._content.read(len(buffer))
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise ValueError(f"{self._name}: damaged gzip file ({error})") from None
+        buffer[: len(content)] = content
+        return len(content)
+
+    def close(self) -> None:
+        self.packed.close()
+        super().close()

@@ -1,0 +1,138 @@
+"""The rows of a file in any format, one at a time.
+
+A damaged row is no end: it comes with what is wrong with it.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, BinaryIO, NamedTuple
+
+from nsmc.reading.file_format import Column, FileFormat
+from nsmc.reading.labels import label_text
+from nsmc.reading.lines import read_lines
+from nsmc.reading.objects import read_json_array, read_json_lines
+from nsmc.reading.opening import first_bytes, is_pipe, name_of, opened
+from nsmc.reading.parquet import read_parquet
+from nsmc.reading.tables import Record, Table, read_table
+
+NO_TEXT = "no text"  # the error of a row that is sound but empty
+
+
+class Row(NamedTuple):
+    """One row of a file, which begins at `line`, from 1; in Parquet and JSON arrays its number.
+
+    `label`, `group` and `id` are None where no such column is read. `others` has the values of the
+    other columns, where these are wanted. With an `error` there is no text.
+    """
+
+    line: int
+    text: str = ""
+    label: str | None = None
+    id: str | None = None
+    group: str | None = None
+    others: Mapping[str, Any] = {}
+    error: str = ""
+
+
+@dataclass
+class Rows:
+    """The rows of a file, once.
+
+    `format` is what the file turned out to have. `others` are the columns that are in a row's
+    `others`: of JSON, those of the first object.
+    """
+
+    format: str
+    rows: Iterator[Row]
+    others: tuple[str, ...] = ()
+
+    def __iter__(self) -> Iterator[Row]:
+        return self.rows
+
+
+@contextmanager
+def open_rows(path: str, file_format: FileFormat, *, others: bool = False) -> Iterator[Rows]:
+    """The rows of a file, or of standard input for `-`; with `others`, of all its columns.
+
+    Raises FileNotFoundError or IsADirectoryError without it, and what `read_rows` raises.
+    """
+    with opened(path) as stream:
+        yield read_rows(stream, path, file_format, others=others)
+
+
+def read_rows(
+    stream: BinaryIO, path: str, file_format: FileFormat, *, others: bool = False
+) -> Rows:
+    """The rows of a stream that was opened at a path.
+
+    Raises ValueError for a format that is not known, for a column that is not there, and, here or
+    while the rows are read, for what is not of the format.
+    """
+    name = name_of(path)
+    form = file_format.format
+    if form is None:
+        form = "text" if is_pipe(path) else file_format.of(path, first_bytes(stream))
+    if form == "text":
+        lines = read_lines(stream, name, file_format)
+        return Rows(form, (_checked(Row(line, text, error=error)) for line, text, error in lines))
+    if form in ("json", "jsonl"):
+        read = read_json_array if form == "json" else read_json_lines
+        table = read(stream, name, file_format)
+    elif form == "parquet":
+        table = read_parquet(stream, name)
+    else:
+        table = read_table(stream, name, replace(file_format, format=form))
+    columns = _columns(table, file_format, name)
+    rest = [column for column in table.columns if column not in columns.values()] if others else []
+    rows = (_row(record, columns, others) for record in table.records)
+    return Rows(form, rows, tuple(map(str, rest)))
+
+
+def _columns(table: Table, file_format: FileFormat, name: str) -> dict[str, Column]:
+    """The columns that are read, by what they are to us: text, label, id, group."""
+    columns: dict[str, Column | None] = {
+        "text": file_format.text_column,
+        "label": file_format.label_column,
+        "id": file_format.id_column,
+        "group": file_format.group_column,
+    }
+    if table.fixed:
+        for kind, column in columns.items():
+            if column is not None and column not in table.columns:
+                there = ", ".join(map(str, table.columns))
+                raise ValueError(
+                    f"{name}: no column {column!r} in {there[:80]!r}; name the right one with "
+                    f"{file_format.option(f'{kind}_column', 'NAME')}"
+                )
+    if file_format.id_column is None and "id" in table.columns:
+        columns["id"] = "id"
+    return {kind: column for kind, column in columns.items() if column is not None}
+
+
+def _row(record: Record, columns: dict[str, Column], with_others: bool) -> Row:
+    line, values, error = record
+    if error:
+        return Row(line, error=error)
+    texts = {kind: values.get(column) for kind, column in columns.items()}
+    text = texts["text"]
+    if not isinstance(text, str):
+        what = f"{columns['text']!r} is not a text" if text is not None else "no text"
+        return Row(line, error=what if columns["text"] in values else f"no {columns['text']!r}")
+    label, group, review_id = (
+        None if texts.get(kind) is None else label_text(texts[kind])
+        for kind in ("label", "group", "id")
+    )
+    if "label" in columns and not label:
+        return Row(line, id=review_id, error="no label")
+    others = {}
+    if with_others:
+        used = columns.values()
+        others = {str(column): value for column, value in values.items() if column not in used}
+    return _checked(Row(line, text, label, review_id, group, others))
+
+
+def _checked(row: Row) -> Row:
+    if not row.error and not row.text.strip():
+        return row._replace(text="", error=NO_TEXT)
+    return row
