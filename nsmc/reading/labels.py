@@ -15,6 +15,8 @@ def label_text(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     text = str(value).strip()
+    if text.isdecimal():  # as most are
+        return text
     whole = _WHOLE.fullmatch(text)
     return whole[1] if whole else text
 

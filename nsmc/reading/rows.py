@@ -119,10 +119,7 @@ def _row(record: Record, columns: dict[str, Column], with_others: bool) -> Row:
     if not isinstance(text, str):
         what = f"{columns['text']!r} is not a text" if text is not None else "no text"
         return Row(line, error=what if columns["text"] in values else f"no {columns['text']!r}")
-    label, group, review_id = (
-        None if texts.get(kind) is None else label_text(texts[kind])
-        for kind in ("label", "group", "id")
-    )
+    label, group, review_id = map(_optional, map(texts.get, ("label", "group", "id")))
     if "label" in columns and not label:
         return Row(line, id=review_id, error="no label")
     others = {}
@@ -130,6 +127,10 @@ def _row(record: Record, columns: dict[str, Column], with_others: bool) -> Row:
         used = columns.values()
         others = {str(column): value for column, value in values.items() if column not in used}
     return _checked(Row(line, text, label, review_id, group, others))
+
+
+def _optional(value: Any) -> str | None:
+    return None if value is None else label_text(value)
 
 
 def _checked(row: Row) -> Row:

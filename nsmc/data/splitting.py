@@ -1,0 +1,105 @@
+"""Divides reviews into parts: seeded, by label, identical texts and groups on one side.
+
+Legend: N reviews, G groups of reviews that must not be divided.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from nsmc.data.corpus import Reviews
+
+IntArray = npt.NDArray[np.int64]
+
+
+def split_off(reviews: Reviews, fraction: float, seed: int, key: str) -> tuple[Reviews, Reviews]:
+    """Split into the reviews that stay and a `fraction` of them, as the key `key` demands it.
+
+    Identical texts (white space around them aside) stay together, or, where reviews have groups,
+    these. Each label has its share in both parts, or at least one group. Both are in file order. Raises ValueError for a label that cannot be in both.
+    """
+    group_of_row, sizes = _groups(reviews)
+    is_taken = np.zeros(len(sizes), dtype=bool)
+    generator = np.random.default_rng(seed)
+    for groups, is_pure in _strata(reviews.labels, group_of_row, len(sizes)):
+        groups = generator.permutation(groups)
+        room = round(fraction * int(sizes[groups].sum()))
+        if is_pure and not room and len(groups) > 1:
+            room = int(sizes[groups].min())
+        for group in groups:  # what is too large for the room that is left stays
+            if sizes[group] <= room:
+                is_taken[group] = True
+                room -= sizes[group]
+    rows = is_taken[group_of_row]
+    parts = reviews.take(np.flatnonzero(~rows)), reviews.take(np.flatnonzero(rows))
+    _check_labels(reviews, parts, f"data.{key}={fraction}")
+    return parts
+
+
+def fold_of_rows(reviews: Reviews, folds: int, seed: int) -> IntArray:
+    """The fold [N], from 0, of each review: of every label about as many reviews in each.
+
+    What stays together is as in `split_off`. Raises ValueError for a label that is not in every
+    fold.
+    """
+    group_of_row, sizes = _groups(reviews)
+    fold_of_group = np.zeros(len(sizes), dtype=np.int64)
+    totals = np.zeros(folds, dtype=np.int64)
+    generator = np.random.default_rng(seed)
+    for groups, _ in _strata(reviews.labels, group_of_row, len(sizes)):
+        filled = np.zeros(folds, dtype=np.int64)
+        for group in generator.permutation(groups):
+            fold = np.lexsort((totals, filled))[0]  # the emptiest of this label, then of all
+            fold_of_group[group] = fold
+            filled[fold] += sizes[group]
+            totals[fold] += sizes[group]
+    fold_of_row = fold_of_group[group_of_row]
+    parts = [reviews.take(np.flatnonzero(fold_of_row == fold)) for fold in range(folds)]
+    _check_labels(reviews, parts, f"data.folds={folds}")
+    return fold_of_row
+
+
+def without_texts_of(reviews: Reviews, others: Reviews) -> Reviews:
+    """The reviews whose text (white space around it aside) is none of the others'.
+
+    Only groups need this: where one stays together as a whole, another may have the same text.
+    """
+    texts = {text.strip() for text in others.texts}
+    rows = [row for row, text in enumerate(reviews.texts) if text.strip() not in texts]
+    return reviews.take(np.array(rows, np.int64))
+
+
+def _groups(reviews: Reviews) -> tuple[IntArray, IntArray]:
+    """The group of each review [N], and how many reviews each group has [G]."""
+    # Not pandas' factorize, which leaves a second copy of every text in memory.
+    numbers: dict[str, int] = {}
+    names = reviews.groups or (text.strip() for text in reviews.texts)
+    of_rows = (numbers.setdefault(name, len(numbers)) for name in names)
+    group_of_row = np.fromiter(of_rows, np.int64, len(reviews))
+    return group_of_row, np.bincount(group_of_row)
+
+
+def _strata(
+    labels: npt.NDArray[np.integer], group_of_row: IntArray, count: int
+) -> list[tuple[IntArray, bool]]:
+    """The groups by their lowest and highest label; whether that is one."""
+    lowest = np.full(count, np.iinfo(np.int64).max)
+    highest = np.full(count, -1)
+    np.minimum.at(lowest, group_of_row, labels)
+    np.maximum.at(highest, group_of_row, labels)
+    code = lowest * (highest.max() + 1) + highest
+    _, first, code_of_group = np.unique(code, return_index=True, return_inverse=True)
+    return [
+        (np.flatnonzero(code_of_group == index), bool(lowest[group] == highest[group]))
+        for index, group in enumerate(first)
+    ]
+
+
+def _check_labels(reviews: Reviews, parts: "list[Reviews] | tuple[Reviews, ...]", key: str) -> None:
+    """Raises ValueError where a label of the reviews is not in each of the parts."""
+    for label in np.unique(reviews.labels):
+        if not all((part.labels == label).any() for part in parts):
+            count = int((reviews.labels == label).sum())
+            raise ValueError(
+                f"{key}: the label {reviews.label_names[label]!r} has {count:,} reviews, too few "
+                "different ones for each part; add some, or leave the label out with data.label_map"
+            )
