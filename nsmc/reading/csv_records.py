@@ -51,9 +51,7 @@ def wrong_width(fields: int, width: int) -> str:
     return f"{fields} fields where the first row has {width}{hint}"
 
 
-def _parsed(
-    first: Line, more: Iterable[Line], delimiter: str
-) -> tuple[list[Line], Fields]:
+def _parsed(first: Line, more: Iterable[Line], delimiter: str) -> tuple[list[Line], Fields]:
     """The record that begins with a line, and the lines that were read for it."""
     if '"' not in first.text and "\r" not in first.text:
         fields = first.text.split(delimiter) if first.text else []

@@ -39,7 +39,10 @@ class LabelRules:
         ranges = []
         for value, label in (self.mapping or {}).items():
             if match := _RANGE.fullmatch(value):
-                ranges.append((float(match[1]), float(match[2]), label))
+                low, high = float(match[1]), float(match[2])
+                if low > high:
+                    raise ValueError(f"data.label_map: {value!r} is no range: it goes down")
+                ranges.append((low, high, label))
         object.__setattr__(self, "_ranges", ranges)
         names = self.names or ()
         if len(set(names)) < len(names) or not all(names):
@@ -58,12 +61,11 @@ class LabelRules:
         """
         label: str | None = value
         if self.mapping is not None:
-            if value in self.mapping:
-                label = self.mapping[value]
-            else:
-                label = self._in_a_range(value)
+            label = self.mapping[value] if value in self.mapping else self._in_a_range(value)
         if label is not None and self.names is not None and label not in self.names:
-            raise ValueError(f"label {value[:40]!r} is not one of data.labels ({listed(self.names)})")
+            raise ValueError(
+                f"label {value[:40]!r} is not one of data.labels ({listed(self.names)})"
+            )
         return label
 
     def _in_a_range(self, value: str) -> str | None:

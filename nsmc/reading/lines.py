@@ -118,17 +118,15 @@ def _refuse_binary(first: bytes, name: str, file_format: FileFormat) -> None:
 def _decoded(content: bytes, file_format: FileFormat) -> tuple[str, str]:
     """The text of a line, and what is wrong with it."""
     encoding = file_format.encoding if file_format.is_ascii_based else "utf-8"
+    is_utf8 = encoding == "utf-8"
+    if not is_utf8 and is_korean_utf8(content):
+        return "", _other_encoding("utf-8", file_format)
     try:
-        text = content.decode(encoding)
+        return content.decode(encoding), ""
     except UnicodeDecodeError:
-        likely = "cp949" if encoding == "utf-8" and is_korean_cp949(content) else ""
-    else:
-        if encoding == "utf-8" or not is_korean_utf8(content):
-            return text, ""
-        likely = "utf-8"
-    if likely:
-        return "", _other_encoding(likely, file_format)
-    return content.decode("utf-8", "replace"), f"not {_called(encoding)}"
+        if is_utf8 and is_korean_cp949(content):
+            return "", _other_encoding("cp949", file_format)
+        return "", f"not {_called(encoding)}"
 
 
 def _other_encoding(likely: str, file_format: FileFormat) -> str:

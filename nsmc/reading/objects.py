@@ -57,7 +57,7 @@ def _record(number: int, value: Any) -> Record:
 def _elements(blocks: Iterator[str], name: str) -> Iterator[Any]:
     """The elements of the array that the blocks of text together are."""
     decoder, count = json.JSONDecoder(), 0
-    text = next(blocks, "").lstrip(_SPACE)
+    text = next((start for block in blocks if (start := block.lstrip(_SPACE))), "")
     if text[:1] != "[":
         raise ValueError(f"{name}: not a JSON array; it begins with {text[:20]!r}")
     text = text[1:].lstrip(_SPACE)
@@ -71,7 +71,7 @@ def _elements(blocks: Iterator[str], name: str) -> Iterator[Any]:
             block = next(blocks, "")
             if not block or len(text) > LONGEST_LINE:
                 raise ValueError(f"{name}, row {count + 1}: not JSON, or the file is cut off")
-            text += block
+            text = (text + block).lstrip(_SPACE)
             continue
         if rest[0] not in ",]":
             raise ValueError(f"{name}, row {count + 1}: no comma after it")

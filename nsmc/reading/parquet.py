@@ -1,7 +1,5 @@
 """Parquet as records, a batch of rows in memory at a time. Needs the extra `parquet`."""
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
@@ -11,7 +9,7 @@ _BATCH = 4096  # rows
 
 
 def read_parquet(stream: BinaryIO, name: str) -> Table:
-    """The rows of a Parquet file, numbered from 1.
+    """The rows of a Parquet file that can be read in any order, numbered from 1.
 
     Raises ValueError for what is no Parquet file, where one is damaged, and without pyarrow.
     """
@@ -22,11 +20,6 @@ def read_parquet(stream: BinaryIO, name: str) -> Table:
         raise ValueError(
             f"{name}: Parquet files need pyarrow: pip install 'nsmc[parquet]'"
         ) from None
-    if not stream.seekable():  # a pipe, or what gzip packed
-        copy = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the rows are read
-        shutil.copyfileobj(stream, copy)
-        copy.seek(0)
-        stream = copy
     try:
         file = ParquetFile(stream)
         columns = list(file.schema_arrow.names)
@@ -41,7 +34,7 @@ def _records(file: Any, name: str) -> Iterator[Record]:
     while True:
         try:
             batch = next(batches, None)
-        except Exception as error:  # noqa: BLE001 - damage comes as any of a dozen exceptions
+        except Exception as error:  # damage comes as any of a dozen exceptions
             raise ValueError(f"{name}, after row {number}: damaged ({_reason(error)})") from None
         if batch is None:
             return

@@ -3,10 +3,12 @@
 A damaged row is no end: it comes with what is wrong with it.
 """
 
+import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, cast
 
 from nsmc.reading.file_format import Column, FileFormat
 from nsmc.reading.labels import label_text
@@ -15,6 +17,8 @@ from nsmc.reading.objects import read_json_array, read_json_lines
 from nsmc.reading.opening import first_bytes, is_pipe, name_of, opened
 from nsmc.reading.parquet import read_parquet
 from nsmc.reading.tables import Record, Table, read_table
+
+_IN_MEMORY = 1 << 20  # bytes of a copy; a larger one is on disk
 
 NO_TEXT = "no text"  # the error of a row that is sound but empty
 
@@ -55,24 +59,29 @@ class Rows:
 def open_rows(path: str, file_format: FileFormat, *, others: bool = False) -> Iterator[Rows]:
     """The rows of a file, or of standard input for `-`; with `others`, of all its columns.
 
-    Raises FileNotFoundError or IsADirectoryError without it, and what `read_rows` raises.
+    Raises FileNotFoundError or IsADirectoryError without it, ValueError for an extension that is
+    not known, and what `read_rows` raises.
     """
-    with opened(path) as stream:
-        yield read_rows(stream, path, file_format, others=others)
+    with opened(path) as stream, tempfile.SpooledTemporaryFile(_IN_MEMORY) as copy:
+        form = file_format.format
+        if form is None:
+            form = "text" if is_pipe(path) else file_format.of(path, first_bytes(stream))
+        if form == "parquet" and not stream.seekable():  # a pipe, or what gzip packed
+            shutil.copyfileobj(stream, copy)
+            copy.seek(0)
+            stream = cast(BinaryIO, copy)
+        yield read_rows(stream, name_of(path), replace(file_format, format=form), others=others)
 
 
 def read_rows(
-    stream: BinaryIO, path: str, file_format: FileFormat, *, others: bool = False
+    stream: BinaryIO, name: str, file_format: FileFormat, *, others: bool = False
 ) -> Rows:
-    """The rows of a stream that was opened at a path.
+    """The rows of a stream whose format is given; `name` is what the user calls it.
 
-    Raises ValueError for a format that is not known, for a column that is not there, and, here or
-    while the rows are read, for what is not of the format.
+    Raises ValueError for a column that is not there, and, here or while the rows are read, for what
+    is not of the format.
     """
-    name = name_of(path)
-    form = file_format.format
-    if form is None:
-        form = "text" if is_pipe(path) else file_format.of(path, first_bytes(stream))
+    form = file_format.format or "text"
     if form == "text":
         lines = read_lines(stream, name, file_format)
         return Rows(form, (_checked(Row(line, text, error=error)) for line, text, error in lines))
@@ -82,7 +91,7 @@ def read_rows(
     elif form == "parquet":
         table = read_parquet(stream, name)
     else:
-        table = read_table(stream, name, replace(file_format, format=form))
+        table = read_table(stream, name, file_format)
     columns = _columns(table, file_format, name)
     rest = [column for column in table.columns if column not in columns.values()] if others else []
     rows = (_row(record, columns, others) for record in table.records)

@@ -1,0 +1,84 @@
+"""Values of a file's label column become labels: mapped, joined, left out, in a stable order."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nsmc.reading.labels import LabelRules, label_text, listed
+
+STARS = LabelRules(
+    mapping={"1-4": "negative", "5": None, "6-10": "positive", "7": "mixed", "none": None}
+)
+
+
+@pytest.mark.parametrize(
+    ("value", "label"),
+    [
+        *(("1", "negative"), ("4", "negative"), ("2.5", "negative"), ("10", "positive")),
+        *(("7", "mixed"), ("5", None), ("none", None)),  # a value of its own before a range
+    ],
+)
+def test_values_and_ranges_join_and_leave_out(value: str, label: str | None) -> None:
+    assert STARS.label_of(value) == label
+
+
+@pytest.mark.parametrize("value", ["0", "4.5", "11", "-1", "one", "1-3", ""])
+def test_a_value_that_is_not_mapped_is_refused_with_those_that_are(value: str) -> None:
+    with pytest.raises(ValueError, match=rf"'{value}' is not in data.label_map \('1-4', '5',"):
+        STARS.label_of(value)
+
+
+def test_negative_numbers_have_ranges_too() -> None:
+    rules = LabelRules(mapping={"-5--1": "bad", "0-5": "good"})
+    assert [rules.label_of(value) for value in ("-5", "-1", "0", "5")] == ["bad"] * 2 + ["good"] * 2
+
+
+def test_labels_that_are_listed_are_the_only_ones() -> None:
+    rules = LabelRules(("negative", "positive"))
+    assert rules.label_of("positive") == "positive"
+    with pytest.raises(ValueError, match=r"'mixed' is not one of data.labels \('negative', 'pos"):
+        rules.label_of("mixed")
+
+
+@pytest.mark.parametrize(
+    ("rules", "found", "ordered"),
+    [
+        (LabelRules(), ["10", "9", "-1", "2.5"], ("-1", "2.5", "9", "10")),
+        (LabelRules(), ["10", "9", "b"], ("10", "9", "b")),
+        (LabelRules(), ["긍정", "부정", "a"], ("a", "긍정", "부정")),
+        (LabelRules(("b", "a")), ["a"], ("b", "a")),
+        (STARS, ["positive", "mixed", "negative"], ("negative", "positive", "mixed")),
+        (STARS, ["positive"], ("positive",)),
+    ],
+)
+def test_labels_have_a_stable_order(
+    rules: LabelRules, found: list[str], ordered: tuple[str, ...]
+) -> None:
+    assert rules.ordered(found) == rules.ordered(reversed(found)) == ordered
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"names": ("a", "a")}, "expected names that differ"),
+        ({"names": ("a", "")}, "expected names that differ"),
+        ({"names": ("a", "b"), "mapping": {"1": "c"}}, "'1' becomes 'c', which is not one of data"),
+        ({"mapping": {"4-1": "a"}}, "'4-1' is no range"),
+    ],
+)
+def test_rules_that_contradict_themselves_are_refused(
+    settings: dict[str, Any], problem: str
+) -> None:
+    with pytest.raises(ValueError, match=problem):
+        LabelRules(**settings)
+
+
+@given(st.one_of(st.integers(), st.text(), st.booleans(), st.floats(allow_nan=False)))
+def test_the_text_of_a_label_is_the_label_s_text(value: object) -> None:
+    assert label_text(label_text(value)) == label_text(value)
+
+
+def test_a_message_names_a_few_labels() -> None:
+    assert listed(map(str, range(12))) == ", ".join(f"'{i}'" for i in range(10)) + " and 2 more"
