@@ -35,11 +35,9 @@ class Encoder(Protocol):
 
     def states(self, packed: Packed) -> Array:
         """The state after each token [N, W]."""
-        ...
 
     def last(self, packed: Packed) -> Array:
         """The state after each review's last token [B, W]; zeros for a review without a token."""
-        ...
 
 
 class OnnxGraph(Protocol):
@@ -51,21 +49,17 @@ class OnnxGraph(Protocol):
 
     def node(self, kind: str, *inputs: str, **attributes: Any) -> str:
         """Adds an operator; returns what it computes."""
-        ...
 
     def constant(self, value: object) -> str: ...
 
     def tensor(self, name: str, value: Array | None = None) -> str:
         """A tensor under its name in the bundle, or another one under a name of its own."""
-        ...
 
     def joined(self, parts: list[str]) -> str:
         """Side by side."""
-        ...
 
     def at_last_token(self, states: str) -> str:
         """Of states [T, B, any] those after each review's last token; zeros without one."""
-        ...
 
 
 class EncoderSettings(Protocol):
@@ -78,46 +72,36 @@ class EncoderSettings(Protocol):
     @property
     def architecture(self) -> str:
         """Its name in the registry."""
-        ...
 
     @property
     def width(self) -> int:
         """W."""
-        ...
 
     @property
     def table_width(self) -> int:
         """How many numbers the runtime keeps for each token of the vocabulary."""
-        ...
 
     @property
     def backend(self) -> str:
         """What computes the states: numpy, or compiled code."""
-        ...
 
     def shapes(self, embedding_dim: int) -> dict[str, tuple[int, ...]]:
         """Name and shape of each of the encoder's tensors in a bundle."""
-        ...
 
     def describe(self) -> str:
         """In words, such as "GRU 128, 1 layer(s), one direction"."""
-        ...
 
     def may_differ(self, source: Any) -> set[str]:
         """Settings in which an encoder may differ from one that it takes its weights from."""
-        ...
 
     def encoder(self, tensors: Mapping[str, Array]) -> Encoder:
         """The encoder of a bundle's tensors."""
-        ...
 
     def onnx_states(self, graph: OnnxGraph, embedded: str) -> str:
         """States [T, B, W] from embeddings [T, B, E]; beyond a review's length any numbers."""
-        ...
 
     def onnx_last(self, graph: OnnxGraph, embedded: str) -> str:
         """As `Encoder.last`."""
-        ...
 
 
 def own_settings(kind: type[EncoderSettings]) -> dict[str, Any]:
