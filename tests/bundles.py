@@ -53,14 +53,26 @@ def random_tensors(config: BundleConfig, scale: float = 0.6, seed: int = 0) -> d
     }
 
 
-def random_bundle(folder: Path, card: str = "", scale: float = 0.6, **changes: Any) -> Path:
-    """A bundle at `folder`; keywords change its configuration. Returns the folder."""
-    config = config_of(**changes)
+def random_bundle(
+    folder: Path,
+    card: str = "",
+    scale: float = 0.6,
+    seed: int = 0,
+    like: BundleConfig | None = None,
+    **changes: Any,
+) -> Path:
+    """A bundle at `folder`, `like` a configuration or with changes to `config_of`'s.
+
+    Returns the folder.
+    """
+    config = like or config_of(**changes)
     folder.parent.mkdir(parents=True, exist_ok=True)
     tokenizer_file = folder.parent / "trained-tokenizer.json"
     save_tokenizer(TOKENIZER, tokenizer_file)
-    write_bundle(folder, config, random_tensors(config, scale), tokenizer_file, card)
-    tokenizer_file.unlink()
+    try:
+        write_bundle(folder, config, random_tensors(config, scale, seed), tokenizer_file, card)
+    finally:
+        tokenizer_file.unlink()
     return folder
 
 

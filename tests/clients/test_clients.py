@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nsmc.conversion.graph import onnx_model
+from nsmc.conversion.onnx import onnx_model
 from nsmc.data.corpus import read_reviews
 from nsmc.data.tokenizer import save_tokenizer, train_tokenizer
 from nsmc.runtime.bundle import POOLINGS, expected_shapes, write_bundle

@@ -47,7 +47,7 @@ class OnnxGraph(Protocol):
     lengths: str  # [B], of int64
     int32_lengths: str
 
-    def node(self, kind: str, *inputs: str, **attributes: Any) -> str:
+    def node(self, operator: str, *inputs: str, **attributes: Any) -> str:
         """Adds an operator; returns what it computes."""
 
     def constant(self, value: object) -> str: ...
