@@ -10,8 +10,7 @@ from typing import NoReturn
 import nsmc
 from nsmc.atomic import refusal
 from nsmc.cli.messages import print_error
-from nsmc.streams import accept_every_text
-from nsmc.terminal import harmless
+from nsmc.terminal import accept_every_text, harmless
 from nsmc.termination import exit_on_signals
 
 # Each is a module of this folder, in the order of `nsmc --help`.

@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
         raise ValueError(f"{name}: a text file has no labels; see --format")
     with opened(options.input) as stream:
         evaluation = evaluate(predictor, read_rows(stream, form, columns, name))
-    for line, error in evaluation.skipped[:10]:
+    for line, error in evaluation.tally.first[:10]:
         print_message(f"nsmc: line {line} left out: {error}")
     if options.json:
         print_json(evaluation.as_json())

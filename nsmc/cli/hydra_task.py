@@ -25,8 +25,8 @@ from nsmc.config.schema import check_config, is_for_many_runs
 from nsmc.runs.record import read_record
 from nsmc.runs.resolvers import register_resolvers
 from nsmc.runs.resume import AUTO, resumed_config
-from nsmc.streams import accept_every_text
 from nsmc.sweeps.stopping import how_to_go_on, is_started_for_jobs, run_until_told
+from nsmc.terminal import accept_every_text
 from nsmc.termination import exit_on_signals
 from nsmc.training.signals import raise_on_signals
 
