@@ -154,13 +154,16 @@ class RecurrentEncoder:
         orders = [packed.forward()]
         if len(self._layers[0]) == 2:
             orders.append(packed.backward())
-        inputs, rows = self.tables(packed), packed.ids
+        inputs = self.tables(packed)
+        sources = [packed.ids, *(packed.ids[order] for order in orders[1:])]
         for cells, above in zip(self._layers, [*self._layers[1:], []], strict=True):
             of_all = wants_states or above
             directions = [
-                cell.run(projected, rows[order], packed, order if of_all else None)
-                for cell, projected, order in zip(cells, inputs, orders, strict=True)
+                cell.run(projected, source, packed, order if of_all else None)
+                for cell, projected, source, order in zip(
+                    cells, inputs, sources, orders, strict=True
+                )
             ]
             states = directions[0] if len(directions) == 1 else np.concatenate(directions, axis=-1)
-            inputs, rows = [cell.project(states) for cell in above], orders[0]
+            inputs, sources = [cell.project(states) for cell in above], orders
         return states
