@@ -1,6 +1,7 @@
 """Classifies files of any size: in bounded memory, in order, on all cores, whole or not at all."""
 
 import contextlib
+import io
 import itertools
 import os
 import sys
@@ -8,7 +9,7 @@ import time
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TextIO, cast
+from typing import TextIO
 
 from nsmc.atomic import whole_file
 from nsmc.runtime.damage import Tally
@@ -139,8 +140,10 @@ def _appearing(output: str, source: str) -> Iterator[TextIO]:
         with _special(path, source) as file:
             yield file
     else:
-        with whole_file(path, "w", newline="", errors="replace", advice=_ADVICE) as whole:
-            yield cast(TextIO, whole)
+        with whole_file(path, advice=_ADVICE) as whole:
+            text = io.TextIOWrapper(whole, encoding="utf-8", errors="replace", newline="")
+            yield text
+            text.detach()  # after writing what it still holds
 
 
 @contextlib.contextmanager
