@@ -8,17 +8,8 @@ them, E embedding, W width of a state.
 """
 
 from collections.abc import Mapping
-from dataclasses import fields
-from typing import (
-    Annotated,
-    Any,
-    ClassVar,
-    NamedTuple,
-    Protocol,
-    get_args,
-    get_origin,
-    get_type_hints,
-)
+from dataclasses import asdict, fields
+from typing import Any, ClassVar, NamedTuple, Protocol, get_args, get_type_hints
 
 from nsmc.runtime.packing import Array, Packed
 
@@ -104,10 +95,10 @@ class EncoderSettings(Protocol):
         """As `Encoder.last`."""
 
 
-def own_settings(kind: type[EncoderSettings]) -> dict[str, Any]:
-    """The annotation of each setting, but for the architecture's name."""
-    hints = get_type_hints(kind, include_extras=True)
-    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+def own_settings(settings: type[EncoderSettings]) -> dict[str, Any]:
+    """The annotation of each setting except the architecture's name."""
+    hints = get_type_hints(settings, include_extras=True)
+    names = [field.name for field in fields(settings)]  # type: ignore[arg-type]
     return {name: hints[name] for name in names if name != "architecture"}
 
 
@@ -115,33 +106,29 @@ def expected(annotation: Any) -> str:
     """What a setting must be, in words."""
     if annotation is bool:
         return "true or false"
-    _, allowed = get_args(annotation)
-    number = "a list of ascending whole numbers" if _is_tuple(annotation) else "a whole number"
-    return f"{number} from {allowed.low} to {allowed.high:,}"
+    single, (low, high) = get_args(annotation)
+    numbers = "a whole number" if single is int else "a list of ascending whole numbers"
+    return f"{numbers} from {low} to {high:,}"
 
 
-def is_allowed(annotation: Any, value: object) -> bool:
+def is_allowed(annotation: Any, value: Any) -> bool:
     """Whether a value, as JSON has it, is one that a setting may have."""
     if annotation is bool:
         return type(value) is bool
-    if _is_tuple(annotation):
-        number = Annotated[int, get_args(annotation)[1]]
-        is_list = isinstance(value, list) and all(is_allowed(number, each) for each in value)
-        return is_list and bool(value) and value == sorted(set(value))  # type: ignore[call-overload]
-    _, allowed = get_args(annotation)
-    return type(value) is int and allowed.low <= value <= allowed.high
-
-
-def _is_tuple(annotation: Any) -> bool:
-    return get_origin(get_args(annotation)[0]) is tuple
+    single, (low, high) = get_args(annotation)
+    numbers = [value] if single is int else value
+    if not isinstance(numbers, list) or any(type(number) is not int for number in numbers):
+        return False
+    is_ascending = numbers == sorted(set(numbers))
+    return bool(numbers) and is_ascending and low <= numbers[0] and numbers[-1] <= high
 
 
 def needed_settings(ours: EncoderSettings, theirs: EncoderSettings) -> dict[str, Any]:
     """Which settings an encoder would need to take its weights from another one: none if it can."""
     free = ours.may_differ(theirs) if type(ours) is type(theirs) else set()
-    names = [field.name for field in fields(theirs)]  # type: ignore[arg-type]
+    needed = asdict(theirs)  # type: ignore[call-overload]
     return {
-        name: getattr(theirs, name)
-        for name in names
-        if name not in free and getattr(ours, name, None) != getattr(theirs, name)
+        name: value
+        for name, value in needed.items()
+        if name not in free and getattr(ours, name, None) != value
     }
