@@ -45,10 +45,6 @@ class HarmlessStream:
         self._stream.write(harmless_lines(text))
         return len(text)
 
-    def flush(self) -> None:
-        """Let the terminal show what was written."""
-        self._stream.flush()
-
 
 def _is_harmful(char: str) -> bool:
     return unicodedata.category(char) in _HARMFUL or unicodedata.bidirectional(char) in _TURNING

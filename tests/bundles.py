@@ -1,5 +1,6 @@
 """Small bundles of random weights, for the tests of what reads bundles."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nsmc.data.tokenizer import save_tokenizer, train_tokenizer
-from nsmc.runtime.bundle import BundleConfig, expected_shapes, flat, write_bundle
+from nsmc.runtime.bundle import BundleConfig, expected_shapes, fill_bundle, flat, whole_bundle
 from nsmc.runtime.encoders import encoder_settings
 from nsmc.runtime.packing import Array
 
@@ -51,6 +52,18 @@ def random_tensors(config: BundleConfig, scale: float = 0.6, seed: int = 0) -> d
         name: generator.normal(0, scale, shape).astype(np.float32)
         for name, shape in expected_shapes(config).items()
     }
+
+
+def write_bundle(
+    folder: Path,
+    config: BundleConfig,
+    tensors: Mapping[str, Array],
+    tokenizer_file: Path,
+    card: str = "",
+) -> None:
+    """A bundle at `folder`, where an older one is replaced."""
+    with whole_bundle(folder) as scratch:
+        fill_bundle(scratch, config, tensors, tokenizer_file, card)
 
 
 def random_bundle(

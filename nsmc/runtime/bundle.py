@@ -83,19 +83,34 @@ def expected_shapes(config: BundleConfig) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def write_bundle(
-    folder: Path,
-    config: BundleConfig,
-    tensors: Mapping[str, Array],
-    tokenizer_file: Path,
-    card: str,
-) -> None:
-    """Write a bundle that appears at `folder` complete or not at all; an older one is replaced.
+@contextlib.contextmanager
+def whole_bundle(folder: Path) -> Iterator[Path]:
+    """An empty folder to fill, that is at `folder` once the body has ended well.
 
-    Raises what `whole_bundle` and `fill_bundle` raise.
+    An older bundle is replaced. Raises ValueError where something else is there, and what
+    `whole_folder` raises.
     """
-    with whole_bundle(folder) as scratch:
-        fill_bundle(scratch, config, tensors, tokenizer_file, card)
+    folder = folder.resolve() if folder.is_symlink() else folder  # a link stays one
+    _check_replaceable(folder)
+    with whole_folder(folder) as scratch:
+        yield scratch
+
+
+def _check_replaceable(folder: Path) -> None:
+    """Raises ValueError where `folder` is there and is not a bundle."""
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise ValueError(f"{folder} is a file; choose another place for the bundle")
+    entries = [entry for entry in folder.iterdir() if not is_unfinished(entry.name)]
+    for entry in sorted(entries):
+        if entry.name not in _NAMES or entry.is_dir():
+            raise ValueError(
+                f"{folder} holds {entry.name}, which is no part of a bundle and would be lost; "
+                "move it away, or choose another place for the bundle"
+            )
+    if entries and not any((folder / name).is_file() for name in (WEIGHTS_FILE, ONNX_FILE)):
+        raise ValueError(f"{folder} is no bundle; choose another place for the bundle")
 
 
 def fill_bundle(
@@ -120,35 +135,6 @@ def fill_bundle(
     complete = replace(config, sha256=digests(folder))
     (folder / CONFIG_FILE).write_text(config_json(complete), encoding="utf-8")
     (folder / CARD_FILE).write_text(card, encoding="utf-8")
-
-
-@contextlib.contextmanager
-def whole_bundle(folder: Path) -> Iterator[Path]:
-    """An empty folder to fill, that is at `folder` once the body has ended well.
-
-    Raises what `check_replaceable` and `whole_folder` raise.
-    """
-    folder = folder.resolve() if folder.is_symlink() else folder  # a link stays one
-    check_replaceable(folder)
-    with whole_folder(folder) as scratch:
-        yield scratch
-
-
-def check_replaceable(folder: Path) -> None:
-    """Raises ValueError where `folder` is there and is not a bundle."""
-    if not folder.exists():
-        return
-    if not folder.is_dir():
-        raise ValueError(f"{folder} is a file; choose another place for the bundle")
-    entries = [entry for entry in folder.iterdir() if not is_unfinished(entry.name)]
-    for entry in sorted(entries):
-        if entry.name not in _NAMES or entry.is_dir():
-            raise ValueError(
-                f"{folder} holds {entry.name}, which is no part of a bundle and would be lost; "
-                "move it away, or choose another place for the bundle"
-            )
-    if entries and not any((folder / name).is_file() for name in (WEIGHTS_FILE, ONNX_FILE)):
-        raise ValueError(f"{folder} is no bundle; choose another place for the bundle")
 
 
 def _ordered(content: bytes) -> bytes:

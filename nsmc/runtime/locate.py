@@ -98,8 +98,11 @@ def _split(words: Sequence[str]) -> tuple[Path | None, Sequence[str]]:
     first, *others = words
     if first == "pretrained":
         return Path(first), others
-    if others and first[:1] == "p" and _is_like_pretrained(first):
-        raise ValueError(f"{first}: no such bundle; did you mean pretrained?")
+    if others and first[0] == "p":
+        from difflib import get_close_matches  # which takes its time, and is seldom needed
+
+        if get_close_matches(first, ["pretrained"], cutoff=0.8):
+            raise ValueError(f"{first}: no such bundle; did you mean pretrained?")
     looks_like_path = "/" in first and not any(char.isspace() for char in first)
     try:
         path = Path(first).expanduser()
@@ -108,12 +111,6 @@ def _split(words: Sequence[str]) -> tuple[Path | None, Sequence[str]]:
     except (OSError, ValueError, RuntimeError):  # too long for a path, a NUL, "~" and no such user
         pass
     return None, words
-
-
-def _is_like_pretrained(word: str) -> bool:
-    from difflib import get_close_matches  # which takes its time, and is seldom needed
-
-    return bool(get_close_matches(word, ["pretrained"], cutoff=0.8))
 
 
 def _classifies(bundle: Path) -> bool:

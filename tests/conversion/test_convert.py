@@ -16,12 +16,11 @@ from nsmc.runtime.bundle import (
     TOKENIZER_FILE,
     VECTORS_FILE,
     WEIGHTS_FILE,
-    write_bundle,
 )
 from nsmc.runtime.golden import PROBES
 from nsmc.runtime.loading import read_bundle
 from nsmc.runtime.predictor import Predictor, softmax
-from tests.bundles import config_of, random_bundle, random_tensors
+from tests.bundles import config_of, random_bundle, random_tensors, write_bundle
 
 every_form = pytest.mark.parametrize("form", ["float16", "float32", "onnx"])
 

@@ -21,12 +21,11 @@ from nsmc.runtime.bundle import (
     fill_bundle,
     rewrite_config,
     whole_bundle,
-    write_bundle,
 )
 from nsmc.runtime.encoders import ENCODERS
 from nsmc.runtime.loading import read_bundle
 from nsmc.runtime.packing import Array
-from tests.bundles import TOKENIZER, config_of, random_bundle, random_tensors
+from tests.bundles import TOKENIZER, config_of, random_bundle, random_tensors, write_bundle
 
 FILES = (WEIGHTS_FILE, TOKENIZER_FILE, CONFIG_FILE, CARD_FILE)
 CONFIG = config_of()

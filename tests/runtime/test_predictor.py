@@ -16,14 +16,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nsmc.data.tokenizer import save_tokenizer
-from nsmc.runtime.bundle import POOLINGS, expected_shapes, write_bundle
+from nsmc.runtime.bundle import POOLINGS, expected_shapes
 from nsmc.runtime.encoders import ENCODERS
 from nsmc.runtime.loading import Bundle
 from nsmc.runtime.packing import Array, Packed
 from nsmc.runtime.predictor import Predictor, softmax
 from nsmc.training.classifier import TextClassifier
 from nsmc.training.padding import pad
-from tests.bundles import TOKENIZER, classifier_like, config_of
+from tests.bundles import TOKENIZER, classifier_like, config_of, write_bundle
 
 pytestmark = pytest.mark.usefixtures("each_kernel")
 
