@@ -11,12 +11,11 @@ from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvir
 from pytorch_lightning.loggers import CSVLogger, Logger
 
 from nsmc.config.schema import LoggerConfig, RunConfig, TrainerConfig
-from nsmc.data.cache import digest_of_file
 from nsmc.data.datamodule import ReviewDataModule
-from nsmc.data.encoding import EncodingSettings
+from nsmc.data.encoding import TokenizerSettings
 from nsmc.data.soft_labels import Distillation
 from nsmc.data.training_set import TrainingSettings
-from nsmc.runs.corpus_files import corpus_source, tokenizer_file
+from nsmc.runs.corpus_files import files_of, tokenizer_file
 from nsmc.runtime.loading import read_bundle
 from nsmc.runtime.locate import bundle_folder
 from nsmc.training.averaging import WeightAverage
@@ -40,21 +39,18 @@ CHECKPOINTS = "checkpoints"  # the folder in a run's folder
 
 def build_datamodule(run: RunConfig) -> ReviewDataModule:
     config, distill = run.data, run.distill
-    tokenizer = tokenizer_file(run)
     distillation = None
     if distill.teachers:
         distillation = Distillation(tuple(distill.teachers), distill.weight, distill.temperature)
     return ReviewDataModule(
-        source=corpus_source(run),
-        cache_dir=config.cache_dir,
-        encoding=EncodingSettings(
-            validation_fraction=config.validation_fraction,
-            split_seed=config.split_seed,
+        files=files_of(run),
+        tokenizer=TokenizerSettings(
             vocab_size=config.vocab_size,
             min_frequency=config.min_frequency,
             normalization=config.normalization,
-            tokenizer=digest_of_file(tokenizer) if tokenizer else None,
+            file=tokenizer_file(run),
         ),
+        cache_dir=config.cache_dir,
         batch_size=config.batch_size,
         eval_batch_size=config.eval_batch_size,
         max_length=config.max_length,
@@ -62,12 +58,7 @@ def build_datamodule(run: RunConfig) -> ReviewDataModule:
         shuffle=config.shuffle,
         bucketing=config.bucketing,
         seed=run.seed,
-        test=run.test,
-        classifies=run.task != "pretrain",
-        tokenizer=str(tokenizer) if tokenizer else None,
-        training=TrainingSettings(
-            bpe_dropout=config.bpe_dropout, cuts=config.bpe_samples, distillation=distillation
-        ),
+        training=TrainingSettings(config.bpe_dropout, config.bpe_samples, distillation),
     )
 
 
@@ -77,7 +68,7 @@ def build_module(config: RunConfig, datamodule: ReviewDataModule) -> Module:
     Raises what `read_bundle` raises, and ValueError where that bundle is of another shape.
     """
     model, vocab_size = config.model, datamodule.corpus.tokenizer().get_vocab_size()
-    if vocab_size < config.data.vocab_size and not datamodule.files.tokenizer:
+    if vocab_size < config.data.vocab_size and not datamodule.tokenizer.file:
         log.info(
             "the corpus gives %d tokens of data.vocab_size=%d", vocab_size, config.data.vocab_size
         )

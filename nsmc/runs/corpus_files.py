@@ -9,15 +9,14 @@ from pathlib import Path
 from nsmc.config.schema import DataConfig, RunConfig
 from nsmc.data.cache import digest_of_file
 from nsmc.data.download import RemoteFile, are_published, check_root
-from nsmc.data.encoding import fingerprint_of
-from nsmc.data.source import CorpusSource
+from nsmc.data.files import CorpusFiles, fingerprint_of
 from nsmc.runtime.bundle import TOKENIZER_FILE
 from nsmc.runtime.locate import bundle_folder
 
 Fingerprint = Callable[[DataConfig, bool], str]
 
 
-def corpus_source(run: RunConfig) -> CorpusSource:
+def files_of(run: RunConfig) -> CorpusFiles:
     """Where the files are, with those that are published.
 
     A linear classifier learns from the labelled reviews alone: where there are no others, there are
@@ -29,13 +28,17 @@ def corpus_source(run: RunConfig) -> CorpusSource:
     has_unlabelled = data.unlabelled
     if run.task == "linear" and archive is None:
         has_unlabelled = has_unlabelled and _path(data, data.unlabelled_file).is_file()
-    return CorpusSource(
+    return CorpusFiles(
         root=_root(data),
         train_file=data.train_file,
         test_file=data.test_file,
         remote_files=_remote_files(data),
+        validation_fraction=data.validation_fraction,
+        split_seed=data.split_seed,
         unlabelled_file=data.unlabelled_file if has_unlabelled else None,
         unlabelled_archive=archive,
+        needs_test=run.test,
+        classifier=run.task != "pretrain",
     )
 
 

@@ -182,7 +182,7 @@ def train(config: RunConfig, training: Training, resumed_from: str | None) -> Re
         "reviews_per_second": round(progress.reviews / max(progress.seconds, 1e-9), 1),
         "epochs": trainer.current_epoch,
         "steps": trainer.global_step,
-        "parameters": module.parameter_count(),
+        "parameters": sum(parameter.numel() for parameter in module.parameters()),
         "corpus_fingerprint": datamodule.corpus.corpus_fingerprint,
         "tokenizer_fingerprint": datamodule.corpus.tokenizer_fingerprint,
         "history": progress.history,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nsmc.config.schema import RunConfig
-from nsmc.runs.corpus_files import Fingerprint, corpus_fingerprint, corpus_source
+from nsmc.runs.corpus_files import Fingerprint, corpus_fingerprint, files_of
 from nsmc.runs.leakage import check_held_out
 from nsmc.runs.signature import signature
 from nsmc.runs.sources import check_sources
@@ -44,7 +44,7 @@ def prepare(
     """
     check_sources(config)
     if download and config.data.unlabelled:
-        corpus_source(config).fetch(config.test)
+        files_of(config).fetch()
     corpus = fingerprint(config.data, config.test)
     check_held_out(config, corpus)
     key = signature(config, corpus, starting_checkpoint, overrides)

@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 from nsmc.config.schema import Range, RunConfig, SearchConfig
 from nsmc.runs.record import held, is_locked, is_occupied
 from nsmc.runtime.extras import needs_extra
-from nsmc.training.pruning import Pruning
+from nsmc.training.early_stopping import Pruning
 from nsmc.training.randomness import step_seed
 
 try:

@@ -11,7 +11,7 @@ from nsmc.config.schema import check_config
 from nsmc.runs import corpus_files
 from nsmc.runs.corpus_files import (
     corpus_fingerprint,
-    corpus_source,
+    files_of,
     is_tested_on_itself,
     remembered_fingerprint,
     training_fingerprint,
@@ -59,7 +59,7 @@ def test_a_home_folder_may_be_written_as_a_tilde(
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     config = check_config(composed("data=folder", "data.root='~/corpus'"))
-    assert corpus_source(config).root == tmp_path / "corpus"
+    assert files_of(config).root == tmp_path / "corpus"
 
 
 def test_a_corpus_that_many_runs_have_is_read_once(
