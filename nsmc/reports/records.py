@@ -5,12 +5,10 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from nsmc.config.commands import train_command
-from nsmc.reports.curves import Curve, learning_curve
 from nsmc.reports.values import Value, as_mapping, clean, finite_numbers, flatten
 from nsmc.small_files import read_bytes
 
@@ -20,7 +18,7 @@ RECORD_FILE = "run.json"
 _SKIPPED_FOLDERS = {"bundle", "checkpoints", "csv"}
 
 _MEASURES = ("seconds", "train_seconds", "reviews_per_second", "parameters", "bundle_bytes")
-# What a recipe's record says of the step that made its result.
+# Of a recipe, these are what its last step had.
 _STEP_SECTIONS = (
     *("task", "init_from", "data", "model", "trainer", "callbacks", "distill", "linear"),
 )
@@ -39,8 +37,8 @@ class Run:
     fingerprint: str  # of the corpus
     metrics: dict[str, float]
     measures: dict[str, float]  # seconds, train_seconds, reviews_per_second, parameters, …
-    curve: Curve
-    ended: float  # POSIX seconds
+    curve: list[dict[str, float]]  # {"epoch": 1, "val/accuracy": 0.8, "train/loss": 0.4, …}
+    ended: str  # such as 2026-01-01T12:01:10+00:00, always UTC
     folder: Path = Path()
 
 
@@ -86,7 +84,7 @@ def read_run(path: Path) -> Run:
     record = json.loads(read_bytes(path))
     if not isinstance(record, dict):
         raise ValueError("it is not a mapping")
-    status = record.get("status", "finished")  # old records were written only at a run's end
+    status = record.get("status")
     if status not in _STATUSES:
         raise ValueError(f"unknown status {json.dumps(status)}")
     config = flatten(_config_of(record))
@@ -100,9 +98,9 @@ def read_run(path: Path) -> Run:
         config=config,
         fingerprint=clean(record.get("corpus_fingerprint") or ""),
         metrics=finite_numbers(record.get("metrics")),
-        measures=_measures(record, path.parent),
-        curve=learning_curve(record.get("history"), path.parent),
-        ended=_ended(record.get("finished"), path),
+        measures=_measures(record),
+        curve=_learning_curve(record.get("history")),
+        ended=clean(record.get("finished")),
         folder=path.parent,
     )
 
@@ -167,18 +165,14 @@ def _recipe_name(recipe: object) -> str:
     return f"{count} steps {digest[:6]}"
 
 
-def _measures(record: dict[str, Any], folder: Path) -> dict[str, float]:
+def _measures(record: Mapping[str, Any]) -> dict[str, float]:
     measures = finite_numbers({name: record.get(name) for name in _MEASURES})
     if measures.get("bundle_bytes") == 0:  # a linear classifier makes no bundle
         del measures["bundle_bytes"]
-    if "bundle_bytes" not in measures and (folder / "bundle").is_dir():
-        files = [path for path in (folder / "bundle").iterdir() if path.is_file()]
-        measures["bundle_bytes"] = float(sum(path.stat().st_size for path in files))
     return measures
 
 
-def _ended(text: object, path: Path) -> float:
-    try:
-        return datetime.fromisoformat(str(text)).timestamp()
-    except (ValueError, OverflowError, OSError):  # an old record: it was written at the end
-        return path.stat().st_mtime
+def _learning_curve(history: object) -> list[dict[str, float]]:
+    points = map(finite_numbers, history if isinstance(history, list) else [])
+    curve = [{"epoch": float(epoch), **point} for epoch, point in enumerate(points, 1) if point]
+    return sorted(curve, key=lambda point: point["epoch"])

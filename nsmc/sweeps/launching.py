@@ -1,7 +1,6 @@
 """Has Hydra's launchers run the jobs of a sweep; their records say how it went."""
 
 import logging
-import os
 from collections.abc import Sequence
 from contextlib import nullcontext
 
@@ -13,6 +12,7 @@ from omegaconf import DictConfig, open_dict, read_write
 from nsmc.config.errors import describe
 from nsmc.config.overrides import quoted
 from nsmc.runs.record import read_record, state_of, write_record
+from nsmc.runtime.parallel import available_cores
 from nsmc.sweeps.plan import Job
 from nsmc.sweeps.stopping import stopping_together
 
@@ -82,13 +82,13 @@ def _launch_once(
 def _launched(job: Job, at_once: int) -> list[str]:
     """A job's overrides, with its folder and, where others run beside it, its share of threads."""
     # Both: a launcher's process composes anew, and would name an unnamed sweep by its own clock.
-    place = [
+    overrides = [
+        *job.overrides,
         f"hydra.sweep.dir={quoted(str(job.folder.parent))}",
         f"hydra.sweep.subdir={quoted(job.folder.name)}",
     ]
-    overrides = [*job.overrides, *place]
     if at_once > 1 and job.config is not None and job.config.trainer.threads is None:
-        overrides.append(f"trainer.threads={max(1, _cores() // at_once)}")
+        overrides.append(f"trainer.threads={max(1, available_cores() // at_once)}")
     return overrides
 
 
@@ -104,9 +104,3 @@ def _jobs_at_once(launcher: DictConfig) -> int:
 
 def _name(launcher: DictConfig) -> str:
     return str(launcher.get("_target_", "")).rpartition(".")[2]
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):  # those that this process may use
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

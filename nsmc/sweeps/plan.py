@@ -4,7 +4,7 @@ import logging
 import re
 from collections.abc import Callable, Container, Mapping, Sequence, Set
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -137,11 +137,10 @@ def job_name(overrides: Sequence[str], shared: Container[str], signature: str) -
     Of the overrides that are `shared` by all jobs only the choices of groups are named.
     """
     pairs = [override.split("=", 1) for override in overrides if "=" in override]
-    told = [(k, v) for k, v in pairs if f"{k}={v}" not in shared or _is_group(k)]
-    parts = [_part(key.lstrip("+~"), value) for key, value in told]
+    own = [(k, v) for k, v in pairs if f"{k}={v}" not in shared or _is_group(k)]
+    parts = [_part(key.lstrip("+~"), value) for key, value in own]
     chosen = "_".join(filter(None, parts)) or "default"
-    shortened = chosen.encode()[:_LONGEST].decode(errors="ignore")
-    return f"{shortened}_{signature[:6]}"
+    return f"{chosen.encode()[:_LONGEST].decode(errors='ignore')}_{signature[:6]}"
 
 
 def _part(key: str, value: str) -> str:
@@ -157,7 +156,7 @@ def _is_group(key: str) -> bool:
 
 
 def _with_state(job: Job, folder: Path) -> Job:
-    return Job(job.overrides, folder, job.signature, state_of(folder), job.config, job.corpus)
+    return replace(job, folder=folder, state=state_of(folder))
 
 
 def _in_new_folder(job: Job) -> Job:
@@ -165,4 +164,4 @@ def _in_new_folder(job: Job) -> Job:
     number = 2
     while (fresh := job.folder.with_name(f"{job.folder.name}-{number}")).exists():
         number += 1
-    return Job(job.overrides, fresh, job.signature, "new", job.config, job.corpus)
+    return replace(job, folder=fresh)

@@ -111,7 +111,7 @@ def compose_job(
 
 
 def finish(jobs: Sequence[Job], folder: Path) -> None:
-    """Report. Raises ValueError where jobs are not finished, but for those that run elsewhere."""
+    """Report. Raises ValueError where a job neither finished nor runs elsewhere."""
     print(write_report([folder], ansi=sys.stdout.isatty(), is_sweep=True), flush=True)
     states = {job.folder: state_of(job.folder) for job in jobs}
     if elsewhere := sum(state == "running" for state in states.values()):
