@@ -125,19 +125,19 @@ def _metric_by_setting(name: str, board: Leaderboard, legend: Legend) -> Chart |
 
 
 def _accuracy_by(
-    name: str, board: Leaderboard, legend: Legend, measure: str, what: str, unit: str, scale: float
+    name: str, board: Leaderboard, legend: Legend, cost: str, what: str, unit: str, scale: float
 ) -> Chart | None:
-    """A setting's mean accuracy against one of its measures, in units of `scale`."""
+    """A setting's mean accuracy against one of its costs, in units of `scale`."""
     has_accuracy = any(ACCURACY in row.metrics for row in board.rows)
     metric = ACCURACY if has_accuracy else board.metric
-    rows = [entry for entry in _scored(board, legend, metric) if measure in entry.row.measures]
-    if len({row.measures[measure] for _, row, _ in rows}) < 2:  # nothing to compare
+    rows = [entry for entry in _scored(board, legend, metric) if cost in entry.row.metrics]
+    if len({row.metrics[cost].mean for _, row, _ in rows}) < 2:  # nothing to compare
         return None
     series = []
     for group, colour in legend.colours.items():
         means = []
         for row, score in [(row, score) for of, row, score in rows if of == group]:
-            x = row.measures[measure] / scale
+            x = row.metrics[cost].mean / scale
             means.append(_mean(x, score.mean, row, metric, score, f"{what} {x:,.2f} {unit}"))
         series.append(Series("mean", colour, means, group, 0.9 if len(rows) <= 60 else 0.5))
     return Chart(

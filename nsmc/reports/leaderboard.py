@@ -51,8 +51,7 @@ class Row:
     label: str
     runs: list[Run]
     best: Run  # by the leaderboard's metric; without it, the first by name
-    metrics: dict[str, Statistic]
-    measures: dict[str, float]  # means
+    metrics: dict[str, Statistic]  # as in `Run.metrics`
     rank: int = 0  # from 1, in its corpus
     is_best: bool = False  # of its corpus
 
@@ -151,14 +150,12 @@ def _usual_values(settings: Sequence[dict[str, Value]], columns: Sequence[str]) 
 
 
 def _row(values: dict[str, Value], label: str, runs: list[Run], metric: str) -> Row:
-    measures = _statistics([run.measures for run in runs])
     return Row(
         values=values,
         label=label or (runs[0].name if len(runs) == 1 else "all runs"),
         runs=runs,
         best=min(runs, key=lambda run: (_order(metric, run.metrics.get(metric)), run.name)),
         metrics=_statistics([run.metrics for run in runs]),
-        measures={name: measure.mean for name, measure in measures.items()},
     )
 
 

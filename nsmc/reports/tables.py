@@ -12,6 +12,7 @@ from nsmc.reports.leaderboard import (
     FEW,
     TEST_ACCURACY,
     Leaderboard,
+    Row,
     Statistic,
     describe,
 )
@@ -102,10 +103,8 @@ def markdown_table(board: Leaderboard) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def format_metric(metric: Statistic | None) -> str:
+def format_metric(metric: Statistic) -> str:
     """A metric as `0.8614 ± 0.0010`, without a deviation if there was one run."""
-    if metric is None:
-        return ""
     deviation = "" if metric.deviation is None else f" ± {metric.deviation:.4f}"
     return f"{metric.mean:.4f}{deviation}"
 
@@ -121,21 +120,21 @@ def _columns_of(
     is_tested = any(TEST_ACCURACY in row.metrics for row in rows)
     for title in (board.metric, TEST_ACCURACY) if is_tested else (board.metric,):
         scores = [row.metrics.get(title) for row in rows]
-        means = [None if score is None else score.mean for score in scores]
-        columns.append(Column(title, [format_metric(score) for score in scores], means, "metric"))
+        texts = [format_metric(score) if score else "" for score in scores]
+        columns.append(Column(title, texts, _means(rows, title), "metric"))
         if with_deviations:
-            deviations = [None if score is None else score.deviation for score in scores]
+            deviations = [score.deviation if score else None for score in scores]
             columns.append(Column(f"{title} std", [], deviations, "metric"))
-    for title, name in (
-        ("parameters", "parameters"),
-        ("seconds", "seconds"),
-        ("reviews/s", "reviews_per_second"),
-    ):
-        columns.append(_numbers(title, [row.measures.get(name) for row in rows]))
-    sizes = [row.measures.get("bundle_bytes") for row in rows]
-    megabytes = [None if size is None else size / 1e6 for size in sizes]
-    columns.append(_formatted("MB", megabytes, "{:,.2f}"))
+    columns.append(_numbers("parameters", _means(rows, "parameters")))
+    columns.append(_numbers("seconds", _means(rows, "seconds")))
+    columns.append(_numbers("reviews/s", _means(rows, "reviews_per_second")))
+    columns.append(_formatted("MB", _means(rows, "bundle_bytes", 1e6), "{:,.2f}"))
     return [*columns, _texts(BEST_RUN, [row.best.name for row in rows], "folder")]
+
+
+def _means(rows: Sequence[Row], metric: str, unit: float = 1) -> list[float | None]:
+    found = [row.metrics.get(metric) for row in rows]
+    return [statistic.mean / unit if statistic else None for statistic in found]
 
 
 def _texts(title: str, values: Sequence[Value], role: str) -> Column:

@@ -190,7 +190,6 @@ def test_the_order_of_the_runs_does_not_matter(scores: list[int], order: random.
             config={"model.lr": index % 4, "seed": index},
             fingerprint=FINGERPRINT,
             metrics={"val/accuracy": score / 1000},
-            measures={},
             curve=[],
             ended="",
         )

@@ -28,18 +28,15 @@ def test_a_run_in_two_overlapping_folders_is_read_once(tmp_path: Path) -> None:
     assert len(runs) == 1 and not problems
 
 
-def test_the_learning_curve_is_in_the_order_of_epochs(tmp_path: Path) -> None:
-    history = [{"epoch": 2, "val/loss": 0.5}, {"epoch": 1, "val/loss": float("nan")}, "odd", {}]
-    for content, curve in (
-        (history, [{"epoch": 1}, {"epoch": 2, "val/loss": 0.5}]),
-        (
-            [{"val/loss": 0.5}, {"val/loss": 0.4}],
-            [{"epoch": 1, "val/loss": 0.5}, {"epoch": 2, "val/loss": 0.4}],
-        ),
-        ("odd", []),
-    ):
-        folder = write(tmp_path, {**record(), "history": content})
-        assert read_run(folder / "run.json").curve == curve
+def test_a_record_s_numbers_are_finite_and_its_curve_has_epochs(tmp_path: Path) -> None:
+    content = record(0.8, 0.7) | {"bundle_bytes": 0, "seconds": "7", "parameters": 1e300}
+    content["metrics"] |= {"val/loss": float("nan"), "odd": True}
+    content["history"] = [{"epoch": 1, "val/loss": float("inf")}, "odd", {}, {"val/loss": 0.5}]
+    run = read_run(write(tmp_path, content) / "run.json")
+    costs = {"train_seconds": 60, "reviews_per_second": 8000}
+    assert run.metrics == {"val/accuracy": 0.8, "test/accuracy": 0.7, **costs}
+    assert run.curve == [{"epoch": 1}]
+    assert read_run(write(tmp_path, {**content, "history": 7}) / "run.json").curve == []
 
 
 def test_a_recipe_is_described_by_the_step_that_made_its_result(tmp_path: Path) -> None:

@@ -70,8 +70,8 @@ def test_names_of_columns_are_short_where_that_is_clear() -> None:
 
 def test_a_recipe_is_one_setting_with_a_short_name(tmp_path: Path) -> None:
     steps = {name: {"model": {"hidden_size": 64}} for name in ("encoder", "student")}
-    recipes: list[Any] = [{"shared": {}, "steps": steps}, [{"name": "encoder"}], None]
+    recipes: list[Any] = [{"shared": {}, "steps": steps}, {"steps": {}}, None]
     records = [record(0.9 - 0.1 * i, recipe=recipe) for i, recipe in enumerate(recipes)]
     board = board_of(tmp_path, *records)
     assert board.columns == ["recipe"]
-    assert [str(row.values["recipe"])[:8] for row in board.rows] == ["2 steps ", "1 steps ", "null"]
+    assert [str(row.values["recipe"])[:8] for row in board.rows] == ["2 steps ", "0 steps ", "null"]
