@@ -6,9 +6,9 @@ with matplotlib, `render_plotly` figures for the page.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
 
-from nsmc.reports.leaderboard import ACCURACY, Leaderboard, Row, Statistic
+from nsmc.reports.leaderboard import ACCURACY, Leaderboard, Row
 from nsmc.reports.legend import NO_LEGEND, PALETTE, Legend, legend_of
 from nsmc.reports.records import Run
 from nsmc.reports.tables import MAX_ROWS, format_metric
@@ -37,13 +37,14 @@ class Point:
 
 
 GAP = Point(None, None)
+Mark = Literal["mean", "run", "line", "bar"]
 
 
 @dataclass(frozen=True)
 class Series:
     """Points of one colour: means with error bars, single runs, lines with gaps, or bars."""
 
-    mark: Literal["mean", "run", "line", "bar"]
+    mark: Mark
     colour: str
     points: list[Point]
     group: str = ""  # the entry of the legend that it belongs to
@@ -93,32 +94,30 @@ def charts_of(board: Leaderboard, importances: Mapping[str, float]) -> list[Char
 def _metric_by_setting(name: str, board: Leaderboard, legend: Legend) -> Chart | None:
     """Mean and deviation of the best settings, from top to bottom, and a faint dot for each run."""
     metric = board.metric
-    scored = _scored(board, legend, metric)
+    scored = _rows_with(board, legend, metric)
     shown = scored[:MAX_ROWS]
-    if sum(len(_runs_with(metric, row)) for _, row, _ in shown) < 2:
+    if sum(metric in run.metrics for _, row in shown for run in row.runs) < 2:
         return None
-    series = []
-    for group, colour in legend.colours.items():
-        entries = enumerate(shown)
-        own = [(height, row, score) for height, (of, row, score) in entries if of == group]
-        runs = [
-            Point(run.metrics[metric], height, _about_run(row, run, metric, run.metrics[metric]))
-            for height, row, score in own
-            if score.deviation is not None
-            for run in _runs_with(metric, row)
-        ]
-        means = [_mean(score.mean, height, row, metric, score) for height, row, score in own]
-        series.append(Series("run", colour, runs, group, opacity=0.35))
-        series.append(Series("mean", colour, means, group))
+    runs = [
+        (group, Point(run.metrics[metric], y, _about_run(row, run, metric, run.metrics[metric])))
+        for y, (group, row) in enumerate(shown)
+        if row.metrics[metric].deviation is not None
+        for run in row.runs
+        if metric in run.metrics
+    ]
+    means = [
+        (group, _mean(row.metrics[metric].mean, y, row, metric))
+        for y, (group, row) in enumerate(shown)
+    ]
     note = f", the best {len(shown)} of {len(scored):,}" if len(scored) > len(shown) else ""
-    names = tuple(ellipsize_middle(row.label, _MAX_LABEL) for _, row, _ in shown)
+    names = tuple(ellipsize_middle(row.label, _MAX_LABEL) for _, row in shown)
     return Chart(
         name=name,
         title=f"{metric} by setting{note}",
         caption="mean, standard deviation and single runs",
         x=Axis(metric),
-        y=Axis("", names, short_names=tuple(f"{row.rank}" for _, row, _ in shown)),
-        series=series,
+        y=Axis("", names, short_names=tuple(f"{row.rank}" for _, row in shown)),
+        series=[*_by_colour(legend, "run", runs, 0.35), *_by_colour(legend, "mean", means)],
         metric_axis="x",
         legend=legend,
     )
@@ -130,23 +129,21 @@ def _accuracy_by(
     """A setting's mean accuracy against one of its costs, in units of `scale`."""
     has_accuracy = any(ACCURACY in row.metrics for row in board.rows)
     metric = ACCURACY if has_accuracy else board.metric
-    rows = [entry for entry in _scored(board, legend, metric) if cost in entry.row.metrics]
-    if len({row.metrics[cost].mean for _, row, _ in rows}) < 2:  # nothing to compare
+    rows = [pair for pair in _rows_with(board, legend, metric) if cost in pair[1].metrics]
+    if len({row.metrics[cost].mean for _, row in rows}) < 2:  # nothing to compare
         return None
-    series = []
-    for group, colour in legend.colours.items():
-        means = []
-        for row, score in [(row, score) for of, row, score in rows if of == group]:
-            x = row.metrics[cost].mean / scale
-            means.append(_mean(x, score.mean, row, metric, score, f"{what} {x:,.2f} {unit}"))
-        series.append(Series("mean", colour, means, group, 0.9 if len(rows) <= 60 else 0.5))
+    means = []
+    for group, row in rows:
+        x = row.metrics[cost].mean / scale
+        y = row.metrics[metric].mean
+        means.append((group, _mean(x, y, row, metric, f"{what} {x:,.2f} {unit}")))
     return Chart(
         name=name,
         title=f"{metric} against {what}",
         caption="a point for each setting",
         x=Axis(f"{what} / {unit}"),
         y=Axis(metric),
-        series=series,
+        series=_by_colour(legend, "mean", means, 0.9 if len(rows) <= 60 else 0.5),
         legend=legend,
     )
 
@@ -158,13 +155,11 @@ def _metric_by_epoch(name: str, board: Leaderboard, legend: Legend, metric: str)
     curves = [(group, curve) for group, curve in curves if curve]
     if not curves:
         return None
+    points = [(group, point) for group, curve in curves for point in (*curve, GAP)]
     opacity = 0.8 if len(curves) <= _FEW else max(0.3, 8 / len(curves))
-    series = []
-    for group, colour in legend.colours.items():
-        points = [point for of, curve in curves if of == group for point in (*curve, GAP)]
-        series.append(Series("line", colour, points, group, opacity))
+    series = _by_colour(legend, "line", points, opacity)
     caption = "a line for each run"
-    best = [pair for pair in rows if pair[1].is_best and _curve(pair[1], pair[1].best, metric)]
+    best = [(group, row) for group, row in rows if row.is_best and _curve(row, row.best, metric)]
     for group, row in best:
         curve = _curve(row, row.best, metric)
         series.append(Series("line", legend.colours[group], curve, width=3))
@@ -200,23 +195,24 @@ def _importance_of(name: str, importances: Mapping[str, float]) -> Chart | None:
     )
 
 
-class _Scored(NamedTuple):
-    group: str
-    row: Row
-    score: Statistic
-
-
-def _scored(board: Leaderboard, legend: Legend, metric: str) -> list[_Scored]:
-    """The rows that have a metric, the best first."""
+def _rows_with(board: Leaderboard, legend: Legend, metric: str) -> list[tuple[str, Row]]:
+    """The rows that have a metric, the best first, each with its entry of the legend."""
     rows = zip(legend.of_row, board.rows, strict=True)
-    return [_Scored(of, row, row.metrics[metric]) for of, row in rows if metric in row.metrics]
+    return [(group, row) for group, row in rows if metric in row.metrics]
 
 
-def _runs_with(metric: str, row: Row) -> list[Run]:
-    return [run for run in row.runs if metric in run.metrics]
+def _by_colour(
+    legend: Legend, mark: Mark, points: Sequence[tuple[str, Point]], opacity: float = 1.0
+) -> list[Series]:
+    """A series for each entry of the legend, of the points that belong to it."""
+    return [
+        Series(mark, colour, [point for of, point in points if of == group], group, opacity)
+        for group, colour in legend.colours.items()
+    ]
 
 
-def _mean(x: float, y: float, row: Row, metric: str, score: Statistic, *more: str) -> Point:
+def _mean(x: float, y: float, row: Row, metric: str, *more: str) -> Point:
+    score = row.metrics[metric]
     runs = f"{len(row.runs)} runs" if len(row.runs) > 1 else row.runs[0].name
     about = (row.label, f"{metric} {format_metric(score)}", runs, *more)
     return Point(x, y, about, score.deviation, row.is_best)

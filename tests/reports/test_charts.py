@@ -39,7 +39,7 @@ def two_architectures(folder: Path) -> dict[str, Chart]:
 def test_settings_are_points_with_their_runs_behind_them(tmp_path: Path) -> None:
     chart = two_architectures(tmp_path)["metric_by_setting"]
     assert chart.y.names == ("lstm", "gru") and chart.y.short_names == ("1", "2")
-    gru_runs, gru, lstm_runs, lstm = chart.series
+    gru_runs, lstm_runs, gru, lstm = chart.series
     assert [(point.x, point.y) for point in gru_runs.points] == [(0.7, 1), (0.8, 1)]
     assert not lstm_runs.points  # one run is its own mean
     (mean,) = gru.points
