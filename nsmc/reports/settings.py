@@ -57,7 +57,7 @@ def settings_of(runs: Sequence[Run]) -> list[dict[str, Value]]:
             if sources := _sources(run, key):
                 values[key] = " + ".join(names[source] for source in sources)
         settings.append(values)
-    _drop_shared_distillation(settings)
+    _drop_shared(settings)
     return settings
 
 
@@ -115,12 +115,15 @@ def _follows(run: Run, key: str) -> bool:
     return run.config[key] == run.config.get(_DEFAULTS_TO[key])
 
 
-def _drop_shared_distillation(settings: Sequence[dict[str, Value]]) -> None:
-    """Leave out how students learn if all students do it alike: naming the teachers is enough."""
-    for key in {key for values in settings for key in values if key.startswith("distill.")}:
-        shared = {values[key] for values in settings if key in values}
-        if key != TEACHERS and len(shared) == 1:
-            for values in settings:
+def _drop_shared(settings: Sequence[dict[str, Value]]) -> None:
+    """Leave out what an architecture or students alone have, if all of these have it alike.
+
+    Naming the architecture or the teachers is enough.
+    """
+    for key in {key for values in settings for key in values} - {TEACHERS, *_DEFAULTS_TO}:
+        if key.startswith(("model.", "distill.")):
+            shared = {values[key] for values in settings if key in values}
+            for values in settings if len(shared) == 1 else ():
                 values.pop(key, None)
 
 

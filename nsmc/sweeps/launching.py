@@ -33,17 +33,24 @@ def launch(
     A process that dies, as for want of memory, may take others with it, and the launcher gives up:
     what is then left is launched once more, and what dies again has failed.
     """
-    for attempt in range(_ATTEMPTS):
+    at_once = _jobs_at_once(master.hydra.launcher)
+    for _ in range(_ATTEMPTS):
         if not jobs:
             return
+        with read_write(master.hydra), open_dict(master.hydra):  # which Hydra 1.4 makes read-only
+            # Resolved here: where a launcher's processes are, the resolvers are not known.
+            master.hydra.sweep.dir = str(jobs[0].folder.parent)
+        launcher = Plugins.instance().instantiate_launcher(
+            config=master, hydra_context=context, task_function=task
+        )
         try:
-            _launch_once(jobs, master, context, task, lock)
+            with nullcontext() if lock is None else stopping_together(lock):
+                launcher.launch([_launched(job, at_once) for job in jobs], initial_job_idx=0)
             return
         except Exception as error:
             log.error("error: a job's process died: %s", describe(error)[:200])
-            if attempt + 1 < _ATTEMPTS:
-                jobs = [job for job in jobs if _is_left(job)]
-    for job in filter(_is_left, jobs):
+            jobs = [job for job in jobs if _is_left(job)]
+    for job in jobs:
         job.folder.mkdir(parents=True, exist_ok=True)
         record = {"overrides": list(job.overrides), **(read_record(job.folder) or {})}
         write_record(job.folder, {**record, "status": "failed", "error": "its process died"})
@@ -59,24 +66,6 @@ def starts_processes(launcher: DictConfig) -> bool:
     Those of a cluster go on without it.
     """
     return _jobs_at_once(launcher) > 1 or _name(launcher) == "LocalLauncher"  # submitit's
-
-
-def _launch_once(
-    jobs: Sequence[Job],
-    master: DictConfig,
-    context: HydraContext,
-    task: TaskFunction,
-    lock: FileLock | None,
-) -> None:
-    with read_write(master.hydra), open_dict(master.hydra):  # which Hydra 1.4 makes read-only
-        # Resolved here: where a launcher's processes are, the resolvers are not known.
-        master.hydra.sweep.dir = str(jobs[0].folder.parent)
-    launcher = Plugins.instance().instantiate_launcher(
-        config=master, hydra_context=context, task_function=task
-    )
-    at_once = _jobs_at_once(master.hydra.launcher)
-    with nullcontext() if lock is None else stopping_together(lock):
-        launcher.launch([_launched(job, at_once) for job in jobs], initial_job_idx=0)
 
 
 def _launched(job: Job, at_once: int) -> list[str]:

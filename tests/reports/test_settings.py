@@ -48,6 +48,19 @@ def test_a_dropout_that_follows_the_others_is_no_column(tmp_path: Path) -> None:
     ]
 
 
+def test_an_architecture_s_own_settings_are_columns_where_they_vary(tmp_path: Path) -> None:
+    records = [record(0.8), record(0.7), record(0.6)]
+    for content, widths in zip(records[1:], ([2, 3], [2, 3]), strict=True):
+        model = content["config"]["model"]
+        del model["hidden_size"]
+        model |= {"architecture": "cnn", "filter_widths": widths}
+    records[2]["config"]["model"]["lr"] = 0.1
+    assert board_of(tmp_path / "same", *records).columns == ["architecture", "lr"]
+    records[2]["config"]["model"]["filter_widths"] = [4]
+    columns = board_of(tmp_path / "varied", *records).columns
+    assert columns == ["architecture", "lr", "filter_widths"]
+
+
 def test_what_a_run_starts_and_learns_from_is_a_setting(tmp_path: Path) -> None:
     student = record(0.85, init_from="outputs/a/encoder/bundle")
     distill = {"weight": 0.9, "temperature": 1.0}
