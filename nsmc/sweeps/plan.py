@@ -20,7 +20,6 @@ log = logging.getLogger(__name__)
 # Among several folders of one job the most useful one counts.
 _USEFUL = ("refused", "new", "failed", "pruned", "interrupted", "running", "finished")
 
-
 # Of the folders, which are named by what was chosen.
 _IN_NO_SECTION = ("seed", "test")  # keys without a dot that are no groups
 _LONGEST = 150  # bytes; file systems allow 255
@@ -71,7 +70,8 @@ def plan_jobs(
             continue
         folder = folders.get(job.signature)
         if folder is not None and job.state != "refused":
-            job = _in_new_folder(job) if force else _with_state(job, folder)
+            earlier = replace(job, folder=folder, state=state_of(folder))
+            job = _in_new_folder(job) if force else earlier
         elif job.state == "new" and (job.folder / RECORD_FILE).exists():
             job = _in_new_folder(job)  # its name is taken by a run whose record is damaged
         jobs[job.signature] = job
@@ -153,10 +153,6 @@ def _part(key: str, value: str) -> str:
 
 def _is_group(key: str) -> bool:
     return "." not in key and key not in _IN_NO_SECTION
-
-
-def _with_state(job: Job, folder: Path) -> Job:
-    return replace(job, folder=folder, state=state_of(folder))
 
 
 def _in_new_folder(job: Job) -> Job:
