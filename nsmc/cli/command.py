@@ -40,10 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
-    if words[:1] == ["train"]:
-        from nsmc.cli.train import run
+    if words[:1] in (["train"], ["-sc"]):
+        from nsmc.cli.train import complete, run
 
-        return run(words[1:])
+        return run(words[1:]) if words[0] == "train" else complete(words)
     # Reviews are classified in threads of our own: those of a matrix library would be too many.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if words[:1] == ["predict"]:

@@ -3,13 +3,7 @@
 import argparse
 from typing import Any
 
-from nsmc.cli.arguments import (
-    add_bundle,
-    add_file_options,
-    add_json,
-    chosen_bundle,
-    return_memory_early,
-)
+from nsmc.cli.arguments import add_bundle, add_file_options, chosen_bundle, return_memory_early
 from nsmc.cli.messages import print_answer, print_json, print_message
 
 
@@ -31,7 +25,7 @@ def add_parser(commands: Any) -> None:
         metavar="NAME",
         help="column of 0 and 1 or of the bundle's label names (default: label)",
     )
-    add_json(parser)
+    parser.add_argument("--json", action="store_true", help="for programs")
     parser.set_defaults(run=run)
 
 

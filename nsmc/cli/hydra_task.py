@@ -17,7 +17,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from nsmc.config.commands import is_script, train_command
+from nsmc.config.commands import train_command
 from nsmc.config.composition import CONFIG_NAME, CONFIGS, flags, search_path
 from nsmc.config.errors import one_line_errors
 from nsmc.config.overrides import command_line, readable_arguments
@@ -48,8 +48,6 @@ def train(words: Sequence[str]) -> int:
         options = parser.parse_args(readable_arguments(words))
         if options.experimental_rerun is not None:  # it would load a pickle
             raise ValueError("--experimental-rerun: use nsmc rerun RUN_FOLDER")
-        if options.shell_completion and not is_script():  # it would run `nsmc -sc`
-            raise ValueError("-sc: a shell can complete python train.py, in a clone, alone")
         if options.config_path is not None and "://" not in options.config_path:
             options.config_path = str(Path(options.config_path).absolute())
         _run_hydra(options, parser, run_task, str(CONFIGS), CONFIG_NAME)
@@ -96,10 +94,14 @@ def _run(cfg: DictConfig, hydra_config: HydraConf, last_words: str | None) -> fl
         exit_on_signals(last_words)
     # Only now: importing torch and Lightning takes seconds, a mistyped key should not.
     from nsmc.runs.run import run_and_report
-    from nsmc.sweeps.trial import trial_callbacks
 
     raise_on_signals()
     command = command_line(overrides, flags())
-    callbacks = trial_callbacks(config, folder)
+    monitor = config.callbacks.checkpoint.monitor
+    callbacks = []
+    if config.search and config.search.trial is not None and config.search.pruner != "none":
+        from nsmc.sweeps.study import pruning  # only those who search pay for its import
+
+        callbacks = [pruning(config.search, monitor, folder)]
     metrics = run_and_report(config, folder, command, overrides, is_sweep, callbacks)
-    return metrics.get(config.callbacks.checkpoint.monitor, math.nan)
+    return metrics.get(monitor, math.nan)
