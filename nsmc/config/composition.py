@@ -42,12 +42,9 @@ def search_path() -> list[str]:
         return []
     # With those that the main configuration adds: the override replaces them.
     added = [s for s in sources if s.provider == _TYPED or s.provider.startswith(SEARCH_PATH)]
-    return [f"{SEARCH_PATH}=[{','.join(quoted(_address(source)) for source in added)}]"]
-
-
-def _address(source: Any) -> str:
-    path = Path(source.path).absolute() if source.schema == "file" else source.path
-    return f"{source.schema}://{path}"
+    paths = [Path(s.path).absolute() if s.schema == "file" else s.path for s in added]
+    addresses = [f"{s.schema}://{path}" for s, path in zip(added, paths, strict=True)]
+    return [f"{SEARCH_PATH}=[{','.join(map(quoted, addresses))}]"]
 
 
 def flags() -> list[str]:
@@ -65,11 +62,11 @@ def flags() -> list[str]:
 
 
 def check_composed_alike(resume: str, record: Mapping[str, Any]) -> None:
-    """Raises ValueError where a recipe that goes on would be composed otherwise than before.
+    """Raises ValueError where a resumed recipe would be composed from other folders than before.
 
-    Folders that a record names are not looked into: they could hold anything.
+    Folders that only a record names are not read: they could hold anything.
     """
-    recorded = list(filter(_is_search_path, record.get("overrides", [])))[:1]
+    recorded = [o for o in record.get("overrides", []) if o.startswith(f"{SEARCH_PATH}=")][:1]
     before = record.get("flags", [])
     if before != flags() or recorded != search_path():
         command = shlex.join([*train_command().split(), *before, *recorded])
@@ -77,7 +74,3 @@ def check_composed_alike(resume: str, record: Mapping[str, Any]) -> None:
             f"resume={resume}: its steps were composed by {command}; type that again, if you trust "
             "what it names"
         )
-
-
-def _is_search_path(override: str) -> bool:
-    return override.startswith(f"{SEARCH_PATH}=")

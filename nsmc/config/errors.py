@@ -41,8 +41,8 @@ def one_line_errors(in_sweep: bool = False) -> Iterator[None]:
 
     After Ctrl-C and SIGTERM the codes are 130 and 143.
 
-    In a sweep, where `in_sweep`, the line is said and the exception passed on: Hydra then goes
-    on with the next job, and raises it again at the end.
+    `in_sweep`, the line is printed and the exception passed on: Hydra then continues with the next
+    job, and raises it again at the end.
     """
     if os.environ.get(_TRACEBACKS) == "1" and _SET_HERE not in os.environ:
         yield
@@ -56,11 +56,11 @@ def one_line_errors(in_sweep: bool = False) -> Iterator[None]:
         exception_arrived()
         if in_sweep:
             raise
-        told = error if isinstance(error, Interrupted) else Interrupted(signal.SIGINT)
-        _print_error(f"interrupted{told.advice and ': '}{told.advice}")
-        if told.signum == REQUEUE_SIGNAL:
+        interruption = error if isinstance(error, Interrupted) else Interrupted(signal.SIGINT)
+        _print_error(": ".join(filter(None, ["interrupted", interruption.advice])))
+        if interruption.signum == REQUEUE_SIGNAL:
             requeue()
-        leave(told.exit_code)
+        leave(interruption.exit_code)
     except Exception as error:
         _print_error(f"error: {describe(error)}")
         if not _users_mistake(error):
@@ -76,24 +76,23 @@ def describe(error: BaseException) -> str:
     text = " ".join(str(error).split())
     if isinstance(error, HydraException):
         return _describe_composition(error, text)
+    text = re.sub(r"^\w+ raised while resolving interpolation: ", "", text)
     if isinstance(error, OmegaConfBaseException):
-        text = re.sub(r"^\w+ raised while resolving interpolation: ", "", text)
         return text.partition(" full_key:")[0]
     if isinstance(error, OSError) and (line := refusal(error, error.filename or _run_folder())):
         return line
     if isinstance(error, FileExistsError | NotADirectoryError) and error.filename:
         return f"{error.filename}: there is a file where a folder is needed; choose another folder"
     if _users_mistake(error):
-        return re.sub(r"^\w+ raised while resolving interpolation: ", "", text)
+        return text
     if isinstance(error, MemoryError) or _NO_MEMORY.search(text):
         return f"not enough memory: lower data.batch_size or the model's sizes ({text[:120]})"
     return f"{type(error).__name__}: {text} ({_TRACEBACKS}=1 shows where)"
 
 
 def _run_folder() -> str:
-    """The folder that is being written where an error names none: the log's."""
-    files = [handler.baseFilename for handler in _log_files()]
-    return str(Path(files[0]).parent) if files else "the run's folder"
+    """The log's folder, for errors that name no file."""
+    return next((str(Path(log.baseFilename).parent) for log in _log_files()), "the run's folder")
 
 
 def _describe_composition(error: HydraException, text: str) -> str:
@@ -140,10 +139,7 @@ def _describe_override(override: str, text: str) -> str:
 
 def _describe_choice(wrong: str, options: Sequence[str]) -> str:
     """Says that a group, such as data in data/mine, has no such choice."""
-    group, _, choice = wrong.partition("/")
-    if group == "hydra":
-        group, _, choice = wrong.removeprefix("hydra/").partition("/")
-        group = f"hydra/{group}"
+    group, choice = re.findall(r"((?:hydra/)?[^/]*)/?(.*)", wrong)[0]
     line = f"{group}={choice}: no such choice; there are {', '.join(options)}"
     if group == "data" and re.search(r"[/\\.~]", choice):
         return (
@@ -154,12 +150,12 @@ def _describe_choice(wrong: str, options: Sequence[str]) -> str:
 
 
 def _users_mistake(error: BaseException) -> bool:
-    """Whether it is of the kind that says all in its message; others may be bugs."""
+    """Whether the message says all that a user needs; other exceptions may be bugs."""
     return isinstance(error, ValueError | OSError | HydraException | OmegaConfBaseException)
 
 
 def _traceback_to_log_file() -> None:
-    """Keep the traceback of the exception being handled, but out of the user's sight."""
+    """Keep the traceback of the exception being handled, without printing it."""
     record = log.makeRecord(log.name, logging.ERROR, __file__, 0, "", (), sys.exc_info())
     for handler in _log_files():
         handler.emit(record)

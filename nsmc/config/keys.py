@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import re
 import types
 from collections import defaultdict
 from collections.abc import Iterator
@@ -29,6 +30,7 @@ _IN_WORDS = {
     "dict_type": "a section with keys of its own",
     "too_short": "one or more",
 }
+_MEMBER = re.compile(r"\.(int|float|str|constrained-int|function-after)[^.]*$")
 _NUMBERS = ("int_type", "int_from_float", "float_type")
 
 _LONGEST_SHOWN = 200  # characters of a value in a message
@@ -59,6 +61,9 @@ class Keys:
 
     def __contains__(self, key: object) -> bool:
         return key in self._fields
+
+    def __getitem__(self, key: str) -> FieldInfo:
+        return self._fields[key]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._fields)
@@ -119,21 +124,20 @@ class Keys:
         close = difflib.get_close_matches(key, list(self._fields), n=1, cutoff=_SIMILAR_KEYS)
         return close[0] if close else None
 
-    def describe(self, problem: Any) -> str:
+    def describe(self, problem: Any, key: str) -> str:
         """One of pydantic's errors in a line: the key, its value, and what is allowed."""
-        path = [str(part) for part in problem["loc"]]
+        value, kind = problem["input"], problem["type"]
+        message = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+        if not key:  # of the whole, which the message names itself
+            return str(message)
         # A union such as "int or null" adds the member's name to the path; it is no key.
-        is_member = ("int", "float", "str", "constrained-int", "function-after")
-        while len(path) > 1 and path[-1].startswith(is_member) and ".".join(path) not in self:
-            path.pop()
-        key, value, kind = ".".join(path), problem["input"], problem["type"]
-        if not path:  # of the whole, which the message names itself
-            return str(problem["msg"])
+        while key not in self and _MEMBER.search(key):
+            key = key.rpartition(".")[0]
         if kind == "extra_forbidden":
             return self.unknown(key)
         if kind == "missing":
             return f"{key}: missing; set it"
-        allowed = _IN_WORDS.get(kind, problem["msg"].removeprefix("Input should be "))
+        allowed = _IN_WORDS.get(kind, message)
         if type(None) in self._types(key) and "null" not in allowed:
             allowed += ", or null" + " (which None is written as)" * (value in ("None", "none"))
         return f"{key}={_shown(value)}: must be {allowed}{_hint(kind, value)}"

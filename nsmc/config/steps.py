@@ -22,7 +22,6 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, TypeGuard
 
 from pydantic import AfterValidator, BeforeValidator, Field
-from pydantic_core import PydanticCustomError
 
 from nsmc.config.keys import Keys, Section
 
@@ -48,7 +47,7 @@ Values = dict[str, Any]
 
 def as_folder_name(name: str) -> str:
     if not re.fullmatch(r"\w[\w.+-]{0,99}", name):
-        raise PydanticCustomError("name", "letters, digits and . + - _, 100 of them at most")
+        raise ValueError("letters, digits and . + - _, 100 of them at most")
     return name
 
 

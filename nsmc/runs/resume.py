@@ -13,7 +13,7 @@ from typing import Any
 from nsmc.config.commands import shortened
 from nsmc.config.composition import check_composed_alike
 from nsmc.config.overrides import command_line, overridden_keys, readable
-from nsmc.config.schema import KEYS, DataConfig, RunConfig, check_config, check_data
+from nsmc.config.schema import KEYS, DataConfig, RunConfig, check_config, check_section
 from nsmc.data.cache import digest_of_file
 from nsmc.runs.foreign import (
     check_own_files,
@@ -120,7 +120,7 @@ def resumed_config(
 def _data(typed: Mapping[str, Any]) -> DataConfig | None:
     """Where the user's own files are; None where the command line does not say it."""
     try:
-        return check_data(typed["data"])
+        return check_section(DataConfig, typed["data"], "data")
     except ValueError:
         return None
 
