@@ -78,13 +78,14 @@ class RecipeConfig(Section):
 def _settings(step: Mapping[str, Any]) -> Values:
     """A step's mapping as dotted keys, and the groups that it chooses from."""
     keys = {name: value for name, value in step.items() if name != "defaults"}
-    return {**step.get("defaults", {}), **dict(_flat(keys))}
+    return {**step.get("defaults", {}), **dict(flat(keys))}
 
 
-def _flat(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def flat(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted keys with their values."""
     for name, value in section.items():
         if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{name}.")
+            yield from flat(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value
 

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytorch_lightning as L
@@ -37,6 +38,10 @@ Module = SentimentModule | LanguageModule
 
 CHECKPOINTS = "checkpoints"  # the folder in a run's folder
 
+_OF_THE_DATAMODULE = {
+    *("cache_dir", "batch_size", "eval_batch_size", "max_length", "shuffle", "bucketing"),
+}
+
 
 def build_datamodule(run: RunConfig) -> ReviewDataModule:
     config, distill = run.data, run.distill
@@ -44,30 +49,18 @@ def build_datamodule(run: RunConfig) -> ReviewDataModule:
     distillation = None
     if distill.teachers:
         distillation = Distillation(tuple(distill.teachers), distill.weight, distill.temperature)
+    encoding = config.model_dump(include={field.name for field in fields(EncodingSettings)})
+    encoding["tokenizer"] = digest_of_file(tokenizer) if tokenizer else None
     return ReviewDataModule(
         source=corpus_source(run),
-        cache_dir=config.cache_dir,
-        encoding=EncodingSettings(
-            validation_fraction=config.validation_fraction,
-            split_seed=config.split_seed,
-            vocab_size=config.vocab_size,
-            min_frequency=config.min_frequency,
-            normalization=config.normalization,
-            tokenizer=digest_of_file(tokenizer) if tokenizer else None,
-        ),
-        batch_size=config.batch_size,
-        eval_batch_size=config.eval_batch_size,
-        max_length=config.max_length,
+        encoding=EncodingSettings(**encoding),
+        **config.model_dump(include=_OF_THE_DATAMODULE),
         pad_to=config.max_length if config.padding == "fixed" else None,
-        shuffle=config.shuffle,
-        bucketing=config.bucketing,
         seed=run.seed,
         test=run.test,
         classifies=run.task != "pretrain",
         tokenizer=str(tokenizer) if tokenizer else None,
-        training=TrainingSettings(
-            bpe_dropout=config.bpe_dropout, cuts=config.bpe_samples, distillation=distillation
-        ),
+        training=TrainingSettings(config.bpe_dropout, config.bpe_samples, distillation),
     )
 
 
@@ -124,15 +117,8 @@ def build_callbacks(config: RunConfig, folder: Path) -> list[L.Callback]:
         callbacks.insert(0, WeightAverage(chosen.averaging.decay, chosen.averaging.every_n_steps))
     stopping = chosen.early_stopping
     if stopping.patience is not None:
-        callbacks.append(
-            EarlyStopping(
-                monitor,
-                own_checkpoint=last,
-                patience=stopping.patience,
-                min_delta=stopping.min_delta,
-                mode=mode,
-            )
-        )
+        how = stopping.model_dump()
+        callbacks.append(EarlyStopping(monitor, own_checkpoint=last, mode=mode, **how))
     if sys.stdout.isatty() and sys.stderr.isatty():
         callbacks += [TrainingProgress(log_interval_seconds=None), ProgressBar(monitor)]
     else:
@@ -193,16 +179,8 @@ def build_trainer(
     """`step` is as in `build_loggers`."""
     trainer = config.trainer
     return L.Trainer(
-        accelerator=trainer.accelerator,
-        devices=trainer.devices,
-        num_nodes=trainer.num_nodes,
-        strategy=trainer.strategy,
-        precision=trainer.precision,
-        max_epochs=trainer.max_epochs,
+        **trainer.model_dump(exclude={"limit_train_batches", "threads"}),
         limit_train_batches=trainer.limit_train_batches or 1.0,
-        gradient_clip_val=trainer.gradient_clip_val,
-        log_every_n_steps=trainer.log_every_n_steps,
-        deterministic=trainer.deterministic,
         callbacks=callbacks,
         logger=build_loggers(config.logger, folder, step),
         plugins=[AtomicCheckpointIO(), *cluster_environment()],

@@ -3,6 +3,7 @@
 Their content says which corpus it is, wherever it is and whatever it is called.
 """
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from nsmc.data.encoding import fingerprint_of
 from nsmc.data.source import CorpusSource
 from nsmc.runtime.bundle import TOKENIZER_FILE
 from nsmc.runtime.locate import bundle_folder
+
+log = logging.getLogger(__name__)
 
 Fingerprint = Callable[[DataConfig, bool], str]
 
@@ -63,23 +66,31 @@ def tokenizer_file(config: RunConfig) -> Path | None:
     return path if path.is_file() else bundle_folder(path) / TOKENIZER_FILE
 
 
+def check_files(config: DataConfig, test: bool) -> None:
+    """Check that the files are there or published.
+
+    Without a `test` the test file may be missing. Raises FileNotFoundError for a file that is
+    needed, and NotADirectoryError where data.root is a file.
+    """
+    check_root(_root(config))
+    ways_out = {config.train_file: "set data.root"}
+    if test:
+        ways_out[config.test_file] = "set data.root, or test=false to do without a test"
+    for name, way_out in ways_out.items():
+        path = _path(config, name)
+        if not path.exists() and name not in (config.remote_files or {}):
+            raise FileNotFoundError(f"{path} is not there; {way_out}")
+
+
 def corpus_fingerprint(config: DataConfig, test: bool) -> str:
     """The digest of the corpus's files, of those to be downloaded as they are published.
 
-    Without a `test` the test file may be missing; where it is there, it counts all the same. Raises
-    FileNotFoundError for a file that is needed and neither there nor published, and
-    NotADirectoryError where data.root is a file.
+    A test file that is there counts also without a `test`. Raises what `check_files` raises.
     """
-    check_root(_root(config))
-    train, test_digest = _digest(config, config.train_file), _digest(config, config.test_file)
-    if train is None:
-        raise FileNotFoundError(f"{_path(config, config.train_file)} is not there; set data.root")
-    if test_digest is None and test:
-        path = _path(config, config.test_file)
-        raise FileNotFoundError(
-            f"{path} is not there; set data.root, or test=false to do without a test"
-        )
-    return fingerprint_of(train, test_digest)
+    check_files(config, test)
+    train = _digest(config, config.train_file)
+    assert train is not None
+    return fingerprint_of(train, _digest(config, config.test_file))
 
 
 def remembered_fingerprint() -> Fingerprint:
@@ -102,10 +113,14 @@ def training_fingerprint(config: DataConfig) -> str | None:
     return None if train is None else fingerprint_of(train, None)
 
 
-def is_tested_on_itself(config: DataConfig) -> bool:
-    """Whether the training file and the test file have the same content."""
-    train = _digest(config, config.train_file)
-    return train is not None and train == _digest(config, config.test_file)
+def warn_of_own_test(config: DataConfig) -> None:
+    """Warn where the test file has the content of the training file."""
+    if _digest(config, config.train_file) == _digest(config, config.test_file):
+        log.warning(
+            "data.test_file=%s has the same content as data.train_file=%s: what is measured on it "
+            "says nothing about other reviews",
+            *(config.test_file, config.train_file),
+        )
 
 
 def _digest(config: DataConfig, name: str) -> str | None:

@@ -1,4 +1,4 @@
-"""The first step of a run: what it needs is checked, and what it is, is said by its content.
+"""The first step of a run: checks what it needs, and identifies it by its content.
 
 Nothing is trained yet, and nothing heavy imported: a sweep's plan prepares every job.
 """
@@ -8,17 +8,16 @@ from dataclasses import dataclass
 
 from nsmc.config.schema import RunConfig
 from nsmc.runs.corpus_files import Fingerprint, corpus_fingerprint, corpus_source
-from nsmc.runs.leakage import check_held_out
 from nsmc.runs.signature import signature
-from nsmc.runs.sources import check_sources
+from nsmc.runs.sources import check_held_out, check_sources
 
 
 @dataclass(frozen=True)
 class PreparedRun:
     """A run that can begin.
 
-    `corpus_fingerprint` and `starting_checkpoint` are digests of files; the `signature` is one of
-    all that can change the result.
+    `corpus_fingerprint` and `starting_checkpoint` are digests of files, the `signature` one of all
+    that can change the result.
     """
 
     config: RunConfig

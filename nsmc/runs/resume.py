@@ -6,6 +6,7 @@ earlier part of itself left in its folder.
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ AUTO = "auto"
 
 LAST_CHECKPOINT = Path("checkpoints", "last.ckpt")  # in a run's folder
 
-# What weights are made for: where one of these changes, they are of no use.
+# Weights made with another value of one of these are of no use.
 _MADE_FOR = (
     *("task", "recipe", "seed", "init_from", "ckpt_path", "data.split_seed"),
     *("data.validation_fraction", "data.vocab_size", "data.min_frequency", "data.normalization"),
@@ -46,10 +47,10 @@ _UNFINISHED = ("interrupted", "failed")
 def folder_to_resume(
     resume: str, config: RunConfig | None, overrides: Sequence[str], runs: Path
 ) -> Path | None:
-    """The folder that `resume` names or, for "auto", the newest unfinished run like `config`.
+    """The folder that `resume` names or, for "auto", of the newest unfinished run like `config`.
 
-    `overrides` are what was typed. It is looked for among the folders in `runs`; None where there
-    is none. Raises ValueError for a folder that holds no run, or more than a run's own files.
+    `overrides` are what was typed, `runs` the folder to search; None where it has no such run.
+    Raises ValueError for a folder that holds no run, or more than a run's own files.
     """
     if resume != AUTO:
         return _named_folder(resume)
@@ -79,12 +80,8 @@ def _named_folder(resume: str) -> Path:
     return folder.absolute()
 
 
-def resumed_config(
-    folder: Path,
-    typed: Mapping[str, Any],
-    overrides: Sequence[str],
-) -> RunConfig:
-    """The configuration of the run in `folder`, but for the keys that the command line changes.
+def resumed_config(folder: Path, typed: Mapping[str, Any], overrides: Sequence[str]) -> RunConfig:
+    """The configuration of the run in `folder`, with the keys that the command line changes.
 
     `typed` is the command line's configuration and `overrides` what was typed for it. Raises
     ValueError for a key that would make it another run.
@@ -95,9 +92,7 @@ def resumed_config(
     ours = {key: typed[key] for key in ("resume", "sweep")}  # of the command, not of the run
     begun: dict[str, Any] = {**record.get("config", {}), **ours}
     config, changed = begun, []
-    for key in overridden_keys(overrides):
-        if key in ours:
-            continue
+    for key in [key for key in overridden_keys(overrides) if key not in ours]:
         if "." not in key and KEYS.affects_result(key) and isinstance(typed.get(key, {}), Mapping):
             raise ValueError(f"{key}: a run goes on with its own; leave {key}= out")
         value = _value_of(typed, key)
@@ -114,15 +109,10 @@ def resumed_config(
     if checked.recipe:
         check_composed_alike(str(folder), record)
         check_recorded_steps(checked.recipe)
-    return checked.model_copy(update={"data": with_own_files(checked.data, _data(typed))})
-
-
-def _data(typed: Mapping[str, Any]) -> DataConfig | None:
-    """Where the user's own files are; None where the command line does not say it."""
-    try:
-        return check_section(DataConfig, typed["data"], "data")
-    except ValueError:
-        return None
+    own = None
+    with suppress(ValueError):  # the command line need not say where the corpus is
+        own = check_section(DataConfig, typed["data"], "data")
+    return checked.model_copy(update={"data": with_own_files(checked.data, own)})
 
 
 def _command_of_another_run(
@@ -136,14 +126,9 @@ def _command_of_another_run(
         and _value_of(config, "model.embedding_rank") is None
         and not any(key.startswith(_MADE_FOR) for key in changed)
     )
-    left_out = {"resume", *overridden_keys(overrides)}
+    left_out = set(overridden_keys(overrides))
     left_out |= {"init_from", "ckpt_path"} if from_weights else set()
-    begun = harmless_overrides(record)
-    kept = [
-        override
-        for override, key in zip(begun, overridden_keys(begun), strict=True)
-        if key not in left_out and not key.startswith(("sweep", "search"))
-    ]
+    kept = [o for o in harmless_overrides(record) if not left_out & {*overridden_keys([o])}]
     typed = [o for o in overrides if overridden_keys([o]) != ["resume"]]
     start = [readable(f"init_from={shortened(folder)}")] if from_weights else []
     return command_line([*kept, *typed, *start])
@@ -157,14 +142,14 @@ def _value_of(config: Mapping[str, Any], key: str) -> Any:
 
 
 def _with(config: Mapping[str, Any], path: Sequence[str], value: Any) -> dict[str, Any]:
-    """A copy in which the place at `path` has the value."""
+    """A copy in which the key at `path` has the value."""
     first, *rest = path
     below = _with(config.get(first, {}), rest, value) if rest else value
     return {**config, first: below}
 
 
 def starting_checkpoint(ckpt_path: str | None, folder: Path, earlier: Record) -> str | None:
-    """The digest of `ckpt_path`; of a run that goes on by itself it may be gone, or changed since.
+    """The digest of `ckpt_path`, which a run that has a checkpoint of its own no longer needs.
 
     Raises what `load_checkpoint` raises.
     """
@@ -172,8 +157,7 @@ def starting_checkpoint(ckpt_path: str | None, folder: Path, earlier: Record) ->
         return None
     is_same_path = earlier.get("config", {}).get("ckpt_path") == ckpt_path
     if is_same_path and (folder / LAST_CHECKPOINT).is_file():
-        digest: str | None = earlier.get("starting_checkpoint")
-        return digest
+        return earlier.get("starting_checkpoint")
     from nsmc.training.checkpoints import load_checkpoint  # not before a run begins: torch is slow
 
     load_checkpoint(ckpt_path)
@@ -196,20 +180,19 @@ def continuation(folder: Path, earlier: Record, run: PreparedRun) -> Record:
     Raises ValueError where the folder holds another run, whose files would be mixed with these.
     """
     checkpoint = folder / LAST_CHECKPOINT
-    begun = {"started": now(), "resumed_from": None, "resumed": 0, **environment()}
+    record = {"started": now(), "resumed_from": None, "resumed": 0, **environment()}
     has_checkpoint = checkpoint.is_file() and _is_intact(checkpoint)
     is_finished = earlier.get("status") == "finished"  # perhaps without one: a recipe, a linear one
     if (has_checkpoint or is_finished) and earlier.get("signature") != run.signature:
         raise ValueError(other_run(folder, run.config.resume))
-    if not has_checkpoint:
-        return begun
-    return {
-        **begun,
-        "started": earlier.get("started", begun["started"]),
-        "resumed_from": str(checkpoint),
-        "resumed": earlier.get("resumed", 0) + 1,
-        "threads": earlier.get("threads"),
-    }
+    if has_checkpoint:
+        record |= {
+            "started": earlier.get("started", record["started"]),
+            "resumed_from": str(checkpoint),
+            "resumed": earlier.get("resumed", 0) + 1,
+            "threads": earlier.get("threads"),
+        }
+    return record
 
 
 def _is_intact(checkpoint: Path) -> bool:

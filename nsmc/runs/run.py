@@ -1,4 +1,4 @@
-"""Runs a job and tells the user about it: the table at its end, or how to go on with it."""
+"""Runs a job, then prints its results, or how to continue it."""
 
 import contextlib
 import gc
@@ -37,7 +37,7 @@ def run_and_report(
     is_sweep: bool,
     callbacks: Sequence[L.Callback] = (),
 ) -> dict[str, float]:
-    """Run a job; returns its final metrics, none of one that was pruned or is run elsewhere.
+    """Run a job; returns its final metrics: none where it was pruned or another process runs it.
 
     Raises what `run_job` raises.
     """
@@ -61,9 +61,7 @@ def run_and_report(
         log.info("%s: left to it", busy)
         return {}
     except (KeyboardInterrupt, Interrupted) as error:
-        if not is_first(
-            config.trainer
-        ):  # the first process says it; who leaves with a code is missed
+        if not is_first(config.trainer):  # the first process says it and has the exit code
             sys.exit(0)
         signum = error.signum if isinstance(error, Interrupted) else signal.SIGINT
         advice = f"go on with {train_command()} {pasteable('resume', str(shortened(folder)))}"
@@ -78,11 +76,11 @@ def run_and_report(
 
 
 def run_in_subprocess(folder: Path, overrides: Sequence[str]) -> Record:
-    """Run a sweep's job as a command of its own.
+    """Run a sweep's job, or a recipe's step, as a command of its own.
 
-    Several processes that train together are started with the command line of the first one, which
-    must be that of the job and not of the sweep. Raises ValueError where the job failed, and
-    BusyError where another process is at work on it.
+    Lightning starts several processes with the command line of the first one, which must be that of
+    the job and not of the sweep. Raises ValueError where the job failed, and BusyError where
+    another process is at work on it.
     """
     own = [override for override in overrides if not override.startswith("sweep.")]
     own_folder = f"hydra.run.dir={quoted(str(folder))}"

@@ -1,4 +1,4 @@
-"""What a run says at its end: a short table, and the commands to try next."""
+"""What a run prints at its end: a short table, and the commands to try next."""
 
 import shlex
 from pathlib import Path
@@ -9,38 +9,30 @@ from nsmc.config.schema import RunConfig
 from nsmc.runs.record import Record, final_step_config
 from nsmc.runtime.bundle import WEIGHTS_FILE
 
-_ROWS = (("accuracy", "accuracy", "{:.4f}"), ("F1", "f1", "{:.4f}"), ("loss", "loss", "{:.4f}"))
+_ROWS = {"accuracy": "accuracy", "F1": "f1", "loss": "loss"}
 
 
 def summary(record: Record, bundle: Path) -> str:
     """The table: metrics by split, then size and speed."""
     metrics = record["metrics"]
-    splits = [(s, title) for s, title in (("val", "validation"), ("test", "test"))]
-    splits = [(s, title) for s, title in splits if f"{s}/loss" in metrics]
-    lines = ["", " " * 10 + "".join(f"{title:>12}" for _, title in splits)]
-    for title, name, form in _ROWS:
-        if not any(f"{split}/{name}" in metrics for split, _ in splits):
-            continue  # a language model has a loss alone
-        cells = [form.format(metrics[f"{split}/{name}"]) for split, _ in splits]
-        lines.append(f"{title:<10}" + "".join(f"{cell:>12}" for cell in cells))
+    splits = {"val": "validation", "test": "test"}
+    splits = {split: title for split, title in splits.items() if f"{split}/loss" in metrics}
+    lines = ["", " " * 10 + "".join(f"{title:>12}" for title in splits.values())]
+    for title, name in _ROWS.items():
+        if any(f"{split}/{name}" in metrics for split in splits):  # a language model: a loss alone
+            cells = "".join(f"{metrics[f'{split}/{name}']:>12.4f}" for split in splits)
+            lines.append(f"{title:<10}{cells}")
     lines += [
         "",
         f"{'seconds':<12}{record['seconds']:,.1f} in all, {record['train_seconds']:,.1f} training "
         f"({record['reviews_per_second']:,.0f} reviews/s)",
         f"{'parameters':<12}{record['parameters']:,}",
-        *_size(bundle),
-        f"{'folder':<12}{shortened(bundle.parent)}",
     ]
-    return "\n".join(lines)
-
-
-def _size(bundle: Path) -> list[str]:
-    """The line about the bundle; none for a run that makes none."""
-    if not bundle.is_dir():
-        return []
-    size = sum(path.stat().st_size for path in bundle.iterdir())
-    weights = (bundle / WEIGHTS_FILE).stat().st_size
-    return [f"{'bundle':<12}{size / 1e6:.2f} MB (weights {weights / 1e6:.2f} MB)"]
+    if bundle.is_dir():  # a linear classifier makes none
+        size = sum(path.stat().st_size for path in bundle.iterdir())
+        weights = (bundle / WEIGHTS_FILE).stat().st_size
+        lines.append(f"{'bundle':<12}{size / 1e6:.2f} MB (weights {weights / 1e6:.2f} MB)")
+    return "\n".join([*lines, f"{'folder':<12}{shortened(bundle.parent)}"])
 
 
 def next_commands(config: RunConfig, record: Record, folder: Path) -> str:
