@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.commands import run, train, train_command, write_corpus
+from tests.commands import run, run_anew, train, train_command, write_corpus
 
 SETTINGS = ("trainer.max_epochs=1", "logger=none")
 
@@ -25,6 +25,25 @@ def one_line(said: str) -> str:
     assert "Traceback" not in said and "Exception" not in said
     (line,) = [line for line in said.splitlines() if "error" in line]
     return line.partition("error: ")[2]
+
+
+def test_a_run_without_its_corpus_ends_before_torch_is_imported_and_leaves_no_folder(
+    tmp_path: Path,
+) -> None:
+    code = (
+        "import sys; from nsmc.cli.hydra_task import train\n"
+        "try: train(sys.argv[1:])\n"
+        "finally: print('torch' in sys.modules)"
+    )
+    folder = f"hydra.run.dir={tmp_path}/run"
+    for override, message in (
+        ("data.root=/nowhere", "/nowhere/ratings_train.txt is not there; set data.root"),
+        ("model.lr=0", "model.lr=0: must be greater than 0"),
+    ):
+        command = [sys.executable, "-c", code, "data=folder", "data.root=x", override, folder]
+        finished = run_anew(command, 1)
+        assert message in finished.stderr and finished.stdout == "False\n"
+        assert [*tmp_path.iterdir()] == []
 
 
 def follow(advice: str, *more: str) -> None:

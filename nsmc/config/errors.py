@@ -10,7 +10,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from hydra.errors import HydraException, OverrideParseException
@@ -36,10 +36,11 @@ _NO_MEMORY = re.compile("can't allocate memory|out of memory")
 
 
 @contextmanager
-def one_line_errors(in_sweep: bool = False) -> Iterator[None]:
+def one_line_errors(folder: Path | None = None, in_sweep: bool = False) -> Iterator[None]:
     """Turn an exception into one line on standard error and exit code 1.
 
-    After Ctrl-C and SIGTERM the codes are 130 and 143.
+    After Ctrl-C and SIGTERM the codes are 130 and 143. Where a user's mistake ends a run before it
+    has written anything to its `folder`, the folder that Hydra has made for it is removed.
 
     `in_sweep`, the line is printed and the exception passed on: Hydra then continues with the next
     job, and raises it again at the end.
@@ -68,6 +69,8 @@ def one_line_errors(in_sweep: bool = False) -> Iterator[None]:
         if in_sweep:
             # Another process may hand it on, which not every exception survives.
             raise RuntimeError(describe(error)) from None
+        if folder and _users_mistake(error):
+            _remove_unused(folder)
         sys.exit(1)
 
 
@@ -159,6 +162,18 @@ def _traceback_to_log_file() -> None:
     record = log.makeRecord(log.name, logging.ERROR, __file__, 0, "", (), sys.exc_info())
     for handler in _log_files():
         handler.emit(record)
+
+
+def _remove_unused(folder: Path) -> None:
+    """Remove a run's folder with nothing in it but what Hydra writes."""
+    logs = [Path(log.baseFilename) for log in _log_files()]
+    hydras = [folder / ".hydra" / f"{name}.yaml" for name in ("config", "hydra", "overrides")]
+    with suppress(OSError):
+        if {*folder.iterdir()} <= {folder / ".hydra", *logs}:
+            for path in (*hydras, *logs):
+                path.unlink(missing_ok=True)
+            for path in (folder / ".hydra", folder):
+                path.rmdir()
 
 
 def _log_files() -> list[logging.FileHandler]:
