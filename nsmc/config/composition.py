@@ -16,6 +16,7 @@ from omegaconf import OmegaConf
 import nsmc
 from nsmc.config.commands import train_command
 from nsmc.config.overrides import quoted
+from nsmc.config.schema import RunConfig, check_config
 
 CONFIG_NAME = "train"
 SEARCH_PATH = "hydra.searchpath"
@@ -26,11 +27,11 @@ _IN_THE_WHEEL = _PACKAGE / "configs"  # see pyproject.toml; a clone has them bes
 CONFIGS = _IN_THE_WHEEL if _IN_THE_WHEEL.is_dir() else _PACKAGE.parent / "configs"
 
 
-def composed(overrides: Sequence[str]) -> dict[str, Any]:
-    """What `nsmc train` with these overrides would run, unchecked."""
+def composed(overrides: Sequence[str]) -> RunConfig:
+    """What `nsmc train` with these overrides would run; raises ValueError where that is wrong."""
     name = HydraConfig.get().job.config_name if HydraConfig.initialized() else CONFIG_NAME
     values: Any = OmegaConf.to_container(compose(name, list(overrides)), resolve=True)
-    return dict(values)
+    return check_config(values)
 
 
 def search_path() -> list[str]:

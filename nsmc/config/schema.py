@@ -26,7 +26,7 @@ from nsmc.runtime.encoders.settings import own_settings
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 PositiveInt = Annotated[int, Field(ge=1, le=2**31 - 1)]
-NETWORKS = OnlyFor("classify", "pretrain")
+NETWORKS = OnlyFor(("classify", "pretrain"))
 S = TypeVar("S", bound=Section)
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 Choices = Annotated[list[str | int | float | bool | None], Field(min_length=1)]
@@ -128,7 +128,7 @@ class ModelConfig(Section):
     r_drop: Annotated[float, Field(ge=0)]
     adversarial: Literal["none", "adversarial", "virtual"]
     adversarial_epsilon: Annotated[float, Field(gt=0)]
-    num_sampled: Annotated[PositiveInt, OnlyFor("pretrain")]
+    num_sampled: Annotated[PositiveInt, OnlyFor(("pretrain",))]
 
     def encoder(self) -> dict[str, Any]:
         """The settings of `TextEncoder`, but for the vocabulary."""
@@ -285,8 +285,12 @@ class LinearConfig(Section):
     C: Annotated[float, Field(gt=0)]
 
 
+def _all_at_home(paths: list[str]) -> list[str]:
+    return [*map(_at_home, paths)]
+
+
 class DistillConfig(Section):
-    teachers: Annotated[list[str], NO_EFFECT]  # their content counts
+    teachers: Annotated[list[str], AfterValidator(_all_at_home), NO_EFFECT]  # their content counts
     weight: Annotated[float, Field(ge=0, le=1)]
     temperature: Annotated[float, Field(gt=0)]
 
@@ -301,8 +305,8 @@ class RunConfig(Section):
     trainer: Annotated[TrainerConfig, NETWORKS]
     callbacks: Annotated[CallbacksConfig, NETWORKS]
     logger: Annotated[LoggerConfig, NO_EFFECT]
-    distill: Annotated[DistillConfig, OnlyFor("classify")]
-    linear: Annotated[LinearConfig, OnlyFor("linear")]
+    distill: Annotated[DistillConfig, OnlyFor(("classify",))]
+    linear: Annotated[LinearConfig, OnlyFor(("linear",))]
     sweep: Annotated[SweepConfig, NO_EFFECT]
     search: Annotated[SearchConfig | None, NO_EFFECT] = None
     recipe: RecipeConfig | None

@@ -89,7 +89,7 @@ def build_module(config: RunConfig, datamodule: ReviewDataModule) -> Module:
             regularization=model.regularization(),
         )
     if config.init_from is not None:
-        bundle = read_bundle(bundle_folder(Path(config.init_from).expanduser()))
+        bundle = read_bundle(bundle_folder(Path(config.init_from)))
         start_from(module.network, bundle, config.init_from)
     return module
 
@@ -166,24 +166,20 @@ def _available(accelerator: str) -> bool:
     return {"cuda": cuda, "mps": mps, "gpu": cuda or mps, "auto": True}[accelerator]
 
 
-def cluster_environment() -> list[SLURMEnvironment]:
-    """Lightning's view of a job of Slurm's, but for its handlers; see nsmc/training/slurm.py."""
-    if TorchElasticEnvironment.detect() or not SLURMEnvironment.detect():
-        return []
-    return [SLURMEnvironment(auto_requeue=False)]
-
-
 def build_trainer(
     config: RunConfig, folder: Path, callbacks: list[L.Callback], step: int | None = None
 ) -> L.Trainer:
     """`step` is as in `build_loggers`."""
     trainer = config.trainer
+    is_slurms = SLURMEnvironment.detect() and not TorchElasticEnvironment.detect()
+    # Without Lightning's handlers of signals; see nsmc/training/slurm.py.
+    cluster = [SLURMEnvironment(auto_requeue=False)] if is_slurms else []
     return L.Trainer(
         **trainer.model_dump(exclude={"limit_train_batches", "threads"}),
         limit_train_batches=trainer.limit_train_batches or 1.0,
         callbacks=callbacks,
         logger=build_loggers(config.logger, folder, step),
-        plugins=[AtomicCheckpointIO(), *cluster_environment()],
+        plugins=[AtomicCheckpointIO(), *cluster],
         # Not the run's folder: in a job of Slurm's Lightning would go on from an hpc_ckpt_*.ckpt
         # that an earlier version of this program left there.
         default_root_dir=folder / CHECKPOINTS,

@@ -31,9 +31,9 @@ def corpus_source(run: RunConfig) -> CorpusSource:
     archive = data.own_archive if _has_published_files(data) else None
     has_unlabelled = data.unlabelled
     if run.task == "linear" and archive is None:
-        has_unlabelled = has_unlabelled and _path(data, data.unlabelled_file).is_file()
+        has_unlabelled = has_unlabelled and Path(data.root, data.unlabelled_file).is_file()
     return CorpusSource(
-        root=_root(data),
+        root=Path(data.root),
         train_file=data.train_file,
         test_file=data.test_file,
         remote_files=_remote_files(data),
@@ -49,7 +49,7 @@ def _remote_files(data: DataConfig) -> dict[str, RemoteFile]:
 
 def _has_published_files(data: DataConfig) -> bool:
     """Whether no file of the corpus is another one than is published under its name."""
-    return are_published(_root(data), _remote_files(data))
+    return are_published(Path(data.root), _remote_files(data))
 
 
 def corpus_name(data: DataConfig) -> str:
@@ -62,7 +62,7 @@ def tokenizer_file(config: RunConfig) -> Path | None:
     source = config.data.tokenizer or config.init_from
     if source is None:
         return None
-    path = Path(source).expanduser()
+    path = Path(source)
     return path if path.is_file() else bundle_folder(path) / TOKENIZER_FILE
 
 
@@ -72,12 +72,12 @@ def check_files(config: DataConfig, test: bool) -> None:
     Without a `test` the test file may be missing. Raises FileNotFoundError for a file that is
     needed, and NotADirectoryError where data.root is a file.
     """
-    check_root(_root(config))
+    check_root(Path(config.root))
     ways_out = {config.train_file: "set data.root"}
     if test:
         ways_out[config.test_file] = "set data.root, or test=false to do without a test"
     for name, way_out in ways_out.items():
-        path = _path(config, name)
+        path = Path(config.root, name)
         if not path.exists() and name not in (config.remote_files or {}):
             raise FileNotFoundError(f"{path} is not there; {way_out}")
 
@@ -124,15 +124,7 @@ def warn_of_own_test(config: DataConfig) -> None:
 
 
 def _digest(config: DataConfig, name: str) -> str | None:
-    path, remote = _path(config, name), (config.remote_files or {}).get(name)
+    path, remote = Path(config.root, name), (config.remote_files or {}).get(name)
     if path.exists():
         return digest_of_file(path)
     return None if remote is None else remote.sha256
-
-
-def _path(config: DataConfig, name: str) -> Path:
-    return _root(config) / name
-
-
-def _root(config: DataConfig) -> Path:
-    return Path(config.root).expanduser()

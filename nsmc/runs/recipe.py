@@ -22,7 +22,7 @@ from nsmc.config.commands import shortened
 from nsmc.config.composition import composed, flags, search_path
 from nsmc.config.errors import describe
 from nsmc.config.overrides import as_overrides, typed_for_steps
-from nsmc.config.schema import RunConfig, check_config
+from nsmc.config.schema import RunConfig
 from nsmc.config.steps import RecipeConfig, Values, with_folders, with_typed
 from nsmc.data.soft_labels import SOFT_LABELS_FILE
 from nsmc.runs.corpus_files import corpus_name
@@ -61,11 +61,6 @@ _RESULTS_KEPT = (
     *("metrics", "parameters", "bundle_bytes", "train_seconds", "reviews_per_second", "epochs"),
     *("steps", "history", "corpus_fingerprint", "tokenizer_fingerprint", "finished"),
 )
-
-
-def composed_step(overrides: Sequence[str]) -> RunConfig:
-    """What `train.py` with these overrides would run; raises ValueError where that is wrong."""
-    return check_config(composed(overrides))
 
 
 def run_recipe(
@@ -126,7 +121,7 @@ def _run_steps(recipe: RecipeConfig, typed: Values, launch: Launch) -> dict[str,
     for number, (name, values) in enumerate(steps.items(), start=1):
         folders = {name: str(folder) for name, folder in done.items()}
         overrides = _overrides(with_folders(values, folders), typed)
-        step = prepare(composed_step(overrides), download=True)
+        step = prepare(composed(overrides), download=True)
         folder = (RESULTS / f"{name}-{step.signature[:8]}").absolute()
         title = f"step {number} of {len(steps)}, {name}"
         if _is_done(folder):
@@ -168,7 +163,7 @@ def check_steps(recipe: RecipeConfig, typed: Values) -> None:
     planned: dict[str, RunConfig] = {}
     for name, values in recipe.values().items():
         try:
-            config = composed_step(_overrides(values, typed))
+            config = composed(_overrides(values, typed))
             if config.recipe:
                 raise ValueError("is a recipe itself; list its steps instead")
             # Its sources still have the names of their steps.

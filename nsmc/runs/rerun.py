@@ -111,7 +111,7 @@ def _check_result(config: RunConfig, folder: Path) -> None:
 
 def _as_it_ran(config: RunConfig, record: Record, root: str | None) -> RunConfig:
     """The configuration, for a run that repeats the recorded one and downloads nothing."""
-    data = config.data.model_copy(update={"root": root or config.data.root})
+    data = config.data.model_copy(update={"root": str(Path(root or config.data.root).expanduser())})
     # To the bit, results depend on the threads. A search must not prune what it did not prune.
     trainer = config.trainer.model_copy(update={"threads": record.get("threads")})
     changed = {"data": with_own_files(data, None), "trainer": trainer, "search": None}

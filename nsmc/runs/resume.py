@@ -13,20 +13,13 @@ from typing import Any
 
 from nsmc.config.commands import shortened
 from nsmc.config.composition import check_composed_alike
-from nsmc.config.overrides import command_line, overridden_keys, readable
+from nsmc.config.overrides import pasteable, typed_values
 from nsmc.config.schema import KEYS, DataConfig, RunConfig, check_config, check_section
 from nsmc.data.cache import digest_of_file
-from nsmc.runs.foreign import (
-    check_own_files,
-    check_recorded_steps,
-    harmless_overrides,
-    with_own_files,
-)
+from nsmc.runs.foreign import check_own_files, check_recorded_steps, with_own_files
 from nsmc.runs.prepare import PreparedRun, prepare
 from nsmc.runs.record import RECORD_FILE, Record, environment, load_record, read_record, state_of
 from nsmc.runtime.bundle import CONFIG_FILE
-from nsmc.runtime.encoders import ENCODERS
-from nsmc.runtime.encoders.settings import own_settings
 
 log = logging.getLogger(__name__)
 
@@ -34,13 +27,6 @@ AUTO = "auto"
 
 LAST_CHECKPOINT = Path("checkpoints", "last.ckpt")  # in a run's folder
 
-# Weights made with another value of one of these are of no use.
-_MADE_FOR = (
-    *("task", "recipe", "seed", "init_from", "ckpt_path", "data.split_seed"),
-    *("data.validation_fraction", "data.vocab_size", "data.min_frequency", "data.normalization"),
-    *("model.architecture", "model.embedding_dim", "model.embedding_rank"),
-    *(f"model.{setting}" for kind in ENCODERS.values() for setting in own_settings(kind)),
-)
 _UNFINISHED = ("interrupted", "failed")
 
 
@@ -91,20 +77,21 @@ def resumed_config(folder: Path, typed: Mapping[str, Any], overrides: Sequence[s
         raise ValueError(f"{folder} holds no run: resume= and hydra.run.dir= exclude each other")
     ours = {key: typed[key] for key in ("resume", "sweep")}  # of the command, not of the run
     begun: dict[str, Any] = {**record.get("config", {}), **ours}
-    config, changed = begun, []
-    for key in [key for key in overridden_keys(overrides) if key not in ours]:
+    config = begun
+    for key, _ in typed_values(overrides):
+        if key in ours:
+            continue
         if "." not in key and KEYS.affects_result(key) and isinstance(typed.get(key, {}), Mapping):
             raise ValueError(f"{key}: a run goes on with its own; leave {key}= out")
-        value = _value_of(typed, key)
-        if KEYS.affects_result(key) and value != _value_of(begun, key):
-            changed.append(key)
+        value, before = _value_of(typed, key), _value_of(begun, key)
+        if KEYS.affects_result(key) and value != before:
+            has_bundle = (folder / "bundle" / CONFIG_FILE).is_file()
+            start = f", from these weights with {pasteable('init_from', str(shortened(folder)))}"
+            raise ValueError(
+                f"{key}: cannot change for a run that goes on ({folder} has {before}); leave out "
+                f"resume= to begin a new one{start if has_bundle else ''}"
+            )
         config = _with(config, key.split("."), value)
-    if changed:
-        raise ValueError(
-            f"{changed[0]}: cannot change for a run that goes on ({folder} has "
-            f"{_value_of(begun, changed[0])}); for another run type: "
-            f"{_command_of_another_run(folder, record, overrides, changed)}"
-        )
     checked = check_config(config)
     if checked.recipe:
         check_composed_alike(str(folder), record)
@@ -113,25 +100,6 @@ def resumed_config(folder: Path, typed: Mapping[str, Any], overrides: Sequence[s
     with suppress(ValueError):  # the command line need not say where the corpus is
         own = check_section(DataConfig, typed["data"], "data")
     return checked.model_copy(update={"data": with_own_files(checked.data, own)})
-
-
-def _command_of_another_run(
-    folder: Path, record: Mapping[str, Any], overrides: Sequence[str], changed: Sequence[str]
-) -> str:
-    """A command for the run in `folder` with what was typed, from its weights where that works."""
-    config = record.get("config", {})
-    from_weights = (
-        (folder / "bundle" / CONFIG_FILE).is_file()
-        and not config.get("recipe")
-        and _value_of(config, "model.embedding_rank") is None
-        and not any(key.startswith(_MADE_FOR) for key in changed)
-    )
-    left_out = set(overridden_keys(overrides))
-    left_out |= {"init_from", "ckpt_path"} if from_weights else set()
-    kept = [o for o in harmless_overrides(record) if not left_out & {*overridden_keys([o])}]
-    typed = [o for o in overrides if overridden_keys([o]) != ["resume"]]
-    start = [readable(f"init_from={shortened(folder)}")] if from_weights else []
-    return command_line([*kept, *typed, *start])
 
 
 def _value_of(config: Mapping[str, Any], key: str) -> Any:

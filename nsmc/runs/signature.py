@@ -51,7 +51,7 @@ def _ingredients(config: RunConfig) -> list[Any]:
         except FileNotFoundError as error:
             raise FileNotFoundError(f"{key}: {error}") from None
     if data.unlabelled:
-        path = Path(data.root).expanduser() / data.unlabelled_file
+        path = Path(data.root, data.unlabelled_file)
         content = digest_of_file(path) if path.is_file() else f"made from {data.own_archive}"
         digests.append(["unlabelled", content])
     return digests

@@ -33,14 +33,14 @@ def check_sources(config: RunConfig, planned: Mapping[str, RunConfig] | None = N
             _check_planned(config, key, source, planned[source])
         elif key == "init_from":
             _check_bundle(config, source)
-        elif _is_language_model(Path(source).expanduser()):
+        elif _is_language_model(Path(source)):
             raise _no_teacher(source)
 
 
 def check_held_out(config: RunConfig, corpus_fingerprint: str) -> None:
     """Raises ValueError for a source that held out another part of the same corpus."""
     for key, source in _sources(config):
-        record = _record_of(Path(source).expanduser()) or {}
+        record = _record_of(Path(source)) or {}
         theirs = record.get("corpus_fingerprint")
         # With the test file or without.
         if theirs and theirs in (corpus_fingerprint, training_fingerprint(config.data)):
@@ -69,7 +69,7 @@ def _check_planned(config: RunConfig, key: str, name: str, theirs: RunConfig) ->
 
 def _check_bundle(config: RunConfig, name: str) -> None:
     try:
-        folder = bundle_folder(Path(name).expanduser())
+        folder = bundle_folder(Path(name))
     except FileNotFoundError as error:
         raise FileNotFoundError(f"init_from: {error}") from None
     check_shape(config.model.encoder(), flat(read_config(folder / CONFIG_FILE)), name)

@@ -92,7 +92,7 @@ def run_steps(
     def composed_step(of_step: Sequence[str]) -> RunConfig:
         return check_config(composed("data=sample", "data.split_seed=3", *of_step))
 
-    monkeypatch.setattr(recipe, "composed_step", composed_step)
+    monkeypatch.setattr(recipe, "composed", composed_step)
 
     def run_steps(folder: str, *overrides: str, steps: dict[str, Any] = STEPS) -> dict[str, Any]:
         config = check_config({**composed("data=sample", *overrides), "recipe": {"steps": steps}})
@@ -202,7 +202,7 @@ def test_a_recipe_that_ends_with_a_linear_classifier_is_a_teacher(
     def launch(folder: Path, overrides: Sequence[str]) -> dict[str, Any]:
         return run_job(composed_step(overrides), folder, "command", overrides)
 
-    monkeypatch.setattr(recipe, "composed_step", composed_step)
+    monkeypatch.setattr(recipe, "composed", composed_step)
     record = run_recipe(config, tmp_path / "run", "command", [], launch)
     (folder,) = (tmp_path / "recipes").iterdir()
     labels = (tmp_path / "run" / "soft_labels.tsv").read_bytes()
@@ -252,7 +252,7 @@ def test_how_the_epoch_is_chosen_is_free_where_there_is_a_choice(
         monitors[step.task, step.data.batch_size] = step.callbacks.checkpoint.monitor
         return step
 
-    monkeypatch.setattr(recipe, "composed_step", composed_step)
+    monkeypatch.setattr(recipe, "composed", composed_step)
     check_steps(config.recipe, typed)
     assert monitors["pretrain", 256] == "val/loss"
     assert monitors["classify", 512] == "val/accuracy"
@@ -317,13 +317,9 @@ def test_paths_of_steps_stay_what_they_are_whatever_is_in_them(
     labels.write_text("id\tprobability\n")
     run_steps("run", steps={**STEPS, "second": {**SECOND, "distill": {"teachers": [str(labels)]}}})
     first, (_, overrides) = launch.asked
-    config = check_config(config_of(overrides))
-    assert (config.init_from, config.distill.teachers) == (str(first[0]), [str(labels)])
-
-
-def config_of(overrides: Sequence[str]) -> dict[str, Any]:
     with initialize_config_dir(str(PROJECT / "configs"), version_base="1.3"):
-        return dict(composition.composed(overrides))
+        config = composition.composed(overrides)
+    assert (config.init_from, config.distill.teachers) == (str(first[0]), [str(labels)])
 
 
 def test_steps_run_after_those_that_they_build_on_wherever_they_are_written(

@@ -23,7 +23,7 @@ from nsmc.runs.record import (
     state_of,
     write_record,
 )
-from nsmc.runs.summary import next_commands, summary
+from nsmc.runs.run import next_commands, summary
 from nsmc.training.signals import Interrupted
 
 _DEEP = '{"config": {"a":' + "[" * 30 + "]" * 30 + "}}"
