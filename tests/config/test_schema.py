@@ -232,30 +232,6 @@ def test_a_corpus_of_ones_own_has_no_addresses(composed: Composed) -> None:
     assert (data.remote_files, data.unlabelled_archive) == (None, None)
 
 
-@pytest.mark.parametrize(
-    ("key", "meant"),
-    [
-        ("model.hiden_size", "model.hidden_size"),
-        ("trainer.epochs", "trainer.max_epochs"),
-        ("modle.lr", "model.lr"),
-        ("optimizer.lr", "model.lr"),
-        ("lr", "model.lr"),
-        ("trainer.batch_size", "data.batch_size"),
-        ("sed", "seed"),
-    ],
-)
-def test_an_unknown_key_names_the_one_that_was_meant(key: str, meant: str) -> None:
-    assert KEYS.unknown(key) == f"{key}: no such key; did you mean {meant}?"
-
-
-@pytest.mark.parametrize(
-    "key",
-    ["zzzzzz", "trainer.accumulate_grad_batches", "trainer.profiler", "trainer.foo", "model/gru"],
-)
-def test_an_unknown_key_that_is_like_no_other_gets_no_suggestion(key: str) -> None:
-    assert KEYS.unknown(key) == f"{key}: no such key; nsmc train --cfg job shows all"
-
-
 def test_a_value_stands_once_in_the_yaml() -> None:
     """A file says only what differs from the one that it builds on."""
     for name, base in (

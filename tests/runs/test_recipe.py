@@ -19,7 +19,6 @@ from nsmc.runs import prepare, recipe
 from nsmc.runs.job import run_job
 from nsmc.runs.recipe import check_steps, run_recipe
 from nsmc.runs.record import BusyError, final_step_config, read_record, write_record
-from nsmc.runs.run import run_in_subprocess
 from nsmc.runs.sources import check_held_out
 from nsmc.runtime.loading import read_bundle
 from nsmc.runtime.locate import PRETRAINED
@@ -424,13 +423,3 @@ def test_a_step_that_another_process_was_quicker_to_begin_is_waited_for(
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
     run_steps("a")
     assert launch.names == ["first", "first", "second"]
-
-
-def test_who_comes_second_to_a_run_leaves_its_record_as_it_is(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_record(tmp_path, {"status": "running"})
-    monkeypatch.setattr(sys, "argv", [str(PROJECT / "train.py")])
-    with FileLock(tmp_path / ".lock"), pytest.raises(BusyError, match="another process is at"):
-        run_in_subprocess(tmp_path, ["data=sample", "trainer.accelerator=cpu"])
-    assert read_record(tmp_path) == {"status": "running"}
