@@ -11,7 +11,7 @@ import nsmc.data
 from nsmc.config.commands import train_command
 from nsmc.config.schema import check_config
 from nsmc.runs.processes import common_folder, other
-from nsmc.runs.resume import AUTO, folder_to_resume
+from nsmc.runs.resume import AUTO, named_folder, newest_unfinished
 
 _HYDRA = ".hydra"
 
@@ -53,12 +53,12 @@ def run_folder(resume: str | None, new: str, *, _root_: DictConfig) -> str:
 
 
 def _resumed_folder(resume: str, new: str, root: DictConfig) -> str:
-    config, overrides = None, []
-    if resume == AUTO:
-        keys = [str(key) for key in root if key != "hydra"]
-        values: Any = OmegaConf.to_container(OmegaConf.masked_copy(root, keys), resolve=True)
-        config, overrides = check_config(values), list(root.hydra.overrides.task)
-    return str(folder_to_resume(resume, config, overrides, Path(new).parent) or new)
+    if resume != AUTO:
+        return str(named_folder(resume))
+    keys = [str(key) for key in root if key != "hydra"]
+    values: Any = OmegaConf.to_container(OmegaConf.masked_copy(root, keys), resolve=True)
+    typed = list(root.hydra.overrides.task)
+    return str(newest_unfinished(check_config(values), typed, Path(new).parent) or new)
 
 
 def hydra_subdir(resume: str | None, folder: str, *, _root_: DictConfig) -> str | None:

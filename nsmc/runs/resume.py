@@ -30,17 +30,27 @@ LAST_CHECKPOINT = Path("checkpoints", "last.ckpt")  # in a run's folder
 _UNFINISHED = ("interrupted", "failed")
 
 
-def folder_to_resume(
-    resume: str, config: RunConfig | None, overrides: Sequence[str], runs: Path
-) -> Path | None:
-    """The folder that `resume` names or, for "auto", of the newest unfinished run like `config`.
+def named_folder(resume: str) -> Path:
+    """The folder of the run to go on with.
 
-    `overrides` are what was typed, `runs` the folder to search; None where it has no such run.
-    Raises ValueError for a folder that holds no run, or more than a run's own files.
+    Raises ValueError for one that holds no run, or more than a run's own files.
     """
-    if resume != AUTO:
-        return _named_folder(resume)
-    assert config is not None
+    folder = Path(resume).expanduser()
+    try:
+        load_record(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        raise ValueError(
+            f"resume={resume}: there is no run in that folder (no {RECORD_FILE})"
+        ) from None
+    check_own_files(folder)
+    return folder.absolute()
+
+
+def newest_unfinished(config: RunConfig, overrides: Sequence[str], runs: Path) -> Path | None:
+    """The folder, in `runs`, of the newest unfinished run like this one; None without any.
+
+    `overrides` are what was typed. Raises ValueError where it holds more than a run's own files.
+    """
     wanted = prepare(config, overrides).signature
     alike = [
         record.parent
@@ -52,18 +62,6 @@ def folder_to_resume(
     if newest is not None:
         check_own_files(newest)
     return newest
-
-
-def _named_folder(resume: str) -> Path:
-    folder = Path(resume).expanduser()
-    try:
-        load_record(folder)
-    except (FileNotFoundError, NotADirectoryError):
-        raise ValueError(
-            f"resume={resume}: there is no run in that folder (no {RECORD_FILE})"
-        ) from None
-    check_own_files(folder)
-    return folder.absolute()
 
 
 def resumed_config(folder: Path, typed: Mapping[str, Any], overrides: Sequence[str]) -> RunConfig:

@@ -8,7 +8,7 @@ import pytest
 
 from nsmc.config.schema import check_config
 from nsmc.runs.record import write_record
-from nsmc.runs.resume import folder_to_resume, resumed_config
+from nsmc.runs.resume import named_folder, resumed_config
 
 Composed = Callable[..., dict[str, Any]]
 
@@ -50,4 +50,4 @@ def test_a_recorded_step_does_nothing_but_set_known_keys_to_plain_values(
 def test_a_folder_with_a_damaged_record_is_named(tmp_path: Path) -> None:
     write_record(tmp_path, {"status": ["finished"]})
     with pytest.raises(ValueError, match=r"run\.json: damaged: status"):
-        folder_to_resume(str(tmp_path), None, [], tmp_path)
+        named_folder(str(tmp_path))
