@@ -22,6 +22,8 @@ from nsmc.config.composition import CONFIG_NAME, CONFIGS, flags, search_path
 from nsmc.config.errors import one_line_errors
 from nsmc.config.overrides import command_line, readable_arguments
 from nsmc.config.schema import check_config, is_for_many_runs
+from nsmc.runs.prepare import check_inputs
+from nsmc.runs.processes import is_first
 from nsmc.runs.record import read_record
 from nsmc.runs.resolvers import register_resolvers
 from nsmc.runs.resume import AUTO, resumed_config
@@ -63,10 +65,10 @@ def run_task(cfg: DictConfig) -> float:
     is_sweep = hydra_config.mode == RunMode.MULTIRUN
     # hydra.job.chdir=true or not, paths are relative to where they were typed.
     os.chdir(hydra_config.runtime.cwd)
-    with one_line_errors(in_sweep=is_sweep):
+    folder = Path(hydra_config.runtime.output_dir)
+    with one_line_errors(folder, in_sweep=is_sweep):
         if is_sweep and is_started_for_jobs():
             return run_until_told(lambda: _run(cfg, hydra_config, None))
-        folder = Path(hydra_config.runtime.output_dir)
         advice = f": {how_to_go_on(folder.parent)}" if is_sweep else ""
         return _run(cfg, hydra_config, f"interrupted{advice}")
 
@@ -92,7 +94,9 @@ def _run(cfg: DictConfig, hydra_config: HydraConf, last_words: str | None) -> fl
         raise ValueError(f"search and sweep are for many runs: {train_command()} -m …")
     if last_words is not None:
         exit_on_signals(last_words)
-    # Only now: importing torch and Lightning takes seconds, a mistyped key should not.
+    # Before torch and Lightning are imported, which takes seconds.
+    if is_first(config.trainer):
+        check_inputs(config)
     from nsmc.runs.run import run_and_report
 
     raise_on_signals()

@@ -16,7 +16,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from nsmc.config.overrides import pasteable
-from nsmc.config.schema import check_sweep
+from nsmc.config.schema import SweepConfig, check_section
 from nsmc.reports.report import write_report
 from nsmc.runs.record import state_of
 from nsmc.runs.resolvers import register_resolvers
@@ -38,7 +38,8 @@ def run_sweep(
     `master` is the configuration without those. Raises ValueError, at the end, where jobs failed.
     """
     register_resolvers()
-    options = check_sweep(OmegaConf.to_container(master.sweep, resolve=True))
+    values = OmegaConf.to_container(master.sweep, resolve=True)
+    options = check_section(SweepConfig, values, "sweep")
     folder = Path(master.hydra.sweep.dir)
     compose = partial(compose_job, context.config_loader, master)
     combinations = split(context.config_loader, arguments)
