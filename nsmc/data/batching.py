@@ -26,11 +26,11 @@ class Batch(NamedTuple):
     token_ids: Tensor  # [B, T] int64
     lengths: Tensor  # [B] int64, at least 1
     labels: Tensor  # [B] int64, 0 or 1
-    rows: Tensor  # [B] int64, the reviews' places in their split
+    rows: Tensor  # [B] int64, the reviews' indices in their split
     targets: Tensor  # [B] float32, probabilities of the label 1: what training aims at
 
 
-class Step(NamedTuple):
+class BatchIndices(NamedTuple):
     """Which reviews make a batch, and in which epoch."""
 
     epoch: int
@@ -47,19 +47,18 @@ class ReviewSource(Protocol):
         ...
 
     def select(self, rows: IntArray, epoch: int) -> tuple[EncodedReviews, IntArray]:
-        """Reviews that hold those in `rows` as they are in an epoch, and their places in them."""
+        """Reviews that hold those in `rows` as they are in an epoch, and their indices there."""
         ...
 
 
-class BucketSampler(Sampler[Step]):
-    """Yields each batch as a `Step`, every row once an epoch.
+class BucketSampler(Sampler[BatchIndices]):
+    """Yields the indices of each batch, every row once an epoch.
 
     With `bucketing`, the reviews of a batch have similar lengths. With `shuffle`, the order depends
-    on the seed and the epoch alone. Among `world_size` processes, each step's reviews are dealt out
-    in turn, so their batches have similar lengths. With `same_steps`, which training needs, all
-    processes take the same number of steps: a last step with fewer reviews than processes is left
-    out. `step_sizes` has the reviews in each of the epoch's steps, those of
-    all processes.
+    on the seed and the epoch alone. Each step's reviews are dealt out in turn to `world_size`
+    processes, so that their batches have similar lengths. With `same_steps`, which training needs,
+    all processes take the same number of steps: a last step with fewer reviews than processes is
+    left out. `step_sizes` are the reviews of all processes in each of the epoch's steps.
     """
 
     step_sizes: IntArray
@@ -88,7 +87,7 @@ class BucketSampler(Sampler[Step]):
         self._steps_taken = 0
 
     def skip_steps(self, count: int) -> None:
-        """Leave out the first steps of the next epoch, which a run that goes on has taken."""
+        """Leave out the first steps of the next epoch, which a resumed run took before."""
         self._steps_taken = count
 
     def set_epoch(self, epoch: int) -> None:
@@ -99,7 +98,7 @@ class BucketSampler(Sampler[Step]):
         steps, rest = divmod(len(self.reviews), self.step_size)
         return steps + (rest > self._last_rank)
 
-    def __iter__(self) -> Iterator[Step]:
+    def __iter__(self) -> Iterator[BatchIndices]:
         generator = np.random.default_rng([self.seed, self.epoch])
         rows = np.arange(len(self.reviews))
         if self.shuffle:
@@ -114,7 +113,7 @@ class BucketSampler(Sampler[Step]):
         starts, self._steps_taken = starts[self._steps_taken :], 0
         for start in starts:
             step = rows[start : start + self.step_size]
-            yield Step(self.epoch, step[self.rank :: self.world_size])
+            yield BatchIndices(self.epoch, step[self.rank :: self.world_size])
 
     @property
     def _last_rank(self) -> int:
@@ -130,20 +129,17 @@ class BucketSampler(Sampler[Step]):
 
 
 class BatchDataset(Dataset[Batch]):
-    """Indexed by a `Step`, gives its padded batch."""
+    """Indexed by `BatchIndices`, gives its padded batch."""
 
     def __init__(self, reviews: ReviewSource, max_length: int, pad_to: int | None) -> None:
         self.reviews = reviews
         self.max_length = max_length
         self.pad_to = pad_to
 
-    def __len__(self) -> int:
-        return len(self.reviews)
-
-    def __getitem__(self, step: Step) -> Batch:
-        reviews, places = self.reviews.select(step.rows, step.epoch)
-        batch = collate(reviews, places, self.max_length, self.pad_to)
-        return batch._replace(rows=torch.from_numpy(step.rows))
+    def __getitem__(self, indices: BatchIndices) -> Batch:
+        reviews, rows = self.reviews.select(indices.rows, indices.epoch)
+        batch = collate(reviews, rows, self.max_length, self.pad_to)
+        return batch._replace(rows=torch.from_numpy(indices.rows))
 
 
 def collate(

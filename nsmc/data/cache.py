@@ -7,7 +7,8 @@ missing or altered.
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -44,37 +45,45 @@ def save_array(path: Path, array: npt.NDArray[Any]) -> None:
         file.write(array.data)
 
 
+def save_arrays(folder: Path, **arrays: npt.NDArray[Any]) -> None:
+    """Write each array to `NAME.npy`; raises as `save_array` does."""
+    for name, array in arrays.items():
+        save_array(folder / f"{name}.npy", array)
+
+
+def load_arrays(folder: Path, names: Iterable[str]) -> dict[str, Any]:
+    """The arrays by name, memory-mapped and read-only."""
+    return {
+        name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in names
+    }
+
+
 def cached_folder(folder: Path, build: Callable[[Path], None]) -> bool:
     """Make sure that `folder` is there and intact; True if it had to be built.
 
     `build` fills an empty folder that it is given. Of several processes that want the same folder,
     one builds and the others wait. Raises OSError naming the folder where it cannot be written.
     """
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_suffix(".lock")):
-            if _is_intact(folder):
-                return False
-            with whole_folder(folder, _ADVICE) as scratch:  # a damaged one is replaced
-                build(scratch)
-                _write_manifest(scratch)
-            return True
-    except OSError as error:
-        is_named = error.strerror is None  # as what the body wrote, or could not read, was
-        is_elsewhere = error.filename and not _is_on_the_way(Path(error.filename), folder.parent)
-        if is_named or is_elsewhere:  # a corpus that cannot be read, say
-            raise
-        raise OSError(f"cannot write {folder}: {error.strerror}; {_ADVICE}") from error
+    with _locked(folder):
+        if _is_intact(folder):
+            return False
+        with whole_folder(folder, _ADVICE) as scratch:  # a damaged one is replaced
+            build(scratch)
+            (scratch / _MANIFEST).write_text(json.dumps(_digests(scratch), indent=1))
+        return True
 
 
 def is_cache(folder: Path) -> bool:
-    """Whether there are such folders in it."""
+    """Whether it holds cached folders."""
     return any(folder.glob(f"*/{_MANIFEST}"))
 
 
-def _is_on_the_way(path: Path, parent: Path) -> bool:
-    """Whether `path` is a folder above `parent`, `parent` itself, or in it."""
-    return path.is_relative_to(parent) or parent.is_relative_to(path)
+def _locked(folder: Path) -> AbstractContextManager[object]:
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        return FileLock(folder.with_suffix(".lock")).acquire()
+    except OSError as error:
+        raise OSError(f"cannot write {folder}: {error.strerror}; {_ADVICE}") from error
 
 
 def _is_intact(folder: Path) -> bool:
@@ -83,10 +92,6 @@ def _is_intact(folder: Path) -> bool:
         return bool(digests) and digests == _digests(folder)
     except (OSError, ValueError):
         return False
-
-
-def _write_manifest(folder: Path) -> None:
-    (folder / _MANIFEST).write_text(json.dumps(_digests(folder), indent=1))
 
 
 def _digests(folder: Path) -> dict[str, str]:

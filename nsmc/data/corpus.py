@@ -14,14 +14,10 @@ import numpy.typing as npt
 
 COLUMNS = ("id", "document", "label")
 
-_LINE_END = re.compile(r"\r\n|\n|\r")
-
 # A CSV-quoted field: wrapped in double quotes, every double quote inside doubled.
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 
-# Fields with a double quote were CSV-quoted twice when the NSMC files were made; the rest of the
-# crawl, which has no labels, was quoted once.
-_QUOTING_LAYERS = {"labelled": 2, "unlabelled": 1}
+_ESCAPED_BYTE = re.compile("[\ud800-\udfff]")  # what `surrogateescape` makes of one
 
 
 @dataclass(frozen=True)
@@ -53,9 +49,12 @@ def read_reviews(path: Path, *, labelled: bool = True, keep_ids: bool = True) ->
     header is row 1) for a missing column, a row with too few or too many fields, a label other
     than 0 or 1, or bytes that are not UTF-8.
     """
+    # Fields with a double quote were CSV-quoted twice when the NSMC files were made; the rest of
+    # the crawl, which has no labels, was quoted once.
+    columns, quoting_layers = (COLUMNS, 2) if labelled else (COLUMNS[:2], 1)
     texts, labels, ids, dropped = [], [], [], 0
-    for review_id, document, label in _rows(path, COLUMNS if labelled else COLUMNS[:2]):
-        text = _unquote(document, _QUOTING_LAYERS["labelled" if labelled else "unlabelled"])
+    for review_id, document, label in _rows(path, columns):
+        text = _unquote(document, quoting_layers)
         if text.strip():
             texts.append(text)
             labels.append(label == "1")
@@ -74,7 +73,7 @@ def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[str, str, str]
     Without the column `label` every label is 0.
     """
     # Not the csv module: a lone double quote in a review must not swallow the rows that follow it.
-    lines = _lines(path)
+    lines = read_lines(path)
     header = next(lines, "").split("\t")
     if not any(header):
         raise ValueError(f"{path}, row 1: the file is empty; expected a header")
@@ -101,26 +100,19 @@ def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[str, str, str]
         yield fields[review_id], fields[document], value
 
 
-def _lines(path: Path) -> Iterator[str]:
-    """The lines, one at a time: a corpus of gigabytes is not to be in memory twice."""
+def read_lines(path: Path) -> Iterator[str]:
+    """The lines one at a time, without their ends: a corpus may have gigabytes.
+
+    Raises ValueError naming the row that is not UTF-8.
+    """
     try:
         with path.open(encoding="utf-8-sig") as file:
             for line in file:
                 yield line.removesuffix("\n")
     except UnicodeDecodeError as error:
-        row = _row_that_is_not_utf_8(path)
+        with path.open(encoding="utf-8", errors="surrogateescape") as file:
+            row = next(row for row, line in enumerate(file, 1) if _ESCAPED_BYTE.search(line))
         raise ValueError(f"{path}, row {row}: not UTF-8 ({error.reason})") from None
-
-
-def _row_that_is_not_utf_8(path: Path) -> int:
-    row = 1
-    with path.open("rb") as file:
-        for line in file:
-            try:
-                row += len(_LINE_END.findall(line.decode("utf-8")))
-            except UnicodeDecodeError as error:
-                return row + len(_LINE_END.findall(line[: error.start].decode("utf-8")))
-    return row
 
 
 def without_spaces(text: str) -> str:
@@ -143,10 +135,8 @@ def split_validation(reviews: Reviews, fraction: float, seed: int) -> tuple[Revi
     training text. Both parts are in file order. Raises ValueError where a part would be empty.
     """
     # Not pandas' factorize, which leaves a second copy of every text in memory.
-    groups_of_texts: dict[str, int] = {}
-    numbered = (
-        groups_of_texts.setdefault(text.strip(), len(groups_of_texts)) for text in reviews.texts
-    )
+    groups: dict[str, int] = {}
+    numbered = (groups.setdefault(text.strip(), len(groups)) for text in reviews.texts)
     group_of_row = np.fromiter(numbered, np.int64, len(reviews))
     group_sizes = np.bincount(group_of_row)
     group_labels = np.bincount(group_of_row, weights=reviews.labels) / group_sizes
@@ -155,9 +145,9 @@ def split_validation(reviews: Reviews, fraction: float, seed: int) -> tuple[Revi
     generator = np.random.default_rng(seed)
     in_validation = np.zeros(len(group_sizes), dtype=bool)
     for stratum in range(3):
-        groups = generator.permutation(np.flatnonzero(strata == stratum))
-        room = round(fraction * int(group_sizes[groups].sum()))
-        for group in groups:  # a text that comes too often to fit is passed over
+        members = generator.permutation(np.flatnonzero(strata == stratum))
+        room = round(fraction * int(group_sizes[members].sum()))
+        for group in members:  # a text that comes too often to fit is left for training
             if group_sizes[group] <= room:
                 in_validation[group] = True
                 room -= group_sizes[group]

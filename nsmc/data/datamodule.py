@@ -3,7 +3,7 @@
 It takes plain values. After `prepare_data` it knows the vocabulary, which the model needs.
 """
 
-from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,27 +11,24 @@ import pytorch_lightning as L
 from torch.utils.data import DataLoader
 
 from nsmc.data.batching import Batch, BatchDataset, BucketSampler, ReviewSource
-from nsmc.data.encoding import CorpusFiles, EncodedCorpus, EncodingSettings, encode_corpus
-from nsmc.data.source import CorpusSource
+from nsmc.data.encoding import EncodedCorpus, TokenizerSettings, encode_corpus
+from nsmc.data.files import CorpusFiles
 from nsmc.data.training_set import TrainingSettings, training_reviews
 
 
 class ReviewDataModule(L.LightningDataModule):
     """Serves the train, val and test parts of a corpus as `Batch`es.
 
-    `source` says where its files are. Without a `test` the test file may be missing, and where
-    `classifies`, one label alone is refused. `tokenizer` is the path of a `tokenizer.json` to use
-    instead of training one. `batch_size` counts reviews for each process. `pad_to` is a fixed
-    number of tokens, or None to pad to the longest review of each batch; longer reviews are cut to
-    `max_length` tokens.
+    `batch_size` counts reviews for each process. `pad_to` is a fixed number of tokens, or None to
+    pad to the longest review of each batch; longer reviews are cut to `max_length` tokens.
     """
 
     def __init__(
         self,
         *,
-        source: CorpusSource,
+        files: CorpusFiles,
+        tokenizer: TokenizerSettings,
         cache_dir: str,
-        encoding: EncodingSettings,
         batch_size: int,
         eval_batch_size: int,
         max_length: int,
@@ -39,26 +36,12 @@ class ReviewDataModule(L.LightningDataModule):
         shuffle: bool,
         bucketing: bool,
         seed: int,
-        tokenizer: str | None = None,
         training: TrainingSettings | None = None,
-        test: bool = True,
-        classifies: bool = True,
     ) -> None:
         super().__init__()
-        self.source = source
-        published_test = source.remote_files.get(source.test_file)
-        self.files = CorpusFiles(
-            train=source.train,
-            test=source.test,
-            test_digest=published_test.sha256 if published_test else None,
-            unlabelled=source.unlabelled,
-            tokenizer=Path(tokenizer) if tokenizer else None,
-            classifies=classifies,
-        )
-        self.test = test
+        self.files = files
+        self.tokenizer = tokenizer
         self.cache_dir = Path(cache_dir).expanduser()
-        self.encoding = encoding
-        self.training = training or TrainingSettings()
         self.batch_size = batch_size
         self.eval_batch_size = eval_batch_size
         self.max_length = max_length
@@ -66,50 +49,34 @@ class ReviewDataModule(L.LightningDataModule):
         self.shuffle = shuffle
         self.bucketing = bucketing
         self.seed = seed
-        self._corpus: EncodedCorpus | None = None
-        self._training_reviews: ReviewSource | None = None
+        self.training = training or TrainingSettings()
 
     def prepare_data(self) -> None:
         """Download what is missing and encode the corpus, unless that was done before.
 
-        Raises what `CorpusSource.fetch` and `encode_corpus` raise.
+        Raises what `CorpusFiles.fetch`, `encode_corpus` and `training_reviews` raise.
         """
-        if self._corpus is None:
-            self.fetch()
-            self._corpus = encode_corpus(self.files, self.encoding, self.cache_dir)
-        if self._training_reviews is None:
-            self._training_reviews = training_reviews(
-                self._corpus, self.files, self.encoding, self.training, self.seed, self.cache_dir
-            )
+        _ = self.training_reviews
 
-    def fetch(self) -> None:
-        """Download what is missing; raises what `CorpusSource.fetch` raises."""
-        self.source.fetch(self.test)
-        there = self.source.test if self.source.test.is_file() else None
-        self.files = replace(self.files, test=there)
+    @cached_property
+    def corpus(self) -> EncodedCorpus:
+        self.files.fetch()
+        return encode_corpus(self.files, self.tokenizer, self.cache_dir)
+
+    @cached_property
+    def training_reviews(self) -> ReviewSource:
+        """What an epoch trains on."""
+        return training_reviews(self.corpus, self.files, self.training, self.seed, self.cache_dir)
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint's weights depend on; compared when a run goes on from it."""
         return {
             "corpus_fingerprint": self.corpus.corpus_fingerprint,
             "tokenizer_fingerprint": self.corpus.tokenizer_fingerprint,
-            "split_seed": self.encoding.split_seed,
-            "validation_fraction": self.encoding.validation_fraction,
+            "split_seed": self.files.split_seed,
+            "validation_fraction": self.files.validation_fraction,
             "max_length": self.max_length,
         }
-
-    @property
-    def corpus(self) -> EncodedCorpus:
-        self.prepare_data()
-        assert self._corpus is not None
-        return self._corpus
-
-    @property
-    def training_reviews(self) -> ReviewSource:
-        """What an epoch trains on."""
-        self.prepare_data()
-        assert self._training_reviews is not None
-        return self._training_reviews
 
     def train_dataloader(self) -> DataLoader[Batch]:
         return self._dataloader("training", self.training_reviews)
@@ -146,10 +113,5 @@ class ReviewDataModule(L.LightningDataModule):
             BatchDataset(reviews, self.max_length, self.pad_to),
             sampler=sampler,
             batch_size=None,
-            collate_fn=_unchanged,
             pin_memory=trainer is not None and trainer.strategy.root_device.type == "cuda",
         )
-
-
-def _unchanged(batch: Any) -> Any:
-    return batch

@@ -16,10 +16,9 @@ from nsmc.data.cache import digest_of_file
 log = logging.getLogger(__name__)
 
 PUT_THERE = (
-    "a run that is taken up again downloads nothing to a folder that only its record names: put "
-    "the file there, or set data.root"
+    "a resumed run downloads nothing into a folder that only its record names: put the file there, "
+    "or set data.root"
 )
-
 
 _SECONDS_BETWEEN_ATTEMPTS = 1
 
@@ -28,10 +27,7 @@ _ADVICE = "make room there, or set data.root to a folder that has the corpus"
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """Where a corpus file is published and the SHA-256 it must have, hexadecimal.
-
-    It is not to be fetched where `url` is "".
-    """
+    """Where a corpus file is published, "" if it must not be fetched, and its SHA-256 in hex."""
 
     url: str
     sha256: str
@@ -39,18 +35,21 @@ class RemoteFile:
 
 def check_root(root: Path) -> None:
     """Raises NotADirectoryError where a corpus's folder, or one that it is in, is a file."""
-    there = next(path for path in (root, *root.absolute().parents) if path.exists())
-    if not there.is_dir():
+    nearest = next(path for path in (root, *root.absolute().parents) if path.exists())
+    if not nearest.is_dir():
         raise NotADirectoryError(
-            f"data.root={root}: {there} is a file; for files of your own set data=folder, "
+            f"data.root={root}: {nearest} is a file; for files of your own set data=folder, "
             "data.root to their folder, and data.train_file and data.test_file to their names"
         )
 
 
 def are_published(root: Path, files: Mapping[str, RemoteFile]) -> bool:
-    """Whether those of the files that are there already are what is published under their names."""
-    there = {root / name: remote for name, remote in files.items() if (root / name).is_file()}
-    return all(digest_of_file(path) == remote.sha256 for path, remote in there.items())
+    """Whether each of the files that exist has the content that is published under its name."""
+    return all(
+        digest_of_file(root / name) == remote.sha256
+        for name, remote in files.items()
+        if (root / name).is_file()
+    )
 
 
 def fetch_missing(root: Path, files: dict[str, RemoteFile | None]) -> None:

@@ -1,4 +1,4 @@
-"""What preparing a corpus needs: progress, signals while a library computes, memory given back."""
+"""Long steps of preparing a corpus: their progress, Ctrl-C meanwhile, memory given back after."""
 
 import ctypes
 import logging
@@ -6,33 +6,31 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import suppress
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from tqdm import tqdm
 
 T = TypeVar("T")
 
 SECONDS_BETWEEN_LINES = 20
-_SECONDS_BETWEEN_LOOKS = 0.1
 
 
 class Progress:
     """A bar on a terminal, else a line in the log now and then."""
 
-    def __init__(self, log: logging.Logger, what: str, total: int) -> None:
-        """`what` is what is being done, to `total` things."""
-        self._log, self._what, self._total = log, what, total
+    def __init__(self, log: logging.Logger, action: str, total: int) -> None:
+        self._log, self._action, self._total = log, action, total
         self._last_line = time.monotonic()
-        shown = is_terminal()
-        self._bar = tqdm(desc=what, total=total, leave=False, disable=not shown)
+        self._bar = tqdm(desc=action, total=total, leave=False, disable=not is_terminal())
 
     def show(self, done: int) -> None:
-        """So many of the things are done."""
+        """Show that `done` of the total are done."""
         self._bar.update(done - self._bar.n)
         if self._bar.disable and time.monotonic() - self._last_line > SECONDS_BETWEEN_LINES:
             self._last_line = time.monotonic()
-            self._log.info("%s: %.0f %%", self._what, 100 * done / self._total)
+            self._log.info("%s: %.0f %%", self._action, 100 * done / self._total)
         if done == self._total:
             self._bar.close()
 
@@ -41,37 +39,21 @@ def is_terminal() -> bool:
     return sys.stderr is not None and sys.stderr.isatty()
 
 
-class Background(Generic[T]):
-    """Work in a thread, so that the main thread hears of signals while a library computes.
+def in_thread(work: Callable[[], T]) -> Future[T]:
+    """Run `work` in a thread, so that the main thread can handle signals while a library computes.
 
-    Where the main thread is told to end, the work is left to itself: it ends with the process.
+    Not in an executor, whose threads Python waits for at exit: this one ends with the process.
     """
+    future: Future[T] = Future()
 
-    def __init__(self, work: Callable[[], T]) -> None:
-        self._work = work
-        self._ended = threading.Event()
-        self._results: list[T] = []
-        self._error: BaseException | None = None
-        threading.Thread(target=self._run, daemon=True).start()
-
-    def is_under_way(self) -> bool:
-        """Wait a moment; whether there is still something to do."""
-        return not self._ended.wait(_SECONDS_BETWEEN_LOOKS)
-
-    def result(self) -> T:
-        """Wait for the result. Raises what the work raised."""
-        self._ended.wait()
-        if self._error is not None:
-            raise self._error
-        return self._results[0]
-
-    def _run(self) -> None:
+    def run() -> None:
         try:
-            self._results.append(self._work())
+            future.set_result(work())
         except BaseException as error:
-            self._error = error
-        finally:
-            self._ended.set()
+            future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return future
 
 
 def return_memory() -> None:

@@ -1,8 +1,4 @@
-"""Texts in a file instead of in memory, for as long as a tokenizer trains on them.
-
-Training a tokenizer takes a gigabyte of its own, so the texts of a large corpus must not be in
-memory beside it.
-"""
+"""Texts in a file instead of in memory, of which training a tokenizer needs a gigabyte itself."""
 
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
@@ -12,7 +8,7 @@ import numpy as np
 
 
 class TextsOnDisk:
-    """Texts that are read from a file in slices; the file must stay while they are in use."""
+    """Texts that are read from a file in slices."""
 
     def __init__(self, path: Path, texts: Sequence[str]) -> None:
         """Write the texts to `path`; raises OSError where that fails."""

@@ -8,6 +8,7 @@ import json
 import logging
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import wait
 from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,12 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
-from nsmc.data.preparation import (
-    SECONDS_BETWEEN_LINES,
-    Background,
-    is_terminal,
-    return_memory,
-)
+from nsmc.data.preparation import SECONDS_BETWEEN_LINES, in_thread, is_terminal, return_memory
 
 log = logging.getLogger(__name__)
 
@@ -29,9 +25,6 @@ IntArray = npt.NDArray[np.int64]
 
 PAD_TOKEN = "<pad>"
 PAD_ID = 0
-
-# The 256 bytes and the padding: what every vocabulary holds before the first merge.
-MIN_VOCAB_SIZE = 257
 
 NORMALIZERS: dict[str, list[normalizers.Normalizer]] = {
     "none": [],
@@ -75,36 +68,36 @@ def train_tokenizer(
     )
     _train(tokenizer, trainer, parts)
     return_memory()
-    return Tokenizer.from_str(_portable(tokenizer.to_str()))
+    return Tokenizer.from_str(portable_json(tokenizer))
 
 
 def _train(tokenizer: Tokenizer, trainer: trainers.BpeTrainer, parts: Sequence[Texts]) -> None:
-    """Train in a thread: the library computes for seconds in which Ctrl-C would not be heard."""
-    is_told_to_end = False
+    """Train in a thread: the library computes for seconds without letting Ctrl-C through."""
+    is_interrupted = False
 
     def batches() -> Iterator[Sequence[str]]:
         for batch in chain.from_iterable(map(_batches, parts)):
-            if is_told_to_end:
+            if is_interrupted:
                 return
             yield batch
 
-    training = Background(
+    training = in_thread(
         lambda: tokenizer.train_from_iterator(batches(), trainer, length=sum(map(len, parts)))
     )
     start = last_line = time.monotonic()
     try:
-        while training.is_under_way():
+        while wait([training], timeout=0.1).not_done:
             if not is_terminal() and time.monotonic() - last_line > SECONDS_BETWEEN_LINES:
                 last_line = time.monotonic()
                 log.info("training the tokenizer for %.0f s", last_line - start)
         training.result()
     finally:
-        is_told_to_end = True
+        is_interrupted = True
 
 
 def save_tokenizer(tokenizer: Tokenizer, path: Path) -> None:
     """Write `tokenizer.json` in the portable form (the library itself writes merges as pairs)."""
-    path.write_text(_portable(tokenizer.to_str()), encoding="utf-8")
+    path.write_text(portable_json(tokenizer), encoding="utf-8")
 
 
 def encode(tokenizer: Tokenizer, texts: Texts) -> Iterator[list[list[int]]]:
@@ -114,60 +107,16 @@ def encode(tokenizer: Tokenizer, texts: Texts) -> Iterator[list[list[int]]]:
         yield [encoding.ids for encoding in encodings]
 
 
-def split_words(tokenizer: Tokenizer, text: str) -> list[str]:
-    """The words of a text, in the letters that stand for bytes; tokens never cross words."""
-    normalizer = tokenizer.normalizer
-    normalized = text if normalizer is None else normalizer.normalize_str(text)
-    return [word for word, _ in tokenizer.pre_tokenizer.pre_tokenize_str(normalized)]
-
-
-class Merges:
-    """The pairs of tokens that a tokenizer merges, each with its rank and what it becomes."""
-
-    def __init__(self, left: IntArray, right: IntArray, merged: IntArray) -> None:
-        """The pairs [M] stand in order of rank, the first to be merged first."""
-        keys = left << 32 | right
-        order = np.argsort(keys)
-        self._keys = keys[order]
-        self._ranks = order
-        self._merged = merged[order]
-
-    def look_up(self, left: IntArray, right: IntArray) -> tuple[IntArray, IntArray]:
-        """The rank of each pair, the largest int64 for one that is not merged, and the result."""
-        keys = left << 32 | right
-        if not len(self._keys):
-            return np.full(keys.shape, np.iinfo(np.int64).max), keys
-        places = np.searchsorted(self._keys, keys).clip(max=len(self._keys) - 1)
-        is_pair = self._keys[places] == keys
-        ranks = np.where(is_pair, self._ranks[places], np.iinfo(np.int64).max)
-        return ranks, self._merged[places]
-
-
-def merges_of(tokenizer: Tokenizer) -> Merges:
-    """The merges of a tokenizer in the portable form."""
-    model = json.loads(_portable(tokenizer.to_str()))["model"]
-    vocabulary: dict[str, int] = model["vocab"]
-    pairs = [merge.split(" ") for merge in model["merges"]]
-    left, right, merged = (
-        np.array([vocabulary[part] for part in parts], dtype=np.int64)
-        for parts in (
-            [first for first, _ in pairs],
-            [second for _, second in pairs],
-            [first + second for first, second in pairs],
-        )
-    )
-    return Merges(left, right, merged)
-
-
 def _batches(texts: Texts) -> Iterator[Sequence[str]]:
     for start in range(0, len(texts), _BATCH):
         yield texts[start : start + _BATCH]
 
 
-def _portable(tokenizer_json: str) -> str:
-    content: dict[str, Any] = json.loads(tokenizer_json)
+def portable_json(tokenizer: Tokenizer) -> str:
+    """The content of `tokenizer.json`, with each merge as one string: "a b"."""
+    content: dict[str, Any] = json.loads(tokenizer.to_str())
     # As an added token, "<pad>" typed by a reviewer would become id 0. As a mere vocabulary entry
-    # it cannot: the pre-tokenizer parts its angle brackets from its letters.
+    # it cannot: the pre-tokenizer splits the angle brackets from the letters.
     content["added_tokens"] = []
     model = content["model"]
     model["merges"] = [

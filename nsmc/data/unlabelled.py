@@ -1,8 +1,8 @@
 """Makes the file of unlabelled reviews from the archive of the repository that publishes NSMC.
 
-The repository's folder `raw/` has all reviews that were crawled, by film, with their stars. What is
-kept of them is the id and the text, less the reviews of the official files and every text that is,
-spaces aside, in the official test file: nothing of the test may be learnt by way of a twin.
+The repository's folder `raw/` has all reviews that were crawled, by film, with their stars. The id
+and the text are kept, except of the reviews of the official files and of those whose text, spaces
+aside, is in the official test file: nothing of the test may be learnt from a duplicate.
 """
 
 import csv
@@ -23,20 +23,19 @@ log = logging.getLogger(__name__)
 
 _DAMAGE = (
     *(tarfile.TarError, zlib.error, EOFError),
-    *(ValueError, LookupError, TypeError, AttributeError),  # JSON of another kind
+    *(ValueError, LookupError, TypeError, AttributeError),  # JSON with other content
 )
 
-# Far beyond any film's reviews; what is larger is no such file.
-_LARGEST_MEMBER = 64 << 20
+_MAX_FILM_BYTES = 64 << 20  # far more than any film's reviews take
 
 _CHUNK = 1 << 20  # bytes read at once
 
 
 def fetch_unlabelled(path: Path, archive_url: str | None, train: Path, test: Path) -> None:
-    """Make sure that the file of unlabelled reviews is there.
+    """Make the file of unlabelled reviews, unless it is there.
 
-    Raises FileNotFoundError, naming the ways out, where it is neither there nor can be fetched, and
-    ValueError where what came is no such archive.
+    Raises FileNotFoundError, naming the ways out, where the archive cannot be fetched, and
+    ValueError where it is not NSMC's.
     """
     if path.is_file():
         return
@@ -78,12 +77,12 @@ def _crawled(archive: Path) -> Iterator[tuple[str, str]]:
         _check_complete(archive)
         with tarfile.open(archive, "r|gz") as files:
             for member in files:
-                _, _, place = member.name.partition("/")
-                if not member.isfile() or not place.startswith("raw/"):
+                _, _, path = member.name.partition("/")
+                is_film = path.startswith("raw/") and path.endswith(".json") and member.isfile()
+                if not is_film or member.size > _MAX_FILM_BYTES:
                     continue
                 file = files.extractfile(member)
-                if not place.endswith(".json") or file is None or member.size > _LARGEST_MEMBER:
-                    continue
+                assert file is not None
                 for review in json.load(file):
                     yield str(review["review_id"]), " ".join((review["review"] or "").split())
     except (*_DAMAGE, OSError) as error:

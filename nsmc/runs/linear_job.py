@@ -1,6 +1,6 @@
-"""The job of `task=linear`: fits the linear classifier, measures it, and leaves its soft labels.
+"""The job of `task=linear`: fits the linear classifier, measures it, and writes its soft labels.
 
-The soft labels, of all reviews that students may be trained or chosen on, make the run a teacher.
+These, of all reviews that students may be trained or chosen on, make the run a teacher.
 """
 
 import logging
@@ -12,8 +12,9 @@ import numpy as np
 import torch
 
 from nsmc.config.schema import RunConfig
-from nsmc.data.corpus import Reviews, read_reviews
+from nsmc.data.corpus import Reviews
 from nsmc.data.datamodule import ReviewDataModule
+from nsmc.data.files import UNLABELLED
 from nsmc.data.soft_labels import SOFT_LABELS_FILE, write_soft_labels
 from nsmc.runtime.extras import needs_extra
 from nsmc.training.metrics import classification_metrics, defined
@@ -22,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 def train_linear(config: RunConfig, datamodule: ReviewDataModule, folder: Path) -> dict[str, Any]:
-    """Returns what the record has of a training.
+    """Returns what that adds to the record.
 
     Raises ValueError without scikit-learn, and what reading the corpus raises.
     """
@@ -31,30 +32,26 @@ def train_linear(config: RunConfig, datamodule: ReviewDataModule, folder: Path) 
     except ImportError:
         raise ValueError(needs_extra("task=linear", "linear")) from None
     started = time.perf_counter()
-    datamodule.fetch()
-    files = datamodule.files
-    train, val = files.read_training(datamodule.encoding)
+    datamodule.files.fetch()
+    reviews = datamodule.files.read()
+    train, val, test = reviews["train"], reviews["val"], reviews.pop("test", None)
     classifier = LinearClassifier(
         **config.linear.model_dump(), normalization=config.data.normalization, seed=config.seed
     )
     log.info("fitting %s reviews", f"{len(train):,}")
     classifier.fit(train.texts, train.labels)
     train_seconds = time.perf_counter() - started
-    reviews = {"train": train, "val": val}
-    if files.unlabelled is not None:
-        reviews["unlabelled"] = files.read_unlabelled(val)
-    elif config.data.unlabelled:
+    if config.data.unlabelled and UNLABELLED not in reviews:
         log.info("no unlabelled reviews in %s: the others alone get soft labels", config.data.root)
     probabilities = {}
     for name, part in reviews.items():
-        log.info("asking about %s: %s reviews", name, f"{len(part):,}")
+        log.info("scoring %s %s reviews", f"{len(part):,}", name)
         probabilities[name] = classifier.probabilities(part.texts)
     metrics = _metrics("val", val, probabilities["val"])
-    if config.test and files.test is not None:
-        test = read_reviews(files.test)
+    if config.test and test is not None:
         metrics |= _metrics("test", test, classifier.probabilities(test.texts))
     ids = [review_id for part in reviews.values() for review_id in part.ids]
-    write_soft_labels(folder / SOFT_LABELS_FILE, ids, np.concatenate(list(probabilities.values())))
+    write_soft_labels(folder / SOFT_LABELS_FILE, ids, np.concatenate([*probabilities.values()]))
     return {
         "metrics": metrics,
         "parameters": classifier.parameter_count,

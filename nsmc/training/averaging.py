@@ -1,7 +1,7 @@
-"""A moving average of the weights: what is validated, kept and exported in place of the last step.
+"""A moving average of the weights: validated, kept and exported instead of the last step.
 
-Lightning's callback does the work. Here it lets go of the average when the fit is over: checkpoints
-hold the average as the weights, and later validations and tests are to measure just those.
+Lightning's callback does the work. Here it drops the average when the fit is over: checkpoints hold
+the average as the weights, and later validations and tests must measure just those.
 """
 
 from typing import Any
@@ -11,7 +11,7 @@ from pytorch_lightning.callbacks import EMAWeightAveraging
 
 
 class WeightAverage(EMAWeightAveraging):
-    """Moves the average by 1 - `decay` towards the weights, every so many steps."""
+    """Moves the average by 1 - `decay` towards the weights, every `every_n_steps`."""
 
     def __init__(self, decay: float, every_n_steps: int) -> None:
         super().__init__(decay=decay, update_every_n_steps=every_n_steps)

@@ -25,21 +25,21 @@ _HARDEST = 20  # reviews shown
 
 _INK = "#888888"  # legible on TensorBoard's light background and on its dark one
 
-_MARKUP = set("<>&|*_`~[]\\#")  # characters that Markdown or HTML would take for its own
+_MARKUP = set("<>&|*_`~[]\\#")  # what Markdown or HTML would interpret
 
 FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.int64]
 
 
 class ValidationCharts(L.Callback):
-    """Collects what each process sees of the validation part, and draws it all on the first."""
+    """Collects the validation results of all processes, and draws them on the first one."""
 
     def __init__(self, labels: tuple[str, ...]) -> None:
         self.labels = labels
-        self._seen = CatMetric(nan_strategy="disable")  # probability, label, row; again and again
+        self._results = CatMetric(nan_strategy="disable")  # [N, 3]: probability, label, row
 
     def on_validation_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self._seen.to(pl_module.device).reset()
+        self._results.to(pl_module.device).reset()
 
     def on_validation_batch_end(
         self,
@@ -50,15 +50,16 @@ class ValidationCharts(L.Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        self._seen.update(torch.stack([outputs["probabilities"], batch.labels, batch.rows], dim=1))
+        self._results.update(
+            torch.stack([outputs["probabilities"], batch.labels, batch.rows], dim=1)
+        )
 
     def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        seen = self._seen.compute().reshape(-1, 3).cpu().numpy()
-        probabilities, labels, rows = seen[:, 0], seen[:, 1].astype(int), seen[:, 2].astype(int)
+        results = self._results.compute().reshape(-1, 3).cpu().numpy()
+        probabilities, (labels, rows) = results[:, 0], results[:, 1:].T.astype(int)
         logger = trainer.logger
-        if not isinstance(logger, TensorBoardLogger) or not trainer.is_global_zero:
-            return
-        if is_after_fit(trainer):
+        draws = trainer.is_global_zero and not is_after_fit(trainer)
+        if not isinstance(logger, TensorBoardLogger) or not draws:
             return
         writer, step = logger.experiment, trainer.global_step
         figure = confusion_matrix_figure(probabilities, labels, self.labels)
@@ -79,8 +80,8 @@ def confusion_matrix_figure(
     figure = Figure(figsize=(4.2, 3.6), dpi=150, facecolor="none", layout="constrained")
     axes = figure.subplots()
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    is_drawn = all(drawable(name) == name for name in names)
-    shown = list(names) if is_drawn else [str(label) for label in range(len(names))]
+    is_drawable = all(drawable(name) == name for name in names)
+    shown = list(names) if is_drawable else [str(label) for label in range(len(names))]
     style: dict[str, Any] = {"family": families("".join(shown)), "color": _INK}
     axes.set_xticks([0, 1], shown, **style)
     axes.set_yticks([0, 1], shown, **style)
@@ -96,7 +97,7 @@ def confusion_matrix_figure(
 
 
 def pixels(figure: Figure) -> npt.NDArray[np.uint8]:
-    """The figure as [height, width, 4]; `SummaryWriter.add_figure` would fill what is clear."""
+    """The figure as [height, width, 4]; `SummaryWriter.add_figure` would lose the transparency."""
     canvas: Any = FigureCanvasAgg(figure)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())
@@ -113,10 +114,10 @@ def hardest_reviews(
     tokenizer = datamodule.corpus.tokenizer()
     of_true_label = np.where(labels == 1, probabilities, 1 - probabilities)
     lines = ["The probability of the true label, the true label, and the review:", ""]
-    for place in np.argsort(of_true_label, kind="stable")[:_HARDEST]:
-        text = tokenizer.decode(datamodule.corpus.splits["val"].review(rows[place]).tolist())
+    for index in np.argsort(of_true_label, kind="stable")[:_HARDEST]:
+        text = tokenizer.decode(datamodule.corpus.splits["val"].review(rows[index]).tolist())
         # Decomposed Hangul (normalization nfd) is hard to read.
         one_line = " ".join(unicodedata.normalize("NFC", text).split())
         review = "".join(f"&#{ord(c)};" if c in _MARKUP else c for c in one_line)
-        lines.append(f"1. **{of_true_label[place]:.4f}** {names[labels[place]]}: {review}")
+        lines.append(f"1. **{of_true_label[index]:.4f}** {names[labels[index]]}: {review}")
     return "\n".join(lines)

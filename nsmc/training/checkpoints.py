@@ -13,7 +13,13 @@ from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from nsmc.atomic import whole_file
 from nsmc.data.datamodule import ReviewDataModule
-from nsmc.training.checkpoint_state import check_state, grows, is_score, name_of, problem_of
+from nsmc.training.checkpoint_state import (
+    check_content,
+    check_state,
+    is_compressed,
+    is_score,
+    name_of,
+)
 from nsmc.training.classifier import TextClassifier
 from nsmc.training.language_model import LanguageModule
 from nsmc.training.module import SentimentModule
@@ -24,10 +30,7 @@ LAST = "last.ckpt"
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes a checkpoint beside its place and moves it there once it is on the disk.
-
-    A process that dies or a disk that fills up in between leaves the earlier checkpoint as it was.
-    """
+    """Writes a checkpoint whole or not at all: on a full disk, the earlier one stays as it was."""
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
@@ -35,18 +38,18 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         """Raises OSError naming the file where it cannot be written."""
         content = io.BytesIO()  # torch's own writer would hide why a file cannot be written
         torch.save(checkpoint, content)
-        place = Path(path)
-        left = "the one before it is untouched; " if place.is_file() else ""
-        advice = f"{left}make room, or mend the folder, and resume the run"
-        with whole_file(place, advice=advice, parents=True) as file:
+        path = Path(path)
+        earlier = "the one before it is untouched; " if path.is_file() else ""
+        advice = f"{earlier}make room, or mend the folder, and resume the run"
+        with whole_file(path, advice=advice, parents=True) as file:
             file.write(content.getbuffer())
 
 
 class BestCheckpoint(ModelCheckpoint):
-    """Keeps the best epoch's checkpoint; its state survives that the run folder is moved.
+    """Keeps the best epoch's checkpoint, also where the run's folder was moved in between.
 
-    Where the best one of then is no longer there, the best of what follows is kept. Of a path in
-    the state only the name counts: the file is read, and deleted once it is no longer the best.
+    Where the earlier best one is gone, the best of the epochs that follow is kept. Of a path in the
+    state only the name counts: the file is read, and deleted once it is no longer the best.
     """
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -81,8 +84,8 @@ class BestCheckpoint(ModelCheckpoint):
 def adopt_best(checkpoint: Path, folder: Path, monitor: str) -> None:
     """Copy the best checkpoint of the run that `checkpoint` is from into another run's `folder`.
 
-    The other run, which goes on from `checkpoint` and looks at `monitor`, then keeps the better of
-    that one and its own. One that looks at another metric than before keeps the best of its own.
+    The other run, which continues from `checkpoint`, then keeps the better of that one and its own;
+    only its own where it has another `monitor`, which measures something else.
     """
     for state in load_checkpoint(str(checkpoint)).get("callbacks", {}).values():
         # Run folders may have been moved: checkpoints of one run stay beside each other.
@@ -101,40 +104,41 @@ def load_checkpoint(path: str) -> dict[str, Any]:
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such checkpoint")
     try:
-        if grows(Path(path)):
+        if is_compressed(Path(path)):
             raise ValueError("it is compressed")
         checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        problem = problem_of(checkpoint)
-    except Exception as error:  # whatever a damaged archive makes of itself
-        details = " ".join(str(error).split())[:80]
-        raise ValueError(f"{path}: not a checkpoint, or damaged ({details})") from None
-    if problem:
-        raise ValueError(f"{path}: not a checkpoint of this program, or damaged: {problem}")
+        check_content(checkpoint)
+    except Exception as error:  # a damaged archive may raise anything
+        raise _not_a_checkpoint(path, error) from None
     return checkpoint
+
+
+def _not_a_checkpoint(path: str, error: Exception) -> ValueError:
+    details = " ".join(str(error).split())[:80]
+    return ValueError(f"{path}: not a checkpoint of this program, or damaged ({details})")
 
 
 def check_checkpoint(
     path: str, module: SentimentModule | LanguageModule, datamodule: ReviewDataModule
 ) -> None:
-    """Check that a run with this module and this data can go on from a checkpoint.
+    """Check that a run with this module and this data can continue from a checkpoint.
 
     Raises what `load_checkpoint` raises, and ValueError where the checkpoint comes from another
     model, corpus, split or tokenizer: its weights would mean something else here.
     """
     checkpoint = load_checkpoint(path)
-    of_data = checkpoint.get(type(datamodule).__name__)
-    settings = {**checkpoint["hyper_parameters"], **(of_data if isinstance(of_data, dict) else {})}
-    theirs = _flat(settings)
+    data = checkpoint.get(type(datamodule).__name__)
+    theirs = _flat(checkpoint["hyper_parameters"] | (data if isinstance(data, dict) else {}))
     for name, ours in _flat({**module.hparams, **datamodule.state_dict()}).items():
         if theirs.get(name) != ours:
             raise ValueError(
                 f"ckpt_path={path} has {name}={theirs.get(name)}, this run {name}={ours}: "
-                f"go on with the configuration it was trained with, or {weights_alone(path)}"
+                f"use the configuration it was trained with, or {weights_alone(path)}"
             )
 
 
 def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings with those of each section in its place."""
+    """The settings, with those of each section instead of the section."""
     flat: dict[str, Any] = {}
     for name, value in settings.items():
         flat |= value if isinstance(value, Mapping) else {name: value}
@@ -145,11 +149,10 @@ def network_from_checkpoint(path: str) -> TextClassifier | TextEncoder:
     """The network of a checkpoint, a classifier or an encoder, on the CPU, in evaluation mode."""
     checkpoint = load_checkpoint(path)
     settings = checkpoint["hyper_parameters"]
-    kind = LanguageModule if "encoder" in settings else SentimentModule
+    module_class = LanguageModule if "encoder" in settings else SentimentModule
     try:
-        module = kind(**settings)
+        module = module_class(**settings)
         module.load_state_dict(checkpoint["state_dict"])
     except (RuntimeError, TypeError, KeyError, ValueError, AttributeError) as error:
-        details = " ".join(str(error).split())[:80]
-        raise ValueError(f"{path}: not a checkpoint of this program ({details})") from None
+        raise _not_a_checkpoint(path, error) from None
     return module.network.eval()

@@ -35,14 +35,10 @@ class TextClassifier(nn.Module):
         self.ln1 = nn.Linear(pooled_width(pooling, width), 2)
 
     def forward(self, token_ids: Tensor, lengths: Tensor) -> Tensor:
-        return self.classify(self.embed(token_ids), lengths)
-
-    def embed(self, token_ids: Tensor) -> Tensor:
-        """Embeddings [B, T, E]."""
-        return self.text_encoder.embed(token_ids)
+        return self.classify(self.text_encoder.embed(token_ids), lengths)
 
     def classify(self, embeddings: Tensor, lengths: Tensor) -> Tensor:
-        """Logits [B, 2] from embeddings [B, T, E], which a regularizer may have disturbed."""
+        """Logits [B, 2] from embeddings [B, T, E], to which a regularizer may have added."""
         states = self.text_encoder.encoder(embeddings, lengths)
         logits: Tensor = self.ln1(self.output_dropout(self._pool(states, lengths)))
         return logits
@@ -74,7 +70,7 @@ class TextClassifier(nn.Module):
         return head
 
     def bundle_tensors(self) -> dict[str, npt.NDArray[np.float32]]:
-        """As the text encoder's, with those of the head."""
+        """All weights under their names in a bundle."""
         return self.text_encoder.bundle_tensors() | as_arrays(self.head_tensors())
 
 

@@ -1,19 +1,21 @@
-"""The callback that ends a training whose monitored metric no longer improves."""
+"""The callbacks that end a training early: it no longer improves, or does worse than others."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytorch_lightning as L
 from pytorch_lightning import callbacks
 
 from nsmc.training.checkpoint_state import check_state, is_count, is_score
+from nsmc.training.signals import Pruned
 
 
 class EarlyStopping(callbacks.EarlyStopping):
-    """Lightning's, with the settings and the patience of the run that it is in.
+    """Lightning's, whose name is in checkpoints, with the settings and patience of this run.
 
-    A run that goes on from `own_checkpoint` has waited as long as it had then; one that starts from
-    another run's has not waited at all, but improves only where it beats that run's best. A run
-    that had stopped early trains no more. (The name is Lightning's: it is in checkpoints.)
+    A run that continues from `own_checkpoint` has waited as long as it had then; one that starts
+    from another run's has not waited at all, but improves only where it beats that run's best. A
+    run that had stopped early trains no more.
     """
 
     def __init__(self, monitor: str, *, own_checkpoint: str, **settings: Any) -> None:
@@ -32,3 +34,21 @@ class EarlyStopping(callbacks.EarlyStopping):
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if self.wait_count >= self.patience:
             trainer.should_stop = True
+
+
+class Pruning(L.Callback):
+    """After each epoch but the last, raises Pruned where the run is not worth continuing.
+
+    `is_bad(value, epoch)` gets the monitored validation metric and the number of epochs, from 1.
+    """
+
+    def __init__(self, monitor: str, is_bad: Callable[[float, int], bool]) -> None:
+        self.monitor = monitor
+        self.is_bad = is_bad
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        epoch, value = trainer.current_epoch + 1, float(trainer.callback_metrics[self.monitor])
+        is_bad = trainer.is_global_zero and self.is_bad(value, epoch)
+        # All processes must leave together.
+        if trainer.strategy.broadcast(is_bad) and epoch < (trainer.max_epochs or 0):
+            raise Pruned(f"pruned after {epoch} epochs: {self.monitor} {value:.4f}")

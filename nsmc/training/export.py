@@ -11,7 +11,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 
 from nsmc.data.datamodule import ReviewDataModule
 from nsmc.data.tokenizer import PAD_ID
-from nsmc.runtime.bundle import BundleConfig, rewrite_config, write_bundle
+from nsmc.runtime.bundle import BundleConfig, fill_bundle, rewrite_config, whole_bundle
 from nsmc.runtime.golden import write_vectors
 from nsmc.runtime.loading import read_bundle
 from nsmc.runtime.predictor import Predictor
@@ -32,8 +32,7 @@ class BundleExport(L.Callback):
     """Writes the bundle when training ends; adds metrics when validation and testing end.
 
     `labels` names labels 0 and 1; `corpus`, `command` and `signature` say where the bundle comes
-    from. Raises RuntimeError where the runtime, reading the bundle back, does not compute the
-    classifier's logits; there is then no bundle.
+    from. Where the runtime computes other logits from it, there is no bundle but a RuntimeError.
     """
 
     def __init__(
@@ -79,35 +78,25 @@ class BundleExport(L.Callback):
             signature=self.signature,
             command=self.command,
         )
-        write_bundle(
-            self.folder,
-            self.config,
-            tensors,
-            datamodule.corpus.tokenizer_path,
-            model_card(self.config, self.corpus),
-            check=lambda folder: _check(folder, classifier, datamodule),
-        )
+        card = model_card(self.config, self.corpus)
+        with whole_bundle(self.folder) as scratch:
+            fill_bundle(scratch, self.config, tensors, datamodule.corpus.tokenizer_path, card)
+            _check(scratch, classifier, datamodule)
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self._add_metrics(trainer, "val/")
-
-    def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self._add_metrics(trainer, "test/")
-
-    def _add_metrics(self, trainer: L.Trainer, prefix: str) -> None:
-        # Validations during the fit come before there is a bundle.
-        if self.config is None:
+        if self.config is None:  # during the fit, when there is no bundle yet
             return
-        found = defined(trainer.callback_metrics, prefix)
-        self.config = dataclasses.replace(self.config, metrics={**self.config.metrics, **found})
-        card = model_card(self.config, self.corpus)
-        rewrite_config(self.folder, self.config, card)
+        metrics = self.config.metrics | defined(trainer.callback_metrics, "val/", "test/")
+        self.config = dataclasses.replace(self.config, metrics=metrics)
+        rewrite_config(self.folder, self.config, model_card(self.config, self.corpus))
+
+    on_test_end = on_validation_end
 
 
 def best_checkpoint(trainer: L.Trainer) -> str:
     """The path of the best checkpoint; "" before any.
 
-    Where there was nothing left to train, it is the checkpoint that the fit went on from.
+    Where there was nothing left to train, it is the checkpoint that the fit started from.
     """
     callback = trainer.checkpoint_callback
     assert isinstance(callback, ModelCheckpoint)
@@ -115,9 +104,9 @@ def best_checkpoint(trainer: L.Trainer) -> str:
 
 
 def _check(folder: Path, classifier: TextClassifier | None, datamodule: ReviewDataModule) -> None:
-    """Read the bundle; compare the runtime on it with the classifier, on validation reviews.
+    """Compare the runtime's logits with the classifier's, on validation reviews; add test vectors.
 
-    Where it has a classifier, it also gets its test vectors.
+    A bundle without a classifier is only read.
     """
     if classifier is None:
         read_bundle(folder)

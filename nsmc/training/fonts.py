@@ -1,9 +1,8 @@
-"""Which letters matplotlib can draw: its own font has no Hangul, so one of the machine's may help.
+"""Which characters matplotlib can draw: its own font has no Hangul, but a font of the machine may.
 
-Nothing is looked for until a text has letters that matplotlib's font lacks.
+That is looked for only for a text with characters that matplotlib's font lacks.
 """
 
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from matplotlib.ft2font import FT2Font
 DEFAULT = "DejaVu Sans"  # comes with matplotlib
 
 _HANGUL = "가힣"
-# Plain sans serifs: of Linux, Windows and macOS. Any other font is taken after these.
+# Plain sans serifs of Linux, Windows and macOS, in order of preference.
 _PREFERRED = (
     *("notosanscjk-regular", "notosanskr-regular", "nanumgothic", "malgun"),
     *("applesdgothicneo", "applegothic"),
@@ -21,17 +20,19 @@ _PREFERRED = (
 
 
 def families(text: str) -> list[str]:
-    """The font families to draw a text with; each letter is taken from the first that has it."""
-    hangul = None if _has(_default(), text) else _hangul()
-    return [DEFAULT] if hangul is None else [DEFAULT, hangul.family_name]
+    """The font families to draw a text with; the first that has a character draws it."""
+    return [font.family_name for font in _fonts(text)]
 
 
 def drawable(text: str) -> str:
-    """The text with a question mark for each letter that no font has."""
-    fonts = [_default()]
-    if not _has(fonts[0], text) and (hangul := _hangul()) is not None:
-        fonts.append(hangul)
+    """The text with a question mark for each character that no font has."""
+    fonts = _fonts(text)
     return "".join(char if any(_has(font, char) for font in fonts) else "?" for char in text)
+
+
+def _fonts(text: str) -> list[FT2Font]:
+    hangul = None if _has(_default(), text) else _hangul()
+    return [_default()] if hangul is None else [_default(), hangul]
 
 
 @cache
@@ -42,8 +43,8 @@ def _default() -> FT2Font:
 
 @cache
 def _hangul() -> FT2Font | None:
-    """A font of this machine with Hangul, known to matplotlib from now on; None without any."""
-    for path in _system_fonts():
+    """A font of this machine with Hangul, which matplotlib then has, too; None without any."""
+    for path in sorted(font_manager.findSystemFonts(), key=_order):
         try:
             font = FT2Font(path)
         except (OSError, RuntimeError):  # a font that cannot be read
@@ -54,15 +55,11 @@ def _hangul() -> FT2Font | None:
     return None
 
 
-def _system_fonts() -> Iterator[str]:
-    """Those that are preferred first; for the rest, no bold or italic before a regular."""
-
-    def order(path: str) -> tuple[int, bool, str]:
-        stem = Path(path).stem.lower()
-        rank = _PREFERRED.index(stem) if stem in _PREFERRED else len(_PREFERRED)
-        return rank, any(word in stem for word in ("bold", "italic", "light", "thin")), stem
-
-    yield from sorted(font_manager.findSystemFonts(), key=order)
+def _order(path: str) -> tuple[int, bool, str]:
+    """Preferred fonts come first; of the rest, regular ones before bold or italic ones."""
+    stem = Path(path).stem.lower()
+    rank = _PREFERRED.index(stem) if stem in _PREFERRED else len(_PREFERRED)
+    return rank, any(word in stem for word in ("bold", "italic", "light", "thin")), stem
 
 
 def _has(font: FT2Font, text: str) -> bool:

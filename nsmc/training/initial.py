@@ -10,7 +10,7 @@ from nsmc.training.text_encoder import TextEncoder
 
 
 def start_from(network: TextClassifier | TextEncoder, bundle: Bundle, name: str) -> None:
-    """Copy a bundle's weights into a network: the encoder's and, where both have one, the head.
+    """Copy a bundle's weights into a network: the encoder's and, where it fits, the head's.
 
     `name` is what the user calls the bundle. Raises ValueError where its shape is another one.
     """
@@ -20,7 +20,6 @@ def start_from(network: TextClassifier | TextEncoder, bundle: Bundle, name: str)
     if text_encoder.embedding.num_embeddings != bundle.config.vocab_size:
         raise ValueError(f"init_from={name}: its tokens are others; leave out data.tokenizer")
     ours = {"embedding.weight": text_encoder.embedding.weight, **text_encoder.encoder.tensors()}
-    # A head of another width stays as it is.
     for key, tensor in head.items():
         if key in bundle.tensors and tensor.shape == bundle.tensors[key].shape:
             ours[key] = tensor

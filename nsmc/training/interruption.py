@@ -1,7 +1,7 @@
-"""Leaving a run so that it can go on: the newest checkpoint, and what SIGTERM and Ctrl-C do.
+"""Interrupting a run so that it can be resumed: the newest checkpoint, and SIGTERM and Ctrl-C.
 
 The checkpoint `last.ckpt` is written at the end of each epoch, every few minutes within an epoch,
-and when the run is told to stop, after the step that is under way.
+and, when a signal stops the run, after the current step.
 """
 
 import signal
@@ -20,20 +20,20 @@ from nsmc.training.signals import Interrupted, StopSignals
 
 @contextmanager
 def exit_as_interruption() -> Iterator[None]:
-    """Raise Interrupted where Lightning answers Ctrl-C with an exit of its own, with code 1."""
+    """Raise Interrupted where Lightning exits on Ctrl-C, with code 1."""
     try:
         yield
     except SystemExit as error:
         if not isinstance(error.__context__, KeyboardInterrupt):
-            raise  # a job queue's, which has put the job back
+            raise  # from a job queue's handler, which has requeued the job
         raise Interrupted(signal.SIGINT) from None
 
 
 class LastCheckpoint(Checkpoint):
-    """Writes the newest checkpoint to `path`, and ends the fit with Interrupted when told to.
+    """Writes the newest checkpoint to `path`, and ends the fit with Interrupted after a signal.
 
-    `every_n_minutes` pass between checkpoints within an epoch; None for none. A fit that goes on
-    within an epoch takes the batches that were still to come.
+    Within an epoch it writes one `every_n_minutes`, or none if that is None. A fit that is resumed
+    within an epoch takes the batches that are left.
     """
 
     def __init__(self, path: str, every_n_minutes: float | None) -> None:
@@ -41,14 +41,14 @@ class LastCheckpoint(Checkpoint):
         self.every_n_minutes = every_n_minutes
         self._signals = StopSignals()
         self._saved_at = 0.0
-        self._place = {"taken": 0, "batches": 0}  # of the batches of the epoch
+        self._position = {"taken": 0, "batches": 0}  # batches taken, and of the whole epoch
 
     def state_dict(self) -> dict[str, int]:
-        return self._place
+        return self._position
 
     def load_state_dict(self, state_dict: dict[str, int]) -> None:
         check_state("LastCheckpoint", state_dict, taken=is_count, batches=is_count)
-        self._place = {name: state_dict[name] for name in self._place}
+        self._position = {name: state_dict[name] for name in self._position}
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._saved_at = time.monotonic()
@@ -65,7 +65,7 @@ class LastCheckpoint(Checkpoint):
     ) -> None:
         if trainer.is_last_batch:  # its checkpoint comes after the validation
             return
-        stop, save = self._agreed(trainer)
+        stop, save = self._decide(trainer)
         if save:
             self._save(trainer, taken=batch_idx + 1)
         if stop:
@@ -76,10 +76,10 @@ class LastCheckpoint(Checkpoint):
 
     # Not at the epoch's end: the loggers get its metrics after that hook.
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self._leave_if_told(trainer)
+        self._stop_if_signalled(trainer)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self._leave_if_told(trainer)
+        self._stop_if_signalled(trainer)
         self._signals.release()
 
     def on_exception(
@@ -87,37 +87,32 @@ class LastCheckpoint(Checkpoint):
     ) -> None:
         self._signals.release()
 
+    # After the fit there is nothing to save.
     def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self._end_at_once(trainer)
-
-    def on_test_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self._end_at_once(trainer)
-
-    def _end_at_once(self, trainer: L.Trainer) -> None:
-        """After the fit there is nothing to save."""
         launcher = trainer.strategy.launcher
         if trainer.state.fn != TrainerFn.FITTING:
             self._signals.end_at_once(launcher.kill if launcher is not None else lambda _: None)
 
-    def _leave_if_told(self, trainer: L.Trainer) -> None:
-        if self._agreed(trainer)[0]:
+    on_test_start = on_validation_start
+
+    def _stop_if_signalled(self, trainer: L.Trainer) -> None:
+        stop, _ = self._decide(trainer)
+        if stop:
             self._signals.obey()
 
-    def _agreed(self, trainer: L.Trainer) -> tuple[bool, bool]:
+    def _decide(self, trainer: L.Trainer) -> tuple[bool, bool]:
         """Whether to stop and whether to save, the same on all processes."""
-        stop = self._signals.received is not None
-        now = time.monotonic()
-        save = stop or (
-            self.every_n_minutes is not None and now - self._saved_at >= 60 * self.every_n_minutes
-        )
+        stop, minutes = self._signals.received is not None, self.every_n_minutes
+        is_due = minutes is not None and time.monotonic() - self._saved_at >= 60 * minutes
+        save = stop or is_due
         if trainer.world_size > 1:
             save = trainer.strategy.reduce_boolean_decision(save, all=False)
             stop = save and trainer.strategy.reduce_boolean_decision(stop, all=False)
         return stop, save
 
     def _skip_batches(self, trainer: L.Trainer) -> None:
-        """Leave out the batches that were taken: Lightning counts on from there, and no more."""
-        taken, batches = self._place["taken"], self._place["batches"]
+        """Leave out the batches that were taken; Lightning restores only their number."""
+        taken, batches = self._position["taken"], self._position["batches"]
         if taken and batches != trainer.num_training_batches:
             raise ValueError(
                 f"the checkpoint was written within an epoch of {batches} batches, this run's have "
@@ -128,6 +123,6 @@ class LastCheckpoint(Checkpoint):
         trainer.train_dataloader.sampler.skip_steps(taken)
 
     def _save(self, trainer: L.Trainer, taken: int) -> None:
-        self._place = {"taken": taken, "batches": int(trainer.num_training_batches)}
+        self._position = {"taken": taken, "batches": int(trainer.num_training_batches)}
         trainer.save_checkpoint(self.path)
         self._saved_at = time.monotonic()

@@ -25,7 +25,7 @@ from nsmc.data.tokenizer import PAD_ID
 from nsmc.training.encoders.recurrent import RecurrentEncoder
 from nsmc.training.metrics import MeanLoss, is_after_fit
 from nsmc.training.optimization import Optimization
-from nsmc.training.padding import is_token, turn
+from nsmc.training.padding import is_token, reverse
 from nsmc.training.text_encoder import TextEncoder
 
 # Frequent tokens are drawn less often than they occur (Mikolov et al. 2013,
@@ -36,11 +36,11 @@ _SCORED_AT_ONCE = 4096  # tokens whose scores for the whole vocabulary are held 
 
 
 class LanguageModel(nn.Module):
-    """Predicts tokens from a recurrent encoder's states; each direction by itself.
+    """Predicts tokens from a recurrent encoder's states, separately in each direction.
 
     A training step scores `num_sampled` tokens, drawn at random; `counts` [V] says how often each
-    occurs in training. Raises ValueError for several layers
-    in both directions: there, a direction sees what it is to predict.
+    occurs in training. Raises ValueError for several layers in both directions, where a direction
+    would see the tokens that it has to predict.
     """
 
     noise: Tensor  # [V]: how likely each token is to be drawn, at each draw
@@ -109,17 +109,15 @@ class LanguageModel(nn.Module):
         """For each direction: what is compared with embeddings [P, E], and the next tokens [P]."""
         embeddings, lengths = self.text_encoder.embed(batch.token_ids), batch.lengths
         directions = self.encoder.as_read(embeddings, lengths)
-        found = []
-        for reverse, (states, projection) in enumerate(
-            zip(directions, self.projections, strict=True)
-        ):
-            ids = batch.token_ids
-            if reverse:
-                ids = turn(ids.unsqueeze(-1), lengths).squeeze(-1)
+        mask = is_token(batch.token_ids, lengths)  # [B, T]
+        queries: list[tuple[Tensor, Tensor]] = []
+        ids = batch.token_ids
+        for states, projection in zip(directions, self.projections, strict=True):
+            if queries:  # the second direction
+                ids = reverse(ids.unsqueeze(-1), lengths).squeeze(-1)
             following = F.pad(ids[:, 1:], (0, 1), value=PAD_ID)
-            mask = is_token(ids, lengths)  # [B, T]
-            found.append((projection(states[:, : ids.shape[1]][mask]), following[mask]))
-        return found
+            queries.append((projection(states[:, : ids.shape[1]][mask]), following[mask]))
+        return queries
 
 
 def token_counts(reviews: ReviewSource, vocab_size: int) -> npt.NDArray[np.int64]:
@@ -131,7 +129,7 @@ def token_counts(reviews: ReviewSource, vocab_size: int) -> npt.NDArray[np.int64
 
 
 class LanguageModule(L.LightningModule):
-    """Trains a LanguageModel; `encoder` and `optimization` hold settings, as in SentimentModule."""
+    """Trains a LanguageModel; `encoder` are the settings of its `TextEncoder`."""
 
     def __init__(
         self,
@@ -169,6 +167,3 @@ class LanguageModule(L.LightningModule):
 
     def on_train_start(self) -> None:
         self.optimization.check_planned_steps(self)
-
-    def parameter_count(self) -> int:
-        return sum(parameter.numel() for parameter in self.parameters())

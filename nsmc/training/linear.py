@@ -1,7 +1,7 @@
-"""A linear classifier over character n-grams: no recurrent network, but a teacher unlike any.
+"""A linear classifier over character n-grams: a teacher that errs where no neural network does.
 
 TF-IDF weights and logistic regression, both scikit-learn's. N-grams go across spaces, so it sees
-how words stand together, and spellings that a tokenizer's vocabulary takes apart.
+which words follow each other, and spellings that a tokenizer's vocabulary splits.
 
 Legend: N reviews.
 """
@@ -9,7 +9,7 @@ Legend: N reviews.
 import unicodedata
 from collections.abc import Sequence
 from functools import partial
-from typing import Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,13 +17,6 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 FloatArray = npt.NDArray[np.float64]
-
-_FORMS: dict[str, Literal["NFC", "NFD", "NFKC", "NFKD"]] = {
-    "nfc": "NFC",
-    "nfd": "NFD",
-    "nfkc": "NFKC",
-    "nfkd": "NFKD",
-}
 
 _CHUNK = 50_000  # texts whose n-grams are in memory at the same time
 
@@ -53,7 +46,7 @@ class LinearClassifier:
             sublinear_tf=True,
             dtype=np.float32,
         )
-        # In the dual form liblinear needs some passes only, as there are more n-grams than reviews.
+        # There are more n-grams than reviews, so liblinear's dual form converges in a few passes.
         self.regression = LogisticRegression(
             C=C, solver="liblinear", dual=True, max_iter=1000, random_state=seed
         )
@@ -74,7 +67,5 @@ class LinearClassifier:
 
 
 def _prepared(text: str, normalization: str) -> str:
-    text = text.lower()
-    if normalization == "none":
-        return text
-    return unicodedata.normalize(_FORMS[normalization], text)
+    form: Any = normalization.upper()
+    return text.lower() if form == "NONE" else unicodedata.normalize(form, text.lower())

@@ -13,7 +13,7 @@ from nsmc.data.batching import Batch
 from nsmc.training.classifier import TextClassifier
 from nsmc.training.padding import is_token
 
-# Length of the step along which virtual adversarial training looks for the worst direction: long
+# Length of the step with which virtual adversarial training looks for the worst direction: long
 # enough for float32, short enough that the divergence is still a parabola.
 _PROBE = 1e-1
 
@@ -45,9 +45,9 @@ def cross_entropy(logits: Tensor, targets: Tensor, label_smoothing: float = 0.0)
 def training_loss(
     classifier: TextClassifier, batch: Batch, regularization: Regularization
 ) -> tuple[Tensor, Tensor]:
-    """The loss to minimise and the logits [B, 2] of the undisturbed pass."""
+    """The loss to minimise and the logits [B, 2] without disturbance."""
     smoothing = regularization.label_smoothing
-    embeddings = classifier.embed(batch.token_ids)
+    embeddings = classifier.text_encoder.embed(batch.token_ids)
     logits = classifier.classify(embeddings, batch.lengths)
     loss = cross_entropy(logits, batch.targets, smoothing)
     if regularization.r_drop:
@@ -55,25 +55,24 @@ def training_loss(
         loss = (loss + cross_entropy(again, batch.targets, smoothing)) / 2
         divergence = (_divergence(logits, again) + _divergence(again, logits)) / 2
         loss = loss + regularization.r_drop * divergence
-    if regularization.adversarial == "adversarial":
-        gradient = _gradient(loss, embeddings, keep=True)
-        size = regularization.adversarial_epsilon
-        worst = _scaled(gradient, embeddings, batch.lengths, size)
-        disturbed = classifier.classify(embeddings + worst, batch.lengths)
-        loss = loss + cross_entropy(disturbed, batch.targets, smoothing)
-    elif regularization.adversarial == "virtual":
+    if regularization.adversarial == "none":
+        return loss, logits
+    is_virtual = regularization.adversarial == "virtual"
+    if is_virtual:
         worst = _worst_direction(classifier, embeddings, logits, batch.lengths)
-        size = regularization.adversarial_epsilon
-        worst = _scaled(worst, embeddings, batch.lengths, size)
-        disturbed = classifier.classify(embeddings + worst, batch.lengths)
-        loss = loss + _divergence(logits.detach(), disturbed)
-    return loss, logits
+    else:
+        worst = _gradient(loss, embeddings, keep=True)
+    worst = _scaled(worst, embeddings, batch.lengths, regularization.adversarial_epsilon)
+    disturbed = classifier.classify(embeddings + worst, batch.lengths)
+    if is_virtual:
+        return loss + _divergence(logits.detach(), disturbed), logits
+    return loss + cross_entropy(disturbed, batch.targets, smoothing), logits
 
 
 def _worst_direction(
     classifier: TextClassifier, embeddings: Tensor, logits: Tensor, lengths: Tensor
 ) -> Tensor:
-    """Where the answer changes most, found by one step of power iteration: [B, T, E]."""
+    """The direction [B, T, E] in which the answer changes most, by one step of power iteration."""
     start = embeddings.detach()
     probe = _scaled(torch.randn_like(start), start, lengths, _PROBE).requires_grad_()
     divergence = _divergence(logits.detach(), classifier.classify(start + probe, lengths))
@@ -95,6 +94,6 @@ def _scaled(direction: Tensor, embeddings: Tensor, lengths: Tensor, size: float)
 
 
 def _divergence(logits: Tensor, others: Tensor) -> Tensor:
-    """The Kullback-Leibler divergence of the answers `others` from `logits`: a mean."""
-    ours, theirs = (each.float().log_softmax(dim=-1) for each in (logits, others))
-    return F.kl_div(theirs, ours, log_target=True, reduction="batchmean")
+    """The mean Kullback-Leibler divergence of the answers `others` from `logits`."""
+    expected, found = (scores.float().log_softmax(dim=-1) for scores in (logits, others))
+    return F.kl_div(found, expected, log_target=True, reduction="batchmean")

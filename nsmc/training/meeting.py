@@ -1,4 +1,4 @@
-"""Processes that train together meet before they train, and hear what the first one knows."""
+"""Processes that train together meet before they train, and get a message from the first one."""
 
 import os
 import signal
@@ -17,9 +17,9 @@ _SECONDS_BETWEEN_LOOKS = 0.2
 
 
 def meet(trainer: L.Trainer, message: T) -> T:
-    """Start the processes, where that is Lightning's to do, and wait for all; the first's message.
+    """Start the processes, unless another launcher did, and wait for all; the first's message.
 
-    Later fits of the Trainer find all that done. Raises ConnectionError where the first one leaves.
+    Later fits of the Trainer find them connected. Raises ConnectionError where the first one ends.
     """
     strategy = trainer.strategy
     assert isinstance(strategy, DDPStrategy) and strategy.launcher is not None
@@ -32,7 +32,7 @@ def meet(trainer: L.Trainer, message: T) -> T:
 
 
 def _connect(strategy: DDPStrategy) -> None:
-    """Wait for the others where signals are heard, which they are not while torch waits."""
+    """Wait for the others in a loop that signals can interrupt, unlike torch's own waiting."""
     strategy.set_world_ranks()
     environment = strategy.cluster_environment
     assert environment is not None
@@ -42,7 +42,7 @@ def _connect(strategy: DDPStrategy) -> None:
     except RuntimeError as error:  # torch's, of the connection
         raise ConnectionError(f"the first process, at {address}:{port}, has left") from error
     strategy.setup_environment()
-    del store  # not before: others may be looking yet
+    del store  # not earlier: others may still be reading it
 
 
 def _wait_for_all(address: str, port: int, rank: int, world_size: int) -> TCPStore:
@@ -50,7 +50,7 @@ def _wait_for_all(address: str, port: int, rank: int, world_size: int) -> TCPSto
     is_server = rank == 0 and not has_server
     while not is_server and not _answers(address, port):
         time.sleep(_SECONDS_BETWEEN_LOOKS)
-    # Multi-tenant: torch, which makes a store at this place in a moment, then finds this server.
+    # Multi-tenant: torch, which soon makes a store at the same address, then finds this server.
     store = TCPStore(address, port, is_master=is_server, wait_for_workers=False, multi_tenant=True)
     arrived = f"nsmc/arrived/{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}"
     store.add(arrived, 1)

@@ -13,25 +13,22 @@ from torchmetrics.utilities import dim_zero_cat
 
 
 def is_after_fit(trainer: L.Trainer | None) -> bool:
-    """Whether the best epoch is measured again, which is not drawn: curves end with the last one.
-
-    Its metrics have their place in TensorBoard's HPARAMS.
-    """
+    """Whether the best epoch is measured again, for HPARAMS: the curves end with the last epoch."""
     return trainer is not None and trainer.state.fn != TrainerFn.FITTING
 
 
 def defined(values: Mapping[str, Tensor], *prefixes: str) -> dict[str, float]:
-    """The values, rounded, whose names begin so; without those that are undefined."""
-    found = {name: float(value) for name, value in values.items() if name.startswith(prefixes)}
-    return {name: round(value, 6) for name, value in found.items() if math.isfinite(value)}
+    """Those values, rounded, whose names begin with a prefix and that are defined."""
+    floats = {name: float(value) for name, value in values.items() if name.startswith(prefixes)}
+    return {name: round(value, 6) for name, value in floats.items() if math.isfinite(value)}
 
 
 class MeanLoss(Metric):
     """The mean of losses that are themselves means, each over `weight` reviews or tokens.
 
-    Exact however these are divided among processes, which Lightning's own mean is not: it averages
-    the weights of the processes as whole numbers. torchmetrics' MeanMetric drops the weights unless
-    it looks for NaN, for which a GPU would have to be waited for at each step.
+    Exact for any division among processes, unlike Lightning's own mean, which averages the weights
+    of the processes as whole numbers. torchmetrics' MeanMetric drops the weights unless it looks
+    for NaN, and would wait for a GPU at each step.
     """
 
     full_state_update = False
@@ -62,11 +59,8 @@ class AreaUnderROC(BinaryAUROC):
 
 
 def classification_metrics(stage: str) -> MetricCollection:
-    """Accuracy, F1 and area under the ROC curve, named `stage`/accuracy and so on.
-
-    What is undefined is NaN.
-    """
-    # Probabilities and labels are ours: checking them again at each step costs more than it finds.
+    """`stage`/accuracy, f1 and auroc, the area under the ROC curve; NaN where undefined."""
+    # Probabilities and labels are ours, so checking them again at each step is a waste.
     return MetricCollection(
         {
             "accuracy": BinaryAccuracy(validate_args=False),

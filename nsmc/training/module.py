@@ -18,11 +18,10 @@ from nsmc.training.optimization import Optimization
 
 
 class SentimentModule(L.LightningModule):
-    """Trains a TextClassifier with cross-entropy.
+    """Trains a TextClassifier; the arguments are the settings of the classes that they name.
 
-    The three arguments hold the settings of `TextClassifier`, `Optimization` and
-    `Regularization`. Validation and test steps return the loss and, for the callbacks, the
-    probability [B] of the positive label.
+    Validation and test steps return the loss and, for the callbacks, the probability [B] of the
+    positive label.
     """
 
     def __init__(
@@ -63,7 +62,7 @@ class SentimentModule(L.LightningModule):
         return self._measure(batch, "test", self(batch))
 
     def _measure(self, batch: Batch, stage: str, logits: Tensor) -> dict[str, Tensor]:
-        """Log the plain loss, whatever regularizers add to what is minimised, and the metrics."""
+        """Log the metrics and the loss without what regularizers add to it."""
         logits = logits.detach().float()  # mixed precision may give bfloat16
         loss = cross_entropy(logits, batch.targets)
         probabilities = logits.softmax(dim=-1)[:, 1]
@@ -89,6 +88,3 @@ class SentimentModule(L.LightningModule):
 
     def on_train_start(self) -> None:
         self.optimization.check_planned_steps(self)
-
-    def parameter_count(self) -> int:
-        return sum(parameter.numel() for parameter in self.parameters())

@@ -26,7 +26,7 @@ class Optimization:
     schedule: str
 
     def configure(self, module: L.LightningModule) -> OptimizerLRScheduler:
-        """What a module's `configure_optimizers` returns."""
+        """For a module's `configure_optimizers`."""
         # Fused steps are fastest, but Lightning cannot clip gradients under mixed precision then.
         fused = True if module.trainer.precision == "32-true" else None
         optimizer = OPTIMIZERS[self.optimizer](

@@ -17,8 +17,8 @@ def pad(token_ids: list[list[int]]) -> tuple[Tensor, Tensor]:
 
 
 def is_token(sequence: Tensor, lengths: Tensor) -> Tensor:
-    """Which places of padded reviews [B, T, ...] hold a token."""
-    return torch.arange(sequence.shape[1], device=lengths.device) < lengths.unsqueeze(1)  # [B, T]
+    """Which positions [B, T] of padded reviews [B, T, ...] hold a token."""
+    return torch.arange(sequence.shape[1], device=lengths.device) < lengths.unsqueeze(1)
 
 
 def at_last_token(sequence: Tensor, lengths: Tensor) -> Tensor:
@@ -27,8 +27,8 @@ def at_last_token(sequence: Tensor, lengths: Tensor) -> Tensor:
     return sequence[rows, (lengths - 1).clamp(min=0)]
 
 
-def turn(sequence: Tensor, lengths: Tensor) -> Tensor:
-    """Each row's tokens in reverse order, its padding in place; turning twice changes nothing."""
-    places = torch.arange(sequence.shape[1], device=lengths.device)  # [T]
-    reverse = torch.where(is_token(sequence, lengths), lengths.unsqueeze(1) - 1 - places, places)
-    return sequence.gather(1, reverse.unsqueeze(-1).expand_as(sequence))
+def reverse(sequence: Tensor, lengths: Tensor) -> Tensor:
+    """Each row's tokens in reverse order, its padding in place; twice, it changes nothing."""
+    indices = torch.arange(sequence.shape[1], device=lengths.device)  # [T]
+    source = torch.where(is_token(sequence, lengths), lengths.unsqueeze(1) - 1 - indices, indices)
+    return sequence.gather(1, source.unsqueeze(-1).expand_as(sequence))

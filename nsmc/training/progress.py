@@ -1,4 +1,4 @@
-"""Callbacks that tell how training goes: a line per epoch, reviews per second, divergence.
+"""Callbacks that show training's progress: a line per epoch, reviews per second, divergence.
 
 The progress bar is for terminals; in a log file a long epoch gets a line now and then instead.
 """
@@ -6,7 +6,6 @@ The progress bar is for terminals; in a log file a long epoch gets a line now an
 import logging
 import math
 import time
-from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any
 
@@ -69,19 +68,13 @@ class ProgressBar(TQDMProgressBar):
         return {name: f"{value:.4f}" for name, value in shown.items() if value is not None}
 
     def init_train_tqdm(self) -> Tqdm:
-        bar = super().init_train_tqdm()
-        bar.leave = False
-        return bar
+        return _without_trace(super().init_train_tqdm())
 
     def init_validation_tqdm(self) -> Tqdm:
-        bar = super().init_validation_tqdm()
-        bar.leave = False
-        return bar
+        return _without_trace(super().init_validation_tqdm())
 
     def init_test_tqdm(self) -> Tqdm:
-        bar = super().init_test_tqdm()
-        bar.leave = False
-        return bar
+        return _without_trace(super().init_test_tqdm())
 
     # Lightning's next two also number the data loaders.
 
@@ -94,23 +87,27 @@ class ProgressBar(TQDMProgressBar):
             self.test_progress_bar.reset(self.total_test_batches_current_dataloader)
 
 
+def _without_trace(bar: Tqdm) -> Tqdm:
+    bar.leave = False
+    return bar
+
+
 class TrainingProgress(L.Callback):
     """Logs a line per epoch, and within an epoch every `log_interval_seconds` (None: never).
 
     Every `log_every_n_steps` of the Trainer, the loggers get the learning rate and the throughput
     (reviews per second over all processes, without validation). `reviews` and `seconds` of training
     add up over the fit, `history` has the metrics of each epoch; they go into checkpoints, so that
-    a resumed run's figures are those of all its parts. Raises ValueError when the loss is no longer
-    a number.
+    a resumed run counts all its parts. Raises ValueError when the loss is no longer a number.
     """
 
     def __init__(self, log_interval_seconds: float | None) -> None:
         self.log_interval_seconds = log_interval_seconds
         self.reviews = 0
         self.seconds = 0.0
-        self.seconds_before = 0.0  # of which earlier parts of a resumed run took so many
+        self.seconds_before = 0.0  # of them, those of earlier parts of a resumed run
         self.history: list[dict[str, float]] = []
-        self.has_stepped = False  # in this part of it
+        self.has_stepped = False  # in this part of the run
         self._last_step_end = 0.0
         self._last_line = 0.0
         self._epoch = (0, 0.0)  # reviews and seconds when the epoch, or this part of it, began
@@ -126,7 +123,7 @@ class TrainingProgress(L.Callback):
         self.seconds = self.seconds_before = state_dict["seconds"]
         self.history = list(state_dict["history"])
 
-    # A run that goes on within an epoch starts no epoch, so the clock starts here, too.
+    # A run that is resumed within an epoch starts no epoch, so the clock starts here, too.
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._start_clock()
 
@@ -156,10 +153,11 @@ class TrainingProgress(L.Callback):
         wait = self.log_interval_seconds
         if wait is not None and now - self._last_line >= wait:
             self._last_line = now
-            share = (batch_idx + 1) / trainer.num_training_batches
-            loss, rate = float(outputs["loss"]), self._rate_since(self._epoch)
-            form = "%s, %.0f%% done: loss %.4f, %s reviews/s"
-            log.info(form, _epoch(trainer), 100 * share, loss, f"{rate:,.0f}")
+            share, rate = (batch_idx + 1) / trainer.num_training_batches, self._rate(self._epoch)
+            log.info(
+                f"{_epoch(trainer)}, {share:.0%} done: loss {float(outputs['loss']):.4f}, "
+                f"{rate:,.0f} reviews/s"
+            )
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         metrics = {
@@ -168,11 +166,14 @@ class TrainingProgress(L.Callback):
             if name != "train/loss_step" and name != "train/loss"
         }
         self._check_loss(metrics["train/loss"], trainer.global_step)
-        known = {name: value for name, value in metrics.items() if math.isfinite(value)}
+        finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
         self.history.append(
-            {"epoch": trainer.current_epoch + 1, "step": trainer.global_step, **known}
+            {"epoch": trainer.current_epoch + 1, "step": trainer.global_step, **finite}
         )
-        log.info("%s: %s", _epoch(trainer), _described(metrics))
+        # Short enough for a terminal's 80 characters.
+        shown = [name for name in ("train/loss", "val/loss", "val/accuracy") if name in metrics]
+        described = ", ".join(f"{name.replace('/', ' ')} {metrics[name]:.4f}" for name in shown)
+        log.info("%s: %s", _epoch(trainer), described)
 
     def _check_loss(self, loss: float, step: int) -> None:
         if not math.isfinite(loss):
@@ -187,26 +188,17 @@ class TrainingProgress(L.Callback):
 
     def _log_rates(self, trainer: L.Trainer) -> None:
         rates = {
-            "train/reviews_per_second": self._rate_since(self._window),
+            "train/reviews_per_second": self._rate(self._window),
             "train/learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
         }
         self._window = (self.reviews, self.seconds)
         for logger in trainer.loggers:
             logger.log_metrics(rates, step=trainer.global_step)
 
-    def _rate_since(self, start: tuple[int, float]) -> float:
-        """Reviews per second since `start`, which has the reviews and the seconds of then."""
+    def _rate(self, start: tuple[int, float]) -> float:
+        """Reviews per second since `start`: `reviews` and `seconds` as they were then."""
         return (self.reviews - start[0]) / max(self.seconds - start[1], 1e-9)
 
 
 def _epoch(trainer: L.Trainer) -> str:
-    """Counted from 1, as people do."""
     return f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
-
-
-def _described(metrics: Mapping[str, float]) -> str:
-    """What an epoch came to, short enough for a terminal's 80 characters."""
-    shown = ("train/loss", "val/loss", "val/accuracy")
-    return ", ".join(
-        f"{name.replace('/', ' ')} {metrics[name]:.4f}" for name in shown if name in metrics
-    )

@@ -1,7 +1,7 @@
 """The callback that makes a step's randomness depend on the seed and the step alone.
 
-Dropout then draws the same numbers in a run that was interrupted and resumed as in one that was
-not, whatever else drew from the generators in between; no generator's state has to be kept.
+Dropout then draws the same numbers in a resumed run as in one that was not interrupted, whatever
+else drew from the generators in between; no generator's state has to be kept.
 """
 
 from typing import Any

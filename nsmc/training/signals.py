@@ -1,4 +1,4 @@
-"""How a run ends before its time: a signal such as Ctrl-C asks it to, or a search prunes it."""
+"""How a run ends early: a signal such as Ctrl-C interrupts it, or a search prunes it."""
 
 import logging
 import signal
@@ -21,12 +21,12 @@ _SIGNALS = (*_ENDING, *_QUEUES)
 
 
 class Interrupted(BaseException):
-    """The run was told to stop by a signal. Not an Exception: a sweep must not go on after it."""
+    """A signal stopped the run. Not an Exception: a sweep must not continue after it."""
 
     def __init__(self, signum: int, advice: str = "") -> None:
         super().__init__(signum, advice)
         self.signum = signum
-        self.advice = advice  # how to go on
+        self.advice = advice  # how to resume
 
     @property
     def exit_code(self) -> int:
@@ -35,17 +35,15 @@ class Interrupted(BaseException):
 
 
 class Pruned(Exception):  # noqa: N818 - no error
-    """The run was ended on purpose: it did worse than others had at its stage."""
+    """The run was ended because it did worse than others had by the same epoch."""
 
 
 class StopSignals:
     """Remembers a signal until the step is done and its checkpoint written.
 
-    A second one acts at once, unless it comes within a second: then it is the same one, which came
-    from the terminal and from the process that started this one.
-
-    The signals are SIGINT, SIGTERM and SIGHUP, and where a job queue handles them SIGUSR1 and
-    SIGUSR2.
+    A second one acts at once, unless it comes within a second: then it is the same one, from the
+    terminal and from the process that started this one. The signals are SIGINT, SIGTERM and SIGHUP,
+    and where a job queue handles them SIGUSR1 and SIGUSR2.
     """
 
     def __init__(self) -> None:
@@ -70,10 +68,10 @@ class StopSignals:
         self._before = {}
 
     def end_at_once(self, end_others: Callable[[int], None]) -> None:
-        """Obey SIGTERM without waiting, and tell the processes that this one has started.
+        """Obey SIGTERM without waiting, and pass it on to the processes that this one has started.
 
-        In place of Lightning's handler, which would broadcast to processes that may be at something
-        else, and wait for them for ever.
+        This replaces Lightning's handler, which would broadcast to processes that may not be
+        listening, and wait for them for ever.
         """
         handler = self._handlers[signal.SIGTERM]
         if threading.current_thread() is not threading.main_thread() or not callable(handler):
@@ -86,13 +84,13 @@ class StopSignals:
         signal.signal(signal.SIGTERM, end)
 
     def obey(self) -> None:
-        """Do what the signal asks for. Raises Interrupted, unless a job queue's handler returns."""
+        """Raises Interrupted, unless the signal is a job queue's, whose handler returns."""
         termination.call_due()
-        signum = self.received or signal.SIGTERM  # another process may have been told
+        signum = self.received or signal.SIGTERM  # another process may have got it
         handler = self._handlers[signum]
         if callable(handler) and handler not in (signal.default_int_handler, _interrupt):
             self.received = None
-            handler(signum, None)  # it may put the job back into the queue, and leave
+            handler(signum, None)  # it may requeue the job, and exit
             return
         raise Interrupted(signum)
 
@@ -103,22 +101,22 @@ class StopSignals:
                 signal.raise_signal(signum)
             return
         self.received, self._received_at = signum, time.monotonic()
-        termination.call_soon(_say_what_follows)
-
-
-def _say_what_follows() -> None:
-    log.info("stopping: a checkpoint follows the step; the same signal again stops at once")
+        termination.call_soon(
+            lambda: log.info(
+                "stopping: a checkpoint follows the step; the same signal again stops at once"
+            )
+        )
 
 
 def raise_on_signals() -> None:
-    """Make SIGINT, SIGTERM and SIGHUP end the program with what it is at put in order.
+    """Make SIGINT, SIGTERM and SIGHUP raise an exception, so that the program cleans up.
 
     SIGINT raises KeyboardInterrupt, which libraries know; the others raise Interrupted. Where a
-    library swallows that, it is raised again. In a job of Slurm's, SIGUSR1 raises Interrupted, too.
-    A job queue's own handlers stay.
+    library swallows that, it is raised again. In a Slurm job, SIGUSR1 raises Interrupted, too.
+    Handlers of job queues stay.
     """
     termination.set_handlers(_interrupt)
-    sys.unraisablehook = _tell_of_lost_interruption
+    sys.unraisablehook = _report_lost_exception
     is_main = threading.current_thread() is threading.main_thread()
     queue = REQUEUE_SIGNAL if is_main and is_slurm_job() else None
     if queue is not None and signal.getsignal(queue) == signal.SIG_DFL:
@@ -130,7 +128,7 @@ def _interrupt(signum: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt if signum == signal.SIGINT else Interrupted(signum)
 
 
-def _tell_of_lost_interruption(problem: "sys.UnraisableHookArgs") -> None:
+def _report_lost_exception(problem: "sys.UnraisableHookArgs") -> None:
     """Where a destructor was interrupted, Python prints the exception and goes on."""
     if issubclass(problem.exc_type, KeyboardInterrupt | Interrupted):
         termination.exception_lost()

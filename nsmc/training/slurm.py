@@ -1,8 +1,8 @@
-"""A job of Slurm's that is told to leave (SIGUSR1) goes back into the queue.
+"""A Slurm job that gets SIGUSR1, as it must end soon, goes back into the queue.
 
-Lightning would do so, too, but from within whatever a step is at, with a checkpoint of its own that
-knows no place within the epoch. Here the run is interrupted as by any other signal, and the
-checkpoint that it goes on from is `last.ckpt`, always.
+Lightning would do so, too, but in the middle of a step, and with a checkpoint of its own that does
+not say where in the epoch it is. Here the run is interrupted as by any other signal, and always
+resumed from `last.ckpt`.
 """
 
 import logging
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 REQUEUE_SIGNAL = getattr(signal, "SIGUSR1", None)  # Windows has none
 
-# Set for a run that another one of ours has started and waits for: the latter asks, once.
+# Set for a run that another one of ours has started and waits for, and which requeues the job.
 ASKED_BY_PARENT = "NSMC_REQUEUED_BY_PARENT"
 
 _INTERACTIVE = ("bash", "interactive")  # names of jobs whose processes Slurm does not manage

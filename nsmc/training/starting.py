@@ -1,4 +1,4 @@
-"""Starting from the weights of another run: whether it is possible, and how to, in words."""
+"""Starting from the weights of another run: whether it is possible, and what to type for it."""
 
 import shlex
 from collections.abc import Mapping
@@ -10,39 +10,30 @@ from nsmc.runtime.encoders.settings import needed_settings
 
 
 def check_shape(ours: Mapping[str, Any], theirs: Mapping[str, Any], name: str) -> None:
-    """Check the settings of an encoder against those of one that is called `name`.
-
-    Raises ValueError that names the settings that are needed.
-    """
+    """Raises ValueError, naming the settings that starting from the bundle `name` needs."""
     if ours["embedding_rank"] is not None:
         raise ValueError(f"init_from={name}: needs model.embedding_rank=null")
     needed = needed_settings(encoder_settings(ours), encoder_settings(theirs))
     if ours["embedding_dim"] != theirs["embedding_dim"]:
         needed["embedding_dim"] = theirs["embedding_dim"]
     if needed:
-        raise ValueError(f"init_from={name}: that bundle needs {' '.join(_overrides(needed))}")
+        overrides = " ".join(
+            f"model={value}" if key == "architecture" else f"model.{key}={_yaml(value)}"
+            for key, value in needed.items()
+        )
+        raise ValueError(f"init_from={name}: that bundle needs {overrides}")
 
 
-def _overrides(settings: Mapping[str, Any]) -> list[str]:
-    """What is typed for some settings of the model."""
-    return [
-        f"model={value}" if key == "architecture" else f"model.{key}={_typed(value)}"
-        for key, value in settings.items()
-    ]
-
-
-def _typed(value: Any) -> str:
+def _yaml(value: Any) -> str:
     if isinstance(value, tuple | list):
-        return f"[{','.join(map(_typed, value))}]"
+        return f"[{','.join(map(_yaml, value))}]"
     return str(value).lower()
 
 
 def weights_alone(checkpoint: str) -> str:
-    """How to start from the weights of a checkpoint's run, and from nothing else of it."""
+    """How to start from the weights alone of a checkpoint's run."""
     run = Path(checkpoint).absolute().parent.parent
-    finish = (
-        ""
-        if (run / "bundle").is_dir()
-        else f"finish that run with {shlex.quote(f'resume={run}')} and "
-    )
-    return f"{finish}set {shlex.quote(f'init_from={run}')} instead of ckpt_path"
+    advice = f"set {shlex.quote(f'init_from={run}')} instead of ckpt_path"
+    if not (run / "bundle").is_dir():
+        advice = f"finish that run with {shlex.quote(f'resume={run}')} and {advice}"
+    return advice

@@ -1,8 +1,7 @@
 """The TensorBoard logger: the loss curves come first, train and validation side by side.
 
-TensorBoard sorts its charts by name and makes a section of what precedes the first slash. So the
-metrics, whose names begin with the split, get names here that begin with what is measured. They
-keep their own names everywhere else.
+TensorBoard sorts its charts by name, into sections by what precedes the first slash. So metrics,
+whose names begin with the split, are renamed here to begin with what is measured.
 """
 
 from collections.abc import Mapping
@@ -11,7 +10,7 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_only
 
 _SPLITS = ("train", "val", "test")
-_OF_THE_OPTIMIZATION = ("learning_rate", "reviews_per_second")
+_OPTIMIZATION = ("learning_rate", "reviews_per_second")
 
 
 class Curves(TensorBoardLogger):
@@ -25,7 +24,7 @@ class Curves(TensorBoardLogger):
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        # Lightning adds the epoch, which as a curve says nothing.
+        # Lightning adds the epoch, a curve that shows nothing.
         named = {curve_name(name): value for name, value in metrics.items() if name != "epoch"}
         super().log_metrics(named, step)
 
@@ -38,12 +37,12 @@ class Curves(TensorBoardLogger):
 def curve_name(metric: str) -> str:
     """`loss/val` for `val/loss`, `metrics/accuracy_val` for `val/accuracy`.
 
-    The loss within an epoch comes last of its section, or it would come between the other two.
+    The loss within an epoch comes last in its section, or it would be between the other two.
     """
     split, _, name = metric.partition("/")
     if split not in _SPLITS:
         return metric
-    if name in _OF_THE_OPTIMIZATION:
+    if name in _OPTIMIZATION:
         return f"optimization/{name}"
     if name == "loss_step":
         return "loss/within_epoch"

@@ -18,10 +18,10 @@ from nsmc.training.encoders import ENCODERS
 
 
 class TextEncoder(nn.Module):
-    """States [B, T, W] of every token, from padded token ids [B, T] and lengths [B].
+    """The embedding of padded token ids [B, T], and the encoder of what it gives.
 
     `embedding_rank` makes the embedding the product of a table [V, rank] and a matrix [rank, E]. In
-    training, `word_dropout` silences whole tokens, and `embedding_dropout` features of a review's
+    training, `word_dropout` drops whole tokens, and `embedding_dropout` features of a review's
     embeddings. `settings` are the architecture's own.
     """
 
@@ -52,24 +52,19 @@ class TextEncoder(nn.Module):
 
     @property
     def settings(self) -> EncoderSettings:
-        """The encoder's."""
         return self.encoder.settings
 
     def shape(self) -> dict[str, Any]:
-        """What must be the same in another one that starts from its weights, by key."""
+        """The settings, by key, that one that starts from these weights must share."""
         return {
             **asdict(self.encoder.settings),
             "embedding_dim": self.embedding_dim,
             "embedding_rank": self.embedding_rank,
         }
 
-    def forward(self, token_ids: Tensor, lengths: Tensor) -> Tensor:
-        states: Tensor = self.encoder(self.embed(token_ids), lengths)
-        return states
-
     def embed(self, token_ids: Tensor) -> Tensor:
         """Embeddings [B, T, E]; T is 1 at least."""
-        if not token_ids.shape[1]:  # no review has a token: take a step on padding alone
+        if not token_ids.shape[1]:  # no review has a token
             token_ids = token_ids.new_full((len(token_ids), 1), PAD_ID)
         # Laid out token by token, as a recurrence reads them, which saves it a copy each way.
         by_token: Tensor = self.embedding(token_ids.t())  # [T, B, E]
@@ -77,15 +72,12 @@ class TextEncoder(nn.Module):
             by_token = self.embedding_factor(by_token)
         embeddings = by_token.transpose(0, 1)
         if self.training and self.word_dropout:
-            silenced = F.dropout(embeddings.new_ones(*token_ids.shape, 1), self.word_dropout)
-            embeddings = embeddings * silenced
+            mask = F.dropout(embeddings.new_ones(*token_ids.shape, 1), self.word_dropout)
+            embeddings = embeddings * mask
         return drop_features(embeddings, self.embedding_dropout, self.training)
 
     def bundle_tensors(self) -> dict[str, npt.NDArray[np.float32]]:
-        """The weights in float32 under the names that a bundle has.
-
-        A factorised embedding is multiplied out: who reads a bundle need not know of it.
-        """
+        """The weights under their names in a bundle; a factorised embedding is multiplied out."""
         embedding: Tensor = self.embedding.weight
         if self.embedding_factor is not None:
             embedding = self.embedding_factor(embedding)

@@ -11,14 +11,13 @@ import pytest
 
 import nsmc.data.encoding
 from nsmc.data.corpus import read_reviews, split_validation
-from nsmc.data.encoding import CorpusFiles, EncodingSettings, encode_corpus
+from nsmc.data.encoding import TokenizerSettings, encode_corpus
+from nsmc.data.files import CorpusFiles
 from nsmc.runtime.predictor import Predictor
 
 ROOT = Path(os.environ.get("NSMC_ROOT", "/nowhere")).resolve()
 PROJECT = Path(__file__).parents[2]
-SETTINGS = EncodingSettings(
-    validation_fraction=0.1, split_seed=0, vocab_size=10_000, min_frequency=2, normalization="nfc"
-)
+SETTINGS = TokenizerSettings(vocab_size=10_000, min_frequency=2, normalization="nfc")
 
 pytestmark = [
     pytest.mark.corpus,
@@ -62,7 +61,7 @@ def test_no_validation_text_is_a_training_text() -> None:
 
 
 def test_a_second_run_encodes_nothing(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    files = CorpusFiles(ROOT / "ratings_train.txt", ROOT / "ratings_test.txt")
+    files = CorpusFiles(ROOT, "ratings_train.txt", "ratings_test.txt", {}, 0.1, split_seed=0)
     first = encode_corpus(files, SETTINGS, cache)
     lengths = np.diff(first.splits["train"].offsets)
     assert 16 < lengths.mean() < 17

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nsmc.data.batching import Batch, BatchDataset, BucketSampler, Step, collate
+from nsmc.data.batching import Batch, BatchDataset, BatchIndices, BucketSampler, collate
 from nsmc.data.encoding import EncodedReviews
 from nsmc.data.tokenizer import IntArray
 
@@ -98,9 +98,8 @@ def test_collation_equals_a_plain_loop(
 
 def test_the_dataset_gives_the_batch_of_the_rows_it_is_asked_for() -> None:
     dataset = BatchDataset(THREE, max_length=3, pad_to=4)
-    assert len(dataset) == 3
     expected = collate(THREE, np.array([2, 0]), max_length=3, pad_to=4)
-    assert as_lists(dataset[Step(0, np.array([2, 0]))]) == as_lists(expected)
+    assert as_lists(dataset[BatchIndices(0, np.array([2, 0]))]) == as_lists(expected)
 
 
 def test_the_dataset_gives_reviews_as_they_are_in_the_step_s_epoch() -> None:
@@ -118,7 +117,7 @@ def test_the_dataset_gives_reviews_as_they_are_in_the_step_s_epoch() -> None:
             return reviews, np.arange(len(rows))
 
     dataset = BatchDataset(Growing(), max_length=9, pad_to=None)
-    batch = dataset[Step(1, np.array([2, 0]))]
+    batch = dataset[BatchIndices(1, np.array([2, 0]))]
     assert as_lists(batch)[0] == [[3, 3], [1, 1]]
     assert batch.rows.tolist() == [2, 0]  # the reviews' own rows, not their places in the selection
 

@@ -14,8 +14,8 @@ import nsmc.data.encoding
 from nsmc.data.batching import Batch, BucketSampler
 from nsmc.data.datamodule import ReviewDataModule
 from nsmc.data.download import RemoteFile
-from nsmc.data.encoding import EncodingSettings
-from nsmc.data.source import CorpusSource
+from nsmc.data.encoding import TokenizerSettings
+from nsmc.data.files import CorpusFiles
 
 # 100 training reviews of 1 to 20 words, of which 20 become the validation part, and 15 test ones.
 TRAIN = [(" ".join(f"낱말{row}" for _ in range(1 + row % 20)), row % 2) for row in range(100)]
@@ -32,7 +32,9 @@ def write_corpus(folder: Path) -> None:
 def datamodule_of(
     folder: Path,
     *,
-    root: str | None = None,
+    root: Path | None = None,
+    train_file: str = "train.txt",
+    test_file: str = "test.txt",
     remote_files: Mapping[str, RemoteFile] | None = None,
     max_length: int = 1_000,
     pad_to: int | None = None,
@@ -45,21 +47,18 @@ def datamodule_of(
     if not (folder / "corpus").exists():
         write_corpus(folder / "corpus")
     return ReviewDataModule(
-        source=CorpusSource(
-            root=Path(root or folder / "corpus"),
-            train_file="train.txt",
-            test_file="test.txt",
+        files=CorpusFiles(
+            root=root or folder / "corpus",
+            train_file=train_file,
+            test_file=test_file,
             remote_files=remote_files or {},
-            unlabelled_file=unlabelled_file,
-        ),
-        cache_dir=str(folder / "cache"),
-        encoding=EncodingSettings(
             validation_fraction=0.2,
             split_seed=3,
-            vocab_size=300,
-            min_frequency=2,
-            normalization="nfc",
+            unlabelled_file=unlabelled_file,
+            needs_test=test,
         ),
+        tokenizer=TokenizerSettings(vocab_size=300, min_frequency=2, normalization="nfc"),
+        cache_dir=str(folder / "cache"),
         batch_size=13,
         eval_batch_size=6,
         max_length=max_length,
@@ -67,7 +66,6 @@ def datamodule_of(
         shuffle=shuffle,
         bucketing=bucketing,
         seed=seed,
-        test=test,
     )
 
 
@@ -158,7 +156,7 @@ def test_preparing_again_does_nothing(tmp_path: Path, monkeypatch: pytest.Monkey
     datamodule.prepare_data()
     corpus = datamodule.corpus
     monkeypatch.setattr(nsmc.data.datamodule, "encode_corpus", refuse)
-    monkeypatch.setattr(nsmc.data.source, "fetch_missing", refuse)
+    monkeypatch.setattr(nsmc.data.files, "fetch_missing", refuse)
     datamodule.prepare_data()
     assert datamodule.corpus is corpus
 
@@ -174,7 +172,7 @@ def test_another_run_on_the_same_corpus_encodes_nothing(
 
 
 def test_nothing_is_read_or_written_before_it_is_needed(tmp_path: Path) -> None:
-    datamodule_of(tmp_path, root=str(tmp_path / "absent"))
+    datamodule_of(tmp_path, root=tmp_path / "absent")
     assert not (tmp_path / "cache").exists()
 
 
@@ -187,7 +185,7 @@ def test_a_file_that_is_there_is_preferred_to_its_published_version(tmp_path: Pa
 
 
 def test_a_missing_corpus_names_the_way_out(tmp_path: Path) -> None:
-    datamodule = datamodule_of(tmp_path, root=str(tmp_path / "absent"))
+    datamodule = datamodule_of(tmp_path, root=tmp_path / "absent")
     with pytest.raises(FileNotFoundError, match=r"absent/train\.txt .*data\.root"):
         datamodule.prepare_data()
 
@@ -223,20 +221,9 @@ def test_beside_unlabelled_reviews_a_published_test_file_is_needed(tmp_path: Pat
 
 
 def test_files_may_be_in_folders_of_the_root(tmp_path: Path) -> None:
-    datamodule = datamodule_of(tmp_path)
-    (tmp_path / "outer").mkdir()
-    (tmp_path / "corpus").rename(tmp_path / "outer" / "corpus")
-    datamodule = ReviewDataModule(
-        source=CorpusSource(tmp_path / "outer", "corpus/train.txt", "corpus/test.txt", {}),
-        cache_dir=str(tmp_path / "cache"),
-        encoding=datamodule.encoding,
-        batch_size=13,
-        eval_batch_size=6,
-        max_length=9,
-        pad_to=None,
-        shuffle=True,
-        bucketing=True,
-        seed=1,
+    write_corpus(tmp_path / "corpus")
+    datamodule = datamodule_of(
+        tmp_path, root=tmp_path, train_file="corpus/train.txt", test_file="corpus/test.txt"
     )
     assert len(datamodule.corpus.splits["test"]) == 15
 

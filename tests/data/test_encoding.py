@@ -1,33 +1,32 @@
 """A corpus becomes three memory-mapped parts, once for each content and setting."""
 
 import hashlib
+import logging
 import shutil
 import unicodedata
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 import nsmc.data.encoding
-from nsmc.data.corpus import Reviews, read_reviews, split_validation
+from nsmc.data.download import RemoteFile
 from nsmc.data.encoding import (
-    SPLITS,
-    UNLABELLED,
-    CorpusFiles,
     EncodedCorpus,
     EncodedReviews,
-    EncodingSettings,
+    TokenizerSettings,
     concatenated,
     encode_corpus,
     encode_texts,
 )
+from nsmc.data.files import UNLABELLED, CorpusFiles
 from nsmc.data.tokenizer import save_tokenizer, train_tokenizer
 
-SETTINGS = EncodingSettings(
-    validation_fraction=0.2, split_seed=7, vocab_size=320, min_frequency=2, normalization="nfc"
-)
+SETTINGS = TokenizerSettings(vocab_size=320, min_frequency=2, normalization="nfc")
+SPLITS = ("train", "val", "test")
 
 TRAIN = [(f" 영화 {number} 번째 \u1112\u1161\u11ab ", number % 2) for number in range(40)] + [
     ("", 1)
@@ -35,19 +34,19 @@ TRAIN = [(f" 영화 {number} 번째 \u1112\u1161\u11ab ", number % 2) for number
 TEST = [("재미있다 <pad>", 1), ("\u3000", 0), ("최고 🎬", 1), ("별로", 0)]
 
 
-def write_corpus(folder: Path) -> tuple[Path, Path]:
+def write_corpus(folder: Path) -> CorpusFiles:
     folder.mkdir()
     for name, rows in (("train.txt", TRAIN), ("test.txt", TEST)):
         lines = [f"{number}\t{text}\t{label}\n" for number, (text, label) in enumerate(rows)]
         (folder / name).write_text("id\tdocument\tlabel\n" + "".join(lines), encoding="utf-8")
-    return folder / "train.txt", folder / "test.txt"
+    return files_in(folder)
 
 
 def files_in(folder: Path) -> CorpusFiles:
-    return CorpusFiles(folder / "train.txt", folder / "test.txt")
+    return CorpusFiles(folder, "train.txt", "test.txt", {}, 0.2, split_seed=7)
 
 
-def encoded(folder: Path, settings: EncodingSettings = SETTINGS) -> EncodedCorpus:
+def encoded(folder: Path, settings: TokenizerSettings = SETTINGS) -> EncodedCorpus:
     """The corpus in `folder`, encoded into the cache beside it."""
     if not folder.exists():
         write_corpus(folder)
@@ -70,26 +69,21 @@ def texts_of(corpus: EncodedCorpus, split: str) -> list[str]:
     return [tokenizer.decode(reviews.review(row).tolist()) for row in range(len(reviews))]
 
 
-def test_the_three_parts_hold_the_corpus(tmp_path: Path) -> None:
+def test_the_three_parts_hold_the_corpus(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
     corpus = encoded(tmp_path / "corpus")
-    train, val = split_validation(
-        read_reviews(tmp_path / "corpus" / "train.txt"), fraction=0.2, seed=7
-    )
-    test = read_reviews(tmp_path / "corpus" / "test.txt")
-    assert tuple(corpus.splits) == SPLITS == ("train", "val", "test")
-    for name, part in (("train", train), ("val", val), ("test", test)):
+    assert tuple(corpus.splits) == SPLITS
+    for name, part in files_in(tmp_path / "corpus").read().items():
         stripped = [unicodedata.normalize("NFC", text).strip() for text in part.texts]
         assert texts_of(corpus, name) == stripped
         assert corpus.splits[name].labels.tolist() == part.labels.tolist()
     assert [len(corpus.splits[name]) for name in SPLITS] == [32, 8, 3]
-    assert corpus.dropped == 2
+    assert "2 rows without a text left out" in caplog.text
 
 
 def test_the_tokenizer_is_trained_on_the_training_part_alone(tmp_path: Path) -> None:
     corpus = encoded(tmp_path / "corpus")
-    train, _ = split_validation(
-        read_reviews(tmp_path / "corpus" / "train.txt"), fraction=0.2, seed=7
-    )
+    train = files_in(tmp_path / "corpus").read()["train"]
     alone = train_tokenizer(train.texts, vocab_size=320, min_frequency=2, normalization="nfc")
     assert corpus.tokenizer().get_vocab() == alone.get_vocab()
 
@@ -135,7 +129,7 @@ def test_the_path_of_the_corpus_does_not_matter(
     (tmp_path / "moved" / "train.txt").rename(tmp_path / "moved" / "other name")
     forbid_training(monkeypatch)
     moved = tmp_path / "moved"
-    files = CorpusFiles(moved / "other name", moved / "test.txt")
+    files = replace(files_in(moved), train_file="other name")
     second = encode_corpus(files, SETTINGS, tmp_path / "cache")
     assert key_of(second) == key_of(first)
     assert second.corpus_fingerprint == first.corpus_fingerprint
@@ -144,18 +138,29 @@ def test_the_path_of_the_corpus_does_not_matter(
 @pytest.mark.parametrize(
     "changed",
     [
-        replace(SETTINGS, validation_fraction=0.25),
-        replace(SETTINGS, split_seed=8),
         replace(SETTINGS, vocab_size=321),
         replace(SETTINGS, min_frequency=3),
         replace(SETTINGS, normalization="nfd"),
     ],
 )
-def test_each_setting_has_an_encoding_of_its_own(tmp_path: Path, changed: EncodingSettings) -> None:
+def test_each_setting_has_an_encoding_of_its_own(
+    tmp_path: Path, changed: TokenizerSettings
+) -> None:
     first, second = encoded(tmp_path / "corpus"), encoded(tmp_path / "corpus", changed)
     assert key_of(first) != key_of(second)
     assert first.corpus_fingerprint == second.corpus_fingerprint
     assert first.tokenizer_path.exists()
+
+
+@pytest.mark.parametrize("changes", [{"validation_fraction": 0.25}, {"split_seed": 8}])
+def test_each_split_has_an_encoding_of_its_own(tmp_path: Path, changes: dict[str, Any]) -> None:
+    files = write_corpus(tmp_path / "corpus")
+    first, second = (
+        encode_corpus(each, SETTINGS, tmp_path / "cache")
+        for each in (files, replace(files, **changes))
+    )
+    assert key_of(first) != key_of(second)
+    assert first.corpus_fingerprint == second.corpus_fingerprint
 
 
 @pytest.mark.parametrize("name", ["train.txt", "test.txt"])
@@ -171,10 +176,10 @@ def test_each_content_has_an_encoding_of_its_own(tmp_path: Path, name: str) -> N
 
 
 def test_which_file_is_for_training_matters(tmp_path: Path) -> None:
-    train_file, test_file = write_corpus(tmp_path / "corpus")
-    settings = replace(SETTINGS, validation_fraction=0.5)
-    straight = encode_corpus(CorpusFiles(train_file, test_file), settings, tmp_path / "cache")
-    swapped = encode_corpus(CorpusFiles(test_file, train_file), settings, tmp_path / "cache")
+    files = replace(write_corpus(tmp_path / "corpus"), validation_fraction=0.5)
+    straight = encode_corpus(files, SETTINGS, tmp_path / "cache")
+    files = replace(files, train_file="test.txt", test_file="train.txt")
+    swapped = encode_corpus(files, SETTINGS, tmp_path / "cache")
     assert key_of(straight) != key_of(swapped)
     assert len(swapped.splits["test"]) == 40
 
@@ -208,31 +213,25 @@ def with_unlabelled(folder: Path, *texts: str) -> CorpusFiles:
     write_corpus(folder)
     lines = [f"u{number}\t{text}\n" for number, text in enumerate(texts)]
     (folder / "more.txt").write_text("id\tdocument\n" + "".join(lines), encoding="utf-8")
-    return replace(files_in(folder), unlabelled=folder / "more.txt")
+    return replace(files_in(folder), unlabelled_file="more.txt")
 
 
 def test_unlabelled_reviews_are_a_fourth_part_without_those_that_are_held_out(
     tmp_path: Path,
 ) -> None:
-    _, val = encoded_parts(tmp_path / "first")
-    test = read_reviews(tmp_path / "first" / "test.txt")
-    held_out = [f" {part.texts[0].strip()}" for part in (val, test)]
+    parts = write_corpus(tmp_path / "first").read()
+    held_out = [f" {parts[name].texts[0].strip()}" for name in ("val", "test")]
     files = with_unlabelled(tmp_path / "corpus", "새 글", *held_out, "다른 글")
     corpus = encode_corpus(files, SETTINGS, tmp_path / "cache")
     assert tuple(corpus.splits) == (*SPLITS, UNLABELLED)
     assert texts_of(corpus, UNLABELLED) == ["새 글", "다른 글"]
 
 
-def encoded_parts(folder: Path) -> tuple[Reviews, Reviews]:
-    write_corpus(folder)
-    return files_in(folder).read_training(SETTINGS)
-
-
 def test_the_tokenizer_learns_from_unlabelled_reviews_too(tmp_path: Path) -> None:
     texts = ["나비야 나비야"] * 9
     files = with_unlabelled(tmp_path / "corpus", *texts)
     corpus = encode_corpus(files, SETTINGS, tmp_path / "cache")
-    train, _ = files.read_training(SETTINGS)
+    train = files.read()["train"]
     alone = train_tokenizer(
         train.texts + texts, vocab_size=320, min_frequency=2, normalization="nfc"
     )
@@ -241,7 +240,7 @@ def test_the_tokenizer_learns_from_unlabelled_reviews_too(tmp_path: Path) -> Non
 
 def test_other_unlabelled_reviews_have_an_encoding_of_their_own(tmp_path: Path) -> None:
     files = with_unlabelled(tmp_path / "corpus", "하나")
-    none = encode_corpus(replace(files, unlabelled=None), SETTINGS, tmp_path / "cache")
+    none = encode_corpus(replace(files, unlabelled_file=None), SETTINGS, tmp_path / "cache")
     first = encode_corpus(files, SETTINGS, tmp_path / "cache")
     assert files.unlabelled is not None
     files.unlabelled.write_text("id\tdocument\n0\t둘\n", encoding="utf-8")
@@ -254,16 +253,10 @@ def test_a_tokenizer_that_is_given_is_used_as_it_is(
 ) -> None:
     other = train_tokenizer(["가나다"] * 3, vocab_size=300, min_frequency=2, normalization="nfc")
     save_tokenizer(other, tmp_path / "given.json")
-    digest = hashlib.sha256((tmp_path / "given.json").read_bytes()).hexdigest()
-    write_corpus(tmp_path / "corpus")
     forbid_training(monkeypatch)
-    corpus = encode_corpus(
-        replace(files_in(tmp_path / "corpus"), tokenizer=tmp_path / "given.json"),
-        replace(SETTINGS, tokenizer=digest),
-        tmp_path / "cache",
-    )
+    corpus = encoded(tmp_path / "corpus", replace(SETTINGS, file=tmp_path / "given.json"))
     assert corpus.tokenizer_path.read_bytes() == (tmp_path / "given.json").read_bytes()
-    train, _ = files_in(tmp_path / "corpus").read_training(SETTINGS)
+    train = files_in(tmp_path / "corpus").read()["train"]
     assert corpus.splits["train"].review(0).tolist() == other.encode(train.texts[0]).ids
 
 
@@ -276,10 +269,10 @@ def test_without_a_test_file_there_are_two_parts_in_an_encoding_of_their_own(
     whole = encoded(tmp_path / "corpus")
     published = hashlib.sha256((tmp_path / "corpus" / "test.txt").read_bytes()).hexdigest()
     (tmp_path / "corpus" / "test.txt").unlink()
-    files = replace(files_in(tmp_path / "corpus"), test=None)
+    files = replace(files_in(tmp_path / "corpus"), needs_test=False)
     without, as_published = (
-        encode_corpus(replace(files, test_digest=digest), SETTINGS, tmp_path / "cache")
-        for digest in (None, published)
+        encode_corpus(replace(files, remote_files=remote), SETTINGS, tmp_path / "cache")
+        for remote in ({}, {"test.txt": RemoteFile("", published)})
     )
     for corpus in (without, as_published):
         assert tuple(corpus.splits) == ("train", "val")
@@ -293,9 +286,10 @@ def test_without_a_test_file_there_are_two_parts_in_an_encoding_of_their_own(
 def test_without_a_test_file_unlabelled_reviews_are_compared_with_the_validation_part(
     tmp_path: Path,
 ) -> None:
-    _, val = encoded_parts(tmp_path / "first")
+    val = write_corpus(tmp_path / "first").read()["val"]
     files = with_unlabelled(tmp_path / "corpus", "새 글", val.texts[0].strip(), "별로")
-    corpus = encode_corpus(replace(files, test=None), SETTINGS, tmp_path / "cache")
+    (tmp_path / "corpus" / "test.txt").unlink()
+    corpus = encode_corpus(replace(files, needs_test=False), SETTINGS, tmp_path / "cache")
     assert texts_of(corpus, UNLABELLED) == ["새 글", "별로"]
 
 
@@ -304,16 +298,15 @@ def test_without_a_test_file_unlabelled_reviews_are_compared_with_the_validation
 
 @pytest.mark.parametrize("label", [0, 1])
 def test_a_classifier_is_refused_one_label_alone(tmp_path: Path, label: int) -> None:
-    train_file, test_file = write_corpus(tmp_path / "corpus")
-    lines = train_file.read_text(encoding="utf-8").splitlines()
+    files = write_corpus(tmp_path / "corpus")
+    lines = files.train.read_text(encoding="utf-8").splitlines()
     kept = [line for line in lines if line.endswith(("label", str(label)))]
-    train_file.write_text("\n".join(kept) + "\n", encoding="utf-8")
-    files = CorpusFiles(train_file, test_file)
+    files.train.write_text("\n".join(kept) + "\n", encoding="utf-8")
     message = rf"train\.txt: every review has the label {label};"
     with pytest.raises(ValueError, match=message):
         encode_corpus(files, SETTINGS, tmp_path / "cache")
     # A language model needs no labels; what it encoded is refused to a classifier all the same.
-    encode_corpus(replace(files, classifies=False), SETTINGS, tmp_path / "cache")
+    encode_corpus(replace(files, classifier=False), SETTINGS, tmp_path / "cache")
     with pytest.raises(ValueError, match=message):
         encode_corpus(files, SETTINGS, tmp_path / "cache")
 
@@ -335,9 +328,9 @@ def test_a_wrong_corpus_leaves_no_encoding_behind(tmp_path: Path) -> None:
 
 
 def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    train_file, test_file = write_corpus(tmp_path / "corpus")
+    files = write_corpus(tmp_path / "corpus")
     with pytest.raises(OSError, match=r"cannot write .*train\.txt.*data\.cache_dir"):
-        encode_corpus(CorpusFiles(train_file, test_file), SETTINGS, cache_dir=train_file)
+        encode_corpus(files, SETTINGS, cache_dir=files.train)
 
 
 # In memory

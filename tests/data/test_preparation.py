@@ -6,14 +6,14 @@ import sys
 import pytest
 
 from nsmc.data import preparation
-from nsmc.data.preparation import Background, Progress
+from nsmc.data.preparation import Progress, in_thread
 from tests.commands import PROJECT, run_anew
 
 
 def test_the_result_or_the_error_comes_back() -> None:
-    assert Background(lambda: 7).result() == 7
+    assert in_thread(lambda: 7).result() == 7
     with pytest.raises(ValueError, match="said"):
-        Background(lambda: _raise(ValueError("said"))).result()
+        in_thread(lambda: _raise(ValueError("said"))).result()
 
 
 def _raise(error: Exception) -> None:
@@ -23,12 +23,13 @@ def _raise(error: Exception) -> None:
 def test_a_signal_ends_what_a_library_would_go_on_with() -> None:
     lines = (
         "import os, signal, threading",
-        "from nsmc.data.preparation import Background",
+        "from concurrent.futures import wait",
+        "from nsmc.data.preparation import in_thread",
         "from nsmc.termination import leave",
-        "work = Background(threading.Event().wait)  # without an end",
+        "work = in_thread(threading.Event().wait)  # without an end",
         "try:",
         "    os.kill(os.getpid(), signal.SIGINT)",
-        "    while work.is_under_way(): pass",
+        "    while wait([work], timeout=0.1).not_done: pass",
         "except KeyboardInterrupt:",
         "    leave(130)",
     )

@@ -9,10 +9,10 @@ import nsmc.data.soft_labels
 from nsmc.data.corpus import Reviews
 from nsmc.data.soft_labels import Distillation, soft_labels, teacher_digest, write_soft_labels
 from nsmc.data.tokenizer import save_tokenizer, train_tokenizer
-from nsmc.runtime.bundle import expected_shapes, write_bundle
+from nsmc.runtime.bundle import expected_shapes
 from nsmc.runtime.locate import bundle_folder
 from nsmc.runtime.predictor import Predictor
-from tests.bundles import config_of
+from tests.bundles import config_of, write_bundle
 
 TEXTS = ["정말 재밌는 영화", "너무 지루하다", "최고 👍 ㅋㅋㅋ", "돈이 아깝다"]
 REVIEWS = Reviews(TEXTS, np.array([1, 0, 1, 0], np.int8), ids=["7", "8", "9", "10"])

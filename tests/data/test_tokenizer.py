@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, pre_tokenizers
 
 from nsmc.data.tokenizer import (
-    MIN_VOCAB_SIZE,
     NORMALIZERS,
     PAD_ID,
     PAD_TOKEN,
@@ -70,7 +69,6 @@ def test_padding_is_id_0_and_the_256_bytes_follow(normalization: str) -> None:
     assert (PAD_TOKEN, PAD_ID) == ("<pad>", 0)
     assert vocabulary["<pad>"] == 0
     assert {vocabulary[byte] for byte in pre_tokenizers.ByteLevel.alphabet()} == set(range(1, 257))
-    assert MIN_VOCAB_SIZE == 257
 
 
 @pytest.mark.parametrize("normalization", NORMALIZERS)

@@ -8,8 +8,8 @@ import pytest
 import pytorch_lightning as L
 
 from nsmc.data.datamodule import ReviewDataModule
-from nsmc.data.encoding import EncodingSettings
-from nsmc.data.source import CorpusSource
+from nsmc.data.encoding import TokenizerSettings
+from nsmc.data.files import CorpusFiles
 from nsmc.training.module import SentimentModule
 
 _GOOD = ("정말 재밌는 영화", "최고의 연기", "또 보고 싶다", "감동 그 자체였어요 강추")
@@ -56,15 +56,9 @@ def corpus_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def datamodule(corpus_root: Path) -> ReviewDataModule:
     """42 reviews in 6 training batches, 14 in 3 validation batches."""
     return ReviewDataModule(
-        source=CorpusSource(corpus_root, "train.txt", "test.txt", remote_files={}),
+        files=CorpusFiles(corpus_root, "train.txt", "test.txt", {}, 0.25, split_seed=0),
+        tokenizer=TokenizerSettings(vocab_size=300, min_frequency=2, normalization="nfc"),
         cache_dir=str(corpus_root / "cache"),
-        encoding=EncodingSettings(
-            validation_fraction=0.25,
-            split_seed=0,
-            vocab_size=300,
-            min_frequency=2,
-            normalization="nfc",
-        ),
         batch_size=8,
         eval_batch_size=5,
         max_length=12,  # fewer than the longest reviews have

@@ -186,6 +186,16 @@ def test_what_no_checkpoint_of_ours_holds_is_refused(
         load_checkpoint(str(path))
 
 
+def test_a_list_that_contains_another_many_times_is_read_once(tmp_path: Path) -> None:
+    nested: list[Any] = ["x"]
+    for _ in range(15):  # 10 ** 15 strings, to whoever follows every path to them
+        nested = [nested] * 10
+    path = tmp_path / "last.ckpt"
+    torch.save({"hyper_parameters": {}, "state_dict": {}, "loops": {"fit_loop": nested}}, path)
+    with pytest.raises(ValueError, match="loops has more than counts"):
+        load_checkpoint(str(path))
+
+
 def test_a_compressed_checkpoint_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "last.ckpt"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -426,7 +426,7 @@ def test_a_factorised_embedding_s_logits_are_those_of_its_product(num_layers: in
 @pytest.mark.parametrize("more", [{}, {"embedding_rank": 2}, {"word_dropout": 0.5}])
 def test_embeddings_lie_token_by_token_as_the_recurrence_reads_them(more: dict[str, Any]) -> None:
     classifier = classifier_of(embedding_dropout=0.5, **more).train()
-    embeddings = classifier.embed(pad([[1, 2, 3, 4]] * 3)[0])
+    embeddings = classifier.text_encoder.embed(pad([[1, 2, 3, 4]] * 3)[0])
     assert embeddings.shape == (3, 4, E)
     assert embeddings.transpose(0, 1).is_contiguous()
 

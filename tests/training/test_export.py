@@ -176,7 +176,7 @@ def test_the_card_says_what_was_trained_on_what_and_how(
         "`tiny`",
         "python train.py data=tiny",
         "LSTM 5, 1 layer(s), both directions",
-        f"{module.parameter_count():,}",
+        f"{sum(p.numel() for p in module.parameters()):,}",
         f"| vocabulary | {vocab_size} ",
         "first 12 tokens",
         "부정, 긍정",

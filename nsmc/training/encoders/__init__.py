@@ -1,4 +1,4 @@
-"""The encoders in torch, by architecture; each file is all there is of one.
+"""The encoders in torch, by architecture, each in a file of its own.
 
 An encoder is a module that is made of the architecture's name, the width of the embeddings and its
 own settings. Called with embeddings [B, T, E] and lengths [B], it returns states [B, T, W].
@@ -21,7 +21,7 @@ class Encoder(Protocol):
     def __call__(self, embeddings: Tensor, lengths: Tensor) -> Tensor: ...
 
     def last(self, states: Tensor, lengths: Tensor) -> Tensor:
-        """Of states [B, T, W] what each review ends with [B, W]; any without a token."""
+        """The last state [B, W] of each review in states [B, T, W]; any without a token."""
         ...
 
     def tensors(self) -> dict[str, Tensor]:

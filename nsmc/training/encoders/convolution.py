@@ -1,4 +1,4 @@
-"""Convolutions of several widths in torch; what they compute, `runtime/encoders` says.
+"""Convolutions of several widths in torch, as `runtime/encoders` describes them.
 
 Legend: B batch, T tokens, E embedding, F filters of each width, W width of a state.
 """
@@ -12,10 +12,7 @@ from nsmc.training.padding import at_last_token
 
 
 class ConvolutionEncoder(nn.Module):
-    """States [B, T, W] of every token, from embeddings [B, T, E] and lengths [B].
-
-    A state is made of its token and those before it, so that it cannot see the padding.
-    """
+    """A state is made of its token and those before it, so that it cannot see the padding."""
 
     def __init__(
         self, architecture: str, embedding_dim: int, *, filter_widths: list[int], num_filters: int
@@ -29,11 +26,11 @@ class ConvolutionEncoder(nn.Module):
 
     def forward(self, embeddings: Tensor, lengths: Tensor) -> Tensor:
         features = embeddings.transpose(1, 2)  # [B, E, T]
-        found = [
+        outputs = [
             convolution(F.pad(features, (int(width) - 1, 0)))  # [B, F, T]
             for width, convolution in self.filters.items()
         ]
-        return torch.cat(found, dim=1).relu().transpose(1, 2)
+        return torch.cat(outputs, dim=1).relu().transpose(1, 2)
 
     def last(self, states: Tensor, lengths: Tensor) -> Tensor:
         return at_last_token(states, lengths)

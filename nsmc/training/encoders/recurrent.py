@@ -1,7 +1,7 @@
 """GRU and LSTM in torch, with padding kept out.
 
 Rows are computed densely, without packing, which is several times faster on a CPU: forward states
-before the padding cannot see it, and the reverse direction reads each row turned round by its own
+before the padding cannot see it, and the reverse direction reads each row reversed by its own
 length.
 
 Legend: B batch, T tokens, E embedding, H hidden size of one direction, W layer width (H or 2H).
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from nsmc.runtime.encoders.recurrent import RecurrentSettings
 from nsmc.training.dropout import drop_features
-from nsmc.training.padding import at_last_token, turn
+from nsmc.training.padding import at_last_token, reverse
 
 CELLS: dict[str, type[nn.GRU] | type[nn.LSTM]] = {"gru": nn.GRU, "lstm": nn.LSTM}
 
@@ -23,8 +23,7 @@ _WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 class RecurrentEncoder(nn.Module):
     """States [B, T, W] of every token, from embeddings [B, T, E] and lengths [B].
 
-    In training, `dropout` silences features between layers, and `recurrent_dropout` recurrent
-    weights.
+    In training, `dropout` drops features between layers, and `recurrent_dropout` recurrent weights.
     """
 
     def __init__(
@@ -73,7 +72,7 @@ class RecurrentEncoder(nn.Module):
             return [self(embeddings, lengths)]
         assert not below
         forward = self._direction(suffixes[0], embeddings)
-        return [forward, self._direction(suffixes[1], turn(embeddings, lengths))]
+        return [forward, self._direction(suffixes[1], reverse(embeddings, lengths))]
 
     def last(self, states: Tensor, lengths: Tensor) -> Tensor:
         """Each direction's state after the last token it reads: [B, W]."""
@@ -91,8 +90,8 @@ class RecurrentEncoder(nn.Module):
         forward = self._direction(suffixes[0], inputs)
         if len(suffixes) == 1:
             return forward
-        backward = self._direction(suffixes[1], turn(inputs, lengths))
-        return torch.cat([forward, turn(backward, lengths)], dim=-1)
+        backward = self._direction(suffixes[1], reverse(inputs, lengths))
+        return torch.cat([forward, reverse(backward, lengths)], dim=-1)
 
     def _direction(self, suffix: str, inputs: Tensor) -> Tensor:
         """The states [B, T, H] of one layer in one direction."""

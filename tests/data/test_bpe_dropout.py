@@ -1,4 +1,4 @@
-"""BPE-dropout: without dropout the tokenizer's own tokens, with it other cuts of the same words."""
+"""Without dropout the tokens are the tokenizer's own; with it, others of the same words."""
 
 from collections import Counter
 from dataclasses import replace
@@ -10,10 +10,17 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-import nsmc.data.segmentation
+import nsmc.data.bpe_dropout
+from nsmc.data.bpe_dropout import (
+    Merges,
+    SampledReviews,
+    ranges,
+    sample_reviews,
+    split_words,
+    tokenize_words,
+)
 from nsmc.data.encoding import EncodedReviews, encode_texts
-from nsmc.data.segmentation import SegmentedReviews, cut_words, ranges, segment
-from nsmc.data.tokenizer import merges_of, split_words, train_tokenizer
+from nsmc.data.tokenizer import train_tokenizer
 
 TEXTS = [
     *(
@@ -24,15 +31,15 @@ TEXTS = [
     *("aaaa aaaaaaaa banana bananas", "good movie, 10 points!", "ㅋㅋㅋㅋㅋㅋㅋㅋ 재밌다 재밌어"),
 ]
 TOKENIZER = train_tokenizer(TEXTS * 3, vocab_size=420, min_frequency=2, normalization="nfc")
-MERGES = merges_of(TOKENIZER)
+MERGES = Merges(TOKENIZER)
 VOCABULARY = TOKENIZER.get_vocab()
 TOKENS = {number: token for token, number in VOCABULARY.items()}
 
 
-def cuts_of(words: list[str], dropout: float, seed: int = 0) -> list[list[int]]:
-    letters = np.array([VOCABULARY[letter] for word in words for letter in word], np.int32)
+def samples_of(words: list[str], dropout: float, seed: int = 0) -> list[list[int]]:
+    characters = np.array([VOCABULARY[char] for word in words for char in word], np.int32)
     starts = np.cumsum([0, *map(len, words)])
-    ids, offsets = cut_words(letters, starts, MERGES, dropout, np.random.default_rng(seed))
+    ids, offsets = tokenize_words(characters, starts, MERGES, dropout, np.random.default_rng(seed))
     return [ids[start:end].tolist() for start, end in pairwise(offsets)]
 
 
@@ -51,13 +58,13 @@ texts = st.lists(pieces, min_size=1, max_size=30).map("".join) | st.text(min_siz
 @given(st.lists(texts, min_size=1, max_size=8))
 @example(["ㅋ" * length for length in range(1, 40)])
 @example(["a" * length for length in range(1, 40)])
-def test_without_dropout_the_cuts_are_the_tokenizer_s(texts: list[str]) -> None:
+def test_without_dropout_the_tokens_are_the_tokenizer_s(texts: list[str]) -> None:
     words = [word for text in texts for word in split_words(TOKENIZER, text)]
     if not words:
         return
-    cuts = iter(cuts_of(words, dropout=0))
+    samples = iter(samples_of(words, dropout=0))
     for text in texts:
-        found = [number for _ in split_words(TOKENIZER, text) for number in next(cuts)]
+        found = [number for _ in split_words(TOKENIZER, text) for number in next(samples)]
         assert found == TOKENIZER.encode(text, add_special_tokens=False).ids
 
 
@@ -69,20 +76,21 @@ def test_whatever_is_dropped_the_tokens_spell_the_words(
     words = [word for text in texts for word in split_words(TOKENIZER, text)]
     if not words:
         return
-    assert [spelled(cut) for cut in cuts_of(words, dropout, seed)] == words
+    assert [spelled(ids) for ids in samples_of(words, dropout, seed)] == words
 
 
 def test_the_more_is_dropped_the_more_tokens_there_are() -> None:
     words = [word for text in TEXTS for word in split_words(TOKENIZER, text)] * 50
     counts = [
-        sum(map(len, cuts_of(words, dropout))) / len(words) for dropout in (0, 0.1, 0.3, 0.6, 0.99)
+        sum(map(len, samples_of(words, dropout))) / len(words)
+        for dropout in (0, 0.1, 0.3, 0.6, 0.99)
     ]
     assert counts == sorted(counts) and len(set(counts)) == 5
-    letters = sum(map(len, words)) / len(words)
-    assert counts[0] < 0.5 * letters and 0.9 * letters < counts[-1] <= letters
+    characters = sum(map(len, words)) / len(words)
+    assert counts[0] < 0.5 * characters and 0.9 * characters < counts[-1] <= characters
 
 
-def test_a_merge_is_passed_over_as_often_as_asked() -> None:
+def test_a_merge_is_skipped_as_often_as_asked() -> None:
     # The first merge of all, where nothing else can be merged: one draw for each word.
     left, right = next(
         (a, b)
@@ -90,14 +98,14 @@ def test_a_merge_is_passed_over_as_often_as_asked() -> None:
         for b in VOCABULARY
         if f"{a}{b}" in VOCABULARY and len(a + b) == 2
     )
-    cuts = Counter(map(len, cuts_of([left + right] * 20_000, dropout=0.3)))
-    assert cuts.keys() == {1, 2}
-    assert cuts[2] / 20_000 == pytest.approx(0.3, abs=0.02)
+    counts = Counter(map(len, samples_of([left + right] * 20_000, dropout=0.3)))
+    assert counts.keys() == {1, 2}
+    assert counts[2] / 20_000 == pytest.approx(0.3, abs=0.02)
 
 
-def test_a_seed_gives_the_same_cuts_and_another_seed_others() -> None:
+def test_a_seed_gives_the_same_tokens_and_another_seed_others() -> None:
     words = [word for text in TEXTS for word in split_words(TOKENIZER, text)]
-    first, again, other = (cuts_of(words, 0.3, seed) for seed in (1, 1, 2))
+    first, again, other = (samples_of(words, 0.3, seed) for seed in (1, 1, 2))
     assert first == again != other
 
 
@@ -116,15 +124,21 @@ def encoded(texts: list[str] = TEXTS) -> EncodedReviews:
     return replace(reviews, targets=np.linspace(0, 1, len(texts), dtype=np.float32))
 
 
-def segmented(
-    folder: Path, texts: list[str] = TEXTS, dropout: float = 0.3, cuts: int = 4, seed: int = 0
-) -> SegmentedReviews:
-    return segment(
-        encoded(texts), texts, TOKENIZER, dropout=dropout, cuts=cuts, seed=seed, cache_dir=folder
+def sampled(
+    folder: Path, texts: list[str] = TEXTS, dropout: float = 0.3, samples: int = 4, seed: int = 0
+) -> SampledReviews:
+    return sample_reviews(
+        encoded(texts),
+        texts,
+        TOKENIZER,
+        dropout=dropout,
+        samples=samples,
+        seed=seed,
+        cache_dir=folder,
     )
 
 
-def tokens(reviews: SegmentedReviews, rows: list[int], epoch: int) -> list[list[int]]:
+def tokens(reviews: SampledReviews, rows: list[int], epoch: int) -> list[list[int]]:
     selected, places = reviews.select(np.array(rows), epoch)
     return [selected.review(place).tolist() for place in places]
 
@@ -133,7 +147,7 @@ ROWS = list(range(len(TEXTS)))
 
 
 def test_without_dropout_the_reviews_are_those_of_the_tokenizer(tmp_path: Path) -> None:
-    reviews, plain = segmented(tmp_path, dropout=0), encoded()
+    reviews, plain = sampled(tmp_path, dropout=0), encoded()
     assert len(reviews) == len(TEXTS)
     for epoch in (0, 3):
         assert tokens(reviews, ROWS, epoch) == [plain.review(row).tolist() for row in ROWS]
@@ -141,31 +155,35 @@ def test_without_dropout_the_reviews_are_those_of_the_tokenizer(tmp_path: Path) 
 
 
 def test_every_epoch_s_reviews_spell_their_texts(tmp_path: Path) -> None:
-    reviews = segmented(tmp_path)
+    reviews = sampled(tmp_path)
     for epoch in range(5):
         for text, ids in zip(TEXTS, tokens(reviews, ROWS, epoch), strict=True):
             assert TOKENIZER.decode(ids) == text
 
 
 def test_lengths_are_those_of_the_reviews_that_are_selected(tmp_path: Path) -> None:
-    reviews = segmented(tmp_path)
+    reviews = sampled(tmp_path)
     for epoch in range(5):
         assert reviews.lengths(epoch).tolist() == list(map(len, tokens(reviews, ROWS, epoch)))
 
 
-def test_other_epochs_and_seeds_draw_other_cuts_and_the_same_ones_the_same(tmp_path: Path) -> None:
-    first, again, other = (segmented(tmp_path, seed=seed) for seed in (0, 0, 1))
+def test_other_epochs_and_seeds_draw_other_samples_and_the_same_ones_the_same(
+    tmp_path: Path,
+) -> None:
+    first, again, other = (sampled(tmp_path, seed=seed) for seed in (0, 0, 1))
     assert tokens(first, ROWS, 0) == tokens(again, ROWS, 0)
     assert tokens(first, ROWS, 0) != tokens(first, ROWS, 1)
     assert tokens(first, ROWS, 0) != tokens(other, ROWS, 0)
 
 
-def test_one_word_is_cut_in_several_ways_within_an_epoch(tmp_path: Path) -> None:
-    reviews = segmented(tmp_path, texts=["banana " * 200], cuts=5)
+def test_one_word_is_tokenized_in_several_ways_within_an_epoch(tmp_path: Path) -> None:
+    reviews = sampled(tmp_path, texts=["banana " * 200], samples=5)
     (ids,) = tokens(reviews, [0], epoch=0)
     (word,) = set(reviews.words[1:-1].tolist())  # all but the first have a space before them
     ways = {
-        tuple(reviews.token_ids[reviews.cut_offsets[at] : reviews.cut_offsets[at + 1]].tolist())
+        tuple(
+            reviews.token_ids[reviews.sample_offsets[at] : reviews.sample_offsets[at + 1]].tolist()
+        )
         for at in range(5 * word, 5 * word + 5)
     }
     assert len(ways) > 1
@@ -173,30 +191,30 @@ def test_one_word_is_cut_in_several_ways_within_an_epoch(tmp_path: Path) -> None
     assert all(" ".join(map(str, way)) in text for way in ways)
 
 
-@pytest.mark.parametrize("cuts", [1, 3, 8])
-def test_all_cuts_are_drawn_equally_often(tmp_path: Path, cuts: int) -> None:
-    reviews = segmented(tmp_path, texts=["가"] * 30_000, cuts=cuts)
-    drawn = reviews._drawn(np.arange(30_000), epoch=1)
-    shares = np.bincount(drawn - drawn.min(), minlength=cuts) / 30_000
-    assert shares == pytest.approx(np.full(cuts, 1 / cuts), abs=0.02)
+@pytest.mark.parametrize("samples", [1, 3, 8])
+def test_all_samples_are_drawn_equally_often(tmp_path: Path, samples: int) -> None:
+    reviews = sampled(tmp_path, texts=["가"] * 30_000, samples=samples)
+    drawn = reviews._draw(np.arange(30_000), epoch=1)
+    shares = np.bincount(drawn - drawn.min(), minlength=samples) / 30_000
+    assert shares == pytest.approx(np.full(samples, 1 / samples), abs=0.02)
     # Neighbours, and a place in two epochs, have nothing to do with each other.
-    later = reviews._drawn(np.arange(30_000), epoch=2)
+    later = reviews._draw(np.arange(30_000), epoch=2)
     for one, two in ((drawn[:-1], drawn[1:]), (drawn, later)):
-        assert np.mean(one == two) == pytest.approx(1 / cuts, abs=0.02)
+        assert np.mean(one == two) == pytest.approx(1 / samples, abs=0.02)
 
 
 @settings(deadline=None, max_examples=50)
 @given(rows=st.lists(st.sampled_from(ROWS), min_size=1, max_size=12), epoch=st.integers(0, 100))
-def test_a_review_is_cut_the_same_alone_and_in_any_batch(
+def test_a_review_is_tokenized_the_same_alone_and_in_any_batch(
     tmp_path_factory: pytest.TempPathFactory, rows: list[int], epoch: int
 ) -> None:
-    reviews = segmented(tmp_path_factory.getbasetemp() / "shared")
+    reviews = sampled(tmp_path_factory.getbasetemp() / "shared")
     alone = [tokens(reviews, [row], epoch)[0] for row in rows]
     assert tokens(reviews, rows, epoch) == alone
 
 
 def test_labels_and_targets_stay_with_their_rows(tmp_path: Path) -> None:
-    reviews, plain = segmented(tmp_path), encoded()
+    reviews, plain = sampled(tmp_path), encoded()
     assert plain.targets is not None
     rows = np.array([4, 1, 1, 0])
     selected, places = reviews.select(rows, epoch=2)
@@ -210,26 +228,26 @@ def test_labels_and_targets_stay_with_their_rows(tmp_path: Path) -> None:
 # The cache
 
 
-def test_what_was_cut_before_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = tokens(segmented(tmp_path), ROWS, 0)
+def test_what_was_sampled_before_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = tokens(sampled(tmp_path), ROWS, 0)
 
     def refuse(*_: object) -> None:
-        raise AssertionError("cut again")
+        raise AssertionError("sampled again")
 
-    monkeypatch.setattr(nsmc.data.segmentation, "cut_words", refuse)
-    assert tokens(segmented(tmp_path), ROWS, 0) == first
+    monkeypatch.setattr(nsmc.data.bpe_dropout, "tokenize_words", refuse)
+    assert tokens(sampled(tmp_path), ROWS, 0) == first
 
 
-def test_all_that_the_cuts_depend_on_has_a_folder_of_its_own(tmp_path: Path) -> None:
-    segmented(tmp_path)
-    segmented(tmp_path, dropout=0.2)
-    segmented(tmp_path, cuts=2)
-    segmented(tmp_path, seed=1)
-    segmented(tmp_path, texts=TEXTS[:2])
+def test_all_that_the_samples_depend_on_has_a_folder_of_its_own(tmp_path: Path) -> None:
+    sampled(tmp_path)
+    sampled(tmp_path, dropout=0.2)
+    sampled(tmp_path, samples=2)
+    sampled(tmp_path, seed=1)
+    sampled(tmp_path, texts=TEXTS[:2])
     assert len([path for path in tmp_path.iterdir() if path.is_dir()]) == 5
 
 
 def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match=r"cannot write .*data\.cache_dir"):
-        segmented(tmp_path / "file")
+        sampled(tmp_path / "file")
