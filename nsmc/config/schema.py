@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar, Union,
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Discriminator,
     Field,
     Tag,
@@ -16,10 +17,14 @@ from pydantic import (
     create_model,
     model_validator,
 )
-from pydantic_core import PydanticKnownError
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from nsmc.config.keys import NO_EFFECT, Keys, OnlyFor, Section
 from nsmc.config.steps import RecipeConfig, as_folder_name, check_recipe
+from nsmc.data.corpus import CorpusForm
+from nsmc.data.splitting import SplitSettings
+from nsmc.reading.file_format import FileFormat
+from nsmc.reading.labels import LabelRules, label_text
 from nsmc.runtime.bundle import MOST_TOKENS
 from nsmc.runtime.encoders import ENCODERS
 from nsmc.runtime.encoders.settings import own_settings
@@ -59,10 +64,17 @@ Folder = Annotated[str, AfterValidator(_is_set), AfterValidator(_at_home)]
 Place = Annotated[str, AfterValidator(_is_no_none), AfterValidator(_at_home)] | None
 
 
-def _are_two_names(labels: list[str]) -> list[str]:
-    if len(labels) != 2 or len(set(labels)) != 2:
-        raise ValueError("exactly two different names, of label 0 and of label 1: [NAME,NAME]")
-    return labels
+def _as_label(value: Any) -> Any:
+    """A label as text, whether YAML reads it as a number, a truth or a text."""
+    return label_text(value) if isinstance(value, bool | int | float) else value
+
+
+Label = Annotated[str, BeforeValidator(_as_label), Field(min_length=1)]
+Column = Annotated[int, Field(ge=1)] | Annotated[str, Field(min_length=1)]
+
+
+def _problem(message: str) -> PydanticCustomError:
+    return PydanticCustomError("data", "{message}", {"message": message})
 
 
 class RemoteFileConfig(Section):
@@ -75,11 +87,25 @@ class DataConfig(Section):
     name: Annotated[str, NO_EFFECT]
     root: Annotated[Folder, NO_EFFECT]
     train_file: Annotated[str, NO_EFFECT]
-    test_file: Annotated[str, NO_EFFECT]
+    test_file: Annotated[str | None, NO_EFFECT]
+    validation_file: Annotated[str | None, NO_EFFECT]
     remote_files: Annotated[dict[str, RemoteFileConfig] | None, NO_EFFECT]
     cache_dir: Annotated[Folder, NO_EFFECT]
-    labels: Annotated[list[str], AfterValidator(_are_two_names)]
+    format: Literal["tsv", "csv", "jsonl", "json", "parquet", "text"] | None
+    encoding: str
+    header: bool
+    quoting: Literal["csv", "field", "nsmc", "none"] | None
+    text_column: Column
+    label_column: Column | None
+    id_column: Column | None
+    group_column: Column | None
+    skip_damaged: bool
+    labels: list[Label] | None
+    label_map: dict[Label, Label | None] | None
+    test_fraction: Annotated[float, Field(gt=0, lt=1)]
     validation_fraction: Annotated[float, Field(gt=0, lt=1)]
+    folds: Annotated[int, Field(ge=2)] | None
+    fold: Annotated[int, Field(ge=0)] | None
     split_seed: Seed
     # 256 bytes and the padding are in every vocabulary.
     vocab_size: Annotated[int, Field(ge=257, le=1_000_000)]
@@ -97,6 +123,44 @@ class DataConfig(Section):
     eval_batch_size: PositiveInt
     shuffle: bool
     bucketing: bool
+
+    @property
+    def form(self) -> CorpusForm:
+        names = ("format", "encoding", "header", "quoting")
+        columns = ("text_column", "label_column", "id_column", "group_column")
+        return CorpusForm(
+            FileFormat(**{name: getattr(self, name) for name in (*names, *columns)}),
+            LabelRules(tuple(self.labels) if self.labels else None, self.label_map),
+            self.skip_damaged,
+        )
+
+    @property
+    def split(self) -> SplitSettings:
+        """Of a corpus with a test file no other test part."""
+        has_test = self.test_file is not None
+        return SplitSettings(
+            self.validation_fraction,
+            self.split_seed,
+            None if has_test or self.folds else self.test_fraction,
+            None if has_test else self.folds,
+            None if has_test else self.fold,
+        )
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        try:
+            self.form.labels.check()
+        except ValueError as error:
+            raise _problem(str(error)) from None
+        if (self.folds is None) != (self.fold is None):
+            raise _problem("data.folds and data.fold are set together, or neither")
+        if self.folds is not None and self.fold is not None and self.fold >= self.folds:
+            raise _problem(f"data.fold={self.fold}: data.folds={self.folds} are called 0 and on")
+        if self.folds is not None and self.test_file is not None:
+            raise _problem(
+                "data.folds: a fold is the test part: set data.test_file=null or data.folds=null"
+            )
+        return self
 
     @property
     def own_archive(self) -> str | None:

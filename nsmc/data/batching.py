@@ -1,6 +1,6 @@
 """Puts rows into batches and batches into padded tensors.
 
-Legend: N reviews, B reviews in a batch, T tokens of the longest review in a batch.
+Legend: N reviews, B reviews in a batch, T tokens of the longest review in a batch, C labels.
 """
 
 from collections.abc import Iterator
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
+from nsmc.data.corpus import one_hot
 from nsmc.data.encoding import EncodedReviews
 from nsmc.data.tokenizer import PAD_ID, IntArray
 
@@ -25,9 +26,9 @@ class Batch(NamedTuple):
 
     token_ids: Tensor  # [B, T] int64
     lengths: Tensor  # [B] int64, at least 1
-    labels: Tensor  # [B] int64, 0 or 1
+    labels: Tensor  # [B] int64, numbers of labels
     rows: Tensor  # [B] int64, the reviews' indices in their split
-    targets: Tensor  # [B] float32, probabilities of the label 1: what training aims at
+    targets: Tensor  # [B, C] float32, probabilities of the labels: what training aims at
 
 
 class BatchIndices(NamedTuple):
@@ -131,19 +132,26 @@ class BucketSampler(Sampler[BatchIndices]):
 class BatchDataset(Dataset[Batch]):
     """Indexed by `BatchIndices`, gives its padded batch."""
 
-    def __init__(self, reviews: ReviewSource, max_length: int, pad_to: int | None) -> None:
+    def __init__(
+        self, reviews: ReviewSource, label_count: int, max_length: int, pad_to: int | None
+    ) -> None:
         self.reviews = reviews
+        self.label_count = label_count
         self.max_length = max_length
         self.pad_to = pad_to
 
     def __getitem__(self, indices: BatchIndices) -> Batch:
         reviews, rows = self.reviews.select(indices.rows, indices.epoch)
-        batch = collate(reviews, rows, self.max_length, self.pad_to)
+        batch = collate(reviews, rows, self.label_count, self.max_length, self.pad_to)
         return batch._replace(rows=torch.from_numpy(indices.rows))
 
 
 def collate(
-    reviews: EncodedReviews, rows: IntArray, max_length: int, pad_to: int | None = None
+    reviews: EncodedReviews,
+    rows: IntArray,
+    label_count: int,
+    max_length: int,
+    pad_to: int | None = None,
 ) -> Batch:
     """Cut reviews to `max_length` tokens and pad to `pad_to`, or to the longest of the batch.
 
@@ -157,11 +165,11 @@ def collate(
     token_ids = np.full(is_token.shape, PAD_ID, dtype=np.int64)
     token_ids[is_token] = reviews.token_ids[(starts[:, None] + positions)[is_token]]
     labels = reviews.labels[rows].astype(np.int64)
-    targets = labels if reviews.targets is None else reviews.targets[rows]
+    targets = one_hot(labels, label_count) if reviews.targets is None else reviews.targets[rows]
     return Batch(
         torch.from_numpy(token_ids),
         torch.from_numpy(lengths),
         torch.from_numpy(labels),
         torch.from_numpy(rows),
-        torch.from_numpy(targets.astype(np.float32)),
+        torch.from_numpy(targets),
     )

@@ -1,118 +1,133 @@
-"""Reads a file of reviews in NSMC's format and splits off the validation part.
+"""Reads a file of a corpus: texts, and which label each has. It does not tokenize."""
 
-The format: tab separated, UTF-8, a header with the columns `id`, `document` and `label`, one review
-per line. Any line end and a byte order mark are accepted. It does not tokenize and keeps no state.
-"""
-
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-COLUMNS = ("id", "document", "label")
+from nsmc.reading.file_format import FileFormat
+from nsmc.reading.labels import LabelRules
+from nsmc.reading.rows import NO_TEXT, Row, open_rows
 
-# A CSV-quoted field: wrapped in double quotes, every double quote inside doubled.
-_QUOTED = re.compile(r'"(?:[^"]|"")*"')
+LabelArray = npt.NDArray[np.int16]
 
-_ESCAPED_BYTE = re.compile("[\ud800-\udfff]")  # what `surrogateescape` makes of one
+
+@dataclass(frozen=True)
+class CorpusForm:
+    """How the rows of a corpus's files are read, and what their labels mean.
+
+    With `skip_damaged`, rows that cannot be read are left out and counted.
+    """
+
+    file_format: FileFormat = field(default_factory=FileFormat)
+    labels: LabelRules = field(default_factory=LabelRules)
+    skip_damaged: bool = False
+
+    def without_labels(self) -> "CorpusForm":
+        """The form of the same corpus's unlabelled reviews.
+
+        Those of NSMC's crawl were CSV-quoted once, where the files with labels were so twice.
+        """
+        quoting = "field" if self.file_format.quoting == "nsmc" else self.file_format.quoting
+        unlabelled = replace(
+            self.file_format, label_column=None, group_column=None, quoting=quoting
+        )
+        return replace(self, file_format=unlabelled)
+
+
+NSMC = CorpusForm(
+    FileFormat(quoting="nsmc"),
+    LabelRules(("negative", "positive"), {"0": "negative", "1": "positive"}),
+)
 
 
 @dataclass(frozen=True)
 class Reviews:
-    """Reviews in file order: `texts`, `labels` [N] (0 negative, 1 positive) and `ids`.
+    """Reviews in file order: `texts`, the numbers of their `labels` [N], which `label_names` names.
 
-    Unlabelled reviews have the label 0. `dropped` counts the rows that were left out because they
-    have no text.
+    Unlabelled reviews have the label 0. `left_out` counts the rows that are not here, by what they
+    are: "without a text", for example. `groups` are empty where the corpus has none.
     """
 
     texts: list[str]
-    labels: npt.NDArray[np.int8]
-    dropped: int = 0
+    labels: LabelArray
+    label_names: tuple[str, ...] = ()
+    left_out: Mapping[str, int] = field(default_factory=dict)
     ids: list[str] = field(default_factory=list)
+    groups: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.texts)
 
     def take(self, rows: npt.NDArray[np.int64]) -> "Reviews":
-        ids = [self.ids[row] for row in rows] if self.ids else []
-        return Reviews([self.texts[row] for row in rows], self.labels[rows], ids=ids)
-
-
-def read_reviews(path: Path, *, labelled: bool = True, keep_ids: bool = True) -> Reviews:
-    """Read one corpus file; where it is not `labelled`, it needs no column `label`.
-
-    Without `keep_ids` the reviews have none, which saves memory: the ids of a million take 60 MB.
-    Raises FileNotFoundError for a missing file, and ValueError naming the file and the row (the
-    header is row 1) for a missing column, a row with too few or too many fields, a label other
-    than 0 or 1, or bytes that are not UTF-8.
-    """
-    # Fields with a double quote were CSV-quoted twice when the NSMC files were made; the rest of
-    # the crawl, which has no labels, was quoted once.
-    columns, quoting_layers = (COLUMNS, 2) if labelled else (COLUMNS[:2], 1)
-    texts, labels, ids, dropped = [], [], [], 0
-    for review_id, document, label in _rows(path, columns):
-        text = _unquote(document, quoting_layers)
-        if text.strip():
-            texts.append(text)
-            labels.append(label == "1")
-            if keep_ids:
-                ids.append(review_id)
-        else:
-            dropped += 1
-    if not texts:
-        raise ValueError(f"{path}: no row has a text")
-    return Reviews(texts, np.array(labels, dtype=np.int8), dropped, ids)
-
-
-def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[str, str, str]]:
-    """Yield the id, the document, its quotes untouched, and the label of rows that are not blank.
-
-    Without the column `label` every label is 0.
-    """
-    # Not the csv module: a lone double quote in a review must not swallow the rows that follow it.
-    lines = read_lines(path)
-    header = next(lines, "").split("\t")
-    if not any(header):
-        raise ValueError(f"{path}, row 1: the file is empty; expected a header")
-    missing = [name for name in columns if name not in header]
-    if missing:
-        raise ValueError(
-            f"{path}, row 1: no column {missing[0]!r} in {str(header)[:80]}; "
-            f"expected a tab-separated file with the columns {', '.join(columns)}"
+        """The reviews of these rows."""
+        texts, ids, groups = (
+            [values[row] for row in rows] if values else []
+            for values in (self.texts, self.ids, self.groups)
         )
-    review_id, document, *label = map(header.index, columns)
-    for row, line in enumerate(lines, start=2):
-        fields = line.split("\t")
-        if not any(fields):
-            continue
-        if len(fields) != len(header):
-            hint = " (is the file truncated?)" if len(fields) < len(header) else ""
-            raise ValueError(
-                f"{path}, row {row}: {len(fields)} fields where the header has {len(header)}{hint}"
-            )
-        value = fields[label[0]] if label else "0"
-        if value not in ("0", "1"):
-            problem = f"label {value!r} is not 0 or 1" if value else "no label"
-            raise ValueError(f"{path}, row {row}: {problem}")
-        yield fields[review_id], fields[document], value
+        return Reviews(texts, self.labels[rows], self.label_names, {}, ids, groups)
 
 
-def read_lines(path: Path) -> Iterator[str]:
-    """The lines one at a time, without their ends: a corpus may have gigabytes.
+def read_reviews(
+    path: Path, form: CorpusForm = NSMC, *, keep_ids: bool = True, names: tuple[str, ...] = ()
+) -> Reviews:
+    """Read one file of a corpus; where there are `names`, no other labels are allowed.
 
-    Raises ValueError naming the row that is not UTF-8.
+    Rows without a text are left out. A review without an id is called by its number among the rows.
+    Without `keep_ids` the reviews have none, which saves memory: the ids of a million take 60 MB.
+    Raises FileNotFoundError for a missing file, and ValueError naming the file and the row for
+    what `open_rows` refuses, for a damaged row and for a label that is not allowed.
     """
-    try:
-        with path.open(encoding="utf-8-sig") as file:
-            for line in file:
-                yield line.removesuffix("\n")
-    except UnicodeDecodeError as error:
-        with path.open(encoding="utf-8", errors="surrogateescape") as file:
-            row = next(row for row, line in enumerate(file, 1) if _ESCAPED_BYTE.search(line))
-        raise ValueError(f"{path}, row {row}: not UTF-8 ({error.reason})") from None
+    rules = replace(form.labels, names=names) if names else form.labels
+    texts, numbers, ids, groups = [], list[int](), [], []
+    of_values: dict[str | None, str | None] = {None: ""}  # labels of values, "" without a column
+    number_of: dict[str, int] = {}
+    left_out = Counter[str]()
+    with open_rows(str(path), form.file_format) as rows:
+        for index, row in enumerate(rows, start=1):
+            error = row.error
+            if not error and row.label not in of_values:
+                try:
+                    of_values[row.label] = rules.label_of(row.label or "")
+                except ValueError as problem:
+                    error = str(problem)
+            if error and error != NO_TEXT and not form.skip_damaged:
+                raise ValueError(f"{path}, {rows.unit} {row.line}: {error}{_ways_out(form, row)}")
+            label = None if error else of_values[row.label]
+            if label is None:
+                left_out[_reason(error)] += 1
+                continue
+            texts.append(row.text)
+            numbers.append(number_of.setdefault(label, len(number_of)))
+            if keep_ids:
+                ids.append(row.id or str(index))
+            if row.group is not None:
+                groups.append(row.group)
+    if not texts:
+        raise ValueError(f"{path}: no row has a text{_listed(left_out)}")
+    order = rules.ordered(number_of) if form.file_format.label_column is not None else ("",)
+    position = np.array([order.index(label) for label in number_of], np.int16)
+    label_names = order if form.file_format.label_column is not None else ()
+    return Reviews(texts, position[numbers], label_names, left_out, ids, groups)
+
+
+def _reason(error: str) -> str:
+    if not error:
+        return "with a label that data.label_map leaves out"
+    return "without a text" if error == NO_TEXT else "that cannot be read"
+
+
+def _ways_out(form: CorpusForm, row: Row) -> str:
+    return "" if "data." in row.error else "; data.skip_damaged=true leaves such rows out"
+
+
+def _listed(left_out: Mapping[str, int]) -> str:
+    parts = [f"{count:,} {reason}" for reason, count in left_out.items()]
+    return f" that can be used ({', '.join(parts)})" if parts else ""
 
 
 def without_spaces(text: str) -> str:
@@ -120,42 +135,8 @@ def without_spaces(text: str) -> str:
     return "".join(text.split())
 
 
-def _unquote(text: str, layers: int) -> str:
-    for _ in range(layers):
-        if text[:1] != '"' or not _QUOTED.fullmatch(text):
-            return text
-        text = text[1:-1].replace('""', '"')
-    return text
-
-
-def split_validation(reviews: Reviews, fraction: float, seed: int) -> tuple[Reviews, Reviews]:
-    """Split into training and validation reviews, stratified by label and seeded.
-
-    Identical texts (white space around them aside) stay together, so no validation text is also a
-    training text. Both parts are in file order. Raises ValueError where a part would be empty.
-    """
-    # Not pandas' factorize, which leaves a second copy of every text in memory.
-    groups: dict[str, int] = {}
-    numbered = (groups.setdefault(text.strip(), len(groups)) for text in reviews.texts)
-    group_of_row = np.fromiter(numbered, np.int64, len(reviews))
-    group_sizes = np.bincount(group_of_row)
-    group_labels = np.bincount(group_of_row, weights=reviews.labels) / group_sizes
-    # Strata: texts that are always negative, texts seen with both labels, texts always positive.
-    strata = np.where(group_labels == 0, 0, np.where(group_labels == 1, 2, 1))
-    generator = np.random.default_rng(seed)
-    in_validation = np.zeros(len(group_sizes), dtype=bool)
-    for stratum in range(3):
-        members = generator.permutation(np.flatnonzero(strata == stratum))
-        room = round(fraction * int(group_sizes[members].sum()))
-        for group in members:  # a text that comes too often to fit is left for training
-            if group_sizes[group] <= room:
-                in_validation[group] = True
-                room -= group_sizes[group]
-    is_validation = in_validation[group_of_row]
-    training_rows, validation_rows = np.flatnonzero(~is_validation), np.flatnonzero(is_validation)
-    if not len(validation_rows) or not len(training_rows):
-        raise ValueError(
-            f"data.validation_fraction={fraction} of {len(reviews)} reviews leaves "
-            f"{len(training_rows)} for training and {len(validation_rows)} for validation"
-        )
-    return reviews.take(training_rows), reviews.take(validation_rows)
+def one_hot(labels: npt.NDArray[np.integer[Any]], label_count: int) -> npt.NDArray[np.float32]:
+    """[N, C]: 1 for the label of each review, 0 for the others."""
+    targets = np.zeros((len(labels), label_count), np.float32)
+    targets[np.arange(len(labels)), labels] = 1
+    return targets

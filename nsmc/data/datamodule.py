@@ -3,6 +3,7 @@
 It takes plain values. After `prepare_data` it knows the vocabulary, which the model needs.
 """
 
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -73,8 +74,8 @@ class ReviewDataModule(L.LightningDataModule):
         return {
             "corpus_fingerprint": self.corpus.corpus_fingerprint,
             "tokenizer_fingerprint": self.corpus.tokenizer_fingerprint,
-            "split_seed": self.files.split_seed,
-            "validation_fraction": self.files.validation_fraction,
+            "labels": list(self.corpus.labels),
+            **asdict(self.files.split),
             "max_length": self.max_length,
         }
 
@@ -110,7 +111,7 @@ class ReviewDataModule(L.LightningDataModule):
         # The sampler yields whole batches, so the loader must not collect rows itself. Collation is
         # a few array operations on mapped memory: worker processes would only add to its cost.
         return DataLoader(
-            BatchDataset(reviews, self.max_length, self.pad_to),
+            BatchDataset(reviews, len(self.corpus.labels), self.max_length, self.pad_to),
             sampler=sampler,
             batch_size=None,
             pin_memory=trainer is not None and trainer.strategy.root_device.type == "cuda",

@@ -7,6 +7,7 @@ Trains the tokenizer on the training part and encodes all parts. The result is a
 import json
 import logging
 import shutil
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain
@@ -19,7 +20,8 @@ import tokenizers
 from tokenizers import Tokenizer
 
 from nsmc.data.cache import cached_folder, digest_of, digest_of_file, load_arrays, save_arrays
-from nsmc.data.files import UNLABELLED, CorpusFiles
+from nsmc.data.corpus import LabelArray
+from nsmc.data.files import UNLABELLED, CorpusFiles, known_texts
 from nsmc.data.preparation import Progress, return_memory
 from nsmc.data.texts_on_disk import TextsOnDisk
 from nsmc.data.tokenizer import IntArray, Texts, encode, save_tokenizer, train_tokenizer
@@ -29,7 +31,7 @@ log = logging.getLogger(__name__)
 
 _FIELDS = ("token_ids", "offsets", "labels")  # of EncodedReviews: the arrays that are kept
 
-_FORMAT = 6  # raised when the cached files change their meaning
+_FORMAT = 7  # raised when the cached files change their meaning
 
 
 @dataclass(frozen=True)
@@ -37,13 +39,13 @@ class EncodedReviews:
     """N reviews as token ids, one after the other in a flat array.
 
     `token_ids` [total tokens]; review i is `token_ids[offsets[i]:offsets[i + 1]]`; `offsets`
-    [N + 1]; `labels` [N]; `targets` [N] are probabilities of the label 1 that training aims at
+    [N + 1]; `labels` [N]; `targets` [N, C] are probabilities of the C labels that training aims at
     instead of the labels. The arrays may be memory-mapped and read-only.
     """
 
     token_ids: npt.NDArray[np.integer[Any]]
     offsets: IntArray
-    labels: npt.NDArray[np.int8]
+    labels: LabelArray
     targets: npt.NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
@@ -76,10 +78,12 @@ class TokenizerSettings:
 class EncodedCorpus:
     """The encoded parts, the tokenizer, and the fingerprints of what they were made from.
 
-    The parts are train, val and, where there is such a file, test and unlabelled.
+    The parts are train, val and, where they are wanted, test and unlabelled. `labels` are the names
+    of the labels by number.
     """
 
     splits: dict[str, EncodedReviews]
+    labels: tuple[str, ...]
     tokenizer_path: Path
     corpus_fingerprint: str
     tokenizer_fingerprint: str
@@ -101,7 +105,8 @@ def encode_corpus(
         "format": _FORMAT,
         "tokenizers": tokenizers.__version__,
         "corpus": corpus_fingerprint,
-        "split": [files.validation_fraction, files.split_seed],
+        "split": asdict(files.split),
+        "form": asdict(files.form),
         "file": digest_of_file(settings.file) if settings.file else None,
         "unlabelled": digest_of_file(files.unlabelled) if files.unlabelled else None,
         "has_test": files.test is not None,  # a published one counts in the fingerprint anyway
@@ -110,15 +115,25 @@ def encode_corpus(
     built = cached_folder(folder, lambda scratch: _build(scratch, files, settings, folder))
     info = json.loads((folder / "info.json").read_text())
     splits = {name: _open(folder, name) for name in info["reviews"]}
-    files.check_labels(splits["train"].labels)  # a language model may have encoded the corpus
+    labels = tuple(info["labels"])
+    files.check_labels(labels)  # a language model may have encoded the corpus
     counts = ", ".join(f"{name} {count:,}" for name, count in info["reviews"].items())
+    left_out = "".join(
+        f"{count:,} rows {what} left out; " for what, count in info["left_out"].items()
+    )
     log.info(
-        "%s: %s reviews; %d rows without a text left out; %s",
-        *(files.train.parent, counts, info["dropped"]),
+        "%s: %s reviews; %s%s",
+        *(files.train.parent, counts, left_out),
         f"encoded into {folder}" if built else f"encoded earlier ({folder})",
     )
+    for name, count in info["known_texts"].items():
+        log.warning(
+            "%s of the %s part's %s reviews have a text of the training part",
+            *(f"{count:,}", name, f"{info['reviews'][name]:,}"),
+        )
     return EncodedCorpus(
         splits=splits,
+        labels=labels,
         tokenizer_path=folder / "tokenizer.json",
         corpus_fingerprint=corpus_fingerprint,
         tokenizer_fingerprint=digest_of_file(folder / "tokenizer.json")[:16],
@@ -127,12 +142,14 @@ def encode_corpus(
 
 def _build(scratch: Path, files: CorpusFiles, settings: TokenizerSettings, folder: Path) -> None:
     """Fill `scratch`, which becomes `folder`."""
-    read = [files.train, files.test, files.unlabelled]
+    read = [files.train, files.validation, files.test, files.unlabelled]
     log.info("reading %s", " and ".join(str(path) for path in read if path))
     reviews = files.read(keep_ids=False)
     info = {
         "reviews": {name: len(part) for name, part in reviews.items()},
-        "dropped": sum(part.dropped for part in reviews.values()),
+        "labels": reviews["train"].label_names,
+        "left_out": sum((Counter(part.left_out) for part in reviews.values()), Counter()),
+        "known_texts": known_texts(reviews),
     }
     labels = {name: part.labels for name, part in reviews.items()}
     texts = {
@@ -168,9 +185,7 @@ def _train(scratch: Path, texts: Mapping[str, Texts], settings: TokenizerSetting
     save_tokenizer(tokenizer, scratch / "tokenizer.json")
 
 
-def encode_texts(
-    tokenizer: Tokenizer, texts: Texts, labels: npt.NDArray[np.int8]
-) -> EncodedReviews:
+def encode_texts(tokenizer: Tokenizer, texts: Texts, labels: LabelArray) -> EncodedReviews:
     """Encode reviews in memory; the ids have the smallest unsigned type that holds them."""
     dtype = np.min_scalar_type(tokenizer.get_vocab_size() - 1)
     token_ids, lengths = [], []

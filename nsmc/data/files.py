@@ -1,15 +1,15 @@
 """The files of a corpus: fetched where they are missing, read, and split into parts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from nsmc.data.cache import digest_of, digest_of_file
-from nsmc.data.corpus import Reviews, read_reviews, split_validation, without_spaces
+from nsmc.data.corpus import NSMC, CorpusForm, Reviews, read_reviews, without_spaces
 from nsmc.data.download import RemoteFile, fetch_missing
+from nsmc.data.splitting import SplitSettings, split
 from nsmc.data.unlabelled import fetch_unlabelled
 
 UNLABELLED = "unlabelled"  # the part of reviews without labels, where there is one
@@ -17,19 +17,20 @@ UNLABELLED = "unlabelled"  # the part of reviews without labels, where there is 
 
 @dataclass(frozen=True)
 class CorpusFiles:
-    """Files in `root`, and how the validation part is split off the training file.
+    """Files in `root`, their form, and how parts without a file are split off the training file.
 
     What is missing is downloaded if it is one of `remote_files`, by name; the unlabelled reviews
     are made from `unlabelled_archive`, a URL. Unless `needs_test`, the test file may be missing.
-    `unlabelled_file` is None where none are wanted. A `classifier` needs reviews of both labels.
+    `unlabelled_file` is None where none are wanted. A `classifier` needs reviews of two labels.
     """
 
     root: Path
     train_file: str
-    test_file: str
-    remote_files: Mapping[str, RemoteFile]
-    validation_fraction: float
-    split_seed: int
+    split: SplitSettings
+    test_file: str | None = None
+    validation_file: str | None = None
+    form: CorpusForm = NSMC
+    remote_files: Mapping[str, RemoteFile] = field(default_factory=dict)
     unlabelled_file: str | None = None
     unlabelled_archive: str | None = None
     needs_test: bool = True
@@ -41,9 +42,13 @@ class CorpusFiles:
 
     @property
     def test(self) -> Path | None:
-        """None where it is missing and not needed."""
-        path = self.root / self.test_file
-        return path if self.needs_test or path.is_file() else None
+        """None where there is no such file, or it is missing and not needed."""
+        path = self.root / self.test_file if self.test_file else None
+        return path if path and (self.needs_test or path.is_file()) else None
+
+    @property
+    def validation(self) -> Path | None:
+        return self.root / self.validation_file if self.validation_file else None
 
     @property
     def unlabelled(self) -> Path | None:
@@ -51,44 +56,51 @@ class CorpusFiles:
 
     def fetch(self) -> None:
         """Download what is missing; raises what `fetch_missing` and `fetch_unlabelled` raise."""
-        names = [self.train_file]
+        names = [name for name in (self.train_file, self.validation_file) if name]
         # A published test file keeps its texts out of the unlabelled ones even without a test.
-        if self.needs_test or (self.unlabelled and self.test_file in self.remote_files):
+        if self.test_file and (
+            self.needs_test or (self.unlabelled and self.test_file in self.remote_files)
+        ):
             names.append(self.test_file)
         fetch_missing(self.root, {name: self.remote_files.get(name) for name in names})
         if self.unlabelled is not None:
-            test = self.root / self.test_file
+            test = self.root / self.test_file if self.test_file else None
             fetch_unlabelled(self.unlabelled, self.unlabelled_archive, self.train, test)
 
     def fingerprint(self) -> str:
         """The digest of the corpus; raises FileNotFoundError for a missing file."""
+        published = self.remote_files.get(self.test_file or "")
+        test = published.sha256 if published else None
         if self.test is not None:
-            test: str | None = digest_of_file(self.test)
-        else:
-            published = self.remote_files.get(self.test_file)
-            test = published.sha256 if published else None
-        return fingerprint_of(digest_of_file(self.train), test)
+            test = digest_of_file(self.test)
+        validation = digest_of_file(self.validation) if self.validation else None
+        return fingerprint_of(digest_of_file(self.train), test, validation)
 
-    def check_labels(self, labels: npt.NDArray[np.int8]) -> None:
-        """Raises ValueError where a classifier would see only one of the labels."""
-        if self.classifier and len(np.unique(labels)) == 1:
+    def check_labels(self, names: tuple[str, ...]) -> None:
+        """Raises ValueError where a classifier would see only one label."""
+        if self.classifier and len(names) < 2:
+            every = f"every review has the label {names[0]!r}" if names else "no review has a label"
             raise ValueError(
-                f"{self.train}: every review has the label {labels[0]}; a classifier learns from "
-                "reviews with the label 0 and reviews with the label 1"
+                f"{self.train}: {every}; a classifier learns from reviews of two labels or more"
             )
 
     def read(self, *, keep_ids: bool = True) -> dict[str, Reviews]:
-        """The reviews by part: train, val and, where there are such files, test and unlabelled.
+        """The reviews by part: train, val and, where they are wanted, test and unlabelled.
 
         Unlabelled reviews whose text, spaces aside, is in val or test are left out. Raises what
-        `read_reviews`, `split_validation` and `check_labels` raise.
+        `read_reviews`, `split` and `check_labels` raise.
         """
-        labelled = read_reviews(self.train, keep_ids=keep_ids)
-        self.check_labels(labelled.labels)
-        train, val = split_validation(labelled, self.validation_fraction, self.split_seed)
-        parts = {"train": replace(train, dropped=labelled.dropped), "val": val}
-        if self.test is not None:
-            parts["test"] = read_reviews(self.test, keep_ids=keep_ids)
+        labelled = read_reviews(self.train, self.form, keep_ids=keep_ids)
+        names = labelled.label_names
+        self.check_labels(names)
+        parts = {
+            name: read_reviews(path, self.form, keep_ids=keep_ids, names=names)
+            for name, path in (("val", self.validation), ("test", self.test))
+            if path is not None
+        }
+        wanted = {"validation": self.validation is None, "test": self.test_file is None}
+        parts = split(labelled, self.split, **wanted) | parts
+        parts = {name: parts[name] for name in ("train", "val", "test") if name in parts}
         if self.unlabelled is not None:
             held_out = {
                 without_spaces(text)
@@ -96,12 +108,24 @@ class CorpusFiles:
                 if name != "train"
                 for text in part.texts
             }
-            reviews = read_reviews(self.unlabelled, labelled=False, keep_ids=keep_ids)
+            reviews = read_reviews(self.unlabelled, self.form.without_labels(), keep_ids=keep_ids)
             is_new = [without_spaces(text) not in held_out for text in reviews.texts]
             parts[UNLABELLED] = reviews.take(np.flatnonzero(is_new))
         return parts
 
 
-def fingerprint_of(train: str, test: str | None) -> str:
-    """The digest of a corpus, of its files' SHA-256; `test` is None for a corpus without that."""
-    return digest_of([train] if test is None else [train, test])
+def fingerprint_of(train: str, test: str | None, validation: str | None = None) -> str:
+    """The digest of a corpus, of its files' SHA-256; None for a file that it does not have."""
+    files = [digest for digest in (train, test) if digest is not None]
+    return digest_of([*files, {"validation": validation}] if validation else files)
+
+
+def known_texts(parts: Mapping[str, Reviews]) -> dict[str, int]:
+    """How many reviews of the parts val and test have a text of the training part, if any do."""
+    texts = {text.strip() for text in parts["train"].texts}
+    counts = {
+        name: sum(text.strip() in texts for text in parts[name].texts)
+        for name in ("val", "test")
+        if name in parts
+    }
+    return {name: count for name, count in counts.items() if count}

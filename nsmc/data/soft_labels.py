@@ -1,10 +1,11 @@
 """Soft labels: teachers' probabilities for reviews, which a student is trained towards.
 
 A teacher is a bundle, a run's folder, or a file with the answers of any other program: tab
-separated, with the columns `id` and `probability` (of the label 1). A bundle scores the same
-reviews once; its answers are kept.
+separated, with the column `id` and one of probabilities for each label, under the label's name; for
+two labels also with the column `probability`, of the second. A bundle scores the same reviews once;
+its answers are kept.
 
-Legend: N reviews.
+Legend: N reviews, C labels.
 """
 
 import logging
@@ -17,9 +18,14 @@ import numpy.typing as npt
 
 from nsmc.atomic import write_file
 from nsmc.data.cache import cached_folder, digest_of, digest_of_file, save_array
-from nsmc.data.corpus import Reviews, read_lines
+from nsmc.data.corpus import Reviews, one_hot
 from nsmc.data.preparation import Progress
-from nsmc.runtime.bundle import digests
+from nsmc.reading.file_format import FileFormat
+from nsmc.reading.labels import listed
+from nsmc.reading.opening import opened
+from nsmc.reading.tables import read_table
+from nsmc.runtime.bundle import CONFIG_FILE, digests
+from nsmc.runtime.loading import read_config
 from nsmc.runtime.locate import bundle_folder
 from nsmc.runtime.parallel import mapped
 from nsmc.runtime.predictor import Predictor, softmax
@@ -28,10 +34,11 @@ log = logging.getLogger(__name__)
 
 FloatArray = npt.NDArray[np.floating]
 
-SOFT_LABELS_FILE = "soft_labels.tsv"  # in the folder of a run that leaves some
-_HEADER = "id\tprobability"
+_OF_THE_SECOND = "probability"  # the column of a file about two labels
 
-_FORMAT = 1  # raised when the cached files change their meaning
+SOFT_LABELS_FILE = "soft_labels.tsv"  # in the folder of a run that leaves some
+
+_FORMAT = 2  # raised when the cached files change their meaning
 
 _CHUNK = 4096  # reviews scored before progress is shown
 
@@ -51,48 +58,66 @@ class Distillation:
     temperature: float
 
     def targets(self, labelled: Reviews, unlabelled: Reviews | None, cache_dir: Path) -> FloatArray:
-        """The targets of labelled reviews, then of unlabelled ones [N]; raises as `soft_labels`."""
-        softened = self._softened(labelled, cache_dir)
-        targets = self.weight * softened + (1 - self.weight) * labelled.labels
+        """Targets [N, C] of labelled, then of unlabelled reviews; raises as `soft_labels`."""
+        names = labelled.label_names
+        true = one_hot(labelled.labels, len(names))
+        targets = (
+            self.weight * self._softened(labelled, names, cache_dir) + (1 - self.weight) * true
+        )
         if unlabelled is not None:
-            targets = np.concatenate([targets, self._softened(unlabelled, cache_dir)])
-        return targets.astype(np.float32)
+            targets = np.concatenate([targets, self._softened(unlabelled, names, cache_dir)])
+        return _with_first(targets[:, 1:].astype(np.float32))
 
     def log_accuracy(self, val: Reviews, cache_dir: Path) -> None:
         """Log the accuracy of the teachers' mean, unless a file leaves out the validation part."""
         try:
-            answers = self._softened(val, cache_dir)
+            answers = self._softened(val, val.label_names, cache_dir)
         except ValueError:
             return
-        of_truth = np.where(val.labels == 1, answers, 1 - answers)
+        of_truth = answers[np.arange(len(val)), val.labels]
         log.info(
             "%d teachers together: validation accuracy %.4f, loss %.4f",
-            *(len(self.teachers), (of_truth > 0.5).mean(), -np.log(of_truth).mean()),
+            *(len(self.teachers), (answers.argmax(axis=1) == val.labels).mean()),
+            -np.log(of_truth).mean(),
         )
 
-    def _softened(self, reviews: Reviews, cache_dir: Path) -> FloatArray:
-        of_all = [soft_labels(teacher, reviews, cache_dir) for teacher in self.teachers]
-        mean = np.mean(of_all, axis=0, dtype=np.float64).clip(
-            _MIN_PROBABILITY, 1 - _MIN_PROBABILITY
-        )
-        logit = np.log(mean / (1 - mean)) / self.temperature
-        return (1 / (1 + np.exp(-logit))).astype(np.float32)
+    def _softened(self, reviews: Reviews, names: tuple[str, ...], cache_dir: Path) -> FloatArray:
+        of_all = [soft_labels(teacher, reviews, names, cache_dir) for teacher in self.teachers]
+        others = np.mean([answers[:, 1:] for answers in of_all], axis=0, dtype=np.float64)
+        mean = _with_first(np.asarray(others)).clip(_MIN_PROBABILITY, 1 - _MIN_PROBABILITY)
+        logits = np.log(mean) / self.temperature
+        powers = np.exp(logits - logits[:, :1])
+        return (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
-def soft_labels(teacher: str, reviews: Reviews, cache_dir: Path) -> FloatArray:
-    """The probabilities of the label 1 [N] that a teacher gives.
+def _with_first(others: FloatArray) -> FloatArray:
+    """Probabilities [N, C] from those of all labels but the first, which has what is left."""
+    first = np.maximum(1 - others.sum(axis=1, keepdims=True), 0)
+    return np.concatenate([first, others], axis=1)
 
-    Raises FileNotFoundError where there is no such teacher, ValueError for one that is damaged or,
-    being a file, leaves out a review, and OSError where `cache_dir` cannot be written.
+
+def soft_labels(
+    teacher: str, reviews: Reviews, names: tuple[str, ...], cache_dir: Path
+) -> FloatArray:
+    """The probabilities [N, C] that a teacher gives to the labels of these names.
+
+    Raises FileNotFoundError where there is no such teacher, ValueError for one that is damaged, has
+    other labels or, being a file, leaves out a review, and OSError where `cache_dir` cannot be
+    written.
     """
     path = _resolve(teacher)
     if not path.is_dir():
-        return _from_file(path, reviews)
+        return _from_file(path, reviews, names)
     key = digest_of([_FORMAT, teacher_digest(teacher), digest_of(reviews.texts)])
     folder = cache_dir / f"soft-labels-{key}"
     cached_folder(folder, lambda scratch: _score(scratch, path, reviews.texts))
     answers: FloatArray = np.load(folder / "probabilities.npy", allow_pickle=False)
-    return answers
+    theirs = read_config(path / CONFIG_FILE).labels
+    if set(theirs) != set(names):
+        raise ValueError(
+            f"distill.teachers={teacher}: answers {listed(theirs)}; the corpus has {listed(names)}"
+        )
+    return answers[:, [theirs.index(name) for name in names]]
 
 
 def teacher_digest(teacher: str) -> str:
@@ -127,7 +152,7 @@ def _score(folder: Path, bundle: Path, texts: Sequence[str]) -> None:
         raise ValueError(f"distill.teachers={bundle}: {error}") from None
 
     def answers_to(chunk: Sequence[str]) -> FloatArray:
-        probabilities: FloatArray = softmax(predictor.logits(predictor.encode(chunk)))[:, 1]
+        probabilities: FloatArray = softmax(predictor.logits(predictor.encode(chunk)))
         return probabilities
 
     chunks = (texts[start : start + _CHUNK] for start in range(0, len(texts), _CHUNK))
@@ -139,37 +164,59 @@ def _score(folder: Path, bundle: Path, texts: Sequence[str]) -> None:
     save_array(folder / "probabilities.npy", np.concatenate(answers))
 
 
-def write_soft_labels(path: Path, ids: Sequence[str], probabilities: FloatArray) -> None:
-    """Write a file of soft labels, whole or not at all."""
-    rows = [f"{name}\t{value:.6f}" for name, value in zip(ids, probabilities, strict=True)]
-    write_file(path, "\n".join([_HEADER, *rows]) + "\n")
+def write_soft_labels(
+    path: Path, ids: Sequence[str], names: tuple[str, ...], probabilities: FloatArray
+) -> None:
+    """Write a file of soft labels [N, C], whole or not at all."""
+    columns, values = [*names], probabilities
+    if len(names) == 2:
+        columns, values = [_OF_THE_SECOND], probabilities[:, 1:]
+    lines = [
+        "\t".join([review_id, *(f"{value:.6f}" for value in row)])
+        for review_id, row in zip(ids, values, strict=True)
+    ]
+    write_file(path, "\n".join(["\t".join(["id", *columns]), *lines]) + "\n")
 
 
-def _from_file(path: Path, reviews: Reviews) -> FloatArray:
-    probabilities = _read(path)
+def _from_file(path: Path, reviews: Reviews, names: tuple[str, ...]) -> FloatArray:
+    rows = _read(path, names)
     try:
-        return np.array([probabilities[review_id] for review_id in reviews.ids], np.float32)
+        return np.array([rows[review_id] for review_id in reviews.ids], np.float32)
     except KeyError as error:
         raise ValueError(f"{path}: no probability for the review with id {error}") from None
 
 
-def _read(path: Path) -> dict[str, float]:
-    """Probabilities by id."""
-    lines = read_lines(path)
-    if next(lines, "") != _HEADER:
-        raise ValueError(f"{path}, row 1: expected the tab-separated columns id and probability")
-    probabilities: dict[str, float] = {}
-    for row, line in enumerate(lines, start=2):
-        review_id, _, value = line.partition("\t")
-        try:
-            probability = float(value)
-        except ValueError:
-            probability = -1.0
-        if not 0 <= probability <= 1:
-            raise ValueError(f"{path}, row {row}: probability {value!r} is not between 0 and 1")
-        if probabilities.setdefault(review_id, probability) != probability:
+def _read(path: Path, names: tuple[str, ...]) -> dict[str, list[float]]:
+    """Probabilities of the labels by id."""
+    file_format = FileFormat(format="tsv", quoting="none")
+    found: dict[str, list[float]] = {}
+    with opened(str(path)) as stream:
+        table = read_table(stream, str(path), file_format)
+        is_of_two = len(names) == 2 and _OF_THE_SECOND in table.columns
+        columns = [_OF_THE_SECOND] if is_of_two else [*names]
+        missing = [column for column in ("id", *columns) if column not in table.columns]
+        if missing:
             raise ValueError(
-                f"{path}, row {row}: the id {review_id} had another probability before; each "
-                "review needs an id of its own"
+                f"{path}, line 1: no column {missing[0]!r}; expected id and {listed(columns)}"
             )
-    return probabilities
+        for line, values, error in table.records:
+            if error:
+                raise ValueError(f"{path}, line {line}: {error}")
+            row = [_probability(values[column], f"{path}, line {line}") for column in columns]
+            row = [1 - row[0], row[0]] if is_of_two else row
+            if found.setdefault(values["id"], row) != row:
+                raise ValueError(
+                    f"{path}, line {line}: the id {values['id']} had another probability before; "
+                    "each review needs an id of its own"
+                )
+    return found
+
+
+def _probability(text: str, place: str) -> float:
+    try:
+        probability = float(text)
+    except ValueError:
+        probability = -1.0
+    if not 0 <= probability <= 1:
+        raise ValueError(f"{place}: probability {text!r} is not between 0 and 1")
+    return probability

@@ -3,6 +3,9 @@
 Legend: N reviews, G groups of reviews that must not be divided.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
 import numpy as np
 import numpy.typing as npt
 
@@ -11,11 +14,50 @@ from nsmc.data.corpus import Reviews
 IntArray = npt.NDArray[np.int64]
 
 
-def split_off(reviews: Reviews, fraction: float, seed: int, key: str) -> tuple[Reviews, Reviews]:
+@dataclass(frozen=True)
+class SplitSettings:
+    """How a file's reviews are divided into parts.
+
+    Of `folds`, the `fold`, from 0, is the test part, else a `test_fraction`; of what is left, a
+    `validation_fraction` is the validation part.
+    """
+
+    validation_fraction: float
+    split_seed: int
+    test_fraction: float | None = None
+    folds: int | None = None
+    fold: int | None = None
+
+
+def split(
+    reviews: Reviews, settings: SplitSettings, *, validation: bool, test: bool
+) -> dict[str, Reviews]:
+    """The parts train and, where they are wanted, val and test; raises what `split_off` raises."""
+    train, parts = reviews, {}
+    if test and settings.folds is not None:
+        fold_of_row = folds_of(reviews, settings.folds, settings.split_seed)
+        is_tested = fold_of_row == settings.fold
+        parts["test"] = reviews.take(np.flatnonzero(is_tested))
+        train = _without_texts_of(reviews.take(np.flatnonzero(~is_tested)), parts["test"])
+    elif test and settings.test_fraction is not None:
+        other_seed = (settings.split_seed, 1)  # or validation and test would be drawn alike
+        fraction = settings.test_fraction
+        train, parts["test"] = split_off(reviews, fraction, other_seed, "test_fraction")
+    if validation:
+        fraction, seed = settings.validation_fraction, settings.split_seed
+        train, parts["val"] = split_off(train, fraction, seed, "validation_fraction")
+    return {"train": replace(train, left_out=reviews.left_out), **parts}
+
+
+def split_off(
+    reviews: Reviews, fraction: float, seed: int | tuple[int, int], key: str
+) -> tuple[Reviews, Reviews]:
     """Split into the reviews that stay and a `fraction` of them, as the key `key` demands it.
 
     Identical texts (white space around them aside) stay together, or, where reviews have groups,
-    these. Each label has its share in both parts, or at least one group. Both are in file order. Raises ValueError for a label that cannot be in both.
+    these; what stays has then lost the reviews whose text is also in the other part. Each label has
+    its share in both parts, or at least one group. Both are in file order. Raises ValueError for a
+    label that cannot be in both.
     """
     group_of_row, sizes = _groups(reviews)
     is_taken = np.zeros(len(sizes), dtype=bool)
@@ -30,12 +72,13 @@ def split_off(reviews: Reviews, fraction: float, seed: int, key: str) -> tuple[R
                 is_taken[group] = True
                 room -= sizes[group]
     rows = is_taken[group_of_row]
-    parts = reviews.take(np.flatnonzero(~rows)), reviews.take(np.flatnonzero(rows))
+    taken = reviews.take(np.flatnonzero(rows))
+    parts = _without_texts_of(reviews.take(np.flatnonzero(~rows)), taken), taken
     _check_labels(reviews, parts, f"data.{key}={fraction}")
     return parts
 
 
-def fold_of_rows(reviews: Reviews, folds: int, seed: int) -> IntArray:
+def folds_of(reviews: Reviews, folds: int, seed: int) -> IntArray:
     """The fold [N], from 0, of each review: of every label about as many reviews in each.
 
     What stays together is as in `split_off`. Raises ValueError for a label that is not in every
@@ -58,11 +101,10 @@ def fold_of_rows(reviews: Reviews, folds: int, seed: int) -> IntArray:
     return fold_of_row
 
 
-def without_texts_of(reviews: Reviews, others: Reviews) -> Reviews:
-    """The reviews whose text (white space around it aside) is none of the others'.
-
-    Only groups need this: where one stays together as a whole, another may have the same text.
-    """
+def _without_texts_of(reviews: Reviews, others: Reviews) -> Reviews:
+    """The reviews without those whose text the others have; only where there are groups is one."""
+    if not reviews.groups:
+        return reviews
     texts = {text.strip() for text in others.texts}
     rows = [row for row, text in enumerate(reviews.texts) if text.strip() not in texts]
     return reviews.take(np.array(rows, np.int64))
@@ -94,12 +136,13 @@ def _strata(
     ]
 
 
-def _check_labels(reviews: Reviews, parts: "list[Reviews] | tuple[Reviews, ...]", key: str) -> None:
+def _check_labels(reviews: Reviews, parts: Sequence[Reviews], key: str) -> None:
     """Raises ValueError where a label of the reviews is not in each of the parts."""
     for label in np.unique(reviews.labels):
         if not all((part.labels == label).any() for part in parts):
             count = int((reviews.labels == label).sum())
+            name = reviews.label_names[label] if reviews.label_names else "(none)"
             raise ValueError(
-                f"{key}: the label {reviews.label_names[label]!r} has {count:,} reviews, too few "
-                "different ones for each part; add some, or leave the label out with data.label_map"
+                f"{key}: the label {name!r} has {count:,} reviews, too few different ones for each "
+                "part; add some, or leave the label out with data.label_map"
             )

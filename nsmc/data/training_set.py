@@ -42,7 +42,7 @@ def training_reviews(
         distillation.log_accuracy(read["val"], cache)
         targets = distillation.targets(read["train"], read.get(UNLABELLED), cache)
         # Training accuracy is then agreement with the targets: unlabelled reviews have no labels.
-        labels = (targets > 0.5).astype(np.int8)
+        labels = targets.argmax(axis=1).astype(np.int16)
         reviews = replace(reviews, labels=labels, targets=targets)
     if not settings.bpe_dropout:
         return reviews

@@ -31,7 +31,7 @@ _MAX_FILM_BYTES = 64 << 20  # far more than any film's reviews take
 _CHUNK = 1 << 20  # bytes read at once
 
 
-def fetch_unlabelled(path: Path, archive_url: str | None, train: Path, test: Path) -> None:
+def fetch_unlabelled(path: Path, archive_url: str | None, train: Path, test: Path | None) -> None:
     """Make the file of unlabelled reviews, unless it is there.
 
     Raises FileNotFoundError, naming the ways out, where the archive cannot be fetched, and
@@ -51,11 +51,11 @@ def fetch_unlabelled(path: Path, archive_url: str | None, train: Path, test: Pat
         archive.unlink(missing_ok=True)
 
 
-def write_unlabelled(path: Path, archive: Path, train: Path, test: Path) -> None:
+def write_unlabelled(path: Path, archive: Path, train: Path, test: Path | None) -> None:
     """Write the unlabelled reviews of an archive (`.tar.gz`) to `path`, whole or not at all."""
-    official = read_reviews(train), read_reviews(test)
+    official = [read_reviews(file) for file in (train, test) if file]
     ids = {review_id for reviews in official for review_id in reviews.ids}
-    test_texts = {without_spaces(text) for text in official[1].texts}
+    test_texts = {without_spaces(text) for reviews in official[1:] for text in reviews.texts}
     content = io.StringIO()
     writer = csv.writer(content, delimiter="\t", lineterminator="\n")
     writer.writerow(["id", "document"])

@@ -28,7 +28,7 @@ class LabelRules:
     `names` are the labels in order, or None for all that the file has. `mapping` gives a value, or
     a range of numbers such as "1-4", its label, or None to leave its reviews out. Without it
     every value is the label of that name. Raises ValueError for names that are not distinct, and
-    for a mapping to a label that is not among them.
+    for a range that goes down.
     """
 
     names: tuple[str, ...] | None = None
@@ -47,11 +47,14 @@ class LabelRules:
         names = self.names or ()
         if len(set(names)) < len(names) or not all(names):
             raise ValueError(f"data.labels={list(names)}: expected names that differ")
+
+    def check(self) -> None:
+        """Raises ValueError for a mapping to a label that is not among the names."""
         for value, label in (self.mapping or {}).items():
-            if label is not None and self.names is not None and label not in names:
+            if label is not None and self.names is not None and label not in self.names:
                 raise ValueError(
                     f"data.label_map: {value!r} becomes {label!r}, which is not one of "
-                    f"data.labels ({listed(names)})"
+                    f"data.labels ({listed(self.names)})"
                 )
 
     def label_of(self, value: str) -> str | None:

@@ -51,6 +51,11 @@ class Rows:
     rows: Iterator[Row]
     others: tuple[str, ...] = ()
 
+    @property
+    def unit(self) -> str:
+        """What is counted: lines, or, where a file has none, rows."""
+        return "row" if self.format in ("parquet", "json") else "line"
+
     def __iter__(self) -> Iterator[Row]:
         return self.rows
 

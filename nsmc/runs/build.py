@@ -81,7 +81,11 @@ def build_module(config: RunConfig, datamodule: ReviewDataModule) -> Module:
         )
     else:
         module = SentimentModule(
-            classifier={"vocab_size": vocab_size, **model.classifier()},
+            classifier={
+                "vocab_size": vocab_size,
+                "label_count": len(datamodule.corpus.labels),
+                **model.classifier(),
+            },
             optimization=model.optimization(),
             regularization=model.regularization(),
         )
@@ -121,7 +125,7 @@ def build_callbacks(config: RunConfig, folder: Path) -> list[L.Callback]:
     else:
         callbacks.append(TrainingProgress(chosen.log_interval_seconds))
     if config.logger.tensorboard and config.task == "classify":
-        callbacks.append(ValidationCharts(tuple(config.data.labels)))
+        callbacks.append(ValidationCharts())
     return callbacks
 
 

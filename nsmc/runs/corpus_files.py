@@ -16,6 +16,8 @@ from nsmc.runtime.locate import bundle_folder
 
 log = logging.getLogger(__name__)
 
+_FILES = ("root", "train_file", "test_file", "validation_file", "remote_files")
+
 Fingerprint = Callable[[DataConfig, bool], str]
 
 
@@ -35,9 +37,10 @@ def files_of(run: RunConfig) -> CorpusFiles:
         root=Path(data.root),
         train_file=data.train_file,
         test_file=data.test_file,
+        validation_file=data.validation_file,
+        form=data.form,
+        split=data.split,
         remote_files=_remote_files(data),
-        validation_fraction=data.validation_fraction,
-        split_seed=data.split_seed,
         unlabelled_file=data.unlabelled_file if has_unlabelled else None,
         unlabelled_archive=archive,
         needs_test=run.test,
@@ -77,7 +80,9 @@ def check_files(config: DataConfig, test: bool) -> None:
     """
     check_root(Path(config.root))
     ways_out = {config.train_file: "set data.root"}
-    if test:
+    if config.validation_file:
+        ways_out[config.validation_file] = "set data.root or data.validation_file"
+    if test and config.test_file:
         ways_out[config.test_file] = "set data.root, or test=false to do without a test"
     for name, way_out in ways_out.items():
         path = Path(config.root, name)
@@ -93,7 +98,9 @@ def corpus_fingerprint(config: DataConfig, test: bool) -> str:
     check_files(config, test)
     train = _digest(config, config.train_file)
     assert train is not None
-    return fingerprint_of(train, _digest(config, config.test_file))
+    return fingerprint_of(
+        train, _digest(config, config.test_file), _digest(config, config.validation_file)
+    )
 
 
 def remembered_fingerprint() -> Fingerprint:
@@ -101,7 +108,7 @@ def remembered_fingerprint() -> Fingerprint:
     fingerprints: dict[str, str] = {}
 
     def fingerprint(config: DataConfig, test: bool) -> str:
-        files = config.model_dump(include={"root", "train_file", "test_file", "remote_files"})
+        files = config.model_dump(include=set(_FILES))
         key = repr([files, test])
         if key not in fingerprints:
             fingerprints[key] = corpus_fingerprint(config, test)
@@ -113,12 +120,16 @@ def remembered_fingerprint() -> Fingerprint:
 def training_fingerprint(config: DataConfig) -> str | None:
     """The fingerprint of the same corpus without its test file; None without a training file."""
     train = _digest(config, config.train_file)
-    return None if train is None else fingerprint_of(train, None)
+    return (
+        None
+        if train is None
+        else fingerprint_of(train, None, _digest(config, config.validation_file))
+    )
 
 
 def warn_of_own_test(config: DataConfig) -> None:
     """Warn where the test file has the content of the training file."""
-    if _digest(config, config.train_file) == _digest(config, config.test_file):
+    if config.test_file and _digest(config, config.train_file) == _digest(config, config.test_file):
         log.warning(
             "data.test_file=%s has the same content as data.train_file=%s: what is measured on it "
             "says nothing about other reviews",
@@ -126,7 +137,9 @@ def warn_of_own_test(config: DataConfig) -> None:
         )
 
 
-def _digest(config: DataConfig, name: str) -> str | None:
+def _digest(config: DataConfig, name: str | None) -> str | None:
+    if name is None:
+        return None
     path, remote = Path(config.root, name), (config.remote_files or {}).get(name)
     if path.exists():
         return digest_of_file(path)

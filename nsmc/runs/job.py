@@ -138,7 +138,6 @@ def build(
         adopt_best(Path(config.ckpt_path), folder / CHECKPOINTS, monitor)
     export = BundleExport(
         str(folder / "bundle"),
-        labels=tuple(config.data.labels),
         corpus=corpus_name(config.data),
         command=begun.get("command", ""),
         signature=begun.get("signature", ""),

@@ -51,7 +51,9 @@ def train_linear(config: RunConfig, datamodule: ReviewDataModule, folder: Path) 
     if config.test and test is not None:
         metrics |= _metrics("test", test, classifier.probabilities(test.texts))
     ids = [review_id for part in reviews.values() for review_id in part.ids]
-    write_soft_labels(folder / SOFT_LABELS_FILE, ids, np.concatenate([*probabilities.values()]))
+    answers = np.concatenate([*probabilities.values()])
+    answers = np.stack([1 - answers, answers], axis=1)
+    write_soft_labels(folder / SOFT_LABELS_FILE, ids, train.label_names, answers)
     return {
         "metrics": metrics,
         "parameters": classifier.parameter_count,

@@ -62,7 +62,7 @@ def _check_planned(config: RunConfig, key: str, name: str, theirs: RunConfig) ->
         raise ValueError(f"init_from={name}: a linear classifier has no weights to start from")
     else:
         check_shape(config.model.encoder(), theirs.model.encoder(), name)
-    files = ("root", "train_file", "test_file")
+    files = ("root", "train_file", "test_file", "validation_file")
     if all(getattr(config.data, file) == getattr(theirs.data, file) for file in files):
         _check_split(config.data, theirs.data.model_dump(), f"{key}={name}")
 

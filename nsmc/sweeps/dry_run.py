@@ -120,7 +120,7 @@ def parameter_count(config: RunConfig) -> int:
         pooling=model.pooling,
         pad_id=0,
         max_length=config.data.max_length,
-        labels=(config.data.labels[0], config.data.labels[1]),
+        labels=tuple(config.data.labels or ("", "")),  # or as many as the corpus turns out to have
         signature="",
     )
     return sum(math.prod(shape) for shape in expected_shapes(bundle).values())

@@ -34,8 +34,7 @@ IntArray = npt.NDArray[np.int64]
 class ValidationCharts(L.Callback):
     """Collects the validation results of all processes, and draws them on the first one."""
 
-    def __init__(self, labels: tuple[str, ...]) -> None:
-        self.labels = labels
+    def __init__(self) -> None:
         self._results = CatMetric(nan_strategy="disable")  # [N, 3]: probability, label, row
 
     def on_validation_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -62,11 +61,12 @@ class ValidationCharts(L.Callback):
         if not isinstance(logger, TensorBoardLogger) or not draws:
             return
         writer, step = logger.experiment, trainer.global_step
-        figure = confusion_matrix_figure(probabilities, labels, self.labels)
+        datamodule: ReviewDataModule = trainer.datamodule  # type: ignore[attr-defined]
+        names = datamodule.corpus.labels
+        figure = confusion_matrix_figure(probabilities, labels, names)
         writer.add_image("val/confusion_matrix", pixels(figure), step, dataformats="HWC")
         writer.add_pr_curve("val/precision_recall", labels, probabilities, step)
-        datamodule: ReviewDataModule = trainer.datamodule  # type: ignore[attr-defined]
-        text = hardest_reviews(probabilities, labels, rows, self.labels, datamodule)
+        text = hardest_reviews(probabilities, labels, rows, names, datamodule)
         writer.add_text("val/hardest_reviews", text, step)
 
 

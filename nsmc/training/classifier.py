@@ -25,14 +25,21 @@ class TextClassifier(nn.Module):
     on what is pooled; the other settings are those of `TextEncoder`.
     """
 
-    def __init__(self, *, pooling: str, output_dropout: float = 0.0, **text_encoder: Any) -> None:
+    def __init__(
+        self,
+        *,
+        label_count: int,
+        pooling: str,
+        output_dropout: float = 0.0,
+        **text_encoder: Any,
+    ) -> None:
         super().__init__()
         self.text_encoder = TextEncoder(**text_encoder)
         width = self.text_encoder.settings.width
         self.pooling = pooling
         self.attention = nn.Linear(width, 1, bias=False) if pooling == "attention" else None
         self.output_dropout = nn.Dropout(output_dropout)
-        self.ln1 = nn.Linear(pooled_width(pooling, width), 2)
+        self.ln1 = nn.Linear(pooled_width(pooling, width), label_count)
 
     def forward(self, token_ids: Tensor, lengths: Tensor) -> Tensor:
         return self.classify(self.text_encoder.embed(token_ids), lengths)

@@ -31,15 +31,12 @@ _CHECKED_REVIEWS = 512  # validation reviews whose logits are compared
 class BundleExport(L.Callback):
     """Writes the bundle when training ends; adds metrics when validation and testing end.
 
-    `labels` names labels 0 and 1; `corpus`, `command` and `signature` say where the bundle comes
-    from. Where the runtime computes other logits from it, there is no bundle but a RuntimeError.
+    `corpus`, `command` and `signature` say where the bundle comes from. Where the runtime computes
+    other logits from it, there is no bundle but a RuntimeError.
     """
 
-    def __init__(
-        self, folder: str, *, labels: tuple[str, ...], corpus: str, command: str, signature: str
-    ) -> None:
+    def __init__(self, folder: str, *, corpus: str, command: str, signature: str) -> None:
         self.folder = Path(folder)
-        self.labels = labels
         self.corpus = corpus
         self.command = command
         self.signature = signature
@@ -74,7 +71,7 @@ class BundleExport(L.Callback):
             pooling=classifier.pooling if classifier else "last",
             pad_id=PAD_ID,
             max_length=datamodule.max_length,
-            labels=self.labels if classifier else (),
+            labels=datamodule.corpus.labels if classifier else (),
             signature=self.signature,
             command=self.command,
         )

@@ -51,7 +51,7 @@ class LinearClassifier:
             C=C, solver="liblinear", dual=True, max_iter=1000, random_state=seed
         )
 
-    def fit(self, texts: Sequence[str], labels: npt.NDArray[np.int8]) -> None:
+    def fit(self, texts: Sequence[str], labels: npt.NDArray[np.int16]) -> None:
         """Raises ValueError where no n-gram occurs often enough."""
         self.regression.fit(self.vectorizer.fit_transform(texts), labels)
 

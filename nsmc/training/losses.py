@@ -37,15 +37,14 @@ class Regularization:
 
 
 def cross_entropy(logits: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> Tensor:
-    """The mean over reviews; logits [B, 2], targets [B]: the probability of the label 1."""
-    both = torch.stack([1 - targets, targets], dim=-1)
-    return F.cross_entropy(logits.float(), both, label_smoothing=label_smoothing)
+    """The mean over reviews; logits [B, C], targets [B, C]: the probabilities of the labels."""
+    return F.cross_entropy(logits.float(), targets, label_smoothing=label_smoothing)
 
 
 def training_loss(
     classifier: TextClassifier, batch: Batch, regularization: Regularization
 ) -> tuple[Tensor, Tensor]:
-    """The loss to minimise and the logits [B, 2] without disturbance."""
+    """The loss to minimise and the logits [B, C] without disturbance."""
     smoothing = regularization.label_smoothing
     embeddings = classifier.text_encoder.embed(batch.token_ids)
     logits = classifier.classify(embeddings, batch.lengths)

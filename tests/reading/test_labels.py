@@ -72,7 +72,7 @@ def test_rules_that_contradict_themselves_are_refused(
     settings: dict[str, Any], problem: str
 ) -> None:
     with pytest.raises(ValueError, match=problem):
-        LabelRules(**settings)
+        LabelRules(**settings).check()
 
 
 @given(st.one_of(st.integers(), st.text(), st.booleans(), st.floats(allow_nan=False)))
