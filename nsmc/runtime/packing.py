@@ -26,7 +26,7 @@ class Packed(NamedTuple):
     lengths: IntArray  # [B] descending
 
     def is_token(self) -> npt.NDArray[np.bool_]:
-        """Which of [T, B] places hold a token; its true places, row by row, are the N tokens."""
+        """Where reviews have a token [T, B]; its true elements, row by row, are the N tokens."""
         is_token: npt.NDArray[np.bool_] = np.arange(len(self.active))[:, None] < self.lengths
         return is_token
 

@@ -135,7 +135,7 @@ def test_saturated_gates_give_torch_s_numbers_without_nan_or_warnings(
     name: str, scale: float
 ) -> None:
     # Gates of a magnitude at which exp overflows in both directions; the warnings are errors here,
-    # but for exp reaching infinity, which is the sigmoid 0.
+    # except for exp reaching infinity, which is the sigmoid 0.
     cell, layer = twins(name, 4, 6, seed=3, scale=scale)
     batch = normal((8, 5, 4), seed=4)
     with np.errstate(all="raise", under="ignore"):
