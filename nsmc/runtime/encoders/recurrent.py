@@ -14,8 +14,10 @@ import numpy as np
 from nsmc.runtime import recurrence
 from nsmc.runtime.encoders.settings import OnnxGraph, Range
 from nsmc.runtime.packing import Array, Packed
-from nsmc.runtime.recurrence import GATES, Cell, DirectionWeights
+from nsmc.runtime.recurrence import GATES, Cell
 from nsmc.runtime.token_tables import TokenTables
+
+_WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 # ONNX's order of PyTorch's gates r, z, n and i, f, g, o.
 _ONNX_GATES = {"gru": (1, 0, 2), "lstm": (0, 3, 1, 2)}
@@ -136,8 +138,7 @@ class RecurrentEncoder:
         name = settings.architecture
 
         def cell(suffix: str) -> Cell:
-            fields = DirectionWeights._fields
-            return Cell(name, DirectionWeights(*(tensors[f"{name}.{f}{suffix}"] for f in fields)))
+            return Cell(name, *(tensors[f"{name}.{weight}{suffix}"] for weight in _WEIGHTS))
 
         self._layers = [[cell(suffix) for suffix in suffixes] for suffixes in settings.suffixes]
         projections = [(cell.input_weight, cell.input_bias) for cell in self._layers[0]]
@@ -158,11 +159,10 @@ class RecurrentEncoder:
         sources = [packed.ids, *(packed.ids[order] for order in orders[1:])]
         for cells, above in zip(self._layers, [*self._layers[1:], []], strict=True):
             of_all = wants_states or above
+            each = zip(cells, inputs, sources, orders, strict=True)
             directions = [
                 cell.run(projected, source, packed, order if of_all else None)
-                for cell, projected, source, order in zip(
-                    cells, inputs, sources, orders, strict=True
-                )
+                for cell, projected, source, order in each
             ]
             states = directions[0] if len(directions) == 1 else np.concatenate(directions, axis=-1)
             inputs, sources = [cell.project(states) for cell in above], orders
