@@ -63,7 +63,8 @@ class Cell:
             self.hidden_bias = bias_hh[-width:].copy()  # [H]
             bias_hh[-width:] = 0
         self.input_bias = bias_ih + bias_hh  # [G]
-        self.one = np.ones(len(bias_ih) - width, np.float32)  # adds faster than the scalar 1
+        self.sigmoids = len(bias_ih) - width  # how many of G
+        self.one = np.ones(self.sigmoids, np.float32)  # adds faster than the scalar 1
         self._panels = _panels(self.hidden_weight)
 
     def project(self, inputs: Array) -> Array:
@@ -111,7 +112,7 @@ class Cell:
             for count in active.tolist():
                 if count != running:  # views are cut once for many steps
                     running = count
-                    sigmoids = gates[:count, : -state.shape[1]]
+                    sigmoids = gates[:count, : self.sigmoids]
                     parts = np.split(gates[:count], num_gates, axis=-1)
                     views = state[:count], second[:count], gates[:count], sigmoids, *parts
                 step(self, inputs[start : start + count], *views)
@@ -120,14 +121,14 @@ class Cell:
                 start += count
 
 
-def _gru_step(cell: Cell, x: Array, h: Array, new: Array, gates: Array, *parts: Array) -> None:
+def _gru_step(cell: Cell, x: Array, *views: Array) -> None:
     """Read one projected token of each review, x [B, G], into the states h [B, H].
 
     r = sigmoid(x_r + h W_r), z = sigmoid(x_z + h W_z), n = tanh(x_n + r * (h W_n + b_n)),
     h' = n + z * (h - n).
     """
-    sigmoids, r, z, n = parts
-    width = sigmoids.shape[-1]
+    h, new, gates, sigmoids, r, z, n = views
+    width = cell.sigmoids
     np.dot(h, cell.hidden_weight, out=gates)
     np.add(sigmoids, x[..., :width], out=sigmoids)
     np.exp(sigmoids, out=sigmoids)
@@ -141,12 +142,12 @@ def _gru_step(cell: Cell, x: Array, h: Array, new: Array, gates: Array, *parts: 
     np.add(h, new, out=h)
 
 
-def _lstm_step(cell: Cell, x: Array, h: Array, c: Array, gates: Array, *parts: Array) -> None:
+def _lstm_step(cell: Cell, x: Array, *views: Array) -> None:
     """The same into the states h and the memory c [B, H].
 
     c' = f * c + i * g, h' = o * tanh(c'), where i, f, o are sigmoids and g is a tanh of x + h W.
     """
-    sigmoids, i, f, o, g = parts
+    h, c, gates, sigmoids, i, f, o, g = views
     np.dot(h, cell.hidden_weight, out=gates)
     np.add(gates, x, out=gates)
     np.exp(sigmoids, out=sigmoids)
