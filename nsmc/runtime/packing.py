@@ -45,10 +45,10 @@ class Packed(NamedTuple):
 
 def pack(token_ids: Sequence[Sequence[int]]) -> Packed:
     """Pack reviews that stand in order of length, the longest first."""
-    lengths = np.array([len(ids) for ids in token_ids], dtype=np.int64)
     if len(token_ids) == 1:
-        active = np.ones(lengths[0], dtype=np.int64)
-        return Packed(np.array(token_ids[0], dtype=np.int64), active, lengths)
+        ids = np.array(token_ids[0], dtype=np.int64)
+        return Packed(ids, np.ones(len(ids), np.int64), np.array([len(ids)], np.int64))
+    lengths = np.array([len(ids) for ids in token_ids], dtype=np.int64)
     is_token = np.arange(lengths.max(initial=0))[:, None] < lengths  # [T, B]
     padded = np.empty(is_token.shape, dtype=np.int64)
     padded.T[is_token.T] = np.fromiter(chain.from_iterable(token_ids), np.int64)

@@ -87,8 +87,8 @@ class Cell:
         memory = None if self.hidden_bias is not None else np.zeros_like(state)
         outputs = None if target is None else np.empty((len(source), width), np.float32)
         if HAS_KERNEL:
-            weights = self._panels, self.hidden_bias
-            _kernel.run(inputs, source, packed.active, *weights, state, memory, outputs, target)
+            weight, bias = self._panels, self.hidden_bias
+            _kernel.run(inputs, source, packed.active, weight, bias, state, memory, outputs, target)
         else:
             self._run_in_numpy(inputs[source], packed.active, state, memory, outputs, target)
         return (state if outputs is None else outputs)[:, : self.hidden_size]

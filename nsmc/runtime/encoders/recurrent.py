@@ -140,8 +140,10 @@ class RecurrentEncoder:
         def cell(suffix: str) -> Cell:
             return Cell(name, *(tensors[f"{name}.{weight}{suffix}"] for weight in _WEIGHTS))
 
-        self._layers = [[cell(suffix) for suffix in suffixes] for suffixes in settings.suffixes]
-        projections = [(cell.input_weight, cell.input_bias) for cell in self._layers[0]]
+        layers = [[cell(suffix) for suffix in suffixes] for suffixes in settings.suffixes]
+        self._layers = list(zip(layers, [*layers[1:], []], strict=True))  # each with the one above
+        projections = [(cell.input_weight, cell.input_bias) for cell in layers[0]]
+        self._is_bidirectional = settings.bidirectional
         self.tables = TokenTables(projections, tensors["embedding.weight"])
 
     def states(self, packed: Packed) -> Array:
@@ -153,11 +155,11 @@ class RecurrentEncoder:
     def _run(self, packed: Packed, wants_states: bool) -> Array:
         """The states of all tokens [N, W], or the last ones of the reviews [B, W]."""
         orders = [packed.forward()]
-        if len(self._layers[0]) == 2:
+        if self._is_bidirectional:
             orders.append(packed.backward())
         inputs = self.tables(packed)
         sources = [packed.ids, *(packed.ids[order] for order in orders[1:])]
-        for cells, above in zip(self._layers, [*self._layers[1:], []], strict=True):
+        for cells, above in self._layers:
             of_all = wants_states or above
             each = zip(cells, inputs, sources, orders, strict=True)
             directions = [
