@@ -112,7 +112,7 @@ def _groups() -> Iterator[str]:
 
 
 def _sections(entries: dict[str, Entry]) -> Iterator[str]:
-    """A table for each section; one that is null by default, such as recipe, is a key's value."""
+    """A table for each section; one that is null by default, such as recipe, is a row instead."""
     sections = {key for key in KEYS if "." not in key and KEYS.is_section(key)}
     sections -= {key for key, entry in entries.items() if entry.default == "null"}
     order = ["", *(name for name in _GROUPS if name in sections)]
