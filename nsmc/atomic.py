@@ -18,7 +18,7 @@ import stat
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import BinaryIO
 
 try:
     import fcntl
@@ -42,24 +42,16 @@ if hasattr(os, "register_at_fork"):  # a child must not remove what its parent w
 
 
 @contextlib.contextmanager
-def whole_file(
-    path: Path,
-    mode: str = "wb",
-    newline: str | None = None,
-    advice: str | None = None,
-    errors: str | None = None,
-    parents: bool = False,
-) -> Iterator[IO[Any]]:
-    """A file to write, `mode` "wb" or "w" (UTF-8), that is at `path` once the body has ended well.
+def whole_file(path: Path, advice: str | None = None, parents: bool = False) -> Iterator[BinaryIO]:
+    """A file to write, that is at `path` once the body has ended well.
 
     It has the permissions of the file that it replaces, else the usual ones; with `parents`, the
     folders that it is in are made. Raises OSError, in one line that names `path` and ends with
     `advice` or else the usual way out, where it cannot be written.
     """
-    encoding = None if "b" in mode else "utf-8"
     with _scratch_beside(path, _touch, advice, parents) as scratch:
         _keep_permissions(path, scratch)
-        with scratch.open(mode, encoding=encoding, errors=errors, newline=newline) as file:
+        with scratch.open("wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -180,10 +172,8 @@ def _made_and_locked(scratch: Path, make: Callable[[Path], None]) -> Iterator[No
     if fcntl is None:
         yield
         return
-    descriptor = _locked(scratch)
-    while descriptor is None:  # before it was locked, somebody took it for a leftover
+    while (descriptor := _locked(scratch)) is None:
         make(scratch)
-        descriptor = _locked(scratch)
     try:
         yield
     finally:
@@ -191,16 +181,17 @@ def _made_and_locked(scratch: Path, make: Callable[[Path], None]) -> Iterator[No
 
 
 def _locked(scratch: Path) -> int | None:
-    """A descriptor that holds the lock, if this file system knows locks; None without `scratch`."""
-    try:
+    """A descriptor that holds the lock, if this file system knows locks.
+
+    None where another process took `scratch` for a leftover before it was locked.
+    """
+    with contextlib.suppress(FileNotFoundError):
         descriptor = os.open(scratch, os.O_RDONLY)
-    except FileNotFoundError:
-        return None
-    with contextlib.suppress(OSError):
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-    if scratch.exists():
-        return descriptor
-    os.close(descriptor)
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if scratch.exists():
+            return descriptor
+        os.close(descriptor)
     return None
 
 

@@ -1,4 +1,4 @@
-"""Makes text harmless for a terminal, whoever wrote it: reviews, names, cards, messages.
+"""What is printed: harmless for a terminal, whoever wrote it, and accepted by every output.
 
 A control character can clear the screen, rename the window or hide a line, and what turns the
 order of characters around makes a line read as another one. Each is shown as U+FFFD.
@@ -6,7 +6,11 @@ order of characters around makes a line read as another one. Each is shown as U+
 This module imports nothing but the standard library.
 """
 
+import io
+import os
+import sys
 import unicodedata
+from pathlib import Path
 from typing import TextIO
 
 _HARMFUL = ("Cc", "Cs", "Zl", "Zp")  # controls, surrogates, separators of lines and paragraphs
@@ -16,8 +20,8 @@ _TURNING = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
 
 
 def harmless(text: str, keep: str = "") -> str:
-    """The text without characters that do a terminal harm, but for those in `keep`."""
-    if text.isprintable():  # then there is none of them
+    """The text without characters that harm a terminal, except those in `keep`."""
+    if text.isprintable():  # as nearly every text is
         return text
     return "".join(
         "\N{REPLACEMENT CHARACTER}" if _is_harmful(char) and char not in keep else char
@@ -41,10 +45,23 @@ class HarmlessStream:
         self._stream.write(harmless_lines(text))
         return len(text)
 
-    def flush(self) -> None:
-        """Let the terminal show what was written."""
-        self._stream.flush()
-
 
 def _is_harmful(char: str) -> bool:
     return unicodedata.category(char) in _HARMFUL or unicodedata.bidirectional(char) in _TURNING
+
+
+def accept_every_text(discard_output: bool = False) -> None:
+    """Write `?` for what an output cannot encode, and drop what goes to a closed standard error.
+
+    Otherwise a terminal or a log without Hangul would end a program that has done its work, and
+    messages would end up in the first file that is opened. `discard_output` also drops what goes to
+    a closed standard output: for a program whose result is not what it prints.
+    """
+    nowhere = Path(os.devnull)
+    if sys.stdout is None and discard_output:
+        sys.stdout = nowhere.open("w", encoding="utf-8")
+    if sys.stderr is None:
+        sys.stderr = nowhere.open("w", encoding="utf-8")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")

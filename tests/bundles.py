@@ -1,5 +1,6 @@
 """Small bundles of random weights, for the tests of what reads bundles."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nsmc.data.tokenizer import save_tokenizer, train_tokenizer
-from nsmc.runtime.bundle import BundleConfig, expected_shapes, flat, write_bundle
+from nsmc.runtime.bundle import BundleConfig, expected_shapes, fill_bundle, flat, whole_bundle
 from nsmc.runtime.encoders import encoder_settings
 from nsmc.runtime.packing import Array
 
@@ -53,14 +54,38 @@ def random_tensors(config: BundleConfig, scale: float = 0.6, seed: int = 0) -> d
     }
 
 
-def random_bundle(folder: Path, card: str = "", scale: float = 0.6, **changes: Any) -> Path:
-    """A bundle at `folder`; keywords change its configuration. Returns the folder."""
-    config = config_of(**changes)
+def write_bundle(
+    folder: Path,
+    config: BundleConfig,
+    tensors: Mapping[str, Array],
+    tokenizer_file: Path,
+    card: str = "",
+) -> None:
+    """A bundle at `folder`, where an older one is replaced."""
+    with whole_bundle(folder) as scratch:
+        fill_bundle(scratch, config, tensors, tokenizer_file, card)
+
+
+def random_bundle(
+    folder: Path,
+    card: str = "",
+    scale: float = 0.6,
+    seed: int = 0,
+    like: BundleConfig | None = None,
+    **changes: Any,
+) -> Path:
+    """A bundle at `folder`, `like` a configuration or with changes to `config_of`'s.
+
+    Returns the folder.
+    """
+    config = like or config_of(**changes)
     folder.parent.mkdir(parents=True, exist_ok=True)
     tokenizer_file = folder.parent / "trained-tokenizer.json"
     save_tokenizer(TOKENIZER, tokenizer_file)
-    write_bundle(folder, config, random_tensors(config, scale), tokenizer_file, card)
-    tokenizer_file.unlink()
+    try:
+        write_bundle(folder, config, random_tensors(config, scale, seed), tokenizer_file, card)
+    finally:
+        tokenizer_file.unlink()
     return folder
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.commands import run, train, train_command, write_corpus
+from tests.commands import run, run_anew, train, train_command, write_corpus
 
 SETTINGS = ("trainer.max_epochs=1", "logger=none")
 
@@ -27,10 +27,23 @@ def one_line(said: str) -> str:
     return line.partition("error: ")[2]
 
 
-def follow(advice: str, *more: str) -> None:
-    """Run the command that a message ends with."""
-    words = shlex.split(advice[advice.index("python train.py") :])
-    run([sys.executable, *words[1:], *more])
+def test_a_run_without_its_corpus_ends_before_torch_is_imported_and_leaves_no_folder(
+    tmp_path: Path,
+) -> None:
+    code = (
+        "import sys; from nsmc.cli.hydra_task import train\n"
+        "try: train(sys.argv[1:])\n"
+        "finally: print('torch' in sys.modules)"
+    )
+    folder = f"hydra.run.dir={tmp_path}/run"
+    for override, message in (
+        ("data.root=/nowhere", "/nowhere/ratings_train.txt is not there; set data.root"),
+        ("model.lr=0", "model.lr=0: must be greater than 0"),
+    ):
+        command = [sys.executable, "-c", code, "data=folder", "data.root=x", override, folder]
+        finished = run_anew(command, 1)
+        assert message in finished.stderr and finished.stdout == "False\n"
+        assert [*tmp_path.iterdir()] == []
 
 
 def record(folder: Path) -> dict[str, Any]:
@@ -111,22 +124,17 @@ def test_a_sweep_over_corpora_of_any_name(corpus: Path, tmp_path: Path) -> None:
 def test_a_run_with_another_setting_starts_from_the_weights_as_advised(
     corpus: Path, tmp_path: Path
 ) -> None:
-    folder = tmp_path / "첫째"
+    folder = tmp_path / "첫째 (1)"
     train(corpus, *SETTINGS, f"hydra.run.dir={folder}")
     resume = [sys.executable, "train.py", f"resume={folder}"]
     advice = one_line(run([*resume, "trainer.max_epochs=2", "model.lr=0.02"], 1).stderr)
     assert advice.startswith("trainer.max_epochs: cannot change for a run that goes on")
-    assert f"init_from={folder}" in advice
-    follow(advice, f"hydra.run.dir={tmp_path}/b")
-    config = record(tmp_path / "b")["config"]
-    assert (config["trainer"]["max_epochs"], config["model"]["lr"]) == (2, 0.02)
-    assert config["init_from"] == str(folder)
-    # Of another shape or split it starts from nothing.
-    for number, change in enumerate(("model.hidden_size=9", "seed=7")):
-        advice = one_line(run([*resume, change], 1).stderr)
-        assert "init_from" not in advice
-        follow(advice, f"hydra.run.dir={tmp_path}/c{number}")
-        assert record(tmp_path / f"c{number}")["status"] == "finished"
+    start = shlex.split(advice)[-1]
+    assert start == f"init_from={folder}"
+    train(corpus, *SETTINGS[1:], start, "trainer.max_epochs=2", f"hydra.run.dir={tmp_path}/b")
+    assert record(tmp_path / "b")["config"]["init_from"] == str(folder)
+    (folder / "bundle" / "config.json").unlink()
+    assert one_line(run([*resume, "seed=7"], 1).stderr).endswith("resume= to begin a new one")
 
 
 def test_a_checkpoint_s_schedule_leads_to_its_run_s_weights(corpus: Path, tmp_path: Path) -> None:

@@ -31,8 +31,8 @@ def made_folder(path: Path, content: str) -> Path:
 
 def test_a_file_appears_when_it_is_complete(tmp_path: Path) -> None:
     path = tmp_path / "answers.txt"
-    with whole_file(path, "w") as file:
-        file.write("한글\n")
+    with whole_file(path) as file:
+        file.write("한글\n".encode())
         assert not path.exists()
     assert path.read_bytes() == "한글\n".encode()
     assert names(tmp_path) == ["answers.txt"]
@@ -44,8 +44,8 @@ def test_a_file_that_fails_leaves_the_earlier_one(
 ) -> None:
     path = tmp_path / "run.json"
     write_file(path, "earlier")
-    with pytest.raises(error), whole_file(path, "w") as file:
-        file.write("half")
+    with pytest.raises(error), whole_file(path) as file:
+        file.write(b"half")
         raise error
     assert path.read_text() == "earlier"
     assert names(tmp_path) == ["run.json"]

@@ -1,11 +1,12 @@
-"""Nothing that is printed does a terminal harm, and what does none stays as it is."""
+"""Nothing that is printed does a terminal harm, and every output takes every text."""
 
 import io
+import sys
 import unicodedata
 
 import pytest
 
-from nsmc.terminal import HarmlessStream, harmless, harmless_lines
+from nsmc.terminal import HarmlessStream, accept_every_text, harmless, harmless_lines
 
 HARMFUL = [
     *("\x1b]0;title\x07", "\x1b[2J", "\x9b2J", "\r", "\x08", "\0", "\x7f", "\x85"),
@@ -30,7 +31,20 @@ def test_lines_and_tabs_are_kept_where_they_are_ours() -> None:
     assert harmless_lines("a\tb\r\nc\rd\n") == "a\tb\nc\N{REPLACEMENT CHARACTER}d\n"
 
 
-def test_a_stream_is_cleaned_and_flushed() -> None:
+def test_a_stream_is_cleaned() -> None:
     stream = io.StringIO()
-    print("a\x1b[2J", "b", sep="\t", file=HarmlessStream(stream), flush=True)
+    print("a\x1b[2J", "b", sep="\t", file=HarmlessStream(stream))
     assert stream.getvalue() == "a\N{REPLACEMENT CHARACTER}[2J\tb\n"
+
+
+def test_what_an_output_cannot_encode_is_a_question_mark_and_a_closed_one_takes_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    content = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(content, encoding="ascii"))
+    monkeypatch.setattr(sys, "stderr", None)
+    accept_every_text()
+    print("최고 5", flush=True)
+    print("lost", file=sys.stderr)
+    sys.stderr.close()
+    assert content.getvalue() == b"?? 5\n"

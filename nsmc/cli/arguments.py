@@ -38,11 +38,6 @@ def chosen_bundle(named: Path | None) -> Path:
     return folder
 
 
-def add_json(parser: argparse.ArgumentParser) -> None:
-    """Add `--json`."""
-    parser.add_argument("--json", action="store_true", help="for programs")
-
-
 def add_file_options(parser: argparse.ArgumentParser, required: bool) -> None:
     """Add `--input` and what says how to read it."""
     parser.add_argument(

@@ -10,8 +10,7 @@ from typing import NoReturn
 import nsmc
 from nsmc.atomic import refusal
 from nsmc.cli.messages import print_error
-from nsmc.streams import accept_every_text
-from nsmc.terminal import harmless
+from nsmc.terminal import accept_every_text, harmless
 from nsmc.termination import exit_on_signals
 
 # Each is a module of this folder, in the order of `nsmc --help`.
@@ -41,10 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
-    if words[:1] == ["train"]:
-        from nsmc.cli.train import run
+    if words[:1] in (["train"], ["-sc"]):
+        from nsmc.cli.train import complete, run
 
-        return run(words[1:])
+        return run(words[1:]) if words[0] == "train" else complete(words)
     # Reviews are classified in threads of our own: those of a matrix library would be too many.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if words[:1] == ["predict"]:

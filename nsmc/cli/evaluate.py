@@ -3,13 +3,7 @@
 import argparse
 from typing import Any
 
-from nsmc.cli.arguments import (
-    add_bundle,
-    add_file_options,
-    add_json,
-    chosen_bundle,
-    return_memory_early,
-)
+from nsmc.cli.arguments import add_bundle, add_file_options, chosen_bundle, return_memory_early
 from nsmc.cli.messages import print_answer, print_json, print_message
 
 
@@ -31,7 +25,7 @@ def add_parser(commands: Any) -> None:
         metavar="NAME",
         help="column of 0 and 1 or of the bundle's label names (default: label)",
     )
-    add_json(parser)
+    parser.add_argument("--json", action="store_true", help="for programs")
     parser.set_defaults(run=run)
 
 
@@ -50,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
         raise ValueError(f"{name}: a text file has no labels; see --format")
     with opened(options.input) as stream:
         evaluation = evaluate(predictor, read_rows(stream, form, columns, name))
-    for line, error in evaluation.skipped[:10]:
+    for line, error in evaluation.tally.first[:10]:
         print_message(f"nsmc: line {line} left out: {error}")
     if options.json:
         print_json(evaluation.as_json())

@@ -17,16 +17,18 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from nsmc.config.commands import is_script, train_command
+from nsmc.config.commands import train_command
 from nsmc.config.composition import CONFIG_NAME, CONFIGS, flags, search_path
 from nsmc.config.errors import one_line_errors
 from nsmc.config.overrides import command_line, readable_arguments
 from nsmc.config.schema import check_config, is_for_many_runs
+from nsmc.runs.prepare import check_inputs
+from nsmc.runs.processes import is_first
 from nsmc.runs.record import read_record
 from nsmc.runs.resolvers import register_resolvers
 from nsmc.runs.resume import AUTO, resumed_config
-from nsmc.streams import accept_every_text
 from nsmc.sweeps.stopping import how_to_go_on, is_started_for_jobs, run_until_told
+from nsmc.terminal import accept_every_text
 from nsmc.termination import exit_on_signals
 from nsmc.training.signals import raise_on_signals
 
@@ -48,8 +50,6 @@ def train(words: Sequence[str]) -> int:
         options = parser.parse_args(readable_arguments(words))
         if options.experimental_rerun is not None:  # it would load a pickle
             raise ValueError("--experimental-rerun: use nsmc rerun RUN_FOLDER")
-        if options.shell_completion and not is_script():  # it would run `nsmc -sc`
-            raise ValueError("-sc: a shell can complete python train.py, in a clone, alone")
         if options.config_path is not None and "://" not in options.config_path:
             options.config_path = str(Path(options.config_path).absolute())
         _run_hydra(options, parser, run_task, str(CONFIGS), CONFIG_NAME)
@@ -65,10 +65,10 @@ def run_task(cfg: DictConfig) -> float:
     is_sweep = hydra_config.mode == RunMode.MULTIRUN
     # hydra.job.chdir=true or not, paths are relative to where they were typed.
     os.chdir(hydra_config.runtime.cwd)
-    with one_line_errors(in_sweep=is_sweep):
+    folder = Path(hydra_config.runtime.output_dir)
+    with one_line_errors(folder, in_sweep=is_sweep):
         if is_sweep and is_started_for_jobs():
             return run_until_told(lambda: _run(cfg, hydra_config, None))
-        folder = Path(hydra_config.runtime.output_dir)
         advice = f": {how_to_go_on(folder.parent)}" if is_sweep else ""
         return _run(cfg, hydra_config, f"interrupted{advice}")
 
@@ -94,12 +94,18 @@ def _run(cfg: DictConfig, hydra_config: HydraConf, last_words: str | None) -> fl
         raise ValueError(f"search and sweep are for many runs: {train_command()} -m …")
     if last_words is not None:
         exit_on_signals(last_words)
-    # Only now: importing torch and Lightning takes seconds, a mistyped key should not.
+    # Before torch and Lightning are imported, which takes seconds.
+    if is_first(config.trainer):
+        check_inputs(config)
     from nsmc.runs.run import run_and_report
-    from nsmc.sweeps.trial import trial_callbacks
 
     raise_on_signals()
     command = command_line(overrides, flags())
-    callbacks = trial_callbacks(config, folder)
+    monitor = config.callbacks.checkpoint.monitor
+    callbacks = []
+    if config.search and config.search.trial is not None and config.search.pruner != "none":
+        from nsmc.sweeps.study import pruning  # only those who search pay for its import
+
+        callbacks = [pruning(config.search, monitor, folder)]
     metrics = run_and_report(config, folder, command, overrides, is_sweep, callbacks)
-    return metrics.get(config.callbacks.checkpoint.monitor, math.nan)
+    return metrics.get(monitor, math.nan)

@@ -3,14 +3,14 @@
 import argparse
 from typing import Any
 
-from nsmc.cli.arguments import add_bundle, add_json, chosen_bundle
+from nsmc.cli.arguments import add_bundle, chosen_bundle
 from nsmc.cli.messages import print_answer, print_json
 
 
 def add_parser(commands: Any) -> None:
     parser = commands.add_parser("info", help="say what is in a bundle")
     add_bundle(parser)
-    add_json(parser)
+    parser.add_argument("--json", action="store_true", help="for programs")
     parser.set_defaults(run=run)
 
 

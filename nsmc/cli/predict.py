@@ -113,10 +113,11 @@ def _predict_file(predictor: "Predictor", options: argparse.Namespace) -> int:
         options.column or "document",
         options.format,
     )
-    for line, error in tally.first:
+    for line, error in tally.first[:10]:
         print_message(f"nsmc: line {line}: {error}")
     if options.output not in (None, "-"):
-        print_message(f"{tally.rows:,} reviews -> {options.output}")
+        rows = f"{tally.rows:,} row{'s' * (tally.rows != 1)}"
+        print_message(f"wrote {rows} to {options.output}")
     return _exit_code(tally)
 
 

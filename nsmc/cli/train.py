@@ -1,5 +1,7 @@
 """`nsmc train`, which is `python train.py` where there is no clone: Hydra reads its arguments."""
 
+import os
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,3 +19,13 @@ def run(words: Sequence[str]) -> int:
         from nsmc.cli.hydra_task import train
 
     return train(words)
+
+
+def complete(words: Sequence[str]) -> int:
+    """Answer a shell that completes `nsmc train …`: it asks `nsmc -sc query=SHELL`.
+
+    Hydra, which made it ask so, knows of programs but not of subcommands.
+    """
+    line, is_ours = re.subn(r"^(\s*\S+)\s+train\s", r"\1 ", os.environ.get("COMP_LINE", ""))
+    os.environ["COMP_LINE"] = line
+    return run(words) if is_ours else 0

@@ -7,12 +7,12 @@ from pathlib import Path
 
 
 def predict_command(bundle: Path) -> str:
-    """Asks a bundle about one review."""
+    """Classifies one review with a bundle."""
     return f'{program("nsmc")} predict {shlex.quote(str(bundle))} "와 진짜 재밌는 영화임미다!!"'
 
 
 def train_command() -> str:
-    """How whoever runs this program starts a training: `python train.py`, or `nsmc train`."""
+    """How this user starts a training: `python train.py`, or `nsmc train`."""
     return "python train.py" if is_script() else "nsmc train"
 
 
@@ -36,10 +36,8 @@ def is_script() -> bool:
 def program(name: str) -> str:
     """The name alone where the shell would find this environment's program, else its path."""
     path = Path(sys.executable).parent / name
-    found = shutil.which(name)
-    if not path.exists() or (found and Path(found) == path):
-        return name
-    return shlex.quote(str(shortened(path)))
+    is_on_path = shutil.which(name) == str(path)
+    return name if is_on_path or not path.exists() else shlex.quote(str(shortened(path)))
 
 
 def shortened(path: Path) -> Path:

@@ -16,6 +16,7 @@ from omegaconf import OmegaConf
 import nsmc
 from nsmc.config.commands import train_command
 from nsmc.config.overrides import quoted
+from nsmc.config.schema import RunConfig, check_config
 
 CONFIG_NAME = "train"
 SEARCH_PATH = "hydra.searchpath"
@@ -26,11 +27,11 @@ _IN_THE_WHEEL = _PACKAGE / "configs"  # see pyproject.toml; a clone has them bes
 CONFIGS = _IN_THE_WHEEL if _IN_THE_WHEEL.is_dir() else _PACKAGE.parent / "configs"
 
 
-def composed(overrides: Sequence[str]) -> dict[str, Any]:
-    """What `nsmc train` with these overrides would run, unchecked."""
+def composed(overrides: Sequence[str]) -> RunConfig:
+    """What `nsmc train` with these overrides would run; raises ValueError where that is wrong."""
     name = HydraConfig.get().job.config_name if HydraConfig.initialized() else CONFIG_NAME
     values: Any = OmegaConf.to_container(compose(name, list(overrides)), resolve=True)
-    return dict(values)
+    return check_config(values)
 
 
 def search_path() -> list[str]:
@@ -42,12 +43,9 @@ def search_path() -> list[str]:
         return []
     # With those that the main configuration adds: the override replaces them.
     added = [s for s in sources if s.provider == _TYPED or s.provider.startswith(SEARCH_PATH)]
-    return [f"{SEARCH_PATH}=[{','.join(quoted(_address(source)) for source in added)}]"]
-
-
-def _address(source: Any) -> str:
-    path = Path(source.path).absolute() if source.schema == "file" else source.path
-    return f"{source.schema}://{path}"
+    paths = [Path(s.path).absolute() if s.schema == "file" else s.path for s in added]
+    addresses = [f"{s.schema}://{path}" for s, path in zip(added, paths, strict=True)]
+    return [f"{SEARCH_PATH}=[{','.join(map(quoted, addresses))}]"]
 
 
 def flags() -> list[str]:
@@ -65,11 +63,11 @@ def flags() -> list[str]:
 
 
 def check_composed_alike(resume: str, record: Mapping[str, Any]) -> None:
-    """Raises ValueError where a recipe that goes on would be composed otherwise than before.
+    """Raises ValueError where a resumed recipe would be composed from other folders than before.
 
-    Folders that a record names are not looked into: they could hold anything.
+    Folders that only a record names are not read: they could hold anything.
     """
-    recorded = list(filter(_is_search_path, record.get("overrides", [])))[:1]
+    recorded = [o for o in record.get("overrides", []) if o.startswith(f"{SEARCH_PATH}=")][:1]
     before = record.get("flags", [])
     if before != flags() or recorded != search_path():
         command = shlex.join([*train_command().split(), *before, *recorded])
@@ -77,7 +75,3 @@ def check_composed_alike(resume: str, record: Mapping[str, Any]) -> None:
             f"resume={resume}: its steps were composed by {command}; type that again, if you trust "
             "what it names"
         )
-
-
-def _is_search_path(override: str) -> bool:
-    return override.startswith(f"{SEARCH_PATH}=")

@@ -10,7 +10,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from hydra.errors import HydraException, OverrideParseException
@@ -36,13 +36,14 @@ _NO_MEMORY = re.compile("can't allocate memory|out of memory")
 
 
 @contextmanager
-def one_line_errors(in_sweep: bool = False) -> Iterator[None]:
+def one_line_errors(folder: Path | None = None, in_sweep: bool = False) -> Iterator[None]:
     """Turn an exception into one line on standard error and exit code 1.
 
-    After Ctrl-C and SIGTERM the codes are 130 and 143.
+    After Ctrl-C and SIGTERM the codes are 130 and 143. Where a user's mistake ends a run before it
+    has written anything to its `folder`, the folder that Hydra has made for it is removed.
 
-    In a sweep, where `in_sweep`, the line is said and the exception passed on: Hydra then goes
-    on with the next job, and raises it again at the end.
+    `in_sweep`, the line is printed and the exception passed on: Hydra then continues with the next
+    job, and raises it again at the end.
     """
     if os.environ.get(_TRACEBACKS) == "1" and _SET_HERE not in os.environ:
         yield
@@ -56,11 +57,11 @@ def one_line_errors(in_sweep: bool = False) -> Iterator[None]:
         exception_arrived()
         if in_sweep:
             raise
-        told = error if isinstance(error, Interrupted) else Interrupted(signal.SIGINT)
-        _print_error(f"interrupted{told.advice and ': '}{told.advice}")
-        if told.signum == REQUEUE_SIGNAL:
+        interruption = error if isinstance(error, Interrupted) else Interrupted(signal.SIGINT)
+        _print_error(": ".join(filter(None, ["interrupted", interruption.advice])))
+        if interruption.signum == REQUEUE_SIGNAL:
             requeue()
-        leave(told.exit_code)
+        leave(interruption.exit_code)
     except Exception as error:
         _print_error(f"error: {describe(error)}")
         if not _users_mistake(error):
@@ -68,6 +69,8 @@ def one_line_errors(in_sweep: bool = False) -> Iterator[None]:
         if in_sweep:
             # Another process may hand it on, which not every exception survives.
             raise RuntimeError(describe(error)) from None
+        if folder and _users_mistake(error):
+            _remove_unused(folder)
         sys.exit(1)
 
 
@@ -76,24 +79,23 @@ def describe(error: BaseException) -> str:
     text = " ".join(str(error).split())
     if isinstance(error, HydraException):
         return _describe_composition(error, text)
+    text = re.sub(r"^\w+ raised while resolving interpolation: ", "", text)
     if isinstance(error, OmegaConfBaseException):
-        text = re.sub(r"^\w+ raised while resolving interpolation: ", "", text)
         return text.partition(" full_key:")[0]
     if isinstance(error, OSError) and (line := refusal(error, error.filename or _run_folder())):
         return line
     if isinstance(error, FileExistsError | NotADirectoryError) and error.filename:
         return f"{error.filename}: there is a file where a folder is needed; choose another folder"
     if _users_mistake(error):
-        return re.sub(r"^\w+ raised while resolving interpolation: ", "", text)
+        return text
     if isinstance(error, MemoryError) or _NO_MEMORY.search(text):
         return f"not enough memory: lower data.batch_size or the model's sizes ({text[:120]})"
     return f"{type(error).__name__}: {text} ({_TRACEBACKS}=1 shows where)"
 
 
 def _run_folder() -> str:
-    """The folder that is being written where an error names none: the log's."""
-    files = [handler.baseFilename for handler in _log_files()]
-    return str(Path(files[0]).parent) if files else "the run's folder"
+    """The log's folder, for errors that name no file."""
+    return next((str(Path(log.baseFilename).parent) for log in _log_files()), "the run's folder")
 
 
 def _describe_composition(error: HydraException, text: str) -> str:
@@ -140,10 +142,7 @@ def _describe_override(override: str, text: str) -> str:
 
 def _describe_choice(wrong: str, options: Sequence[str]) -> str:
     """Says that a group, such as data in data/mine, has no such choice."""
-    group, _, choice = wrong.partition("/")
-    if group == "hydra":
-        group, _, choice = wrong.removeprefix("hydra/").partition("/")
-        group = f"hydra/{group}"
+    group, choice = re.findall(r"((?:hydra/)?[^/]*)/?(.*)", wrong)[0]
     line = f"{group}={choice}: no such choice; there are {', '.join(options)}"
     if group == "data" and re.search(r"[/\\.~]", choice):
         return (
@@ -154,15 +153,27 @@ def _describe_choice(wrong: str, options: Sequence[str]) -> str:
 
 
 def _users_mistake(error: BaseException) -> bool:
-    """Whether it is of the kind that says all in its message; others may be bugs."""
+    """Whether the message says all that a user needs; other exceptions may be bugs."""
     return isinstance(error, ValueError | OSError | HydraException | OmegaConfBaseException)
 
 
 def _traceback_to_log_file() -> None:
-    """Keep the traceback of the exception being handled, but out of the user's sight."""
+    """Keep the traceback of the exception being handled, without printing it."""
     record = log.makeRecord(log.name, logging.ERROR, __file__, 0, "", (), sys.exc_info())
     for handler in _log_files():
         handler.emit(record)
+
+
+def _remove_unused(folder: Path) -> None:
+    """Remove a run's folder with nothing in it but what Hydra writes."""
+    logs = [Path(log.baseFilename) for log in _log_files()]
+    hydras = [folder / ".hydra" / f"{name}.yaml" for name in ("config", "hydra", "overrides")]
+    with suppress(OSError):
+        if {*folder.iterdir()} <= {folder / ".hydra", *logs}:
+            for path in (*hydras, *logs):
+                path.unlink(missing_ok=True)
+            for path in (folder / ".hydra", folder):
+                path.rmdir()
 
 
 def _log_files() -> list[logging.FileHandler]:

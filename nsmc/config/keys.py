@@ -2,18 +2,20 @@
 
 import difflib
 import json
+import re
 import types
-from collections import defaultdict
 from collections.abc import Iterator
-from typing import Annotated, Any, Self, Union, get_args, get_origin
+from contextlib import suppress
+from itertools import accumulate, chain
+from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.fields import FieldInfo
 
 from nsmc.config.commands import train_command
 
-# How much alike two names are, from 0 to 1, before one is taken for a slip in typing the other. Of
-# whole keys the section is alike already.
+# How similar two names are, from 0 to 1, before one is taken for a typing error in the other. Whole
+# keys have their section in common already.
 _SIMILAR, _SIMILAR_KEYS = 0.75, 0.85
 
 # What pydantic calls "a valid …".
@@ -24,25 +26,24 @@ _IN_WORDS = {
     "bool_type": "true or false",
     "string_type": "text",
     "list_type": "a list, [VALUE,VALUE]",
-    "model_type": "a section with keys of its own",
-    "model_attributes_type": "a section with keys of its own",
-    "dict_type": "a section with keys of its own",
+    **dict.fromkeys(
+        ("model_type", "model_attributes_type", "dict_type"), "a section with keys of its own"
+    ),
     "too_short": "one or more",
 }
+_MEMBER = re.compile(r"\.(int|float|str|constrained-int|function-after)[^.]*$")
 _NUMBERS = ("int_type", "int_from_float", "float_type")
 
 _LONGEST_SHOWN = 200  # characters of a value in a message
-
 
 # Marks a key, or a section, that can change no result: `Annotated[int, NO_EFFECT]`.
 NO_EFFECT = "changes no result"
 
 
-class OnlyFor(tuple[str, ...]):
-    """Marks a key, or a section, that other tasks than these do not look at."""
+class OnlyFor(NamedTuple):
+    """Marks a key, or a section, that only these tasks use."""
 
-    def __new__(cls, *tasks: str) -> Self:
-        return super().__new__(cls, tasks)
+    tasks: tuple[str, ...]
 
 
 class Section(BaseModel):
@@ -60,6 +61,9 @@ class Keys:
     def __contains__(self, key: object) -> bool:
         return key in self._fields
 
+    def __getitem__(self, key: str) -> FieldInfo:
+        return self._fields[key]
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._fields)
 
@@ -73,9 +77,7 @@ class Keys:
 
     def is_section(self, key: str) -> bool:
         """Whether it holds other keys."""
-        return any(
-            isinstance(kind, type) and issubclass(kind, BaseModel) for kind in self._types(key)
-        )
+        return any(map(_is_section, self._types(key)))
 
     def is_required(self, key: str) -> bool:
         """Whether there is such a key, and a configuration must have it."""
@@ -86,14 +88,10 @@ class Keys:
 
         None stands for a recipe, whose steps may be of any.
         """
-        parts = key.split(".")
-        sections = [".".join(parts[:number]) for number in range(1, len(parts) + 1)]
-        for field in (self._fields[section] for section in sections if section in self._fields):
-            for mark in field.metadata:
-                is_unused = isinstance(mark, OnlyFor) and task is not None and task not in mark
-                if mark is NO_EFFECT or is_unused:
-                    return False
-        return True
+        sections = accumulate(key.split("."), "{}.{}".format)
+        marks = [m for section in sections if section in self for m in self[section].metadata]
+        others = [m for m in marks if isinstance(m, OnlyFor) and task and task not in m.tasks]
+        return NO_EFFECT not in marks and not others
 
     def _types(self, key: str) -> list[Any]:
         return _members(self._fields[key].annotation) if key in self._fields else []
@@ -107,33 +105,28 @@ class Keys:
     def _meant(self, key: str) -> str | None:
         """A similar name in the same section, or the same name in another one."""
         section, _, name = key.rpartition(".")
-        sections = defaultdict(list)
-        for known in self._fields:
-            where, _, last = known.rpartition(".")
-            sections[last].append(where)
-        beside = [last for last, places in sections.items() if section in places]
+        parts = {other: other.rpartition(".") for other in self}
+        beside = {part[2]: other for other, part in parts.items() if part[0] == section}
         if close := difflib.get_close_matches(name, beside, n=1, cutoff=_SIMILAR):
-            return f"{section}.{close[0]}".removeprefix(".")
-        if len(sections.get(name, [])) == 1:
-            return f"{sections[name][0]}.{name}".removeprefix(".")
-        close = difflib.get_close_matches(key, list(self._fields), n=1, cutoff=_SIMILAR_KEYS)
-        return close[0] if close else None
+            return beside[close[0]]
+        if len(same := [other for other, part in parts.items() if part[2] == name]) == 1:
+            return same[0]
+        return next(iter(difflib.get_close_matches(key, parts, n=1, cutoff=_SIMILAR_KEYS)), None)
 
-    def describe(self, problem: Any) -> str:
+    def describe(self, problem: Any, key: str) -> str:
         """One of pydantic's errors in a line: the key, its value, and what is allowed."""
-        path = [str(part) for part in problem["loc"]]
+        value, kind = problem["input"], problem["type"]
+        message = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+        if not key:  # of the whole, which the message names itself
+            return str(message)
         # A union such as "int or null" adds the member's name to the path; it is no key.
-        is_member = ("int", "float", "str", "constrained-int", "function-after")
-        while len(path) > 1 and path[-1].startswith(is_member) and ".".join(path) not in self:
-            path.pop()
-        key, value, kind = ".".join(path), problem["input"], problem["type"]
-        if not path:  # of the whole, which the message names itself
-            return str(problem["msg"])
+        while key not in self and _MEMBER.search(key):
+            key = key.rpartition(".")[0]
         if kind == "extra_forbidden":
             return self.unknown(key)
         if kind == "missing":
             return f"{key}: missing; set it"
-        allowed = _IN_WORDS.get(kind, problem["msg"].removeprefix("Input should be "))
+        allowed = _IN_WORDS.get(kind, message)
         if type(None) in self._types(key) and "null" not in allowed:
             allowed += ", or null" + " (which None is written as)" * (value in ("None", "none"))
         return f"{key}={_shown(value)}: must be {allowed}{_hint(kind, value)}"
@@ -142,9 +135,12 @@ class Keys:
 def _fields(schema: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
     for name, info in schema.model_fields.items():
         yield f"{prefix}{name}", info
-        for member in _members(info.annotation):
-            if isinstance(member, type) and issubclass(member, BaseModel):
-                yield from _fields(member, f"{prefix}{name}.")
+        for section in filter(_is_section, _members(info.annotation)):
+            yield from _fields(section, f"{prefix}{name}.")
+
+
+def _is_section(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
 def _members(annotation: Any) -> list[Any]:
@@ -152,12 +148,12 @@ def _members(annotation: Any) -> list[Any]:
     if get_origin(annotation) is Annotated:
         return _members(get_args(annotation)[0])
     if get_origin(annotation) in (Union, types.UnionType):
-        return [each for member in get_args(annotation) for each in _members(member)]
+        return list(chain.from_iterable(map(_members, get_args(annotation))))
     return [annotation]
 
 
 def _hint(kind: str, value: Any) -> str:
-    """What helps beyond the type that is wanted."""
+    """Advice for a value that only needs other quotes, or none, or no decimals."""
     if kind == "string_type" and isinstance(value, int | float):
         return f"; in quotes it is: '{_shown(value)}'"
     if kind in (*_NUMBERS, "bool_type") and isinstance(value, str) and _looks_typed(value):
@@ -169,13 +165,10 @@ def _hint(kind: str, value: Any) -> str:
 
 def _looks_typed(text: str) -> bool:
     """Whether a text would be a number or a truth value without its quotes."""
-    if text.lower() in ("true", "false"):
-        return True
-    try:
+    with suppress(ValueError):
         float(text)
-    except ValueError:
-        return False
-    return True
+        return True
+    return text.lower() in ("true", "false")
 
 
 def _shown(value: Any) -> str:

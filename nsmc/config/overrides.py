@@ -1,7 +1,7 @@
-"""What is on the command line, read as Hydra reads it.
+"""The command line's overrides, read and written as Hydra's grammar has them.
 
-Hydra's grammar knows no letters but the English ones. So paths and names that it could not read as
-they were typed are put into quotes before it sees them.
+That grammar knows only English letters. So paths and names that Hydra could not read as they were
+typed are put into quotes before it sees them.
 """
 
 import json
@@ -48,12 +48,11 @@ def readable_arguments(arguments: Sequence[str]) -> list[str]:
 
 
 def readable(override: str, in_sweep: bool = False) -> str:
-    """The override with quotes around what Hydra could not read; unchanged where it can read it.
+    """The override with quotes around what Hydra could not read, else unchanged.
 
-    The value of a key that holds text is what was typed, with all that is in it. Only Hydra's own
-    signs keep their meaning: quotes around the whole, a backslash, `${…}`, `null`, a call such as
-    `choice(a,b)` and, in a sweep, a comma. `sweep=NAME`, which is shorter to type, becomes
-    `sweep.name=NAME`.
+    A key that holds text gets it as it was typed. Only Hydra's own signs keep their meaning: quotes
+    around the whole, a backslash, `${…}`, `null`, a call such as `choice(a,b)` and, in a sweep, a
+    comma. `sweep=NAME`, which is shorter to type, becomes `sweep.name=NAME`.
 
     Raises ValueError for text that is not UTF-8, for a value without a key, and for `~KEY` of a key
     that every run needs.
@@ -135,7 +134,7 @@ def _is_all_text(parsed: Any) -> bool:
 
 
 def _parts(value: str) -> list[str]:
-    """What is between the commas, but for those in quotes and in brackets."""
+    """The parts between commas; those in quotes and in brackets do not count."""
     ends, open_brackets, index, at_start = [-1], [], 0, True
     while index < len(value):
         sign = value[index]
@@ -149,7 +148,7 @@ def _parts(value: str) -> list[str]:
             ends.append(index)
         at_start = sign == "," or sign in _CLOSING
         index += 1
-    if open_brackets:  # one that is never closed is a letter like any other
+    if open_brackets:  # one that is never closed is an ordinary character
         return value.split(",")
     return [value[a + 1 : b] for a, b in zip(ends, [*ends[1:], len(value)], strict=True)]
 
@@ -210,27 +209,22 @@ def _as_typed(override: str) -> str:
     return typed if typed_values([readable(typed)])[0][1] == value else override
 
 
-def overridden_keys(overrides: Sequence[str]) -> list[str]:
-    """The keys that the overrides name, groups among them, such as `model` and `model.lr`."""
-    return [key for key, _ in typed_values(overrides)]
-
-
 def typed_values(overrides: Sequence[str]) -> list[tuple[str, Any]]:
-    """The keys that the overrides name, with the values, however these are quoted."""
+    """The keys and groups that the overrides name, with the values, however these are quoted."""
     parsed = OverridesParser.create().parse_overrides(list(overrides))
     return [(override.key_or_group, override.value()) for override in parsed]
 
 
 def typed_for_steps(overrides: Sequence[str]) -> dict[str, Any]:
-    """What was typed for a recipe, as far as it goes to its steps.
+    """What was typed for a recipe's steps.
 
-    Raises ValueError for what only a change of the recipe could mean.
+    Raises ValueError for what would change the recipe itself.
     """
     typed = {}
     for key, value in typed_values(overrides):
         section = re.split(r"[./]", key)[0]
         if section in ("experiment", "hydra", *OF_THE_COMMAND):
-            continue  # what it changes is in the recipe by now
+            continue  # the recipe has it by now
         if section not in FREE:
             raise ValueError(
                 f"{key}: a recipe's steps have their own; change them in a file of your own under "

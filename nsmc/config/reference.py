@@ -2,21 +2,22 @@
 
     python -m nsmc.config.reference docs/configuration.md
 
-The schema says what a key may hold, the YAML file under configs/ that chooses its value what it
-means. It changes no configuration.
+The schema says what a key may hold; the YAML file under configs/ that chooses its value says what
+it means.
 """
 
 import re
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import TypeAdapter
+from pydantic.fields import FieldInfo
 
 from nsmc.atomic import write_file
-from nsmc.config.schema import KEYS, RunConfig
-
-CONFIGS = Path(__file__).parents[2] / "configs"
+from nsmc.config.composition import CONFIGS
+from nsmc.config.schema import KEYS, MODEL_CONFIGS
 
 # The groups in the order in which a newcomer meets them, each with the file that declares its keys
 # first; further files of a group say only what they choose otherwise.
@@ -31,14 +32,7 @@ _GROUPS = {
 # Groups whose files set keys of other groups.
 _PRESETS = ("experiment", "ablation")
 
-_SCHEMA = RunConfig.model_json_schema()
-_TYPES = {
-    "string": "text",
-    "boolean": "`true`, `false`",
-    "array": "a list",
-    "object": "a section",
-    "null": "`null`",
-}
+_TYPES = {"string": "text", "boolean": "`true`, `false`", "array": "a list", "null": "`null`"}
 _NO_LIMIT = 2**31 - 1  # what a whole number holds anyway
 
 _LINE = re.compile(
@@ -59,8 +53,7 @@ that does not exist, end in one line before any data is read.
 """
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """A key in a YAML file: its default as it is written there, and its comment."""
 
     key: str
@@ -68,44 +61,40 @@ class Entry:
     text: str
 
 
-def entries(path: Path, prefix: str = "") -> Iterator[Entry]:
-    """The keys of a YAML file of ours, in order; a comment goes on in comments right below it."""
+def entries(path: Path, prefix: str = "") -> list[Entry]:
+    """The keys of a YAML file of ours; a comment continues in comments right below it."""
+    entries: list[Entry] = []
     sections: list[tuple[int, str]] = []
-    pending: Entry | None = None
-    column = -1  # of the comment
+    column = -1  # of the last key's comment
     for line in path.read_text(encoding="utf-8").splitlines():
         if comment := _COMMENT.match(line):
-            if pending is not None and line.index("#") == column:
-                text = f"{pending.text} {comment['text']}".strip()
-                pending = Entry(pending.key, pending.default, text)
+            if line.index("#") == column:
+                last = entries.pop()
+                entries.append(last._replace(text=f"{last.text} {comment['text']}"))
             continue
-        if pending is not None:
-            yield pending
-            pending = None
-        if not (match := _LINE.match(line)):
-            continue
-        indent = len(match["indent"])
-        sections = [section for section in sections if section[0] < indent]
-        key = prefix + ".".join([*(name for _, name in sections), match["key"]])
-        sections.append((indent, match["key"]))
-        pending = Entry(key, (match["value"] or "").strip(), match["text"] or "")
-        column = line.find("# ")
-    if pending is not None:
-        yield pending
+        column = -1
+        if match := _LINE.match(line):
+            indent = len(match["indent"])
+            sections = [section for section in sections if section[0] < indent]
+            sections.append((indent, match["key"]))
+            key = prefix + ".".join(name for _, name in sections)
+            entries.append(Entry(key, (match["value"] or "").strip(), match["text"] or ""))
+            column = line.find("# ")
+    return entries
 
 
 def declared() -> dict[str, Entry]:
     """By key, the first entry in the group's files."""
     files = [(CONFIGS / "train.yaml", "")]
     for group, first in _GROUPS.items():
-        others = sorted(path for path in (CONFIGS / group).glob("*.yaml") if path.stem != first)
-        files += [(path, f"{group}.") for path in (CONFIGS / group / f"{first}.yaml", *others)]
-    found: dict[str, Entry] = {}
+        paths = sorted((CONFIGS / group).glob("*.yaml"))
+        files += [(path, f"{group}.") for path in sorted(paths, key=lambda p: p.stem != first)]
+    declared: dict[str, Entry] = {}
     for path, prefix in files:
         for entry in entries(path, prefix):
             if entry.key in KEYS:
-                found.setdefault(entry.key, entry)
-    return found
+                declared.setdefault(entry.key, entry)
+    return declared
 
 
 def page() -> str:
@@ -122,20 +111,18 @@ def _groups() -> Iterator[str]:
     yield ""
 
 
-def _sections(found: dict[str, Entry]) -> Iterator[str]:
-    sections = {key.split(".")[0] for key in KEYS if KEYS.is_section(key.split(".")[0])}
-    sections -= {key for key, entry in found.items() if entry.default == "null"}  # such as recipe
+def _sections(entries: dict[str, Entry]) -> Iterator[str]:
+    """A table for each section; one that is null by default, such as recipe, is a key's value."""
+    sections = {key for key in KEYS if "." not in key and KEYS.is_section(key)}
+    sections -= {key for key, entry in entries.items() if entry.default == "null"}
     order = ["", *(name for name in _GROUPS if name in sections)]
-    order += sorted(sections - {*order})
-    for section in order:
+    for section in [*order, *sorted(sections - {*order})]:
+        yield f"## {f'`{section}`' if section else 'The run'}\n"
+        yield "| key | default | what | allowed |\n| --- | --- | --- | --- |"
         keys = [key for key in KEYS if _is_in(key, section) and key not in sections]
-        keys = [key for key in keys if not KEYS.is_section(key) or found[key].default]
-        rows = [_row(key, found.get(key)) for key in keys]
-        if rows:
-            yield f"## {f'`{section}`' if section else 'The run'}\n"
-            yield "| key | default | what | allowed |\n| --- | --- | --- | --- |"
-            yield from rows
-            yield ""
+        keys = [key for key in keys if not KEYS.is_section(key) or entries[key].default]
+        yield from (_row(key, entries.get(key)) for key in keys)
+        yield ""
 
 
 def _is_in(key: str, section: str) -> bool:
@@ -144,52 +131,40 @@ def _is_in(key: str, section: str) -> bool:
 
 def _row(key: str, entry: Entry | None) -> str:
     default = f"`{entry.default}`" if entry and entry.default else ""
-    nodes = _nodes(key)
-    allowed = ", ".join(dict.fromkeys(map(_allowed, nodes.values())))
-    if 0 < len(nodes) < len(_nodes("model.architecture")) and key.startswith("model."):
-        allowed += f"; of {', '.join(f'`model={name}`' for name in nodes)}"
-    cells = (f"`{key}`", default, entry.text if entry else "", allowed)
+    cells = (f"`{key}`", default, entry.text if entry else "", _allowed_of(key))
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
-def _nodes(key: str) -> dict[str, dict[str, Any]]:
-    """What the JSON schema says of a key; of the section `model`, by architecture."""
-    nodes = {"": _SCHEMA}
-    for part in key.split("."):
-        sections = {name: member for node in nodes.values() for name, member in _members(node)}
-        nodes = {
-            name: _resolved(section["properties"][part])
-            for name, section in sections.items()
-            if part in section.get("properties", {})
-        }
-    return nodes
+def _allowed_of(key: str) -> str:
+    """What a key may hold; of a setting of some architectures, which these are."""
+    section, _, name = key.partition(".")
+    fields = {"": KEYS[key]}
+    if section == "model" and name:
+        models = {it: model.model_fields for it, model in MODEL_CONFIGS.items()}
+        fields = {it: model[name] for it, model in models.items() if name in model}
+    allowed = ", ".join(dict.fromkeys(_allowed(_schema(field)) for field in fields.values()))
+    if section == "model" and 0 < len(fields) < len(MODEL_CONFIGS):
+        allowed += f"; of {', '.join(f'`model={architecture}`' for architecture in fields)}"
+    return allowed
 
 
-def _members(node: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The sections that a node may be, by architecture where that decides."""
-    for member in node.get("oneOf", node.get("anyOf", [node])):
-        section = _resolved(member)
-        yield section.get("properties", {}).get("architecture", {}).get("const", ""), section
-
-
-def _resolved(node: dict[str, Any]) -> dict[str, Any]:
-    """The node, or the one that it refers to."""
-    name = node.get("$ref", "").removeprefix("#/$defs/")
-    return _SCHEMA["$defs"][name] if name else node
+def _schema(field: FieldInfo) -> dict[str, Any]:
+    annotation: Any = Annotated[field.annotation, field]
+    return TypeAdapter(annotation).json_schema()
 
 
 def _allowed(node: dict[str, Any]) -> str:
-    """Such as "0 to below 1", "cpu, gpu or null", "1 and more"."""
+    """Such as "0 to below 1", "cpu, gpu or null", "1 and more"; `node` is JSON schema."""
     if "anyOf" in node:
-        return " or ".join(_allowed(_resolved(member)) for member in node["anyOf"])
+        return " or ".join(map(_allowed, node["anyOf"]))
     if "enum" in node:
         return ", ".join(f"`{choice}`" for choice in node["enum"])
     if "const" in node:
         return f"`{node['const']}`"
-    kind = node.get("type", "")
+    kind = node.get("type")
     if kind in ("integer", "number"):
         return _range(node, "a whole number" if kind == "integer" else "a number")
-    return _TYPES.get(kind, kind)
+    return _TYPES.get(str(kind), "a section")
 
 
 def _range(node: dict[str, Any], kind: str) -> str:

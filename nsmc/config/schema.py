@@ -3,12 +3,20 @@
 The YAML files under configs/ choose the values; this file says which values make sense.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar, Union, get_args
 
-from pydantic import AfterValidator, Field, ValidationError, create_model, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    AfterValidator,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    create_model,
+    model_validator,
+)
+from pydantic_core import PydanticKnownError
 
 from nsmc.config.keys import NO_EFFECT, Keys, OnlyFor, Section
 from nsmc.config.steps import RecipeConfig, as_folder_name, check_recipe
@@ -18,17 +26,15 @@ from nsmc.runtime.encoders.settings import own_settings
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 PositiveInt = Annotated[int, Field(ge=1, le=2**31 - 1)]
-NETWORKS = OnlyFor("classify", "pretrain")
-S = TypeVar("S", bound="Section")
+NETWORKS = OnlyFor(("classify", "pretrain"))
+S = TypeVar("S", bound=Section)
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
-
-
 Choices = Annotated[list[str | int | float | bool | None], Field(min_length=1)]
 
 
 def _is_no_none(text: str) -> str:
     if text in ("None", "none", ""):
-        raise PydanticCustomError("none", "text, or null (which None is written as)")
+        raise ValueError("text, or null (which None is written as)")
     return text
 
 
@@ -37,14 +43,14 @@ def _at_home(path: str) -> str:
     try:
         return str(Path(path).expanduser()) if path.startswith("~") else path
     except RuntimeError:
-        raise PydanticCustomError(
-            "home", "a path; a ~ before a name stands for a user's folder, ./~ for itself"
+        raise ValueError(
+            "a path; a ~ before a name stands for a user's folder, ./~ for itself"
         ) from None
 
 
 def _is_set(value: str) -> str:
     if value in ("", "???"):  # the latter as OmegaConf writes a value that is still to be given
-        raise PydanticCustomError("missing", "missing")
+        raise PydanticKnownError("missing")
     return value
 
 
@@ -55,9 +61,7 @@ Place = Annotated[str, AfterValidator(_is_no_none), AfterValidator(_at_home)] | 
 
 def _are_two_names(labels: list[str]) -> list[str]:
     if len(labels) != 2 or len(set(labels)) != 2:
-        raise PydanticCustomError(
-            "labels", "exactly two different names, of label 0 and of label 1: [NAME,NAME]"
-        )
+        raise ValueError("exactly two different names, of label 0 and of label 1: [NAME,NAME]")
     return labels
 
 
@@ -124,7 +128,7 @@ class ModelConfig(Section):
     r_drop: Annotated[float, Field(ge=0)]
     adversarial: Literal["none", "adversarial", "virtual"]
     adversarial_epsilon: Annotated[float, Field(gt=0)]
-    num_sampled: Annotated[PositiveInt, OnlyFor("pretrain")]
+    num_sampled: Annotated[PositiveInt, OnlyFor(("pretrain",))]
 
     def encoder(self) -> dict[str, Any]:
         """The settings of `TextEncoder`, but for the vocabulary."""
@@ -162,7 +166,7 @@ def _config_of(architecture: str) -> type[ModelConfig]:
 
 def _are_ascending(numbers: list[int]) -> list[int]:
     if numbers != sorted(set(numbers)):
-        raise PydanticCustomError("ascending", "numbers in ascending order")
+        raise ValueError("numbers in ascending order")
     return numbers
 
 
@@ -249,11 +253,19 @@ class Range(Section):
     @model_validator(mode="after")
     def _is_a_range(self) -> Self:
         if self.low > self.high or (self.log and (self.low <= 0 or self.step is not None)):
-            raise PydanticCustomError(
-                "range",
-                "a range from low up to high; with log, low is above 0 and there is no step",
+            raise ValueError(
+                "a range from low up to high; with log, low is above 0 and there is no step"
             )
         return self
+
+
+def _list_or_range(values: Any) -> str:
+    return "range" if isinstance(values, Mapping | Range) else "list"
+
+
+Space = Annotated[
+    Annotated[Choices, Tag("list")] | Annotated[Range, Tag("range")], Discriminator(_list_or_range)
+]
 
 
 class SearchConfig(Section):
@@ -262,7 +274,7 @@ class SearchConfig(Section):
     sampler: Literal["tpe", "gp", "random"]
     pruner: Literal["median", "hyperband", "none"]
     startup_trials: PositiveInt
-    space: Annotated[dict[str, Choices | Range], Field(min_length=1)]
+    space: Annotated[dict[str, Space], Field(min_length=1)]
     trial: Annotated[int, Field(ge=0)] | None
 
 
@@ -272,17 +284,13 @@ class LinearConfig(Section):
     min_count: PositiveInt
     C: Annotated[float, Field(gt=0)]
 
-    @model_validator(mode="after")
-    def _is_a_range(self) -> Self:
-        if self.ngram_min > self.ngram_max:
-            raise PydanticCustomError(
-                "ngrams", "linear.ngram_max must be linear.ngram_min at least"
-            )
-        return self
+
+def _all_at_home(paths: list[str]) -> list[str]:
+    return [*map(_at_home, paths)]
 
 
 class DistillConfig(Section):
-    teachers: Annotated[list[str], NO_EFFECT]  # their content counts
+    teachers: Annotated[list[str], AfterValidator(_all_at_home), NO_EFFECT]  # their content counts
     weight: Annotated[float, Field(ge=0, le=1)]
     temperature: Annotated[float, Field(gt=0)]
 
@@ -297,8 +305,8 @@ class RunConfig(Section):
     trainer: Annotated[TrainerConfig, NETWORKS]
     callbacks: Annotated[CallbacksConfig, NETWORKS]
     logger: Annotated[LoggerConfig, NO_EFFECT]
-    distill: Annotated[DistillConfig, OnlyFor("classify")]
-    linear: Annotated[LinearConfig, OnlyFor("linear")]
+    distill: Annotated[DistillConfig, OnlyFor(("classify",))]
+    linear: Annotated[LinearConfig, OnlyFor(("linear",))]
     sweep: Annotated[SweepConfig, NO_EFFECT]
     search: Annotated[SearchConfig | None, NO_EFFECT] = None
     recipe: RecipeConfig | None
@@ -309,38 +317,38 @@ class RunConfig(Section):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        monitor = self.callbacks.checkpoint.monitor
-        if self.task == "pretrain" and monitor != "val/loss":
-            raise PydanticCustomError(
-                "task",
-                "a language model has only a loss: with task=pretrain set "
-                "callbacks.checkpoint.monitor=val/loss",
-            )
-        if self.task == "pretrain" and not ENCODERS[self.model.architecture].can_be_pretrained:
-            can = [f"model={name}" for name, kind in ENCODERS.items() if kind.can_be_pretrained]
-            raise PydanticCustomError(
-                "pretrain",
-                f"a language model is recurrent: with task=pretrain set {' or '.join(can)}, "
-                f"model={self.model.architecture} cannot be pretrained",
-            )
-        if self.task != "classify" and self.distill.teachers:
-            raise PydanticCustomError(
-                "distill",
-                f"only a classifier has teachers: with task={self.task} leave out distill.teachers",
-            )
-        if self.task == "linear" and (self.init_from or self.ckpt_path):
-            raise PydanticCustomError(
-                "linear",
-                "a linear classifier starts from nothing: with task=linear leave out init_from "
-                "and ckpt_path",
-            )
-        if self.task == "classify" and self.data.unlabelled and not self.distill.teachers:
-            raise PydanticCustomError(
-                "unlabelled",
-                "unlabelled reviews need a target: with data.unlabelled=true set "
-                "distill.teachers, or task=pretrain",
-            )
+        for problem in self._contradictions():
+            raise ValueError(problem)
         return self
+
+    def _contradictions(self) -> Iterator[str]:
+        task, architecture = self.task, self.model.architecture
+        if task == "pretrain" and self.callbacks.checkpoint.monitor != "val/loss":
+            yield (
+                "a language model has only a loss: with task=pretrain set "
+                "callbacks.checkpoint.monitor=val/loss"
+            )
+        if task == "pretrain" and not ENCODERS[architecture].can_be_pretrained:
+            can = [f"model={name}" for name, kind in ENCODERS.items() if kind.can_be_pretrained]
+            yield (
+                f"a language model is recurrent: with task=pretrain set {' or '.join(can)}, "
+                f"model={architecture} cannot be pretrained"
+            )
+        if task != "classify" and self.distill.teachers:
+            yield f"only a classifier has teachers: with task={task} leave out distill.teachers"
+        if task == "linear" and (self.init_from or self.ckpt_path):
+            yield (
+                "a linear classifier starts from nothing: with task=linear leave out init_from "
+                "and ckpt_path"
+            )
+        if task == "classify" and self.data.unlabelled and not self.distill.teachers:
+            yield (
+                "unlabelled reviews need a target: with data.unlabelled=true set "
+                "distill.teachers, or task=pretrain"
+            )
+        if self.linear.ngram_min > self.linear.ngram_max:
+            low, high = self.linear.ngram_min, self.linear.ngram_max
+            yield f"linear.ngram_max={high}: must be linear.ngram_min={low} or more"
 
 
 KEYS = Keys(RunConfig)
@@ -351,46 +359,37 @@ def check_config(config: Mapping[str, Any]) -> RunConfig:
 
     Raises ValueError, in one line, that names each wrong key, its value and what is allowed.
     """
-    checked = _checked(RunConfig, dict(config))
+    checked = check_section(RunConfig, dict(config))
     if checked.recipe:
         check_recipe(checked.recipe, KEYS)
     return checked
 
 
-def check_data(values: Any) -> DataConfig:
-    """Check the section `data`, as `check_config` does the whole."""
-    return _checked(DataConfig, values, "data")
-
-
-def check_sweep(values: Any) -> SweepConfig:
-    """Check the section `sweep`, as `check_config` does the whole."""
-    return _checked(SweepConfig, values, "sweep")
-
-
-def _checked(section: type[S], values: Any, *place: str) -> S:
+def check_section(section: type[S], values: Any, *path: str) -> S:
+    """Check the section at `path`, as `check_config` does the whole."""
     try:
         return section.model_validate(values)
     except ValidationError as error:
         problems = error.errors(include_url=False)
-    placed = [{**problem, "loc": (*place, *problem["loc"])} for problem in problems]
-    raise ValueError("; ".join(map(_describe, placed)))
+    raise ValueError("; ".join(_describe(each, (*path, *each["loc"])) for each in problems))
 
 
-def _describe(problem: Any) -> str:
-    """As `KEYS.describe`; pydantic has the architecture in the path of a problem with `model`."""
-    kind, path = problem["type"], problem["loc"]
+def _describe(problem: Any, path: tuple[str | int, ...]) -> str:
+    """As `KEYS.describe`, with a path from which the names that pydantic has for types are gone."""
+    kind = problem["type"]
     if kind == "union_tag_not_found":
         return "model.architecture: missing; set it"
     if kind == "union_tag_invalid":
         allowed = {"type": "literal_error", "msg": " or ".join(map(repr, ENCODERS))}
-        value = {"loc": ("model", "architecture"), "input": problem["ctx"]["tag"]}
-        return KEYS.describe({**allowed, **value})
+        return KEYS.describe({**allowed, "input": problem["ctx"]["tag"]}, "model.architecture")
     if path[:1] == ("model",) and len(path) > 2:
-        key = f"model.{path[2]}"
-        if kind == "extra_forbidden" and key in KEYS:
-            return f"{key}: not a setting of model={path[1]}"
-        path = ("model", *path[2:])
-    return KEYS.describe({**problem, "loc": path})
+        architecture, *rest = path[1:]
+        if kind == "extra_forbidden" and (key := f"model.{rest[0]}") in KEYS:
+            return f"{key}: not a setting of model={architecture}"
+        path = ("model", *rest)
+    if path[:2] == ("search", "space"):
+        path = (*path[:3], *path[4:])  # after the key to vary: a list or a range
+    return KEYS.describe(problem, ".".join(map(str, path)))
 
 
 def is_for_many_runs(config: RunConfig) -> bool:

@@ -11,8 +11,8 @@
           defaults: {experiment: distill, model: lstm}
           init_from: encoder
 
-`defaults` chooses from the groups under configs/, as the defaults list of a file does; all else are
-keys of the configuration. Where a key names a run, a name without a slash is that of a step, and
+`defaults` chooses from the groups under configs/, as the defaults list of a file does; the rest are
+keys of the configuration. Where a key names a run, a name without a slash is a step's, and
 `./encoder` is a folder. Mappings merge, so another recipe can build on this one; a step that is
 null is left out.
 """
@@ -22,23 +22,22 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, TypeGuard
 
 from pydantic import AfterValidator, BeforeValidator, Field
-from pydantic_core import PydanticCustomError
 
 from nsmc.config.keys import Keys, Section
 
-# Keys that can name a step: they take a run's folder.
+# Keys that take a run's folder, or the name of a step.
 _NAMES_RUNS = ("init_from", "distill.teachers", "data.tokenizer")
 
 # Folders under configs/ that are no section of the configuration.
 MORE_GROUPS = ("experiment", "ablation")
 
-# Sections that are of a command and not of a run.
+# Sections about the command, which a step cannot set.
 OF_THE_COMMAND = ("recipe", "resume", "search", "sweep")
 
 _CHOICE = re.compile(r"\w[\w.+-]*")  # no path, which could lead out of the group's folder
 
-# What a user may type for all steps; the rest is what the recipe is about. In the first three what
-# is typed counts, whatever a step says.
+# What a user may type for all steps; the rest is what the recipe is about. In the first three a
+# typed value replaces a step's own.
 _FOR_ALL = ("data", "trainer", "logger")
 FREE = (*_FOR_ALL, "callbacks", "seed", "test")
 
@@ -48,7 +47,7 @@ Values = dict[str, Any]
 
 def as_folder_name(name: str) -> str:
     if not re.fullmatch(r"\w[\w.+-]{0,99}", name):
-        raise PydanticCustomError("name", "letters, digits and . + - _, 100 of them at most")
+        raise ValueError("letters, digits and . + - _, 100 of them at most")
     return name
 
 
@@ -79,13 +78,14 @@ class RecipeConfig(Section):
 def _settings(step: Mapping[str, Any]) -> Values:
     """A step's mapping as dotted keys, and the groups that it chooses from."""
     keys = {name: value for name, value in step.items() if name != "defaults"}
-    return {**step.get("defaults", {}), **dict(_flat(keys))}
+    return {**step.get("defaults", {}), **dict(flat(keys))}
 
 
-def _flat(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def flat(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted keys with their values."""
     for name, value in section.items():
         if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{name}.")
+            yield from flat(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value
 
@@ -93,7 +93,7 @@ def _flat(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
 def _append(
     name: str, written: Mapping[str, Values], ordered: dict[str, Values], waiting: tuple[str, ...]
 ) -> None:
-    """Put a step behind those that it builds on; `waiting` are the steps that build on it."""
+    """Put a step after those that it builds on; `waiting` are the steps that build on it."""
     if name in waiting:
         circle = waiting[waiting.index(name) :]
         are = "build on each other" if len(circle) > 1 else "builds on itself"
@@ -131,27 +131,24 @@ def with_folders(values: Values, folders: Mapping[str, str]) -> Values:
             return [filled(item) for item in value]
         return folders[value] if is_name(value) else value
 
-    return {key: filled(value) if key in _NAMES_RUNS else value for key, value in values.items()}
+    return values | {key: filled(values[key]) for key in _NAMES_RUNS if key in values}
 
 
 def with_typed(values: Values, typed: Mapping[str, Any]) -> Values:
     """The values with those that were typed for the whole recipe.
 
-    What a step itself says of the other sections stays: the seed of a teacher, so that many
-    students can have the same one, and that an encoder is chosen by its loss.
+    In other sections a step's own values stay: a teacher's seed, so that many students can have the
+    same one, and that an encoder is chosen by its loss.
     """
-    return values | {
-        key: value
-        for key, value in typed.items()
-        if key not in values or key.partition(".")[0] in _FOR_ALL
-    }
+    own = {key for key in values if key.partition(".")[0] not in _FOR_ALL}
+    return values | {key: value for key, value in typed.items() if key not in own}
 
 
 def check_recipe(recipe: RecipeConfig, keys: Keys) -> None:
     """Raises ValueError for what no step can set, and for steps that do not end in one result."""
-    named = [(f"step {name}", step) for name, step in recipe.steps.items()]
-    for title, step in [("shared", recipe.shared), *named]:
-        for problem in _problems(step, keys):
+    parts = {f"step {name}": step for name, step in recipe.steps.items()}
+    for title, part in {"shared": recipe.shared, **parts}.items():
+        for problem in _problems(part, keys):
             raise ValueError(f"recipe, {title}: {problem}")
     steps = recipe.values()
     used = {name for values in steps.values() for _, name in references(values)}
@@ -194,7 +191,5 @@ def is_choice(value: Any) -> bool:
 
 
 def is_plain(value: Any) -> bool:
-    """Whether it is one value that stands for itself, and nothing for Hydra to fill in."""
-    if isinstance(value, str):
-        return "${" not in value
-    return value is None or isinstance(value, bool | int | float)
+    """Whether it is a single value without anything for Hydra to fill in."""
+    return isinstance(value, str | bool | int | float | None) and "${" not in str(value)

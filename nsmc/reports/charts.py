@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from nsmc.reports.colours import NO_COLOURS, PALETTE, Colouring, colouring
-from nsmc.reports.leaderboard import ACCURACY, Leaderboard, Row, Statistic
+from nsmc.reports.leaderboard import ACCURACY, Leaderboard, Row
+from nsmc.reports.legend import NO_LEGEND, PALETTE, Legend, legend_of
 from nsmc.reports.records import Run
 from nsmc.reports.tables import MAX_ROWS, format_metric
 from nsmc.reports.values import ellipsize_middle
@@ -37,13 +37,14 @@ class Point:
 
 
 GAP = Point(None, None)
+Mark = Literal["mean", "run", "line", "bar"]
 
 
 @dataclass(frozen=True)
 class Series:
     """Points of one colour: means with error bars, single runs, lines with gaps, or bars."""
 
-    mark: Literal["mean", "run", "line", "bar"]
+    mark: Mark
     colour: str
     points: list[Point]
     group: str = ""  # the entry of the legend that it belongs to
@@ -69,7 +70,7 @@ class Chart:
     series: list[Series]
     caption: str = ""
     metric_axis: Literal["x", "y"] = "y"  # along which error bars are drawn
-    legend: Colouring = NO_COLOURS
+    legend: Legend = NO_LEGEND
 
 
 def charts_of(board: Leaderboard, importances: Mapping[str, float]) -> list[Chart]:
@@ -78,102 +79,90 @@ def charts_of(board: Leaderboard, importances: Mapping[str, float]) -> list[Char
     `importances` are a search's, by hyperparameter.
     """
     by_setting, by_size, by_time, by_epoch, loss_by_epoch, importance = NAMES
+    legend = legend_of(board)
     charts = (
-        metric_by_setting(by_setting, board),
-        accuracy_by(by_size, board, "bundle_bytes", "bundle size", "MB", 1e6),
-        accuracy_by(by_time, board, "train_seconds", "training time", "s", 1.0),
-        metric_by_epoch(by_epoch, board, board.metric),
-        metric_by_epoch(loss_by_epoch, board, TRAIN_LOSS),
-        importance_of(importance, importances),
+        _metric_by_setting(by_setting, board, legend),
+        _accuracy_by(by_size, board, legend, "bundle_bytes", "bundle size", "MB", 1e6),
+        _accuracy_by(by_time, board, legend, "train_seconds", "training time", "s", 1.0),
+        _metric_by_epoch(by_epoch, board, legend, board.metric),
+        _metric_by_epoch(loss_by_epoch, board, legend, TRAIN_LOSS),
+        _importance_of(importance, importances),
     )
     return [chart for chart in charts if chart is not None]
 
 
-def metric_by_setting(name: str, board: Leaderboard) -> Chart | None:
+def _metric_by_setting(name: str, board: Leaderboard, legend: Legend) -> Chart | None:
     """Mean and deviation of the best settings, from top to bottom, and a faint dot for each run."""
-    metric, colours = board.metric, colouring(board)
-    scored = _scored(board, metric)
-    rows = scored[:MAX_ROWS]
-    if sum(len(_runs_with(metric, row)) for _, row, _ in rows) < 2:
+    metric = board.metric
+    scored = _rows_with(board, legend, metric)
+    shown = scored[:MAX_ROWS]
+    if sum(metric in run.metrics for _, row in shown for run in row.runs) < 2:
         return None
-    series = []
-    for group in colours.groups:
-        own = [
-            (height, row, score)
-            for height, (index, row, score) in enumerate(rows)
-            if colours.of_row[index] == group.colour
-        ]
-        runs = [
-            Point(run.metrics[metric], height, _about_run(row, run, metric, run.metrics[metric]))
-            for height, row, score in own
-            if score.deviation is not None
-            for run in _runs_with(metric, row)
-        ]
-        means = [_mean(score.mean, height, row, metric, score) for height, row, score in own]
-        series.append(Series("run", group.colour, runs, group.name, opacity=0.35))
-        series.append(Series("mean", group.colour, means, group.name))
-    note = f", the best {len(rows)} of {len(scored):,}" if len(scored) > len(rows) else ""
-    names = tuple(ellipsize_middle(row.label, _MAX_LABEL) for _, row, _ in rows)
+    runs = [
+        (group, Point(run.metrics[metric], y, _about_run(row, run, metric, run.metrics[metric])))
+        for y, (group, row) in enumerate(shown)
+        if row.metrics[metric].deviation is not None
+        for run in row.runs
+        if metric in run.metrics
+    ]
+    means = [
+        (group, _mean(row.metrics[metric].mean, y, row, metric))
+        for y, (group, row) in enumerate(shown)
+    ]
+    note = f", the best {len(shown)} of {len(scored):,}" if len(scored) > len(shown) else ""
+    names = tuple(ellipsize_middle(row.label, _MAX_LABEL) for _, row in shown)
     return Chart(
         name=name,
         title=f"{metric} by setting{note}",
         caption="mean, standard deviation and single runs",
         x=Axis(metric),
-        y=Axis("", names, short_names=tuple(f"{row.rank}" for _, row, _ in rows)),
-        series=series,
+        y=Axis("", names, short_names=tuple(f"{row.rank}" for _, row in shown)),
+        series=[*_by_colour(legend, "run", runs, 0.35), *_by_colour(legend, "mean", means)],
         metric_axis="x",
-        legend=colours,
+        legend=legend,
     )
 
 
-def accuracy_by(
-    name: str, board: Leaderboard, measure: str, what: str, unit: str, scale: float
+def _accuracy_by(
+    name: str, board: Leaderboard, legend: Legend, cost: str, what: str, unit: str, scale: float
 ) -> Chart | None:
-    """A setting's mean accuracy against one of its measures, in units of `scale`."""
-    has_accuracy = any(row.accuracy for row in board.rows)
-    metric, colours = ACCURACY if has_accuracy else board.metric, colouring(board)
-    rows = [entry for entry in _scored(board, metric) if measure in entry[1].measures]
-    if len({row.measures[measure] for _, row, _ in rows}) < 2:  # nothing to compare
+    """A setting's mean accuracy against one of its costs, in units of `scale`."""
+    has_accuracy = any(ACCURACY in row.metrics for row in board.rows)
+    metric = ACCURACY if has_accuracy else board.metric
+    rows = [pair for pair in _rows_with(board, legend, metric) if cost in pair[1].metrics]
+    if len({row.metrics[cost].mean for _, row in rows}) < 2:  # nothing to compare
         return None
-    series = []
-    for group in colours.groups:
-        means = []
-        for index, row, score in rows:
-            if colours.of_row[index] == group.colour:
-                x = row.measures[measure] / scale
-                about = f"{what} {x:,.2f} {unit}"
-                means.append(_mean(x, score.mean, row, metric, score, about))
-        opacity = 0.9 if len(rows) <= 60 else 0.5
-        series.append(Series("mean", group.colour, means, group.name, opacity))
+    means = []
+    for group, row in rows:
+        x = row.metrics[cost].mean / scale
+        y = row.metrics[metric].mean
+        means.append((group, _mean(x, y, row, metric, f"{what} {x:,.2f} {unit}")))
     return Chart(
         name=name,
         title=f"{metric} against {what}",
         caption="a point for each setting",
         x=Axis(f"{what} / {unit}"),
         y=Axis(metric),
-        series=series,
-        legend=colours,
+        series=_by_colour(legend, "mean", means, 0.9 if len(rows) <= 60 else 0.5),
+        legend=legend,
     )
 
 
-def metric_by_epoch(name: str, board: Leaderboard, metric: str) -> Chart | None:
+def _metric_by_epoch(name: str, board: Leaderboard, legend: Legend, metric: str) -> Chart | None:
     """A line for each run; all lines of a colour are one series with gaps, which draws fast."""
-    colours = colouring(board)
-    rows = list(zip(colours.of_row, board.rows, strict=True))
-    curves = [(colour, _curve(row, run, metric)) for colour, row in rows for run in row.runs]
-    count = sum(bool(curve) for _, curve in curves)
-    if not count:
+    rows = list(zip(legend.of_row, board.rows, strict=True))
+    curves = [(group, _curve(row, run, metric)) for group, row in rows for run in row.runs]
+    curves = [(group, curve) for group, curve in curves if curve]
+    if not curves:
         return None
-    opacity = 0.8 if count <= _FEW else max(0.3, 8 / count)
-    series = []
-    for group in colours.groups:
-        own = [curve for colour, curve in curves if colour == group.colour and curve]
-        points = [point for curve in own for point in (*curve, GAP)]
-        series.append(Series("line", group.colour, points, group.name, opacity))
+    points = [(group, point) for group, curve in curves for point in (*curve, GAP)]
+    opacity = 0.8 if len(curves) <= _FEW else max(0.3, 8 / len(curves))
+    series = _by_colour(legend, "line", points, opacity)
     caption = "a line for each run"
-    best = [pair for pair in rows if pair[1].is_best and _curve(pair[1], pair[1].best, metric)]
-    for colour, row in best:
-        series.append(Series("line", colour, _curve(row, row.best, metric), width=3))
+    best = [(group, row) for group, row in rows if row.is_best and _curve(row, row.best, metric)]
+    for group, row in best:
+        curve = _curve(row, row.best, metric)
+        series.append(Series("line", legend.colours[group], curve, width=3))
         which = ellipsize_middle(row.label, _MAX_LABEL) if len(best) == 1 else "of each corpus"
         caption = f"a line for each run, the best thick ({which})"
     limit = _upper_limit([curve for _, curve in curves]) if metric.endswith("loss") else None
@@ -184,11 +173,11 @@ def metric_by_epoch(name: str, board: Leaderboard, metric: str) -> Chart | None:
         x=Axis("epoch", is_count=True),
         y=Axis(metric, upper_limit=limit),
         series=series,
-        legend=colours,
+        legend=legend,
     )
 
 
-def importance_of(name: str, importances: Mapping[str, float]) -> Chart | None:
+def _importance_of(name: str, importances: Mapping[str, float]) -> Chart | None:
     """How much each hyperparameter mattered to a search, the most important on top."""
     bars = sorted(importances.items(), key=lambda item: -item[1])[:MAX_ROWS]
     if not bars:
@@ -206,18 +195,24 @@ def importance_of(name: str, importances: Mapping[str, float]) -> Chart | None:
     )
 
 
-def _scored(board: Leaderboard, metric: str) -> list[tuple[int, Row, Statistic]]:
-    """The rows that have a metric, the best first, each with its index."""
-    scores = [row.score if metric == board.metric else row.accuracy for row in board.rows]
-    pairs = enumerate(zip(board.rows, scores, strict=True))
-    return [(index, row, score) for index, (row, score) in pairs if score is not None]
+def _rows_with(board: Leaderboard, legend: Legend, metric: str) -> list[tuple[str, Row]]:
+    """The rows that have a metric, the best first, each with its entry of the legend."""
+    rows = zip(legend.of_row, board.rows, strict=True)
+    return [(group, row) for group, row in rows if metric in row.metrics]
 
 
-def _runs_with(metric: str, row: Row) -> list[Run]:
-    return [run for run in row.runs if metric in run.metrics]
+def _by_colour(
+    legend: Legend, mark: Mark, points: Sequence[tuple[str, Point]], opacity: float = 1.0
+) -> list[Series]:
+    """A series for each entry of the legend, of the points that belong to it."""
+    return [
+        Series(mark, colour, [point for of, point in points if of == group], group, opacity)
+        for group, colour in legend.colours.items()
+    ]
 
 
-def _mean(x: float, y: float, row: Row, metric: str, score: Statistic, *more: str) -> Point:
+def _mean(x: float, y: float, row: Row, metric: str, *more: str) -> Point:
+    score = row.metrics[metric]
     runs = f"{len(row.runs)} runs" if len(row.runs) > 1 else row.runs[0].name
     about = (row.label, f"{metric} {format_metric(score)}", runs, *more)
     return Point(x, y, about, score.deviation, row.is_best)

@@ -3,12 +3,12 @@
 import math
 import statistics
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 
-from nsmc.reports.labels import Label, label_settings
 from nsmc.reports.records import Problem, Run
 from nsmc.reports.settings import (
+    ARCHITECTURE_COLUMN,
     CORPUS,
     MISSING,
     SEED,
@@ -20,7 +20,7 @@ from nsmc.reports.settings import (
     task_of,
     varied_keys,
 )
-from nsmc.reports.values import Value
+from nsmc.reports.values import Value, format_value
 
 ACCURACY = "val/accuracy"
 TEST_ACCURACY = "test/accuracy"
@@ -30,6 +30,9 @@ _MONITOR = "callbacks.checkpoint.monitor"
 BEST_RUN = "best run"
 # Names that a column for a setting must not have.
 RESERVED = ("task", "rank", "runs", "parameters", "seconds", "reviews/s", "MB", CORPUS, BEST_RUN)
+
+FEW = 6  # columns of settings that a reader takes in
+NAMELESS = (CORPUS, ARCHITECTURE_COLUMN)  # columns whose values say enough without a name
 
 
 @dataclass(frozen=True)
@@ -44,22 +47,13 @@ class Statistic:
 class Row:
     """A setting, and how its runs turned out."""
 
-    values: tuple[Value, ...]  # in the order of the leaderboard's columns
+    values: dict[str, Value]  # by the leaderboard's columns
     label: str
-    differs: str  # the label without corpus and architecture
-    unusual: str  # the summarized columns in which it differs from most settings
     runs: list[Run]
     best: Run  # by the leaderboard's metric; without it, the first by name
-    score: Statistic | None  # of the leaderboard's metric
-    accuracy: Statistic | None
-    test: Statistic | None
-    measures: dict[str, float]  # means
-    rank: int  # from 1, in its corpus
-
-    @property
-    def is_best(self) -> bool:
-        """Whether it is the best of its corpus."""
-        return self.rank == 1 and self.score is not None
+    metrics: dict[str, Statistic]  # as in `Run.metrics`
+    rank: int = 0  # from 1, in its corpus
+    is_best: bool = False  # of its corpus
 
 
 @dataclass(frozen=True)
@@ -68,9 +62,13 @@ class Leaderboard:
 
     task: str
     columns: list[str]  # what was varied
-    summarized: set[str]  # of many columns, those of little variety: `Row.unusual` replaces them
+    usual: dict[str, Value]  # of many columns, those where most settings have one value, and it
     metric: str
     rows: list[Row]
+
+    @property
+    def title(self) -> str:
+        return TASKS.get(self.task, f"task={self.task}")
 
     @property
     def lower_is_better(self) -> bool:
@@ -88,18 +86,28 @@ def leaderboard(runs: Sequence[Run]) -> Leaderboard:
     settings, corpora = settings_of(runs), corpus_names(runs)
     keys, metric = varied_keys(settings), monitored_metric(runs)
     by_corpus = len(corpora) > 1
+    columns = [CORPUS] * by_corpus + column_names(keys, RESERVED)
     groups: dict[tuple[Value, ...], list[Run]] = {}
     for run, values in zip(runs, settings, strict=True):
         corpus = (corpora[corpus_of(run)],) if by_corpus else ()
         groups.setdefault((*corpus, *(values.get(key, MISSING) for key in keys)), []).append(run)
-    columns = [CORPUS] * by_corpus + column_names(keys, RESERVED)
-    labels, summarized = label_settings(list(groups), columns)
+    varied = [dict(zip(columns, values, strict=True)) for values in groups]
+    usual = _usual_values(varied, columns)
     rows = [
-        _row(values, group, label, metric)
-        for (values, group), label in zip(groups.items(), labels, strict=True)
+        _row(values, describe(values, usual), group, metric)
+        for values, group in zip(varied, groups.values(), strict=True)
     ]
-    task = task_of(runs[0]) if runs else TASKS[0]
-    return Leaderboard(task, columns, summarized, metric, _ranked(rows, metric, by_corpus))
+    task = task_of(runs[0]) if runs else "classify"
+    return Leaderboard(task, columns, usual, metric, _ranked(rows, metric))
+
+
+def describe(values: dict[str, Value], usual: dict[str, Value]) -> str:
+    """A setting in words, such as `gru, hidden_size=128`, without what is as usual."""
+    return ", ".join(
+        ("" if column in NAMELESS else f"{column}=") + format_value(value)
+        for column, value in values.items()
+        if value != usual.get(column, MISSING)
+    )
 
 
 def monitored_metric(runs: Sequence[Run]) -> str:
@@ -132,52 +140,58 @@ def problems_in(board: Leaderboard) -> list[Problem]:
     ]
 
 
-def statistic(values: Iterable[float | None]) -> Statistic | None:
-    """Mean and sample deviation of the values that are not None; None if there are none."""
-    present = [value for value in values if value is not None]
-    if not present:
-        return None
-    mean = math.fsum(present) / len(present)
-    return Statistic(mean, statistics.stdev(present) if len(present) > 1 else None)
+def _usual_values(settings: Sequence[dict[str, Value]], columns: Sequence[str]) -> dict[str, Value]:
+    usual = {}
+    for column in columns if len(columns) > FEW else ():
+        value, count = Counter(values[column] for values in settings).most_common(1)[0]
+        if column not in NAMELESS and 2 * count > len(settings):
+            usual[column] = value
+    return usual
 
 
-def _row(values: tuple[Value, ...], runs: list[Run], label: Label, metric: str) -> Row:
-    names = dict.fromkeys(name for run in runs for name in run.measures)
-    means = {name: statistic(run.measures.get(name) for run in runs) for name in names}
+def _row(values: dict[str, Value], label: str, runs: list[Run], metric: str) -> Row:
     return Row(
         values=values,
-        label=label.whole or (runs[0].name if len(runs) == 1 else "all runs"),
-        differs=label.differs,
-        unusual=label.unusual,
+        label=label or (runs[0].name if len(runs) == 1 else "all runs"),
         runs=runs,
-        best=_best(runs, metric),
-        score=statistic(run.metrics.get(metric) for run in runs),
-        accuracy=statistic(run.metrics.get(ACCURACY) for run in runs),
-        test=statistic(run.metrics.get(TEST_ACCURACY) for run in runs),
-        measures={name: mean.mean for name, mean in means.items() if mean is not None},
-        rank=0,
+        best=min(runs, key=lambda run: (_order(metric, run.metrics.get(metric)), run.name)),
+        metrics=_statistics([run.metrics for run in runs]),
     )
 
 
-def _best(runs: Sequence[Run], metric: str) -> Run:
-    sign = 1 if metric.endswith("loss") else -1
-    return min(runs, key=lambda run: (sign * run.metrics.get(metric, sign * math.inf), run.name))
+def _statistics(numbers: Sequence[dict[str, float]]) -> dict[str, Statistic]:
+    """Mean and sample deviation of each, over the runs that have it."""
+    by_name: dict[str, list[float]] = {}
+    for of_run in numbers:
+        for name, value in of_run.items():
+            by_name.setdefault(name, []).append(value)
+    return {
+        name: Statistic(
+            mean=math.fsum(values) / len(values),
+            deviation=statistics.stdev(values) if len(values) > 1 else None,
+        )
+        for name, values in by_name.items()
+    }
 
 
-def _ranked(rows: list[Row], metric: str, by_corpus: bool) -> list[Row]:
-    sign = 1 if metric.endswith("loss") else -1
-
-    def corpus_of_row(row: Row) -> str:
-        return str(row.values[0]) if by_corpus else ""
-
+def _ranked(rows: list[Row], metric: str) -> list[Row]:
     def order(row: Row) -> tuple[str, float, str]:
-        return corpus_of_row(row), sign * row.score.mean if row.score else math.inf, row.label
+        mean = row.metrics[metric].mean if metric in row.metrics else None
+        return str(row.values.get(CORPUS)), _order(metric, mean), row.label
 
-    ranked, counts = [], Counter[str]()
+    ranked, ranks = [], Counter[Value | None]()
     for row in sorted(rows, key=order):
-        counts[corpus_of_row(row)] += 1
-        ranked.append(replace(row, rank=counts[corpus_of_row(row)]))
+        ranks[corpus := row.values.get(CORPUS)] += 1
+        is_best = ranks[corpus] == 1 and metric in row.metrics
+        ranked.append(replace(row, rank=ranks[corpus], is_best=is_best))
     return ranked
+
+
+def _order(metric: str, value: float | None) -> float:
+    """A number that is the smaller the better the value is."""
+    if value is None:
+        return math.inf
+    return value if metric.endswith("loss") else -value
 
 
 def _validation(run: Run) -> tuple[tuple[str, float], ...]:
@@ -186,9 +200,10 @@ def _validation(run: Run) -> tuple[tuple[str, float], ...]:
 
 def _newest(runs: Sequence[Run], jobs: Sequence[Hashable]) -> list[Run]:
     """The newest run of each job, in the runs' order; a run whose job is falsy is always kept."""
-    newest: dict[Hashable, Run] = {}
-    order: Callable[[Run], tuple[float, str]] = lambda run: (run.ended, run.name)  # noqa: E731
-    for run, job in zip(runs, jobs, strict=True):
-        if job and (job not in newest or order(run) > order(newest[job])):
-            newest[job] = run
+    newest = {
+        job: run
+        for run, job in sorted(
+            zip(runs, jobs, strict=True), key=lambda pair: (pair[0].ended, pair[0].name)
+        )
+    }
     return [run for run, job in zip(runs, jobs, strict=True) if not job or newest[job] is run]

@@ -7,8 +7,7 @@ text from a record could do no harm even if it were not escaped.
 
 import base64
 import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from importlib.resources import files
 from typing import NamedTuple
 
@@ -18,40 +17,18 @@ from nsmc.reports.charts import Chart
 from nsmc.reports.leaderboard import Leaderboard
 from nsmc.reports.records import Problem
 from nsmc.reports.render_plotly import figure
-from nsmc.reports.tables import Column, columns_of
-from nsmc.reports.values import Value
+from nsmc.reports.tables import columns_of
 
 ASSETS = files("nsmc.reports") / "assets"
 SCRIPTS = ("plotly-basic.min.js", "report.js")
 
-_MAX_CELL = 40  # characters: a longer cell may be cut off, and shows its whole text to a pointer
 
-
-@dataclass(frozen=True)
-class Section:
+class Section(NamedTuple):
     """What the page shows of one task."""
 
     title: str
     board: Leaderboard
     charts: list[Chart]
-
-    @property
-    def columns(self) -> list[Column]:
-        return columns_of(self.board)
-
-    @property
-    def rows(self) -> "Iterator[tuple[bool, list[Cell]]]":
-        """Whether a row is the best of its corpus, and its cells."""
-        columns = self.columns
-        for index, row in enumerate(self.board.rows):
-            yield row.is_best, [_cell(column, index) for column in columns]
-
-
-class Cell(NamedTuple):
-    text: str
-    value: Value  # to sort by
-    column: Column
-    is_long: bool
 
 
 def page(
@@ -61,9 +38,8 @@ def page(
     about: str,
 ) -> str:
     """The whole page, as HTML."""
-    loader = PackageLoader("nsmc.reports", "assets")
     environment = Environment(
-        loader=loader,
+        loader=PackageLoader("nsmc.reports", "assets"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -73,6 +49,7 @@ def page(
     scripts = [_asset(name) for name in SCRIPTS]
     return environment.get_template("report.html.jinja").render(
         sections=sections,
+        columns_of=columns_of,
         problems=problems,
         notes=notes,
         about=about,
@@ -81,11 +58,6 @@ def page(
         scripts=scripts,
         script_hashes=[_content_hash(script) for script in scripts],
     )
-
-
-def _cell(column: Column, index: int) -> Cell:
-    text, value = column.texts[index], column.values[index]
-    return Cell(text, "" if value is None else value, column, len(text) > _MAX_CELL)
 
 
 def _asset(name: str) -> str:

@@ -5,12 +5,10 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from nsmc.config.commands import train_command
-from nsmc.reports.curves import Curve, learning_curve
+from nsmc.config.commands import shortened, train_command
 from nsmc.reports.values import Value, as_mapping, clean, finite_numbers, flatten
 from nsmc.small_files import read_bytes
 
@@ -19,8 +17,8 @@ RECORD_FILE = "run.json"
 # Folders of a run that hold no runs, and may hold many files.
 _SKIPPED_FOLDERS = {"bundle", "checkpoints", "csv"}
 
-_MEASURES = ("seconds", "train_seconds", "reviews_per_second", "parameters", "bundle_bytes")
-# What a recipe's record says of the step that made its result.
+_COSTS = ("seconds", "train_seconds", "reviews_per_second", "parameters", "bundle_bytes")
+# Of a recipe, these are what its last step had.
 _STEP_SECTIONS = (
     *("task", "init_from", "data", "model", "trainer", "callbacks", "distill", "linear"),
 )
@@ -37,10 +35,9 @@ class Run:
     signature: str
     config: dict[str, Value]  # under dotted keys
     fingerprint: str  # of the corpus
-    metrics: dict[str, float]
-    measures: dict[str, float]  # seconds, train_seconds, reviews_per_second, parameters, …
-    curve: Curve
-    ended: float  # POSIX seconds
+    metrics: dict[str, float]  # val/accuracy, …, and what it took: seconds, parameters, …
+    curve: list[dict[str, float]]  # {"epoch": 1, "val/accuracy": 0.8, "train/loss": 0.4, …}
+    ended: str  # such as 2026-01-01T12:01:10+00:00, always UTC
     folder: Path = Path()
 
 
@@ -86,10 +83,11 @@ def read_run(path: Path) -> Run:
     record = json.loads(read_bytes(path))
     if not isinstance(record, dict):
         raise ValueError("it is not a mapping")
-    status = record.get("status", "finished")  # old records were written only at a run's end
+    status = record.get("status")
     if status not in _STATUSES:
         raise ValueError(f"unknown status {json.dumps(status)}")
-    config = flatten(_config_of(record))
+    config, history = flatten(_config_of(record)), record.get("history")
+    points = map(finite_numbers, history if isinstance(history, list) else [])
     if status == "finished" and not config:
         raise ValueError("it has no config")
     return Run(
@@ -99,10 +97,9 @@ def read_run(path: Path) -> Run:
         signature=clean(record.get("signature") or ""),
         config=config,
         fingerprint=clean(record.get("corpus_fingerprint") or ""),
-        metrics=finite_numbers(record.get("metrics")),
-        measures=_measures(record, path.parent),
-        curve=learning_curve(record.get("history"), path.parent),
-        ended=_ended(record.get("finished"), path),
+        metrics=finite_numbers(record.get("metrics")) | _costs(record),
+        curve=[point for point in points if "epoch" in point],
+        ended=clean(record.get("finished")),
         folder=path.parent,
     )
 
@@ -110,24 +107,19 @@ def read_run(path: Path) -> Run:
 def problems_of(runs: Sequence[Run]) -> list[Problem]:
     """What happened to the runs that neither finished nor were pruned."""
     repeated = {run.signature for run in runs if run.status == "finished" and run.signature}
-    unfinished = "it may still be running, or was killed"
+    unknown = {"unfinished": "it may still be running, or was killed"}
     problems = []
     for run in runs:
-        if run.status in ("finished", "pruned"):
-            continue
-        reason = run.error or (
-            unfinished if run.status == "unfinished" else "no reason was recorded"
-        )
-        since = "; another run of the same job finished" if run.signature in repeated else ""
-        problems.append(Problem(run.name, run.status, reason + since))
+        if run.status not in ("finished", "pruned"):
+            reason = run.error or unknown.get(run.status, "no reason was recorded")
+            since = "; another run of the same job finished" if run.signature in repeated else ""
+            problems.append(Problem(run.name, run.status, reason + since))
     return problems
 
 
 def display_path(path: Path) -> str:
     """A path as a user would type it: relative if it is inside the working directory."""
-    here = Path.cwd()
-    absolute = path.absolute()
-    return clean(absolute.relative_to(here) if absolute.is_relative_to(here) else path)
+    return clean(shortened(path.absolute()))
 
 
 def _all_records(folders: Iterable[Path]) -> list[Path]:
@@ -161,24 +153,11 @@ def _config_of(record: Mapping[str, Any]) -> dict[str, Any]:
 
 def _recipe_name(recipe: object) -> str:
     """`7 steps 3fa9c1`: a recipe's own text is far too long for a table."""
-    steps = as_mapping(recipe).get("steps", recipe)
-    count = len(steps) if isinstance(steps, list | dict) else 1
+    steps = as_mapping(as_mapping(recipe).get("steps"))
     digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
-    return f"{count} steps {digest[:6]}"
+    return f"{len(steps)} steps {digest[:6]}"
 
 
-def _measures(record: dict[str, Any], folder: Path) -> dict[str, float]:
-    measures = finite_numbers({name: record.get(name) for name in _MEASURES})
-    if measures.get("bundle_bytes") == 0:  # a linear classifier makes no bundle
-        del measures["bundle_bytes"]
-    if "bundle_bytes" not in measures and (folder / "bundle").is_dir():
-        files = [path for path in (folder / "bundle").iterdir() if path.is_file()]
-        measures["bundle_bytes"] = float(sum(path.stat().st_size for path in files))
-    return measures
-
-
-def _ended(text: object, path: Path) -> float:
-    try:
-        return datetime.fromisoformat(str(text)).timestamp()
-    except (ValueError, OverflowError, OSError):  # an old record: it was written at the end
-        return path.stat().st_mtime
+def _costs(record: Mapping[str, Any]) -> dict[str, float]:
+    costs = finite_numbers({name: record.get(name) for name in _COSTS})
+    return {name: cost for name, cost in costs.items() if cost}  # a linear classifier has no bundle

@@ -7,11 +7,10 @@ from html import escape
 from typing import Any
 
 from nsmc.reports.charts import GAP, Axis, Chart, Point, Series
-from nsmc.reports.colours import Colouring, Group
+from nsmc.reports.legend import Legend
 
-Figure = dict[
-    str, Any
-]  # plotly.js's "data" and "layout", a name, and shorter "ticks" for narrow screens
+# plotly.js's "data" and "layout", a name, and shorter "ticks" for narrow screens
+Figure = dict[str, Any]
 
 _FEW_EPOCHS = 12  # that each have a tick
 
@@ -86,17 +85,12 @@ def _axis(axis: Axis, series: list[Series]) -> dict[str, Any]:
     return layout
 
 
-def _legend_entries(colours: Colouring) -> list[dict[str, Any]]:
-    """A trace without points for each group: the others have stars or are faint."""
-    return [
-        {**_trace(_empty(group), "y"), "showlegend": True}
-        for group in colours.groups
-        if colours.title
-    ]
-
-
-def _empty(group: Group) -> Series:
-    return Series("run", group.colour, [GAP], group.name)
+def _legend_entries(legend: Legend) -> list[dict[str, Any]]:
+    """A trace without points for each colour: the others have stars or are faint."""
+    if not legend.title:
+        return []
+    entries = [Series("run", colour, [GAP], group) for group, colour in legend.colours.items()]
+    return [{**_trace(entry, "y"), "showlegend": True} for entry in entries]
 
 
 def _hover(point: Point) -> str:

@@ -14,13 +14,14 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from nsmc.reports.charts import Axis, Chart, Series
-from nsmc.reports.colours import Colouring
+from nsmc.reports.legend import Legend
 from nsmc.training.fonts import drawable, families
 
 _DPI = 130
 _GRID: dict[str, Any] = {"color": "#e2e2e2", "linewidth": 0.7}
 _FAINT = "#666666"
 _EDGE: dict[str, Any] = {"markeredgecolor": "black", "markeredgewidth": 0.8}
+_SMALL: dict[str, Any] = {"ms": 2, "mew": 0}
 
 Array = npt.NDArray[np.float64]
 
@@ -65,10 +66,8 @@ def _draw(axes: Any, series: Series, metric_axis: str) -> None:
             axes.plot(x, y, "o", ms=4.5, mew=0, **style)
         case "line":  # the marks show runs of one epoch
             is_best = series.width > 2
-            edge: dict[str, Any] = (
-                {"ms": 5, **_EDGE, "zorder": 4} if is_best else {"ms": 2, "mew": 0}
-            )
-            axes.plot(x, y, "o-", lw=series.width, **style, **edge)
+            marks: dict[str, Any] = {"ms": 5, "zorder": 4, **_EDGE} if is_best else _SMALL
+            axes.plot(x, y, "o-", lw=series.width, **style, **marks)
         case "mean":
             _draw_means(axes, series, x, y, f"{metric_axis}err")
 
@@ -98,15 +97,13 @@ def _set_axis(axes: Any, letter: str, axis: Axis) -> None:
         axes.set(**{f"{letter}lim": (0, axis.upper_limit)})
 
 
-def _add_legend(figure: Figure, colours: Colouring) -> None:
+def _add_legend(figure: Figure, legend: Legend) -> None:
     """What the colours stand for, if there are several, below the axes."""
-    if not colours.title:
+    if not legend.title:
         return
-    labels = [_label(f"{colours.title} {group.name}") for group in colours.groups]
-    handles = [
-        Line2D([], [], color=group.colour, lw=3, label=label)
-        for group, label in zip(colours.groups, labels, strict=True)
-    ]
+    labels = [_label(f"{legend.title} {group}") for group in legend.colours]
+    pairs = zip(labels, legend.colours.values(), strict=True)
+    handles = [Line2D([], [], color=colour, lw=3, label=label) for label, colour in pairs]
     style: dict[str, Any] = {"ncols": 4, "prop": _font("".join(labels)), "frameon": False}
     figure.legend(handles=handles, loc="outside lower center", **style)
 

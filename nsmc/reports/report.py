@@ -2,51 +2,40 @@
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
 from nsmc.atomic import write_file
 from nsmc.config.commands import predict_command, shortened
 from nsmc.reports.charts import NAMES, charts_of
-from nsmc.reports.leaderboard import (
-    Leaderboard,
-    drop_repeats,
-    leaderboards,
-    problems_in,
-)
+from nsmc.reports.leaderboard import Leaderboard, Row, drop_repeats, leaderboards, problems_in
 from nsmc.reports.page import Section, page
 from nsmc.reports.records import Problem, Run, display_path, problems_of, read_runs
 from nsmc.reports.render_png import png
 from nsmc.reports.settings import CORPUS, TASKS
-from nsmc.reports.tables import csv_table, markdown_tables, title_of
+from nsmc.reports.tables import csv_table, markdown_table
 from nsmc.reports.terminal_table import WIDTH, terminal_table
-from nsmc.reports.values import as_mapping, finite_numbers, format_value
+from nsmc.reports.values import finite_numbers, format_value
 from nsmc.runtime.locate import BEST_FILE
 from nsmc.small_files import read_text
 
 IMPORTANCES_FILE = "importances.json"  # in a search's folder: share by hyperparameter
 
 _OUTPUT_OF_SEVERAL = Path("outputs", "report")  # for a report over several folders
-_DEVIATION_NOTE = "± is the standard deviation over runs"
 _MAX_PROBLEMS = 20  # on the terminal
 
 
 def write_report(
-    folders: Sequence[Path],
-    output: Path | None = None,
-    importances: Mapping[str, float] | None = None,
-    ansi: bool = False,
-    is_sweep: bool = False,
+    folders: Sequence[Path], output: Path | None = None, ansi: bool = False, is_sweep: bool = False
 ) -> str:
     """Report over all runs below the folders; returns what a terminal shows of it.
 
     There is a section for each task. Writes leaderboard.csv, leaderboard.md, report.html and PNG
-    charts to `output`: by default to the folder, or to outputs/report if there are several.
-    `importances` are a search's, by hyperparameter, read from its folder unless they are given;
-    `ansi` makes the best setting bold, and lines as long as the terminal is wide. In the folder of
-    a sweep (`is_sweep`) best.json names the best run. Raises OSError or ValueError, in one line,
-    for a folder without runs and an output that cannot be written.
+    charts to `output`: by default to the folder, or to outputs/report if there are several. `ansi`
+    makes the best setting bold, and lines as long as the terminal is wide. In the folder of a sweep
+    (`is_sweep`) best.json names the best run. Raises OSError or ValueError, in one line, for a
+    folder without runs and an output that cannot be written.
     """
     target = output or (folders[0] if len(folders) == 1 else _OUTPUT_OF_SEVERAL)
     runs, damaged = read_runs(folders)
@@ -56,37 +45,37 @@ def write_report(
     missing = [problem for board in boards for problem in problems_in(board)]
     problems = [*problems_of(runs), *missing, *damaged]
     notes = _notes(boards, runs, len(finished) - len(counted))
-    shares = dict(sorted(finite_numbers(dict(importances or _read_importances(folders))).items()))
     about = f"{datetime.now():%Y-%m-%d %H:%M}, from {', '.join(map(display_path, folders))}"
     target.mkdir(parents=True, exist_ok=True)
-    sections = _sections(boards, shares)
+    sections = _sections(boards, _read_importances(folders))
     _write_charts(target, sections)
     _write_text(target / "leaderboard.csv", csv_table(*boards))
-    _write_text(target / "leaderboard.md", markdown_tables(boards))
+    _write_text(target / "leaderboard.md", _tables(boards, markdown_table, "## {}\n\n") + "\n")
     _write_text(target / "report.html", page(sections, problems, notes, about))
     if is_sweep:
         _write_best(target, boards)
     width = shutil.get_terminal_size((WIDTH, 0)).columns if ansi else WIDTH
+    tables = _tables(boards, lambda board: terminal_table(board, ansi, width), "{}:\n")
     paths = f"report  {display_path(target / 'report.html')} (and leaderboard.csv, .md, charts)"
-    lines = [_titled_tables(boards, ansi, width), "", *notes, *_problem_lines(problems)]
-    return "\n".join([*lines, "", paths, *_best_lines(boards)])
+    lines = [tables, "", *notes, *_problem_lines(problems), "", paths, *_best_lines(boards)]
+    return "\n".join(lines)
 
 
-def _read_importances(folders: Sequence[Path]) -> dict[str, object]:
+def _read_importances(folders: Sequence[Path]) -> dict[str, float]:
     """What a search left in its folder; nothing of several folders, which may be about anything."""
     if len(folders) != 1:
         return {}
     try:
-        return as_mapping(json.loads(read_text(folders[0] / IMPORTANCES_FILE)))
+        return finite_numbers(json.loads(read_text(folders[0] / IMPORTANCES_FILE)))
     except (OSError, ValueError, RecursionError):
         return {}
 
 
-def _sections(boards: Sequence[Leaderboard], shares: Mapping[str, float]) -> list[Section]:
-    titles = [title_of(board) if len(boards) > 1 else "Leaderboard" for board in boards]
+def _sections(boards: Sequence[Leaderboard], importances: Mapping[str, float]) -> list[Section]:
+    titles = [board.title if len(boards) > 1 else "Leaderboard" for board in boards]
     return [
         # A search is of one task.
-        Section(title, board, charts_of(board, shares if board is boards[0] else {}))
+        Section(title, board, charts_of(board, importances if board is boards[0] else {}))
         for title, board in zip(titles, boards, strict=True)
     ]
 
@@ -103,13 +92,27 @@ def _write_charts(target: Path, sections: Sequence[Section]) -> None:
         (target / f"{stem}.png").unlink(missing_ok=True)
 
 
+def _tables(
+    boards: Sequence[Leaderboard], table: Callable[[Leaderboard], str], heading: str
+) -> str:
+    """A table for each board, below headings if there are several."""
+    headings = [heading.format(board.title) if len(boards) > 1 else "" for board in boards]
+    pairs = zip(headings, map(table, boards), strict=True)
+    return "\n\n".join(title + text for title, text in pairs)
+
+
 def _notes(boards: Sequence[Leaderboard], runs: Sequence[Run], repeats: int) -> list[str]:
     pruned = sum(run.status == "pruned" for run in runs)
-    notes = [_describe_order(board, len(boards) > 1) for board in boards] or ["0 finished runs"]
+    notes = []
+    for board in boards:
+        title = f"{board.title}: " if len(boards) > 1 else ""
+        finished = _count(sum(len(row.runs) for row in board.rows), "finished run")
+        settings = _count(len(board.rows), "setting")
+        order = "lowest" if board.lower_is_better else "highest"
+        notes.append(f"{title}{finished} of {settings}, {order} {board.metric} first")
+    notes.append("± is the standard deviation over runs" if boards else "0 finished runs")
     if len(boards) == 1:
-        notes = [f"{notes[0]}; {_DEVIATION_NOTE}"]
-    elif boards:
-        notes.append(_DEVIATION_NOTE)
+        notes = ["; ".join(notes)]
     if any(CORPUS in board.columns for board in boards):
         notes.append("corpora are ranked apart: metrics on different ones cannot be compared")
     if pruned:
@@ -117,22 +120,6 @@ def _notes(boards: Sequence[Leaderboard], runs: Sequence[Run], repeats: int) -> 
     if repeats:
         notes.append(f"{_count(repeats, 'repeat')} of the same job left out: the newest counts")
     return notes
-
-
-def _describe_order(board: Leaderboard, is_one_of_several: bool) -> str:
-    runs = _count(sum(len(row.runs) for row in board.rows), "finished run")
-    order = "lowest" if board.lower_is_better else "highest"
-    title = f"{title_of(board)}: " if is_one_of_several else ""
-    return f"{title}{runs} of {_count(len(board.rows), 'setting')}, {order} {board.metric} first"
-
-
-def _titled_tables(boards: Sequence[Leaderboard], ansi: bool, width: int) -> str:
-    """The tables, below titles if there are several."""
-    tables = [terminal_table(board, ansi, width) for board in boards]
-    if len(boards) < 2:
-        return "".join(tables)
-    pairs = zip(boards, tables, strict=True)
-    return "\n\n".join(f"{title_of(board)}:\n{table}" for board, table in pairs)
 
 
 def _problem_lines(problems: Sequence[Problem]) -> list[str]:
@@ -150,11 +137,10 @@ def _problem_lines(problems: Sequence[Problem]) -> list[str]:
 def _best_lines(boards: Sequence[Leaderboard]) -> list[str]:
     """The best run of each task and corpus, and a command for the first classifier's bundle."""
     lines, commands = [], []
-    winners = [(board, row) for board in boards for row in board.rows if row.is_best]
-    for board, row in winners:
+    for board, row in _best_rows(boards):
         bundle = row.best.folder / "bundle"
         has_bundle = bundle.is_dir()
-        corpus = f" ({format_value(row.values[0])})" if CORPUS in board.columns else ""
+        corpus = f" ({format_value(row.values[CORPUS])})" if CORPUS in row.values else ""
         lines.append(f"best    {display_path(bundle if has_bundle else row.best.folder)}{corpus}")
         if has_bundle and board.task == "classify":
             commands.append(f"try     {predict_command(shortened(bundle.absolute()))}")
@@ -163,13 +149,16 @@ def _best_lines(boards: Sequence[Leaderboard]) -> list[str]:
 
 def _write_best(sweep: Path, boards: Sequence[Leaderboard]) -> None:
     """Say in the sweep's folder which classifier `nsmc predict` should use."""
-    for board in boards:
-        for row in board.rows:
-            if board.task == "classify" and row.is_best:
-                why = f"best of {_count(len(board.rows), 'setting')} by {board.metric}"
-                best = {"run": row.best.folder.name, "why": why}
-                write_file(sweep / BEST_FILE, json.dumps(best, ensure_ascii=False) + "\n")
-                return
+    for board, row in _best_rows(boards):
+        if board.task == "classify":
+            why = f"best of {_count(len(board.rows), 'setting')} by {board.metric}"
+            best = {"run": row.best.folder.name, "why": why}
+            write_file(sweep / BEST_FILE, json.dumps(best, ensure_ascii=False) + "\n")
+            return
+
+
+def _best_rows(boards: Sequence[Leaderboard]) -> list[tuple[Leaderboard, Row]]:
+    return [(board, row) for board in boards for row in board.rows if row.is_best]
 
 
 def _count(count: int, noun: str) -> str:

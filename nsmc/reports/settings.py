@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import PurePath
 
 from nsmc.config.schema import KEYS
@@ -18,7 +18,12 @@ SEED = "seed"
 INIT_FROM = "init_from"
 TEACHERS = "distill.teachers"
 
-TASKS = ("classify", "linear", "pretrain")  # in the order of their sections in a report
+# In the order of their sections in a report, with the titles of these.
+TASKS = {
+    "classify": "Neural classifiers",
+    "linear": "Linear classifiers",
+    "pretrain": "Language models",
+}
 
 # Keys that take the value of another one unless they are set.
 _DEFAULTS_TO = {
@@ -31,7 +36,7 @@ _NOT_SETTINGS = ("seed", "test", "hydra")  # a row is over seeds, tested or not
 
 def task_of(run: Run) -> str:
     """What the run does: metrics of different tasks cannot be compared."""
-    return str(run.config.get("task", TASKS[0]))  # the first records name none
+    return str(run.config.get("task"))
 
 
 def settings_of(runs: Sequence[Run]) -> list[dict[str, Value]]:
@@ -52,7 +57,7 @@ def settings_of(runs: Sequence[Run]) -> list[dict[str, Value]]:
             if sources := _sources(run, key):
                 values[key] = " + ".join(names[source] for source in sources)
         settings.append(values)
-    _drop_shared_distillation(settings)
+    _drop_shared(settings)
     return settings
 
 
@@ -66,19 +71,14 @@ def varied_keys(settings: Sequence[dict[str, Value]]) -> list[str]:
 
 def column_names(keys: Sequence[str], taken: Sequence[str]) -> list[str]:
     """The last part of each key, or the whole key if its last part is ambiguous or taken."""
-    last = [key.rpartition(".")[2] for key in keys]
-    counts = Counter([*last, *taken])
-    return [name if counts[name] == 1 else key for key, name in zip(keys, last, strict=True)]
+    short = {key: key.rpartition(".")[2] for key in keys}
+    return list(_unless_ambiguous(short, lambda key: key, taken).values())
 
 
 def corpus_names(runs: Sequence[Run]) -> dict[str, str]:
     """A name for each corpus by `corpus_of`; equal names get the start of their fingerprint."""
     names = {corpus_of(run): _corpus_name(run) for run in reversed(runs)}
-    counts = Counter(names.values())
-    return {
-        corpus: name if counts[name] == 1 else f"{name} {corpus[:6]}"
-        for corpus, name in names.items()
-    }
+    return _unless_ambiguous(names, lambda corpus: f"{names[corpus]} {corpus[:6]}")
 
 
 def corpus_of(run: Run) -> str:
@@ -96,8 +96,7 @@ def _is_setting(run: Run, key: str) -> bool:
         return False
     if key.startswith("distill.") and not _sources(run, TEACHERS):
         return False
-    task = task_of(run)
-    return KEYS.affects_result(key, task if task in TASKS else None)
+    return KEYS.affects_result(key, task_of(run))
 
 
 def _set_values(runs: Sequence[Run]) -> dict[str, set[Value]]:
@@ -116,12 +115,15 @@ def _follows(run: Run, key: str) -> bool:
     return run.config[key] == run.config.get(_DEFAULTS_TO[key])
 
 
-def _drop_shared_distillation(settings: Sequence[dict[str, Value]]) -> None:
-    """Leave out how students learn if all students do it alike: naming the teachers is enough."""
-    for key in {key for values in settings for key in values if key.startswith("distill.")}:
-        shared = {values[key] for values in settings if key in values}
-        if key != TEACHERS and len(shared) == 1:
-            for values in settings:
+def _drop_shared(settings: Sequence[dict[str, Value]]) -> None:
+    """Leave out what an architecture or students alone have, if all of these have it alike.
+
+    Naming the architecture or the teachers is enough.
+    """
+    for key in {key for values in settings for key in values} - {TEACHERS, *_DEFAULTS_TO}:
+        if key.startswith(("model.", "distill.")):
+            shared = {values[key] for values in settings if key in values}
+            for values in settings if len(shared) == 1 else ():
                 values.pop(key, None)
 
 
@@ -141,10 +143,17 @@ def _source_names(runs: Sequence[Run]) -> dict[str, str]:
     """A folder's own name, or its path if two folders have the same name."""
     paths = {path for run in runs for key in (INIT_FROM, TEACHERS) for path in _sources(run, key)}
     names = {path: _folder_name(path) for path in paths}
-    counts = Counter(names.values())
-    return {path: name if counts[name] == 1 else path for path, name in names.items()}
+    return _unless_ambiguous(names, lambda path: path)
 
 
 def _folder_name(path: str) -> str:
     parts = [part for part in PurePath(path).parts if part != "bundle"]
     return parts[-1] if parts else path
+
+
+def _unless_ambiguous(
+    names: dict[str, str], longer: Callable[[str], str], taken: Sequence[str] = ()
+) -> dict[str, str]:
+    """The names, with longer ones for those that two have, or that are taken."""
+    counts = Counter([*names.values(), *taken])
+    return {key: name if counts[name] == 1 else longer(key) for key, name in names.items()}

@@ -1,12 +1,11 @@
 """Values from a run record, made safe to compare and to show.
 
-A record may be old, edited or damaged: nothing here trusts a type, and nothing here raises.
+A record may be edited or damaged: nothing here trusts a type, and nothing here raises.
 """
 
 import json
-import math
 import unicodedata
-from typing import Any
+from typing import Any, TypeGuard
 
 from nsmc.terminal import harmless
 
@@ -22,15 +21,6 @@ def clean(text: object) -> str:
     return harmless(line[:_MAX_TEXT] + ("…" if len(line) > _MAX_TEXT else ""))
 
 
-def finite_number(value: object) -> float | None:
-    """The value if it is a finite number, else None."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    if abs(value) > _MAX_NUMBER or math.isnan(value):
-        return None
-    return float(value)
-
-
 def as_mapping(value: object) -> dict[str, Any]:
     """The value if it is a mapping, else an empty one."""
     return value if isinstance(value, dict) else {}
@@ -38,8 +28,8 @@ def as_mapping(value: object) -> dict[str, Any]:
 
 def finite_numbers(value: object) -> dict[str, float]:
     """The entries of a mapping that are finite numbers."""
-    entries = {clean(key): finite_number(entry) for key, entry in as_mapping(value).items()}
-    return {key: entry for key, entry in entries.items() if entry is not None}
+    entries = as_mapping(value).items()
+    return {clean(key): float(entry) for key, entry in entries if _is_finite_number(entry)}
 
 
 def flatten(config: object, prefix: str = "") -> dict[str, Value]:
@@ -85,6 +75,10 @@ def ellipsize_middle(text: str, length: int) -> str:
 def _leaf(value: object) -> Value:
     if isinstance(value, str):
         return clean(value)
-    if isinstance(value, int | float) and finite_number(value) is not None:
-        return value
-    return clean(json.dumps(value, ensure_ascii=False))
+    return value if _is_finite_number(value) else clean(json.dumps(value, ensure_ascii=False))
+
+
+def _is_finite_number(value: object) -> TypeGuard[int | float]:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= _MAX_NUMBER  # which no NaN is

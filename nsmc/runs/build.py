@@ -35,6 +35,10 @@ Module = SentimentModule | LanguageModule
 
 CHECKPOINTS = "checkpoints"  # the folder in a run's folder
 
+_OF_THE_DATAMODULE = {
+    *("cache_dir", "batch_size", "eval_batch_size", "max_length", "shuffle", "bucketing"),
+}
+
 
 def build_datamodule(run: RunConfig) -> ReviewDataModule:
     config, distill = run.data, run.distill
@@ -49,13 +53,8 @@ def build_datamodule(run: RunConfig) -> ReviewDataModule:
             normalization=config.normalization,
             file=tokenizer_file(run),
         ),
-        cache_dir=config.cache_dir,
-        batch_size=config.batch_size,
-        eval_batch_size=config.eval_batch_size,
-        max_length=config.max_length,
+        **config.model_dump(include=_OF_THE_DATAMODULE),
         pad_to=config.max_length if config.padding == "fixed" else None,
-        shuffle=config.shuffle,
-        bucketing=config.bucketing,
         seed=run.seed,
         bpe_dropout=config.bpe_dropout,
         bpe_samples=config.bpe_samples,
@@ -88,7 +87,7 @@ def build_module(config: RunConfig, datamodule: ReviewDataModule) -> Module:
             regularization=model.regularization(),
         )
     if config.init_from is not None:
-        bundle = read_bundle(bundle_folder(Path(config.init_from).expanduser()))
+        bundle = read_bundle(bundle_folder(Path(config.init_from)))
         start_from(module.network, bundle, config.init_from)
     return module
 
@@ -116,15 +115,8 @@ def build_callbacks(config: RunConfig, folder: Path) -> list[L.Callback]:
         callbacks.insert(0, WeightAverage(chosen.averaging.decay, chosen.averaging.every_n_steps))
     stopping = chosen.early_stopping
     if stopping.patience is not None:
-        callbacks.append(
-            EarlyStopping(
-                monitor,
-                own_checkpoint=last,
-                patience=stopping.patience,
-                min_delta=stopping.min_delta,
-                mode=mode,
-            )
-        )
+        how = stopping.model_dump()
+        callbacks.append(EarlyStopping(monitor, own_checkpoint=last, mode=mode, **how))
     if sys.stdout.isatty() and sys.stderr.isatty():
         callbacks += [TrainingProgress(log_interval_seconds=None), ProgressBar(monitor)]
     else:
@@ -172,32 +164,20 @@ def _available(accelerator: str) -> bool:
     return {"cuda": cuda, "mps": mps, "gpu": cuda or mps, "auto": True}[accelerator]
 
 
-def cluster_environment() -> list[SLURMEnvironment]:
-    """Lightning's view of a job of Slurm's, but for its handlers; see nsmc/training/slurm.py."""
-    if TorchElasticEnvironment.detect() or not SLURMEnvironment.detect():
-        return []
-    return [SLURMEnvironment(auto_requeue=False)]
-
-
 def build_trainer(
     config: RunConfig, folder: Path, callbacks: list[L.Callback], step: int | None = None
 ) -> L.Trainer:
     """`step` is as in `build_loggers`."""
     trainer = config.trainer
+    is_slurms = SLURMEnvironment.detect() and not TorchElasticEnvironment.detect()
+    # Without Lightning's handlers of signals; see nsmc/training/slurm.py.
+    cluster = [SLURMEnvironment(auto_requeue=False)] if is_slurms else []
     return L.Trainer(
-        accelerator=trainer.accelerator,
-        devices=trainer.devices,
-        num_nodes=trainer.num_nodes,
-        strategy=trainer.strategy,
-        precision=trainer.precision,
-        max_epochs=trainer.max_epochs,
+        **trainer.model_dump(exclude={"limit_train_batches", "threads"}),
         limit_train_batches=trainer.limit_train_batches or 1.0,
-        gradient_clip_val=trainer.gradient_clip_val,
-        log_every_n_steps=trainer.log_every_n_steps,
-        deterministic=trainer.deterministic,
         callbacks=callbacks,
         logger=build_loggers(config.logger, folder, step),
-        plugins=[AtomicCheckpointIO(), *cluster_environment()],
+        plugins=[AtomicCheckpointIO(), *cluster],
         # Not the run's folder: in a job of Slurm's Lightning would go on from an hpc_ckpt_*.ckpt
         # that an earlier version of this program left there.
         default_root_dir=folder / CHECKPOINTS,

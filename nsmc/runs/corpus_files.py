@@ -3,6 +3,7 @@
 Their content says which corpus it is, wherever it is and whatever it is called.
 """
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from nsmc.data.download import RemoteFile, are_published, check_root
 from nsmc.data.files import CorpusFiles, fingerprint_of
 from nsmc.runtime.bundle import TOKENIZER_FILE
 from nsmc.runtime.locate import bundle_folder
+
+log = logging.getLogger(__name__)
 
 Fingerprint = Callable[[DataConfig, bool], str]
 
@@ -27,9 +30,9 @@ def files_of(run: RunConfig) -> CorpusFiles:
     archive = data.own_archive if _has_published_files(data) else None
     has_unlabelled = data.unlabelled
     if run.task == "linear" and archive is None:
-        has_unlabelled = has_unlabelled and _path(data, data.unlabelled_file).is_file()
+        has_unlabelled = has_unlabelled and Path(data.root, data.unlabelled_file).is_file()
     return CorpusFiles(
-        root=_root(data),
+        root=Path(data.root),
         train_file=data.train_file,
         test_file=data.test_file,
         remote_files=_remote_files(data),
@@ -49,7 +52,7 @@ def _remote_files(data: DataConfig) -> dict[str, RemoteFile]:
 
 def _has_published_files(data: DataConfig) -> bool:
     """Whether no file of the corpus is another one than is published under its name."""
-    return are_published(_root(data), _remote_files(data))
+    return are_published(Path(data.root), _remote_files(data))
 
 
 def corpus_name(data: DataConfig) -> str:
@@ -62,27 +65,35 @@ def tokenizer_file(config: RunConfig) -> Path | None:
     source = config.data.tokenizer or config.init_from
     if source is None:
         return None
-    path = Path(source).expanduser()
+    path = Path(source)
     return path if path.is_file() else bundle_folder(path) / TOKENIZER_FILE
+
+
+def check_files(config: DataConfig, test: bool) -> None:
+    """Check that the files are there or published.
+
+    Without a `test` the test file may be missing. Raises FileNotFoundError for a file that is
+    needed, and NotADirectoryError where data.root is a file.
+    """
+    check_root(Path(config.root))
+    ways_out = {config.train_file: "set data.root"}
+    if test:
+        ways_out[config.test_file] = "set data.root, or test=false to do without a test"
+    for name, way_out in ways_out.items():
+        path = Path(config.root, name)
+        if not path.exists() and name not in (config.remote_files or {}):
+            raise FileNotFoundError(f"{path} is not there; {way_out}")
 
 
 def corpus_fingerprint(config: DataConfig, test: bool) -> str:
     """The digest of the corpus's files, of those to be downloaded as they are published.
 
-    Without a `test` the test file may be missing; where it is there, it counts all the same. Raises
-    FileNotFoundError for a file that is needed and neither there nor published, and
-    NotADirectoryError where data.root is a file.
+    A test file that is there counts also without a `test`. Raises what `check_files` raises.
     """
-    check_root(_root(config))
-    train, test_digest = _digest(config, config.train_file), _digest(config, config.test_file)
-    if train is None:
-        raise FileNotFoundError(f"{_path(config, config.train_file)} is not there; set data.root")
-    if test_digest is None and test:
-        path = _path(config, config.test_file)
-        raise FileNotFoundError(
-            f"{path} is not there; set data.root, or test=false to do without a test"
-        )
-    return fingerprint_of(train, test_digest)
+    check_files(config, test)
+    train = _digest(config, config.train_file)
+    assert train is not None
+    return fingerprint_of(train, _digest(config, config.test_file))
 
 
 def remembered_fingerprint() -> Fingerprint:
@@ -105,22 +116,18 @@ def training_fingerprint(config: DataConfig) -> str | None:
     return None if train is None else fingerprint_of(train, None)
 
 
-def is_tested_on_itself(config: DataConfig) -> bool:
-    """Whether the training file and the test file have the same content."""
-    train = _digest(config, config.train_file)
-    return train is not None and train == _digest(config, config.test_file)
+def warn_of_own_test(config: DataConfig) -> None:
+    """Warn where the test file has the content of the training file."""
+    if _digest(config, config.train_file) == _digest(config, config.test_file):
+        log.warning(
+            "data.test_file=%s has the same content as data.train_file=%s: what is measured on it "
+            "says nothing about other reviews",
+            *(config.test_file, config.train_file),
+        )
 
 
 def _digest(config: DataConfig, name: str) -> str | None:
-    path, remote = _path(config, name), (config.remote_files or {}).get(name)
+    path, remote = Path(config.root, name), (config.remote_files or {}).get(name)
     if path.exists():
         return digest_of_file(path)
     return None if remote is None else remote.sha256
-
-
-def _path(config: DataConfig, name: str) -> Path:
-    return _root(config) / name
-
-
-def _root(config: DataConfig) -> Path:
-    return Path(config.root).expanduser()

@@ -1,13 +1,12 @@
-"""What is taken from the folder of a run, which anybody may have made.
+"""What is taken from a run's folder, which anybody may have made.
 
-Its record is data. None of it becomes an address to load from, a place outside the folder to write
+Its record is data. None of it becomes an address to load from, a path outside the folder to write
 to, or code: Hydra's overrides can be all of these.
 """
 
-import os
 import re
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -50,13 +49,11 @@ def recorded_overrides(record: Mapping[str, Any]) -> list[str]:
 
 def harmless_overrides(record: Mapping[str, Any]) -> list[str]:
     """The same, without those that are refused; for a command that is shown and not run."""
-    return list(_harmless(record.get("overrides", [])))
-
-
-def _harmless(overrides: Sequence[str]) -> Iterator[str]:
-    for override in overrides:
+    harmless = []
+    for override in record.get("overrides", []):
         with suppress(ValueError):
-            yield from recorded_overrides({"overrides": [override]})
+            harmless += recorded_overrides({"overrides": [override]})
+    return harmless
 
 
 def _key_and_value(text: str) -> tuple[str, Any]:
@@ -86,7 +83,7 @@ def _may_be(key: str, value: Any) -> bool:
 
 
 def _is_of_the_command(key: str) -> bool:
-    """Whether it says where a command finds its configuration or leaves its files."""
+    """Whether it says where a command finds its configuration or writes its files."""
     return re.split(r"[./]", key)[0] in ("hydra", *OF_THE_COMMAND)
 
 
@@ -99,15 +96,15 @@ def check_recorded_steps(recipe: RecipeConfig) -> None:
 
 
 def with_own_files(recorded: DataConfig, own: DataConfig | None) -> DataConfig:
-    """A recorded `data`, which fetches and writes no more than the user's own, `own`, would.
+    """A recorded `data` that fetches and writes no more than the user's own, `own`, would.
 
-    Files are fetched only from where the own configuration says and to where it says, and none
-    where there is no own one. A cache that is not there yet is the own one. Raises
-    FileNotFoundError for unlabelled reviews that are wanted and may not be fetched.
+    Files are fetched only from and to where the own configuration says, none without one. A cache
+    that is not there yet is the own one. Raises FileNotFoundError for unlabelled reviews that are
+    wanted and may not be fetched.
     """
     changed: dict[str, Any] = {}
     if own is None or any(getattr(recorded, name) != getattr(own, name) for name in _FILES):
-        unlabelled = Path(recorded.root).expanduser() / recorded.unlabelled_file
+        unlabelled = Path(recorded.root, recorded.unlabelled_file)
         if recorded.unlabelled and recorded.own_archive and not unlabelled.is_file():
             raise FileNotFoundError(f"{unlabelled} is not there; {PUT_THERE}")
         changed["unlabelled_archive"] = None
@@ -116,7 +113,7 @@ def with_own_files(recorded: DataConfig, own: DataConfig | None) -> DataConfig:
             for name, file in (recorded.remote_files or {}).items()
             if _NAME.fullmatch(name)
         }
-    if not is_cache(Path(recorded.cache_dir).expanduser()):
+    if not is_cache(Path(recorded.cache_dir)):
         changed["cache_dir"] = own.cache_dir if own else OWN_CACHE
     return recorded.model_copy(update=changed)
 
@@ -132,14 +129,10 @@ def check_own_files(folder: Path) -> None:
 
     What a run writes through a link is outside its folder, and a pipe keeps it waiting for ever.
     """
-    number = 0
-    for parent, folders, files in os.walk(folder):
-        for name in (*folders, *files):
-            number += 1
-            path = Path(parent, name)
-            mode = path.lstat().st_mode
-            if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
-                problem = "a link" if stat.S_ISLNK(mode) else "no regular file"
-                raise ValueError(f"{path}: {problem}; a run keeps its files in its own folder")
-        if number > _MOST_FILES:
+    for number, path in enumerate(folder.rglob("*")):  # which follows no links
+        mode = path.lstat().st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+            problem = "a link" if stat.S_ISLNK(mode) else "no regular file"
+            raise ValueError(f"{path}: {problem}; a run keeps its files in its own folder")
+        if number >= _MOST_FILES:
             raise ValueError(f"{folder}: over {_MOST_FILES:,} files in it; no run leaves so many")

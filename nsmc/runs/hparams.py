@@ -9,8 +9,7 @@ of the key in the schema, and null has no value.
 """
 
 import time
-from collections.abc import Iterator, Sequence
-from itertools import chain
+from collections.abc import Iterator
 from typing import Any, Literal, get_args, get_origin
 
 import pytorch_lightning as L
@@ -37,7 +36,8 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import (
     SessionStartInfo,
 )
 
-from nsmc.config.schema import MODEL_CONFIGS, DataConfig, RunConfig, TrainerConfig
+from nsmc.config.schema import KEYS, MODEL_CONFIGS, RunConfig
+from nsmc.config.steps import flat
 from nsmc.training.tensorboard import Curves
 
 Setting = str | float | bool
@@ -49,13 +49,14 @@ _METRICS = (
 )
 _SECTION = "result"  # of the charts, each of one point, after all curves
 
-_NOT_SHOWN = ("adversarial_epsilon", "num_sampled")  # rarely touched
+_RARELY_CHANGED = ("model.adversarial_epsilon", "model.num_sampled")
 # Of all architectures; one has no value for another one's settings.
-_OF_ALL_MODELS = chain.from_iterable(model.model_fields for model in MODEL_CONFIGS.values())
-_OF_THE_MODEL = [name for name in dict.fromkeys(_OF_ALL_MODELS) if name not in _NOT_SHOWN]
-_OF_THE_RUN = ("task", "seed")
-_OF_THE_DATA = ("vocab_size", "batch_size", "normalization")
-_OF_THE_TRAINER = ("max_epochs", "precision", "gradient_clip_val")
+_OF_THE_MODEL = [key for key in KEYS if key.startswith("model.") and key not in _RARELY_CHANGED]
+_OTHERS = (
+    *("task", "seed", "data.vocab_size", "data.batch_size", "data.normalization"),
+    *("trainer.max_epochs", "trainer.precision", "trainer.gradient_clip_val"),
+)
+_KEYS = {key.rpartition(".")[2]: key for key in (*_OF_THE_MODEL, *_OTHERS)}  # by a column's name
 
 
 def log_hyperparameters(trainer: L.Trainer, config: RunConfig, metrics: dict[str, float]) -> None:
@@ -71,13 +72,10 @@ def log_hyperparameters(trainer: L.Trainer, config: RunConfig, metrics: dict[str
 
 def settings_of(config: RunConfig) -> dict[str, Setting | None]:
     """The settings that people compare; None is a number that is not set."""
-    data, model = config.data, config.model.model_dump()
+    values = dict(flat(config.model_dump()))
     return {
-        **{name: _plain(model.get(name)) for name in _OF_THE_MODEL},
-        **{name: getattr(config, name) for name in _OF_THE_RUN},
-        **{name: getattr(data, name) for name in _OF_THE_DATA},
-        **{name: getattr(config.trainer, name) for name in _OF_THE_TRAINER},
-        "corpus": data.name,
+        **{name: _plain(values.get(key)) for name, key in _KEYS.items()},
+        "corpus": config.data.name,
         "pretrained": config.init_from is not None,
         "teachers": len(config.distill.teachers),
     }
@@ -85,17 +83,10 @@ def settings_of(config: RunConfig) -> dict[str, Setting | None]:
 
 def setting_columns() -> list[HParamInfo]:
     """A column for each of `settings_of`, with its type and, where there are few, its choices."""
-    types: dict[str, Any] = {"corpus": str, "pretrained": bool, "teachers": int}
-    sections: Sequence[tuple[type[Any], Sequence[str]]] = (
-        *((model, [*model.model_fields]) for model in MODEL_CONFIGS.values()),
-        (RunConfig, _OF_THE_RUN),
-        (DataConfig, _OF_THE_DATA),
-        (TrainerConfig, _OF_THE_TRAINER),
-    )
-    for section, names in sections:
-        types |= {name: section.model_fields[name].annotation for name in names}
+    types: dict[str, Any] = {name: KEYS[key].annotation for name, key in _KEYS.items()}
+    types |= {"corpus": str, "pretrained": bool, "teachers": int}
     types["architecture"] = Literal[tuple(MODEL_CONFIGS)]
-    return [_column(name, type_) for name, type_ in types.items() if name not in _NOT_SHOWN]
+    return [_column(name, type_) for name, type_ in types.items()]
 
 
 def _plain(value: Any) -> Setting | None:
@@ -110,7 +101,7 @@ def metric_columns() -> list[MetricInfo]:
 
 
 def _summaries(settings: dict[str, Setting | None]) -> Iterator[Summary]:
-    """What TensorBoard wants to know: the columns, this run's values, and that it has ended."""
+    """What TensorBoard needs: the columns, this run's values, and that it has ended."""
     columns = Experiment(hparam_infos=setting_columns(), metric_infos=metric_columns())
     start = SessionStartInfo(start_time_secs=time.time())
     for name, value in settings.items():
@@ -133,9 +124,7 @@ def _column(name: str, type_: Any) -> HParamInfo:
     if get_origin(type_) is Literal:
         column.type = DATA_TYPE_STRING
         column.domain_discrete.extend(get_args(type_))
-    elif type_ is bool:
+    elif type_ in (bool, str) or get_origin(type_) is list:
         column.type = DATA_TYPE_STRING
-        column.domain_discrete.extend(["False", "True"])
-    elif type_ is str or get_origin(type_) is list:
-        column.type = DATA_TYPE_STRING
+        column.domain_discrete.extend(["False", "True"] if type_ is bool else [])
     return column

@@ -25,9 +25,8 @@ from nsmc.runs.build import (
     build_trainer,
     check_hardware,
 )
-from nsmc.runs.corpus_files import corpus_name
+from nsmc.runs.corpus_files import corpus_name, warn_of_own_test
 from nsmc.runs.hparams import log_hyperparameters
-from nsmc.runs.leakage import warn_of_own_test
 from nsmc.runs.linear_job import train_linear
 from nsmc.runs.logs import quieten
 from nsmc.runs.prepare import prepare
@@ -66,11 +65,11 @@ def run_job(
     overrides: Sequence[str] = (),
     callbacks: Sequence[L.Callback] = (),
 ) -> Record:
-    """Train, validate and test the best weights, export the bundle, keep `run.json`.
+    """Train, measure the best weights, export the bundle, keep `run.json`; returns the record.
 
     `folder` is the run's own; a run that was interrupted in it goes on. `command` and `overrides`
-    are what a user types for the same run. Returns the record. Raises ValueError or OSError, in one
-    line, for what a user can mend, and Interrupted when told to stop.
+    are what a user types for the same run. Raises ValueError or OSError, in one line, for what a
+    user can mend, and Interrupted when a signal stops it.
     """
     is_first_process = is_first(config.trainer)
     quieten(is_first_process)
@@ -86,7 +85,7 @@ def run_job(
         if earlier.get("status", "") == "finished" and earlier.get("signature") == run.signature:
             log.info("%s: finished before", folder)
             if started_together() > 1:
-                meet(build_trainer(config, folder, []), earlier)  # they would wait for a run
+                meet(build_trainer(config, folder, []), earlier)  # the others would wait for it
             return earlier
         begun = {
             "signature": run.signature,
@@ -109,7 +108,7 @@ def run_job(
 
 
 def _join_the_first(config: RunConfig, folder: Path, callbacks: Sequence[L.Callback]) -> Record:
-    """The part of a process that trains with the one that keeps the record."""
+    """Train with the process that keeps the record."""
     training = build(config, folder, callbacks, None)
     record = wait_for_all(config.trainer, training.trainer, None)
     if record["status"] == "finished":
@@ -130,8 +129,9 @@ def build(
     datamodule = build_datamodule(config)
     module = build_module(config, datamodule)
     step = None
-    if begun.get("resumed_from"):
-        step = _step_of(begun["resumed_from"])
+    if checkpoint := begun.get("resumed_from"):
+        step = load_checkpoint(checkpoint)["global_step"]
+        log.info("going on from step %s of %s", f"{step:,}", checkpoint)
     elif record and config.ckpt_path is not None:
         check_checkpoint(config.ckpt_path, module, datamodule)
         monitor = config.callbacks.checkpoint.monitor
@@ -148,13 +148,6 @@ def build(
     return Training(trainer, module, datamodule, export, started)
 
 
-def _step_of(checkpoint: str) -> int:
-    """The step that a run goes on from."""
-    step: int = load_checkpoint(checkpoint)["global_step"]
-    log.info("going on from step %s of %s", f"{step:,}", checkpoint)
-    return step
-
-
 def wait_for_all(config: TrainerConfig, trainer: L.Trainer, record: Record | None) -> Record:
     """Wait for the processes that train together; the first one's record, which it brings."""
     if config.processes > 1:
@@ -168,14 +161,13 @@ def wait_for_all(config: TrainerConfig, trainer: L.Trainer, record: Record | Non
 
 
 def train(config: RunConfig, training: Training, resumed_from: str | None) -> Record:
-    """Fit, export, evaluate, from a checkpoint of the run's own where it goes on.
+    """Fit, export and evaluate; returns what that adds to the record.
 
-    Returns what that adds to the record: what it took and what it gave, with a resumed run's
-    earlier parts.
+    A run that was resumed counts its earlier parts, too.
     """
     trainer, module, datamodule = training.trainer, training.module, training.datamodule
     fit(trainer, module, datamodule, resumed_from or config.ckpt_path)
-    # Before the evaluation, which loads the best checkpoint with the callbacks' state of then.
+    # Before the evaluation, which loads the best checkpoint with its state of the callbacks.
     progress = progress_of(trainer)
     results = {
         "train_seconds": round(progress.seconds, 3),
@@ -187,9 +179,9 @@ def train(config: RunConfig, training: Training, resumed_from: str | None) -> Re
         "tokenizer_fingerprint": datamodule.corpus.tokenizer_fingerprint,
         "history": progress.history,
     }
-    seconds_before = progress.seconds_before
+    began = training.started - progress.seconds_before
     metrics = evaluate(trainer, module, datamodule, config.test)
-    seconds = round(seconds_before + time.perf_counter() - training.started, 3)
+    seconds = round(time.perf_counter() - began, 3)
     results |= {"metrics": metrics, "seconds": seconds, "finished": now()}
     if trainer.is_global_zero:
         log_hyperparameters(trainer, config, metrics)
@@ -199,15 +191,12 @@ def train(config: RunConfig, training: Training, resumed_from: str | None) -> Re
 
 
 def fit(
-    trainer: L.Trainer,
-    module: Module,
-    datamodule: ReviewDataModule,
-    checkpoint: str | None,
+    trainer: L.Trainer, module: Module, datamodule: ReviewDataModule, checkpoint: str | None
 ) -> None:
     """Train, and export by callback.
 
-    Raises Interrupted where the user does not wait for a step, and ValueError where the checkpoint
-    holds what no step can be made from.
+    Raises Interrupted where the user does not wait for a step, and ValueError where no step can be
+    made from the checkpoint.
     """
     try:
         with exit_as_interruption():
@@ -240,8 +229,9 @@ def evaluate(
             measured |= trainer.callback_metrics
     splits = ("val/", "test/")
     metrics = defined(measured, *splits)
-    for name in (name for name in measured if name.startswith(splits) and name not in metrics):
-        log.warning("%s is undefined: all reviews of that part have one label", name)
+    for name in measured:
+        if name.startswith(splits) and name not in metrics:
+            log.warning("%s is undefined: all reviews of that part have one label", name)
     return metrics
 
 

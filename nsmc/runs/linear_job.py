@@ -1,6 +1,6 @@
-"""The job of `task=linear`: fits the linear classifier, measures it, and leaves its soft labels.
+"""The job of `task=linear`: fits the linear classifier, measures it, and writes its soft labels.
 
-The soft labels, of all reviews that students may be trained or chosen on, make the run a teacher.
+These, of all reviews that students may be trained or chosen on, make the run a teacher.
 """
 
 import logging
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 def train_linear(config: RunConfig, datamodule: ReviewDataModule, folder: Path) -> dict[str, Any]:
-    """Returns what the record has of a training.
+    """Returns what that adds to the record.
 
     Raises ValueError without scikit-learn, and what reading the corpus raises.
     """
@@ -45,13 +45,13 @@ def train_linear(config: RunConfig, datamodule: ReviewDataModule, folder: Path) 
         log.info("no unlabelled reviews in %s: the others alone get soft labels", config.data.root)
     probabilities = {}
     for name, part in reviews.items():
-        log.info("asking about %s: %s reviews", name, f"{len(part):,}")
+        log.info("scoring %s %s reviews", f"{len(part):,}", name)
         probabilities[name] = classifier.probabilities(part.texts)
     metrics = _metrics("val", val, probabilities["val"])
     if config.test and test is not None:
         metrics |= _metrics("test", test, classifier.probabilities(test.texts))
     ids = [review_id for part in reviews.values() for review_id in part.ids]
-    write_soft_labels(folder / SOFT_LABELS_FILE, ids, np.concatenate(list(probabilities.values())))
+    write_soft_labels(folder / SOFT_LABELS_FILE, ids, np.concatenate([*probabilities.values()]))
     return {
         "metrics": metrics,
         "parameters": classifier.parameter_count,

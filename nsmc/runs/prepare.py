@@ -1,4 +1,4 @@
-"""The first step of a run: what it needs is checked, and what it is, is said by its content.
+"""The first step of a run: checks what it needs, and identifies it by its content.
 
 Nothing is trained yet, and nothing heavy imported: a sweep's plan prepares every job.
 """
@@ -7,18 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nsmc.config.schema import RunConfig
-from nsmc.runs.corpus_files import Fingerprint, corpus_fingerprint, files_of
-from nsmc.runs.leakage import check_held_out
+from nsmc.runs.corpus_files import Fingerprint, check_files, corpus_fingerprint, files_of
 from nsmc.runs.signature import signature
-from nsmc.runs.sources import check_sources
+from nsmc.runs.sources import check_held_out, check_sources
 
 
 @dataclass(frozen=True)
 class PreparedRun:
     """A run that can begin.
 
-    `corpus_fingerprint` and `starting_checkpoint` are digests of files; the `signature` is one of
-    all that can change the result.
+    `corpus_fingerprint` and `starting_checkpoint` are digests of files, the `signature` one of all
+    that can change the result.
     """
 
     config: RunConfig
@@ -42,10 +41,19 @@ def prepare(
     `starting_checkpoint` is the digest of `ckpt_path`, where that is known. Raises ValueError or
     OSError, in one line, for what a user can mend.
     """
-    check_sources(config)
+    check_inputs(config)
     if download and config.data.unlabelled:
         files_of(config).fetch()
     corpus = fingerprint(config.data, config.test)
     check_held_out(config, corpus)
     key = signature(config, corpus, starting_checkpoint, overrides)
     return PreparedRun(config, corpus, key, starting_checkpoint)
+
+
+def check_inputs(config: RunConfig) -> None:
+    """Look for the corpus and for what the run starts from and learns from; reads none of it whole.
+
+    Raises what `check_sources` and `check_files` raise.
+    """
+    check_sources(config)
+    check_files(config.data, config.test)

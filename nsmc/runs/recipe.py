@@ -1,9 +1,9 @@
 """A recipe: runs that build on each other, such as encoder, teachers, student, by one command.
 
-Each step is a run of `train.py` of its own, in a folder that is named by the run's signature. So a
-step whose result is there is skipped, one that was interrupted goes on, and recipes that have steps
-in common share their results. What the last step gives is the recipe's result. How a recipe is
-written is in nsmc/config/steps.py.
+Each step is a run of its own, in a folder that is named by the run's signature. So a step whose
+result is there is skipped, one that was interrupted goes on, and recipes that have steps in common
+share their results. The last step's result is the recipe's. nsmc/config/steps.py says how a recipe
+is written.
 """
 
 import dataclasses
@@ -22,12 +22,11 @@ from nsmc.config.commands import shortened
 from nsmc.config.composition import composed, flags, search_path
 from nsmc.config.errors import describe
 from nsmc.config.overrides import as_overrides, typed_for_steps
-from nsmc.config.schema import RunConfig, check_config
+from nsmc.config.schema import RunConfig
 from nsmc.config.steps import RecipeConfig, Values, with_folders, with_typed
 from nsmc.data.soft_labels import SOFT_LABELS_FILE
 from nsmc.runs.corpus_files import corpus_name
 from nsmc.runs.foreign import files_of, recorded_overrides
-from nsmc.runs.leakage import check_planned
 from nsmc.runs.prepare import prepare
 from nsmc.runs.record import (
     BusyError,
@@ -48,26 +47,20 @@ from nsmc.training.model_card import model_card
 
 log = logging.getLogger(__name__)
 
-Compose = Callable[[Sequence[str]], RunConfig]
 Launch = Callable[[Path, Sequence[str]], Record]
 
 RESULTS = Path("outputs", "recipes")
 
 _SECONDS_BETWEEN_LOOKS = 5.0
 
-# What a run leaves, by its kind; a folder with one of them has a result.
+# What runs leave; a folder with one of them has a result.
 _RESULTS = (Path("bundle", CONFIG_FILE), Path(SOFT_LABELS_FILE))
 
-# What a recipe's record has of its last step's.
+# What a recipe's record takes from its last step's.
 _RESULTS_KEPT = (
     *("metrics", "parameters", "bundle_bytes", "train_seconds", "reviews_per_second", "epochs"),
     *("steps", "history", "corpus_fingerprint", "tokenizer_fingerprint", "finished"),
 )
-
-
-def composed_step(overrides: Sequence[str]) -> RunConfig:
-    """What `train.py` with these overrides would run; raises ValueError where that is wrong."""
-    return check_config(composed(overrides))
 
 
 def run_recipe(
@@ -76,10 +69,8 @@ def run_recipe(
     command: str,
     overrides: Sequence[str],
     launch: Launch,
-    compose_step: Compose = composed_step,
 ) -> Record:
-    """Run a recipe's steps in order; `folder` gets the last one's bundle, or its soft labels, and a
-    record of all.
+    """Run a recipe's steps in order; `folder` gets the last one's result, and a record of all.
 
     `overrides` are what the user typed. `launch` runs one step in a folder and returns its record.
     Raises ValueError for an override that would change what the recipe is about, and whatever
@@ -111,28 +102,26 @@ def run_recipe(
         record |= {name: earlier[name] for name in kept if name in earlier}
     folder.mkdir(parents=True, exist_ok=True)
     with occupied(folder), recorded(folder, record) as running:
-        done = _run_steps(config.recipe, typed, launch, compose_step)
+        done = _run_steps(config.recipe, typed, launch)
         last = list(done.values())[-1]
         if (last / "bundle").is_dir():
             corpus = corpus_name(config.data)
             adopt_bundle(last / "bundle", folder / "bundle", command, run.signature, corpus)
         else:
-            adopt_soft_labels(last, folder)
+            write_file(folder / SOFT_LABELS_FILE, (last / SOFT_LABELS_FILE).read_bytes())
         running |= _results(done)
     return running
 
 
-def _run_steps(
-    recipe: RecipeConfig, typed: Values, launch: Launch, compose_step: Compose
-) -> dict[str, Path]:
+def _run_steps(recipe: RecipeConfig, typed: Values, launch: Launch) -> dict[str, Path]:
     """Run what is not done yet; the folder of each step, by its name."""
-    check_steps(recipe, typed, compose_step)
+    check_steps(recipe, typed)
     steps = recipe.values()
     done: dict[str, Path] = {}
     for number, (name, values) in enumerate(steps.items(), start=1):
         folders = {name: str(folder) for name, folder in done.items()}
         overrides = _overrides(with_folders(values, folders), typed)
-        step = prepare(compose_step(overrides), download=True)
+        step = prepare(composed(overrides), download=True)
         folder = (RESULTS / f"{name}-{step.signature[:8]}").absolute()
         title = f"step {number} of {len(steps)}, {name}"
         if _is_done(folder):
@@ -169,17 +158,16 @@ def _is_done(folder: Path) -> bool:
     return has_result and state_of(folder) == "finished"
 
 
-def check_steps(recipe: RecipeConfig, typed: Values, compose_step: Compose) -> None:
+def check_steps(recipe: RecipeConfig, typed: Values) -> None:
     """Raises ValueError, naming the step, for one that could not run: better now than in hours."""
     planned: dict[str, RunConfig] = {}
     for name, values in recipe.values().items():
         try:
-            config = compose_step(_overrides(values, typed))
+            config = composed(_overrides(values, typed))
             if config.recipe:
                 raise ValueError("is a recipe itself; list its steps instead")
-            # The steps that it builds on are called by their names still.
+            # Its sources still have the names of their steps.
             check_sources(config, planned)
-            check_planned(config, planned)
         except (ValueError, OSError, HydraException, OmegaConfBaseException) as error:
             raise ValueError(f"recipe, step {name}: {describe(error)}") from None
         planned[name] = config
@@ -194,25 +182,17 @@ def adopt_bundle(made: Path, folder: Path, command: str, key: str, corpus: str) 
         rewrite_config(scratch, config, model_card(config, corpus))
 
 
-def adopt_soft_labels(step: Path, folder: Path) -> None:
-    """Copy the last step's soft labels, whole or not at all."""
-    write_file(folder / SOFT_LABELS_FILE, (step / SOFT_LABELS_FILE).read_bytes())
-
-
 def _results(done: Mapping[str, Path]) -> Record:
-    """What a recipe's record has of its steps'."""
-    records = {name: read_record(folder) or {} for name, folder in done.items()}
-    last = records[list(done)[-1]]
-    steps = {
-        name: {"folder": str(shortened(folder)), "seconds": records[name].get("seconds")}
-        for name, folder in done.items()
-    }
-    seconds = sum(record.get("seconds", 0.0) for record in records.values())
-    kept = {key: last[key] for key in _RESULTS_KEPT if key in last}
+    """What a recipe's record takes from its steps'."""
+    steps: dict[str, Record] = {}
+    last: Record = {}
+    for name, folder in done.items():
+        last = read_record(folder) or {}
+        steps[name] = {"folder": str(shortened(folder)), "seconds": last.get("seconds")}
     return {
         "metrics": {},
-        **kept,
+        **{key: last[key] for key in _RESULTS_KEPT if key in last},
         "final_step_config": last.get("config", {}),  # the recipe's own does not say it
-        "seconds": round(seconds, 3),
+        "seconds": round(sum(step["seconds"] or 0.0 for step in steps.values()), 3),
         "recipe": steps,
     }

@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 
 from nsmc.atomic import write_file
 from nsmc.config.errors import describe
-from nsmc.runs.record_fields import WrongFieldError, without_wrong_fields
+from nsmc.runs.record_fields import without_wrong_fields
 from nsmc.small_files import read_json
 from nsmc.termination import exception_arrived
 from nsmc.training.signals import Pruned
@@ -36,21 +36,11 @@ _LOCK_FILE = ".lock"
 _SECONDS_TO_LOCK = 1.0  # for who only looks whether a run is alive to let go of the lock
 
 _PACKAGES = (
-    "nsmc",
-    "torch",
-    "pytorch-lightning",
-    "hydra-core",
-    "omegaconf",
-    "tokenizers",
-    "pandas",
-    "safetensors",
-    "tensorboard",
-    "torchmetrics",
-    "numpy",
+    *("nsmc", "torch", "pytorch-lightning", "hydra-core", "omegaconf", "tokenizers", "pandas"),
+    *("safetensors", "tensorboard", "torchmetrics", "numpy"),
 )
 
-
-_named: set[Path] = set()
+_reported: set[Path] = set()  # the folders whose damaged records were named
 
 
 class BusyError(ValueError):
@@ -63,14 +53,14 @@ def write_record(folder: Path, record: Record) -> None:
 
 
 def read_record(folder: Path) -> Record | None:
-    """The folder's record; None where there is none, or a damaged one, which is named once."""
+    """The folder's record; None where there is none, or a damaged one, which is logged once."""
     try:
         return load_record(folder)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:
-        if folder not in _named:
-            _named.add(folder)
+        if folder not in _reported:
+            _reported.add(folder)
             log.warning("%s; it is left out", describe(error))
         return None
 
@@ -82,9 +72,10 @@ def load_record(folder: Path) -> Record:
     one.
     """
     path = folder / RECORD_FILE
+    record = read_json(path)
     try:
-        return without_wrong_fields(read_json(path))
-    except WrongFieldError as error:
+        return without_wrong_fields(record)
+    except ValueError as error:
         raise ValueError(f"{path}: damaged: {error}") from None
 
 
@@ -160,35 +151,24 @@ def recorded(folder: Path, record: Record) -> Iterator[Record]:
         yield record
     except BaseException as error:
         exception_arrived()
-        outcome = {"status": _status_after(error), "error": None}
-        if isinstance(error, Exception):
-            outcome["error"] = describe(error)
+        is_failure = isinstance(error, Exception)
+        status = "failed" if is_failure else "interrupted"
+        record["status"] = "pruned" if isinstance(error, Pruned) else status
+        record["error"] = describe(error) if is_failure else None
         with suppress(OSError):  # on a full disk the record says "running", which is then not true
-            write_record(folder, {**record, **outcome})
+            write_record(folder, record)
         raise
     record["status"] = "finished"
     write_record(folder, record)
 
 
-def _status_after(error: BaseException) -> str:
-    if isinstance(error, Pruned):
-        return "pruned"
-    return "failed" if isinstance(error, Exception) else "interrupted"
-
-
 def environment() -> Record:
     """What ran: versions of Python and the packages, and the commit of the code."""
-    return {"versions": _versions(), "git_commit": _git_commit()}
-
-
-def _versions() -> dict[str, str]:
     versions = {"python": platform.python_version()}
     for name in _PACKAGES:
-        try:
+        with suppress(importlib.metadata.PackageNotFoundError):  # run from a clone, not installed
             versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:  # run from a clone, not installed
-            continue
-    return versions
+    return {"versions": versions, "git_commit": _git_commit()}
 
 
 def _git_commit() -> str | None:

@@ -20,17 +20,16 @@ def _one_line(text: str) -> str:
 
 
 def _not_deep(value: Any) -> Any:
-    level, depth = [value], 0
-    while level := [
-        item
-        for entry in level
-        if isinstance(entry, dict | list)
-        for item in (entry.values() if isinstance(entry, dict) else entry)
-    ]:
-        depth += 1
-        if depth > _DEEPEST:
-            raise ValueError("nested too deeply")
+    _check_depth(value, _DEEPEST)
     return value
+
+
+def _check_depth(value: Any, levels: int) -> None:
+    if levels < 0:
+        raise ValueError("nested too deeply")
+    if isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            _check_depth(item, levels - 1)
 
 
 def _numbers_of(value: Any) -> Any:
@@ -52,8 +51,6 @@ _Mapping = Annotated[dict[_Text, Any], AfterValidator(_not_deep)]
 
 
 class _Fields(TypedDict, total=False):
-    """What a record may hold."""
-
     status: Literal["running", "interrupted", "failed", "pruned", "finished"]
     error: _Text | None
     refused: bool
@@ -94,24 +91,18 @@ _CHECKS = {
 _INDISPENSABLE = ("status", "signature", "config")  # without these a record says nothing
 
 
-class WrongFieldError(ValueError):
-    """Says what makes a record worthless."""
-
-
 def without_wrong_fields(record: Any) -> dict[str, Any]:
     """The record's entries that are known and of their type.
 
-    Raises WrongFieldError where one that nothing can stand for is of another type.
+    Raises ValueError, which names it, where one that is indispensable is of another type.
     """
     if not isinstance(record, dict):
-        raise WrongFieldError("no mapping")
+        raise ValueError("no mapping")
     right = {}
-    for name, value in record.items():
-        if name not in _CHECKS:
-            continue
+    for name in [name for name in record if name in _CHECKS]:
         try:
-            right[name] = _CHECKS[name].validate_python(value, strict=True)
+            right[name] = _CHECKS[name].validate_python(record[name], strict=True)
         except ValidationError:
             if name in _INDISPENSABLE:
-                raise WrongFieldError(name) from None
+                raise ValueError(name) from None
     return right

@@ -24,8 +24,6 @@ from nsmc.runtime.bundle import WEIGHTS_FILE
 from nsmc.runtime.loading import read_bundle
 from nsmc.small_files import read_bytes
 
-_HYDRAS_FILES = 10  # more than Hydra leaves
-
 
 def rerun(folder: Path, root: str | None = None, runs: Path = Path("outputs", "runs")) -> bool:
     """Run the job of `folder` again, in a new folder in `runs`; whether the result is the same.
@@ -50,10 +48,9 @@ def rerun(folder: Path, root: str | None = None, runs: Path = Path("outputs", "r
 
 
 def _finished_record(folder: Path) -> Record:
-    try:
+    record: Record = {"status": "new"}
+    with suppress(FileNotFoundError, NotADirectoryError):
         record = load_record(folder)
-    except (FileNotFoundError, NotADirectoryError):
-        record = {"status": "new"}
     if record.get("status", "finished") != "finished":
         raise ValueError(f"{folder}: there is no finished run in that folder")
     for name in ("config", "signature", "corpus_fingerprint", "metrics"):
@@ -63,11 +60,11 @@ def _finished_record(folder: Path) -> Record:
 
 
 def _copy_small_files(source: Path, target: Path) -> None:
-    """Copy the files of `.hydra`; links, pipes and large files are none of Hydra's."""
+    """Copy Hydra's files; links, pipes and large files are not Hydra's."""
     if source.is_symlink() or not source.is_dir():
         return
     target.mkdir()
-    for path in sorted(source.glob("*.yaml"))[:_HYDRAS_FILES]:
+    for path in [source / f"{name}.yaml" for name in ("config", "hydra", "overrides")]:
         with suppress(OSError, ValueError):
             if not path.is_symlink():
                 (target / path.name).write_bytes(read_bytes(path))
@@ -114,7 +111,7 @@ def _check_result(config: RunConfig, folder: Path) -> None:
 
 def _as_it_ran(config: RunConfig, record: Record, root: str | None) -> RunConfig:
     """The configuration, for a run that repeats the recorded one and downloads nothing."""
-    data = config.data.model_copy(update={"root": root or config.data.root})
+    data = config.data.model_copy(update={"root": str(Path(root or config.data.root).expanduser())})
     # To the bit, results depend on the threads. A search must not prune what it did not prune.
     trainer = config.trainer.model_copy(update={"threads": record.get("threads")})
     changed = {"data": with_own_files(data, None), "trainer": trainer, "search": None}

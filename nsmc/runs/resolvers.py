@@ -1,4 +1,4 @@
-"""What the YAML files can interpolate besides other keys, such as `${sample_root:}`."""
+"""Functions for the YAML files, such as `${sample_root:}`."""
 
 import functools
 import secrets
@@ -11,7 +11,7 @@ import nsmc.data
 from nsmc.config.commands import train_command
 from nsmc.config.schema import check_config
 from nsmc.runs.processes import common_folder, other
-from nsmc.runs.resume import AUTO, folder_to_resume
+from nsmc.runs.resume import AUTO, named_folder, newest_unfinished
 
 _HYDRA = ".hydra"
 
@@ -21,32 +21,28 @@ _folders: dict[tuple[str | None, str], str] = {}
 
 def register_resolvers() -> None:
     """Make the resolvers known to OmegaConf; doing so twice changes nothing."""
-    OmegaConf.register_new_resolver("train_command", train_command, replace=True)
-    OmegaConf.register_new_resolver("sample_root", _sample_root, replace=True)
-    OmegaConf.register_new_resolver("run_id", _run_id, replace=True)
-    OmegaConf.register_new_resolver("sweep_folder", _sweep_folder, replace=True)
-    OmegaConf.register_new_resolver("run_folder", _run_folder, replace=True)
-    OmegaConf.register_new_resolver("hydra_subdir", _hydra_subdir, replace=True)
-    OmegaConf.register_new_resolver("log_name", _log_name, replace=True)
+    resolvers = (train_command, sample_root, run_id, sweep_folder, run_folder, hydra_subdir)
+    for resolver in (*resolvers, log_name):
+        OmegaConf.register_new_resolver(resolver.__name__, resolver, replace=True)
 
 
-def _sample_root() -> str:
+def sample_root() -> str:
     """The folder of the sample corpus inside the installed package."""
     return str(Path(nsmc.data.__path__[0]) / "sample")
 
 
 @functools.cache
-def _run_id() -> str:
+def run_id() -> str:
     """Four hexadecimal digits, the same throughout a process: two runs in one second differ."""
     return secrets.token_hex(2)
 
 
-def _sweep_folder(name: str | None, unnamed: str) -> str:
+def sweep_folder(name: str | None, unnamed: str) -> str:
     """The name of a sweep's folder."""
     return name or unnamed
 
 
-def _run_folder(resume: str | None, new: str, *, _root_: DictConfig) -> str:
+def run_folder(resume: str | None, new: str, *, _root_: DictConfig) -> str:
     """The run's folder: the one that it goes on in, or a new one."""
     if (resume, new) not in _folders:
         own = new if resume is None else _resumed_folder(resume, new, _root_)
@@ -57,15 +53,15 @@ def _run_folder(resume: str | None, new: str, *, _root_: DictConfig) -> str:
 
 
 def _resumed_folder(resume: str, new: str, root: DictConfig) -> str:
-    config, overrides = None, []
-    if resume == AUTO:
-        keys = [str(key) for key in root if key != "hydra"]
-        values: Any = OmegaConf.to_container(OmegaConf.masked_copy(root, keys), resolve=True)
-        config, overrides = check_config(values), list(root.hydra.overrides.task)
-    return str(folder_to_resume(resume, config, overrides, Path(new).parent) or new)
+    if resume != AUTO:
+        return str(named_folder(resume))
+    keys = [str(key) for key in root if key != "hydra"]
+    values: Any = OmegaConf.to_container(OmegaConf.masked_copy(root, keys), resolve=True)
+    typed = list(root.hydra.overrides.task)
+    return str(newest_unfinished(check_config(values), typed, Path(new).parent) or new)
 
 
-def _hydra_subdir(resume: str | None, folder: str, *, _root_: DictConfig) -> str | None:
+def hydra_subdir(resume: str | None, folder: str, *, _root_: DictConfig) -> str | None:
     """Where Hydra keeps the configuration; a run that goes on keeps the one it has.
 
     Of processes that train together the first one keeps it.
@@ -74,7 +70,7 @@ def _hydra_subdir(resume: str | None, folder: str, *, _root_: DictConfig) -> str
     return None if has_one or other(_root_.trainer.num_nodes) else _HYDRA
 
 
-def _log_name(name: str, *, _root_: DictConfig) -> str:
+def log_name(name: str, *, _root_: DictConfig) -> str:
     """The name of the log; each of the processes that train together has its own."""
     job = name.partition("_ddp_process_")[0]  # those that Lightning starts are called so
     return "_".join(filter(None, [job, other(_root_.trainer.num_nodes)]))

@@ -6,26 +6,20 @@ earlier part of itself left in its folder.
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from nsmc.config.commands import shortened
 from nsmc.config.composition import check_composed_alike
-from nsmc.config.overrides import command_line, overridden_keys, readable
-from nsmc.config.schema import KEYS, DataConfig, RunConfig, check_config, check_data
+from nsmc.config.overrides import pasteable, typed_values
+from nsmc.config.schema import KEYS, DataConfig, RunConfig, check_config, check_section
 from nsmc.data.cache import digest_of_file
-from nsmc.runs.foreign import (
-    check_own_files,
-    check_recorded_steps,
-    harmless_overrides,
-    with_own_files,
-)
+from nsmc.runs.foreign import check_own_files, check_recorded_steps, with_own_files
 from nsmc.runs.prepare import PreparedRun, prepare
 from nsmc.runs.record import RECORD_FILE, Record, environment, load_record, read_record, state_of
 from nsmc.runtime.bundle import CONFIG_FILE
-from nsmc.runtime.encoders import ENCODERS
-from nsmc.runtime.encoders.settings import own_settings
 
 log = logging.getLogger(__name__)
 
@@ -33,27 +27,30 @@ AUTO = "auto"
 
 LAST_CHECKPOINT = Path("checkpoints", "last.ckpt")  # in a run's folder
 
-# What weights are made for: where one of these changes, they are of no use.
-_MADE_FOR = (
-    *("task", "recipe", "seed", "init_from", "ckpt_path", "data.split_seed"),
-    *("data.validation_fraction", "data.vocab_size", "data.min_frequency", "data.normalization"),
-    *("model.architecture", "model.embedding_dim", "model.embedding_rank"),
-    *(f"model.{setting}" for kind in ENCODERS.values() for setting in own_settings(kind)),
-)
 _UNFINISHED = ("interrupted", "failed")
 
 
-def folder_to_resume(
-    resume: str, config: RunConfig | None, overrides: Sequence[str], runs: Path
-) -> Path | None:
-    """The folder that `resume` names or, for "auto", the newest unfinished run like `config`.
+def named_folder(resume: str) -> Path:
+    """The folder of the run to go on with.
 
-    `overrides` are what was typed. It is looked for among the folders in `runs`; None where there
-    is none. Raises ValueError for a folder that holds no run, or more than a run's own files.
+    Raises ValueError for one that holds no run, or more than a run's own files.
     """
-    if resume != AUTO:
-        return _named_folder(resume)
-    assert config is not None
+    folder = Path(resume).expanduser()
+    try:
+        load_record(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        raise ValueError(
+            f"resume={resume}: there is no run in that folder (no {RECORD_FILE})"
+        ) from None
+    check_own_files(folder)
+    return folder.absolute()
+
+
+def newest_unfinished(config: RunConfig, overrides: Sequence[str], runs: Path) -> Path | None:
+    """The folder, in `runs`, of the newest unfinished run like this one; None without any.
+
+    `overrides` are what was typed. Raises ValueError where it holds more than a run's own files.
+    """
     wanted = prepare(config, overrides).signature
     alike = [
         record.parent
@@ -67,24 +64,8 @@ def folder_to_resume(
     return newest
 
 
-def _named_folder(resume: str) -> Path:
-    folder = Path(resume).expanduser()
-    try:
-        load_record(folder)
-    except (FileNotFoundError, NotADirectoryError):
-        raise ValueError(
-            f"resume={resume}: there is no run in that folder (no {RECORD_FILE})"
-        ) from None
-    check_own_files(folder)
-    return folder.absolute()
-
-
-def resumed_config(
-    folder: Path,
-    typed: Mapping[str, Any],
-    overrides: Sequence[str],
-) -> RunConfig:
-    """The configuration of the run in `folder`, but for the keys that the command line changes.
+def resumed_config(folder: Path, typed: Mapping[str, Any], overrides: Sequence[str]) -> RunConfig:
+    """The configuration of the run in `folder`, with the keys that the command line changes.
 
     `typed` is the command line's configuration and `overrides` what was typed for it. Raises
     ValueError for a key that would make it another run.
@@ -94,59 +75,29 @@ def resumed_config(
         raise ValueError(f"{folder} holds no run: resume= and hydra.run.dir= exclude each other")
     ours = {key: typed[key] for key in ("resume", "sweep")}  # of the command, not of the run
     begun: dict[str, Any] = {**record.get("config", {}), **ours}
-    config, changed = begun, []
-    for key in overridden_keys(overrides):
+    config = begun
+    for key, _ in typed_values(overrides):
         if key in ours:
             continue
         if "." not in key and KEYS.affects_result(key) and isinstance(typed.get(key, {}), Mapping):
             raise ValueError(f"{key}: a run goes on with its own; leave {key}= out")
-        value = _value_of(typed, key)
-        if KEYS.affects_result(key) and value != _value_of(begun, key):
-            changed.append(key)
+        value, before = _value_of(typed, key), _value_of(begun, key)
+        if KEYS.affects_result(key) and value != before:
+            has_bundle = (folder / "bundle" / CONFIG_FILE).is_file()
+            start = f", from these weights with {pasteable('init_from', str(shortened(folder)))}"
+            raise ValueError(
+                f"{key}: cannot change for a run that goes on ({folder} has {before}); leave out "
+                f"resume= to begin a new one{start if has_bundle else ''}"
+            )
         config = _with(config, key.split("."), value)
-    if changed:
-        raise ValueError(
-            f"{changed[0]}: cannot change for a run that goes on ({folder} has "
-            f"{_value_of(begun, changed[0])}); for another run type: "
-            f"{_command_of_another_run(folder, record, overrides, changed)}"
-        )
     checked = check_config(config)
     if checked.recipe:
         check_composed_alike(str(folder), record)
         check_recorded_steps(checked.recipe)
-    return checked.model_copy(update={"data": with_own_files(checked.data, _data(typed))})
-
-
-def _data(typed: Mapping[str, Any]) -> DataConfig | None:
-    """Where the user's own files are; None where the command line does not say it."""
-    try:
-        return check_data(typed["data"])
-    except ValueError:
-        return None
-
-
-def _command_of_another_run(
-    folder: Path, record: Mapping[str, Any], overrides: Sequence[str], changed: Sequence[str]
-) -> str:
-    """A command for the run in `folder` with what was typed, from its weights where that works."""
-    config = record.get("config", {})
-    from_weights = (
-        (folder / "bundle" / CONFIG_FILE).is_file()
-        and not config.get("recipe")
-        and _value_of(config, "model.embedding_rank") is None
-        and not any(key.startswith(_MADE_FOR) for key in changed)
-    )
-    left_out = {"resume", *overridden_keys(overrides)}
-    left_out |= {"init_from", "ckpt_path"} if from_weights else set()
-    begun = harmless_overrides(record)
-    kept = [
-        override
-        for override, key in zip(begun, overridden_keys(begun), strict=True)
-        if key not in left_out and not key.startswith(("sweep", "search"))
-    ]
-    typed = [o for o in overrides if overridden_keys([o]) != ["resume"]]
-    start = [readable(f"init_from={shortened(folder)}")] if from_weights else []
-    return command_line([*kept, *typed, *start])
+    own = None
+    with suppress(ValueError):  # the command line need not say where the corpus is
+        own = check_section(DataConfig, typed["data"], "data")
+    return checked.model_copy(update={"data": with_own_files(checked.data, own)})
 
 
 def _value_of(config: Mapping[str, Any], key: str) -> Any:
@@ -157,14 +108,14 @@ def _value_of(config: Mapping[str, Any], key: str) -> Any:
 
 
 def _with(config: Mapping[str, Any], path: Sequence[str], value: Any) -> dict[str, Any]:
-    """A copy in which the place at `path` has the value."""
+    """A copy in which the key at `path` has the value."""
     first, *rest = path
     below = _with(config.get(first, {}), rest, value) if rest else value
     return {**config, first: below}
 
 
 def starting_checkpoint(ckpt_path: str | None, folder: Path, earlier: Record) -> str | None:
-    """The digest of `ckpt_path`; of a run that goes on by itself it may be gone, or changed since.
+    """The digest of `ckpt_path`, which a run that has a checkpoint of its own no longer needs.
 
     Raises what `load_checkpoint` raises.
     """
@@ -172,8 +123,7 @@ def starting_checkpoint(ckpt_path: str | None, folder: Path, earlier: Record) ->
         return None
     is_same_path = earlier.get("config", {}).get("ckpt_path") == ckpt_path
     if is_same_path and (folder / LAST_CHECKPOINT).is_file():
-        digest: str | None = earlier.get("starting_checkpoint")
-        return digest
+        return earlier.get("starting_checkpoint")
     from nsmc.training.checkpoints import load_checkpoint  # not before a run begins: torch is slow
 
     load_checkpoint(ckpt_path)
@@ -196,20 +146,19 @@ def continuation(folder: Path, earlier: Record, run: PreparedRun) -> Record:
     Raises ValueError where the folder holds another run, whose files would be mixed with these.
     """
     checkpoint = folder / LAST_CHECKPOINT
-    begun = {"started": now(), "resumed_from": None, "resumed": 0, **environment()}
+    record = {"started": now(), "resumed_from": None, "resumed": 0, **environment()}
     has_checkpoint = checkpoint.is_file() and _is_intact(checkpoint)
     is_finished = earlier.get("status") == "finished"  # perhaps without one: a recipe, a linear one
     if (has_checkpoint or is_finished) and earlier.get("signature") != run.signature:
         raise ValueError(other_run(folder, run.config.resume))
-    if not has_checkpoint:
-        return begun
-    return {
-        **begun,
-        "started": earlier.get("started", begun["started"]),
-        "resumed_from": str(checkpoint),
-        "resumed": earlier.get("resumed", 0) + 1,
-        "threads": earlier.get("threads"),
-    }
+    if has_checkpoint:
+        record |= {
+            "started": earlier.get("started", record["started"]),
+            "resumed_from": str(checkpoint),
+            "resumed": earlier.get("resumed", 0) + 1,
+            "threads": earlier.get("threads"),
+        }
+    return record
 
 
 def _is_intact(checkpoint: Path) -> bool:

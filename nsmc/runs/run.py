@@ -1,9 +1,10 @@
-"""Runs a job and tells the user about it: the table at its end, or how to go on with it."""
+"""Runs a job, then prints its results, or how to continue it."""
 
 import contextlib
 import gc
 import logging
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -13,20 +14,36 @@ from pathlib import Path
 import pytorch_lightning as L
 import torch
 
-from nsmc.config.commands import shortened, train_command, train_words
+from nsmc.config.commands import (
+    predict_command,
+    program,
+    shortened,
+    train_command,
+    train_command_here,
+    train_words,
+)
 from nsmc.config.composition import flags
 from nsmc.config.overrides import pasteable, quoted
 from nsmc.config.schema import RunConfig
 from nsmc.runs.job import run_job
 from nsmc.runs.processes import check_started, is_first
 from nsmc.runs.recipe import run_recipe
-from nsmc.runs.record import BusyError, Record, is_occupied, read_record, write_record
-from nsmc.runs.summary import next_commands, summary
+from nsmc.runs.record import (
+    BusyError,
+    Record,
+    final_step_config,
+    is_occupied,
+    read_record,
+    write_record,
+)
+from nsmc.runtime.bundle import WEIGHTS_FILE
 from nsmc.termination import exception_arrived
 from nsmc.training.signals import Interrupted, Pruned
 from nsmc.training.slurm import ASKED_BY_PARENT
 
 log = logging.getLogger(__name__)
+
+_ROWS = {"accuracy": "accuracy", "F1": "f1", "loss": "loss"}  # by title
 
 
 def run_and_report(
@@ -37,7 +54,7 @@ def run_and_report(
     is_sweep: bool,
     callbacks: Sequence[L.Callback] = (),
 ) -> dict[str, float]:
-    """Run a job; returns its final metrics, none of one that was pruned or is run elsewhere.
+    """Run a job; returns its final metrics: none where it was pruned or another process runs it.
 
     Raises what `run_job` raises.
     """
@@ -61,9 +78,7 @@ def run_and_report(
         log.info("%s: left to it", busy)
         return {}
     except (KeyboardInterrupt, Interrupted) as error:
-        if not is_first(
-            config.trainer
-        ):  # the first process says it; who leaves with a code is missed
+        if not is_first(config.trainer):  # the first process says it and has the exit code
             sys.exit(0)
         signum = error.signum if isinstance(error, Interrupted) else signal.SIGINT
         advice = f"go on with {train_command()} {pasteable('resume', str(shortened(folder)))}"
@@ -78,11 +93,11 @@ def run_and_report(
 
 
 def run_in_subprocess(folder: Path, overrides: Sequence[str]) -> Record:
-    """Run a sweep's job as a command of its own.
+    """Run a sweep's job, or a recipe's step, as a command of its own.
 
-    Several processes that train together are started with the command line of the first one, which
-    must be that of the job and not of the sweep. Raises ValueError where the job failed, and
-    BusyError where another process is at work on it.
+    Lightning starts several processes with the command line of the first one, which must be that of
+    the job and not of the sweep. Raises ValueError where the job failed, and BusyError where
+    another process is at work on it.
     """
     own = [override for override in overrides if not override.startswith("sweep.")]
     own_folder = f"hydra.run.dir={quoted(str(folder))}"
@@ -109,3 +124,45 @@ def run_in_subprocess(folder: Path, overrides: Sequence[str]) -> Record:
         write_record(folder, {**record, "status": "failed", "error": error})
         raise ValueError(error)
     return record
+
+
+def summary(record: Record, bundle: Path) -> str:
+    """The table: metrics by split, then size and speed."""
+    metrics = record["metrics"]
+    splits = {"val": "validation", "test": "test"}
+    splits = {split: title for split, title in splits.items() if f"{split}/loss" in metrics}
+    lines = ["", " " * 10 + "".join(f"{title:>12}" for title in splits.values())]
+    for title, name in _ROWS.items():
+        if any(f"{split}/{name}" in metrics for split in splits):  # a language model: a loss alone
+            cells = "".join(f"{metrics[f'{split}/{name}']:>12.4f}" for split in splits)
+            lines.append(f"{title:<10}{cells}")
+    lines += [
+        "",
+        f"{'seconds':<12}{record['seconds']:,.1f} in all, {record['train_seconds']:,.1f} training "
+        f"({record['reviews_per_second']:,.0f} reviews/s)",
+        f"{'parameters':<12}{record['parameters']:,}",
+    ]
+    if bundle.is_dir():  # a linear classifier makes none
+        size = sum(path.stat().st_size for path in bundle.iterdir())
+        weights = (bundle / WEIGHTS_FILE).stat().st_size
+        lines.append(f"{'bundle':<12}{size / 1e6:.2f} MB (weights {weights / 1e6:.2f} MB)")
+    return "\n".join([*lines, f"{'folder':<12}{shortened(bundle.parent)}"])
+
+
+def next_commands(config: RunConfig, record: Record, folder: Path) -> str:
+    """Commands that can be typed as they stand."""
+    task = final_step_config(record)["task"]
+    train, folder = train_command_here(), shortened(folder)
+    lines = ["", "Next:"]
+    if task == "classify":
+        lines.append(f"  {predict_command(folder / 'bundle')}")
+    elif task == "pretrain":
+        lines.append(f"  {train} {pasteable('init_from', str(folder))}")
+    else:
+        teachers = shlex.quote(f"distill.teachers=[{quoted(str(folder))}]")
+        lines.append(f"  {train} experiment=distill {teachers}")
+    if config.logger.tensorboard and task != "linear":
+        lines.append(f"  {program('tensorboard')} --logdir outputs")
+    if config.data.name == "sample":
+        lines.append(f"  {train}            # the real corpus, NSMC")
+    return "\n".join(lines)

@@ -21,14 +21,13 @@ def signature(
 ) -> str:
     """A short hexadecimal digest of the configuration and the corpus's content.
 
-    Of `ckpt_path` the content counts, by its digest; where that is not given, the file is read. Of
-    a recipe `overrides` count as well: its steps get them, whatever its own configuration says.
-    Raises FileNotFoundError where it is not there.
+    `starting_checkpoint` is the digest of `ckpt_path`; None reads that file. Of a recipe
+    `overrides` count as well: its steps get them, whatever its own configuration says. Raises
+    FileNotFoundError for a file that is not there.
     """
     content = _effective(None if config.recipe else config.task, config.model_dump())
-    del content["ckpt_path"]  # what the file holds counts, not where it is
-    if config.ckpt_path is not None:
-        content["checkpoint"] = starting_checkpoint or _digest_of_checkpoint(config.ckpt_path)
+    if (path := content.pop("ckpt_path")) is not None:
+        content["checkpoint"] = starting_checkpoint or _digest_of_checkpoint(path)
     if config.recipe:
         typed = typed_for_steps(overrides)
         content["typed"] = {key: value for key, value in typed.items() if KEYS.affects_result(key)}
@@ -39,25 +38,23 @@ def signature(
 
 def _ingredients(config: RunConfig) -> list[Any]:
     """Digests of the files and bundles that a run takes something from; empty without any."""
-    data, digests = config.data, []
-    if config.init_from is not None:
-        digests.append(["init_from", _digest_of_source("init_from", config.init_from)])
-    if data.tokenizer is not None:
-        digests.append(["tokenizer", _digest_of_source("data.tokenizer", data.tokenizer)])
-    for teacher in config.distill.teachers:
-        digests.append(["teacher", _digest_of_source("distill.teachers", teacher)])
+    data = config.data
+    digests: list[Any] = []
+    sources = [
+        ("init_from", "init_from", config.init_from),
+        ("tokenizer", "data.tokenizer", data.tokenizer),
+        *(("teacher", "distill.teachers", teacher) for teacher in config.distill.teachers),
+    ]
+    for name, key, source in sources:
+        try:
+            digests += [[name, teacher_digest(source)]] if source is not None else []
+        except FileNotFoundError as error:
+            raise FileNotFoundError(f"{key}: {error}") from None
     if data.unlabelled:
-        path = Path(data.root).expanduser() / data.unlabelled_file
+        path = Path(data.root, data.unlabelled_file)
         content = digest_of_file(path) if path.is_file() else f"made from {data.own_archive}"
         digests.append(["unlabelled", content])
     return digests
-
-
-def _digest_of_source(key: str, source: str) -> str:
-    try:
-        return teacher_digest(source)
-    except FileNotFoundError as error:
-        raise FileNotFoundError(f"{key}: {error}") from None
 
 
 def _effective(task: str | None, section: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -74,6 +71,7 @@ def _effective(task: str | None, section: Mapping[str, Any], prefix: str = "") -
 
 
 def _digest_of_checkpoint(path: str) -> str:
-    if not Path(path).expanduser().is_file():
-        raise FileNotFoundError(f"{path}: no such checkpoint")
-    return digest_of_file(Path(path).expanduser())
+    try:
+        return digest_of_file(Path(path))
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path}: no such checkpoint") from None

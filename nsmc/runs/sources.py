@@ -1,69 +1,127 @@
-"""Checks what a run starts from and learns from, before anything is downloaded, read or trained."""
+"""Checks what a run starts from and learns from, before anything is downloaded, read or trained.
 
-from collections.abc import Mapping
+No run may be chosen by reviews that its initial weights or its teachers have learnt from. The
+record beside a bundle says what its run held out. A bundle without one, and a file of soft labels,
+are taken at the user's word.
+"""
+
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from nsmc.config.schema import RunConfig
+from nsmc.config.schema import DataConfig, RunConfig
 from nsmc.data.soft_labels import SOFT_LABELS_FILE
+from nsmc.runs.corpus_files import tokenizer_file, training_fingerprint
+from nsmc.runs.record import RECORD_FILE, final_step_config, read_record
 from nsmc.runtime.bundle import CONFIG_FILE, TOKENIZER_FILE, flat
 from nsmc.runtime.loading import read_config, read_tokenizer
 from nsmc.runtime.locate import bundle_folder
 from nsmc.training.starting import check_shape
 
-# By the folder's name, what runs in it will be: the earlier steps of a recipe.
-Planned = Mapping[str, RunConfig]
+_SPLIT = ("validation_fraction", "split_seed")
 
 
-def check_sources(config: RunConfig, planned: Planned | None = None) -> None:
-    """Check the bundle of `init_from` and the teachers, those that are planned among them.
+def check_sources(config: RunConfig, planned: Mapping[str, RunConfig] | None = None) -> None:
+    """Check the bundle of `init_from` and the teachers.
 
+    `planned` has, by folder, the runs that are still to make one of them: a recipe's earlier steps.
     Raises FileNotFoundError where there is none, and ValueError where it is of another shape, has
     other tokens, or is of another kind.
     """
-    planned = planned or {}
+    for key, source in _sources(config):
+        if planned and source in planned:
+            _check_planned(config, key, source, planned[source])
+        elif key == "init_from":
+            _check_bundle(config, source)
+        elif _is_language_model(Path(source)):
+            raise _no_teacher(source)
+
+
+def check_held_out(config: RunConfig, corpus_fingerprint: str) -> None:
+    """Raises ValueError for a source that held out another part of the same corpus."""
+    for key, source in _sources(config):
+        record = _record_of(Path(source)) or {}
+        theirs = record.get("corpus_fingerprint")
+        # With the test file or without.
+        if theirs and theirs in (corpus_fingerprint, training_fingerprint(config.data)):
+            _check_split(config.data, _recorded_split(record, source), f"{key}={source}")
+
+
+def _sources(config: RunConfig) -> Iterator[tuple[str, str]]:
     if config.init_from is not None:
-        if config.init_from in planned:
-            _check_planned_start(config, config.init_from, planned[config.init_from])
-        else:
-            _check_bundle(config, config.init_from)
+        yield "init_from", config.init_from
     for teacher in config.distill.teachers:
-        if _classifies_nothing(teacher, planned):
-            raise ValueError(
-                f"distill.teachers={teacher}: a language model, which classifies nothing; start "
-                "from it with init_from instead"
-            )
+        yield "distill.teachers", teacher
 
 
-def _check_planned_start(config: RunConfig, name: str, theirs: RunConfig) -> None:
-    if theirs.task == "linear":
+def _check_planned(config: RunConfig, key: str, name: str, theirs: RunConfig) -> None:
+    if key == "distill.teachers":
+        if theirs.task == "pretrain":
+            raise _no_teacher(name)
+    elif theirs.task == "linear":
         raise ValueError(f"init_from={name}: a linear classifier has no weights to start from")
-    check_shape(config.model.encoder(), theirs.model.encoder(), name)
+    else:
+        check_shape(config.model.encoder(), theirs.model.encoder(), name)
+    files = ("root", "train_file", "test_file")
+    if all(getattr(config.data, file) == getattr(theirs.data, file) for file in files):
+        _check_split(config.data, theirs.data.model_dump(), f"{key}={name}")
 
 
 def _check_bundle(config: RunConfig, name: str) -> None:
     try:
-        folder = bundle_folder(Path(name).expanduser())
+        folder = bundle_folder(Path(name))
     except FileNotFoundError as error:
         raise FileNotFoundError(f"init_from: {error}") from None
     check_shape(config.model.encoder(), flat(read_config(folder / CONFIG_FILE)), name)
     if config.data.tokenizer is None:
         return
-    path = Path(config.data.tokenizer).expanduser()
-    path = path if path.is_file() else bundle_folder(path) / TOKENIZER_FILE
-    ours, theirs = (read_tokenizer(file).get_vocab() for file in (path, folder / TOKENIZER_FILE))
+    files = (tokenizer_file(config), folder / TOKENIZER_FILE)
+    ours, theirs = (read_tokenizer(file).get_vocab() for file in files if file)
     if ours != theirs:
         raise ValueError(f"init_from={name}: its tokens are others; leave out data.tokenizer")
 
 
-def _classifies_nothing(teacher: str, planned: Planned) -> bool:
-    if teacher in planned:
-        return planned[teacher].task == "pretrain"
-    path = Path(teacher).expanduser()
-    if path.is_file() or (path / SOFT_LABELS_FILE).is_file():
+def _is_language_model(teacher: Path) -> bool:
+    if teacher.is_file() or (teacher / SOFT_LABELS_FILE).is_file():
         return False
     try:
-        labels: tuple[Any, ...] = read_config(bundle_folder(path) / CONFIG_FILE).labels
+        return not read_config(bundle_folder(teacher) / CONFIG_FILE).labels
     except FileNotFoundError:  # whoever reads it will say so
         return False
-    return not labels
+
+
+def _no_teacher(source: str) -> ValueError:
+    return ValueError(
+        f"distill.teachers={source}: a language model, which classifies nothing; start from it "
+        "with init_from instead"
+    )
+
+
+def _record_of(source: Path) -> dict[str, Any] | None:
+    if (source / SOFT_LABELS_FILE).is_file():
+        return read_record(source)
+    try:
+        folder = bundle_folder(source)
+    except FileNotFoundError:  # whoever reads it will say so
+        return None
+    return read_record(folder) or read_record(folder.parent)
+
+
+def _recorded_split(record: dict[str, Any], source: str) -> Mapping[str, Any]:
+    data = final_step_config(record).get("data")
+    split = {name: data.get(name) for name in _SPLIT} if isinstance(data, dict) else {}
+    if any(type(split.get(name)) not in (int, float) for name in _SPLIT):
+        raise ValueError(
+            f"{source}: its {RECORD_FILE} is damaged and does not say which reviews were held out; "
+            "without it, the bundle is taken at your word"
+        )
+    return split
+
+
+def _check_split(ours: DataConfig, theirs: Mapping[str, Any], source: str) -> None:
+    needed = [f"data.{key}={theirs[key]}" for key in _SPLIT if theirs[key] != getattr(ours, key)]
+    if needed:
+        raise ValueError(
+            f"{source}: has learnt from reviews of this run's validation part; "
+            f"set {' '.join(needed)}, which it held out"
+        )

@@ -1,6 +1,7 @@
 """Classifies files of any size: in bounded memory, in order, on all cores, whole or not at all."""
 
 import contextlib
+import io
 import itertools
 import os
 import sys
@@ -8,7 +9,7 @@ import time
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TextIO, cast
+from typing import TextIO
 
 from nsmc.atomic import whole_file
 from nsmc.runtime.damage import Tally
@@ -41,15 +42,18 @@ def predict_file(
     for a header that lacks the column, OSError where the output cannot be written.
     """
     kind = kind or format_of(source)
-    if "-" not in (source, output) and _is_same(Path(source), Path(output)):
-        raise ValueError(f"--output {output} is the input; choose another")
+    if "-" not in (source, output):
+        with contextlib.suppress(OSError):  # one of them is not there
+            if Path(source).samefile(output):
+                raise ValueError(f"--output {output} is the input; choose another")
     tally = Tally()
-    size = Path(source).stat().st_size if Path(source).is_file() else None
+    size = Path(source).stat().st_size if Path(source).is_file() else 0
     with opened(source) as stream:
         rows = _readable(read_rows(stream, kind, Columns(column), name_of(source)), source)
         first = list(itertools.islice(rows, 1))  # a wrong column is refused before any output
         with _appearing(output, source) as file:
-            write = writer_of(file, _kind_of_output(output, kind))
+            # An extension that says no format leaves it as the input's.
+            write = writer_of(file, BY_EXTENSION.get(Path(output).suffix.lower(), kind))
             progress = Progress(size)
             for answer in classified(predictor, itertools.chain(first, rows)):
                 write(answer)
@@ -86,46 +90,38 @@ def _answers(predictor: Predictor, rows: list[Row]) -> list[Answer]:
 class Progress:
     """Says on standard error how far it is: a bar on a terminal, else a line now and then."""
 
-    def __init__(self, size: int | None) -> None:
-        self.size = size
+    def __init__(self, size: int) -> None:
+        self.size = size  # of the file in bytes; 0 where it is not known
         self.start = self.last = time.monotonic()
         self.is_terminal = sys.stderr is not None and sys.stderr.isatty()
 
-    def show(self, count: int, place: int) -> None:
-        """`count` rows are done; the file is read up to `place`."""
+    def show(self, count: int, position: int) -> None:
+        """`count` rows are done; the file is read up to `position`."""
         now = time.monotonic()
         if now - self.last < (0.2 if self.is_terminal else _SECONDS_BETWEEN_LINES):
             return
         self.last = now
-        share = f"{min(place / self.size, 1):4.0%} " if self.size else ""
-        bar = ""
-        if self.size and self.is_terminal:
-            done = round(30 * min(place / self.size, 1))
-            bar = f"|{'█' * done}{' ' * (30 - done)}| "
-        self._say(f"{share}{bar}{count:,} reviews, {self._rate(count):,.0f}/s")
+        share, bar = "", ""
+        if self.size:
+            done = min(position / self.size, 1)
+            share = f"{done:4.0%} "
+            bar = f"|{'█' * round(30 * done):<30}| " if self.is_terminal else ""
+        self._print(share + bar, count)
 
     def end(self, count: int) -> None:
         if self.is_terminal:
-            self._say(f"{count:,} reviews, {self._rate(count):,.0f}/s")
+            self._print("", count)
             print(file=sys.stderr)
 
-    def _rate(self, count: int) -> float:
-        return count / max(time.monotonic() - self.start, 1e-9)
-
-    def _say(self, text: str) -> None:
-        if self.is_terminal:
-            print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
-        else:
-            print(text, file=sys.stderr, flush=True)
-
-
-def _kind_of_output(output: str, kind: str) -> str:
-    """By the output's extension; where that says nothing, as the input is."""
-    return BY_EXTENSION.get(Path(output).suffix.lower(), kind)
+    def _print(self, prefix: str, count: int) -> None:
+        rate = count / max(time.monotonic() - self.start, 1e-9)
+        line = f"{prefix}{count:,} reviews, {rate:,.0f}/s"
+        start, end = ("\r\033[K", "") if self.is_terminal else ("", "\n")
+        print(f"{start}{line}", end=end, file=sys.stderr, flush=True)
 
 
 def _readable(rows: Iterator[Row], source: str) -> Iterator[Row]:
-    """The rows; what goes wrong with reading them names their file."""
+    """The rows; an error of reading them names their file."""
     try:
         yield from rows
     except OSError as error:
@@ -144,8 +140,10 @@ def _appearing(output: str, source: str) -> Iterator[TextIO]:
         with _special(path, source) as file:
             yield file
     else:
-        with whole_file(path, "w", newline="", errors="replace", advice=_ADVICE) as whole:
-            yield cast(TextIO, whole)
+        with whole_file(path, advice=_ADVICE) as whole:
+            text = io.TextIOWrapper(whole, encoding="utf-8", errors="replace", newline="")
+            yield text
+            text.detach()  # after writing what it still holds
 
 
 @contextlib.contextmanager
@@ -158,10 +156,3 @@ def _special(path: Path, source: str) -> Iterator[TextIO]:
         if error.filename == source or isinstance(error, BrokenPipeError):
             raise
         raise OSError(f"cannot write {path}: {error.strerror or error}; {_ADVICE}") from None
-
-
-def _is_same(source: Path, output: Path) -> bool:
-    try:
-        return source.samefile(output)
-    except OSError:
-        return False

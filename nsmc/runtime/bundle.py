@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -83,51 +83,21 @@ def expected_shapes(config: BundleConfig) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def write_bundle(
-    folder: Path,
-    config: BundleConfig,
-    tensors: Mapping[str, Array],
-    tokenizer_file: Path,
-    card: str,
-    check: Callable[[Path], None] | None = None,
-) -> None:
-    """Write a bundle that appears at `folder` complete or not at all; an older one is replaced.
-
-    `check` is given the finished folder before it appears, and may refuse it by raising. Raises
-    ValueError where the tensors are not those that the configuration calls for, and what
-    `whole_bundle` raises.
-    """
-    found = {name: tensor.shape for name, tensor in tensors.items()}
-    expected = expected_shapes(config)
-    if found != expected:
-        raise ValueError(f"the weights {found} are not those of the configuration: {expected}")
-    with whole_bundle(folder) as scratch:
-        plain = {name: np.ascontiguousarray(t, dtype=config.dtype) for name, t in tensors.items()}
-        architecture = config.encoder.architecture
-        metadata = {"format": "pt", "model": f"{FORMAT} {FORMAT_VERSION}", "cell": architecture}
-        (scratch / WEIGHTS_FILE).write_bytes(_ordered(save(plain, metadata=metadata)))
-        shutil.copyfile(tokenizer_file, scratch / TOKENIZER_FILE)
-        complete = replace(config, sha256=digests(scratch))
-        (scratch / CONFIG_FILE).write_text(config_json(complete), encoding="utf-8")
-        (scratch / CARD_FILE).write_text(card, encoding="utf-8")
-        if check is not None:
-            check(scratch)
-
-
 @contextlib.contextmanager
 def whole_bundle(folder: Path) -> Iterator[Path]:
     """An empty folder to fill, that is at `folder` once the body has ended well.
 
-    Raises what `check_replaceable` and `whole_folder` raise.
+    An older bundle is replaced. Raises ValueError where something else is there, and what
+    `whole_folder` raises.
     """
     folder = folder.resolve() if folder.is_symlink() else folder  # a link stays one
-    check_replaceable(folder)
+    _check_replaceable(folder)
     with whole_folder(folder) as scratch:
         yield scratch
 
 
-def check_replaceable(folder: Path) -> None:
-    """Raises ValueError where there is something else at `folder` than a bundle or nothing."""
+def _check_replaceable(folder: Path) -> None:
+    """Raises ValueError where `folder` is there and is not a bundle."""
     if not folder.exists():
         return
     if not folder.is_dir():
@@ -141,6 +111,30 @@ def check_replaceable(folder: Path) -> None:
             )
     if entries and not any((folder / name).is_file() for name in (WEIGHTS_FILE, ONNX_FILE)):
         raise ValueError(f"{folder} is no bundle; choose another place for the bundle")
+
+
+def fill_bundle(
+    folder: Path,
+    config: BundleConfig,
+    tensors: Mapping[str, Array],
+    tokenizer_file: Path,
+    card: str,
+) -> None:
+    """Write a bundle's files into an empty folder.
+
+    Raises ValueError where the tensors are not those that the configuration calls for.
+    """
+    shapes, expected = {name: t.shape for name, t in tensors.items()}, expected_shapes(config)
+    if shapes != expected:
+        raise ValueError(f"the weights {shapes} are not those of the configuration: {expected}")
+    plain = {name: np.ascontiguousarray(t, dtype=config.dtype) for name, t in tensors.items()}
+    architecture = config.encoder.architecture
+    metadata = {"format": "pt", "model": f"{FORMAT} {FORMAT_VERSION}", "cell": architecture}
+    (folder / WEIGHTS_FILE).write_bytes(_ordered(save(plain, metadata=metadata)))
+    shutil.copyfile(tokenizer_file, folder / TOKENIZER_FILE)
+    complete = replace(config, sha256=digests(folder))
+    (folder / CONFIG_FILE).write_text(config_json(complete), encoding="utf-8")
+    (folder / CARD_FILE).write_text(card, encoding="utf-8")
 
 
 def _ordered(content: bytes) -> bytes:
@@ -164,11 +158,11 @@ def rewrite_config(folder: Path, config: BundleConfig, card: str) -> None:
 
 def digests(folder: Path, names: Sequence[str] = (WEIGHTS_FILE, TOKENIZER_FILE)) -> dict[str, str]:
     """The SHA-256 of a bundle's files, by default the weights and the tokenizer, hexadecimal."""
-    found = {}
+    sha256 = {}
     for name in names:
         with (folder / name).open("rb") as file:
-            found[name] = hashlib.file_digest(file, "sha256").hexdigest()
-    return found
+            sha256[name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256
 
 
 def config_json(config: BundleConfig) -> str:

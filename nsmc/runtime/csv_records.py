@@ -17,7 +17,7 @@ _OPEN_QUOTE = "unexpected end of data"  # what the library says where its input 
 
 
 class Record(NamedTuple):
-    """The fields of a record that begins at `line`. With an `error` they may be anything."""
+    """The fields of a record that begins at `line`. With an `error` they mean nothing."""
 
     line: int
     fields: list[str]

@@ -1,10 +1,9 @@
 """Counts the rows of a file or pipe that could not be read, and says when they are too many."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-_SHOWN = 10  # damaged rows that are kept to be shown one by one
+_LISTED = 1_000  # damaged rows that are kept
 _REASONS = 3  # different ones that are named together
 
 
@@ -24,30 +23,22 @@ class Tally:
     first: list[Damage] = field(default_factory=list)
 
     def add(self, line: int, error: str) -> None:
-        """Count a row; without an `error` it is sound."""
+        """Count a row; one with an `error` is damaged."""
         self.rows += 1
         if error:
             self.damaged += 1
-            if len(self.first) < _SHOWN:
+            if len(self.first) < _LISTED:
                 self.first.append(Damage(line, error))
 
     @property
     def is_too_much(self) -> bool:
-        return too_many(self.damaged, self.rows)
+        """Whether more than a tenth is damaged: the others then say little about the whole."""
+        return 10 * self.damaged > self.rows
 
     def __str__(self) -> str:
-        return summary(self.damaged, self.rows, self.first)
-
-
-def too_many(damaged: int, rows: int) -> bool:
-    """Whether more than a tenth is damaged: what is left then says little about the whole."""
-    return 10 * damaged > rows
-
-
-def summary(damaged: int, rows: int, first: Iterable[Damage]) -> str:
-    """In one line: how many of how many, and the first few different reasons with their lines."""
-    lines: dict[str, int] = {}
-    for line, error in first:
-        lines.setdefault(error, line)
-    reasons = [f"line {line}: {error}" for error, line in lines.items()][:_REASONS]
-    return f"{damaged:,} of {rows:,} rows cannot be read ({'; '.join(reasons)})"
+        """In one line: how many of how many, and the first different reasons with their lines."""
+        lines: dict[str, int] = {}
+        for line, error in self.first:
+            lines.setdefault(error, line)
+        reasons = [f"line {line}: {error}" for error, line in lines.items()][:_REASONS]
+        return f"{self.damaged:,} of {self.rows:,} rows cannot be read ({'; '.join(reasons)})"

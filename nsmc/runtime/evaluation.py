@@ -6,26 +6,25 @@ Legend: N reviews.
 import heapq
 import itertools
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from nsmc.runtime.batch_predict import classified
-from nsmc.runtime.damage import Damage, Tally
+from nsmc.runtime.damage import Tally
 from nsmc.runtime.metrics import AT_ONCE, IntArray, Metrics
 from nsmc.runtime.predictor import Predictor
 from nsmc.runtime.readers import Row
 from nsmc.terminal import harmless
 
 _ABOVE_HALF = float(np.nextafter(0.5, 1))
+_MISTAKES = 10  # that are kept, the most confident ones
 _LOOK_AHEAD = 1_000  # rows whose labels are named, too, where one is not the bundle's
-_LISTED = 1_000  # damaged rows that are named one by one
 
 
-@dataclass(frozen=True)
-class Mistake:
+class Mistake(NamedTuple):
     """A review that was classified wrongly, and how sure the classifier was of it."""
 
     line: int
@@ -39,40 +38,37 @@ class Mistake:
 class Evaluation:
     """The label 1, the second of a bundle's, counts as positive.
 
-    `count` reviews were measured; `left_out` rows were damaged, the first thousand of which are
-    `skipped`. A metric is None where it is undefined. `confusion` [2, 2] counts reviews by true
-    label and answer. `mistakes` are the most confident ones, the worst first.
+    A metric is None where it is undefined. `confusion` [2, 2] counts reviews by true label and
+    answer. `mistakes` are the most confident ones, the worst first. Damaged rows are left out.
     """
 
     labels: tuple[str, ...]
-    count: int
+    tally: Tally
     metrics: dict[str, float | None]
     confusion: IntArray
     mistakes: list[Mistake]
-    left_out: int
-    skipped: list[Damage]
 
     @property
-    def rows(self) -> int:
-        """Of the file."""
-        return self.count + self.left_out
+    def count(self) -> int:
+        """The reviews that were measured."""
+        return self.tally.rows - self.tally.damaged
 
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
         return {
-            "rows": self.rows,
-            "left_out": self.left_out,
+            "rows": self.tally.rows,
+            "left_out": self.tally.damaged,
             "reviews": self.count,
             "labels": list(self.labels),
             **self.metrics,
             "confusion": self.confusion.tolist(),
-            "mistakes": [vars(mistake) for mistake in self.mistakes],
-            "skipped": [damage._asdict() for damage in self.skipped],
+            "mistakes": [mistake._asdict() for mistake in self.mistakes],
+            "skipped": [damage._asdict() for damage in self.tally.first],
         }
 
     def as_text(self) -> str:
         """For a terminal."""
-        names = {
+        titles = {
             "accuracy": "accuracy",
             "f1": f"F1 of {self.labels[1]}",
             "auroc": "area under the ROC curve",
@@ -80,86 +76,69 @@ class Evaluation:
             "calibration_error": "calibration error",
         }
         lines = [f"{'reviews':<28}{self.count:>10,}"]
-        lines += [f"{'left out':<28}{self.left_out:>10,} of {self.rows:,} rows"]
-        lines += [f"{title:<28}{_shown(self.metrics[key]):>10}" for key, title in names.items()]
-        width = max(len(name) for name in self.labels) + 2
-        lines += ["", f"{'true label':<{width + 10}}answered {self.labels[0]:>{width}}"]
-        lines[-1] += f"{self.labels[1]:>{width}}"
-        for name, row in zip(self.labels, self.confusion, strict=True):
-            counts = "".join(f"{count:>{width},}" for count in row.tolist())
-            lines.append(f"{name:<{width + 19}}{counts}")
+        lines += [f"{'left out':<28}{self.tally.damaged:>10,} of {self.tally.rows:,} rows"]
+        for name, title in titles.items():
+            value = self.metrics[name]
+            lines += [f"{title:<28}{'undefined' if value is None else f'{value:.4f}':>10}"]
+        first, second = self.labels
+        width = max(len(first), len(second)) + 2
+        lines += ["", f"{'true label':<{width + 10}}answered {first:>{width}}{second:>{width}}"]
+        for label, counts in zip(self.labels, self.confusion.tolist(), strict=True):
+            cells = "".join(f"{count:>{width},}" for count in counts)
+            lines += [f"{label:<{width + 19}}{cells}"]
         if self.mistakes:
             lines += ["", "most confident mistakes (line, true label, probability of the other):"]
-        for mistake in self.mistakes:
-            shown = harmless(" ".join(mistake.text.split())[:80])
-            lines.append(
-                f"  {mistake.line:>7}  {mistake.label:<{width}}{mistake.probability:.4f}  {shown}"
-            )
+        for line, label, _, probability, text in self.mistakes:
+            shown = harmless(" ".join(text.split())[:80])
+            lines += [f"  {line:>7}  {label:<{width}}{probability:.4f}  {shown}"]
         return "\n".join(lines)
 
 
-def _shown(metric: float | None) -> str:
-    return "undefined" if metric is None else f"{metric:.4f}"
-
-
-def evaluate(predictor: Predictor, rows: Iterable[Row], mistakes: int = 10) -> Evaluation:
+def evaluate(predictor: Predictor, rows: Iterable[Row]) -> Evaluation:
     """Classify labelled rows and compare; labels are 0 and 1, or the bundle's own names.
 
     Raises ValueError for a label that is neither, and where more than a tenth of the rows, or all,
     are damaged: then the others would say nothing about the file.
     """
-    names = predictor.config.labels
-    known = {"0": 0, "1": 1, names[0]: 0, names[1]: 1}
-    metrics, labels, probabilities = Metrics(), array("b"), array("d")
-
-    def measure() -> None:
-        metrics.add(np.array(labels, np.int8), np.array(probabilities))
-        del labels[:], probabilities[:]
-
-    tally, skipped = Tally(), list[Damage]()
-    worst: list[tuple[float, int, Mistake]] = []
-    for row, answer, probability in classified(predictor, _with_labels(rows, known, names)):
-        tally.add(row.line, row.error)
-        if row.error or row.label is None:
-            if len(skipped) < _LISTED:
-                skipped.append(Damage(row.line, row.error))
-            continue
-        assert probability is not None
-        label, is_positive = known[row.label], answer == names[1]
-        labels.append(label)
-        # Just above one half where the answer is positive, for rounding may have made it a half.
-        of_positive = probability if is_positive else 1 - probability
-        probabilities.append(
-            max(of_positive, _ABOVE_HALF) if is_positive else min(of_positive, 0.5)
-        )
-        if is_positive != bool(label):
-            mistake = Mistake(row.line, names[label], answer, probability, row.text)
-            heapq.heappush(worst, (probability, -row.line, mistake))
-            if len(worst) > mistakes:
-                heapq.heappop(worst)
-        if len(labels) == AT_ONCE:
-            measure()
+    names, metrics, tally = predictor.config.labels, Metrics(), Tally()
+    wrong = _measured(predictor, _with_labels(rows, names), metrics, tally)
+    worst = heapq.nlargest(_MISTAKES, wrong, key=lambda each: (each.probability, -each.line))
     if not tally.rows:
         raise ValueError("nothing to measure: there is no row")
     if tally.is_too_much:
         raise ValueError(f"not measured: {tally}")
-    measure()
-    ordered = [mistake for _, _, mistake in sorted(worst, key=lambda each: each[:2], reverse=True)]
-    return Evaluation(
-        labels=names,
-        count=int(metrics.confusion.sum()),
-        metrics=metrics.result(),
-        confusion=metrics.confusion,
-        mistakes=ordered,
-        left_out=tally.damaged,
-        skipped=skipped,
-    )
+    return Evaluation(names, tally, metrics.result(), metrics.confusion, worst)
 
 
-def _with_labels(
-    rows: Iterable[Row], known: Mapping[str, int], names: Sequence[str]
-) -> Iterator[Row]:
-    """The rows; one without a label is damaged. Raises ValueError for a label that is not known."""
+def _measured(
+    predictor: Predictor, rows: Iterable[Row], metrics: Metrics, tally: Tally
+) -> Iterator[Mistake]:
+    """Add rows, whose labels are "0" and "1", to the metrics and the tally; yields the mistakes."""
+    names, labels, probabilities = predictor.config.labels, array("b"), array("d")
+    for row, answer, probability in classified(predictor, rows):
+        tally.add(row.line, row.error)
+        if not row.error and probability is not None:
+            label, is_positive = int(row.label or 0), answer == names[1]
+            labels.append(label)
+            # Just above one half where the answer is positive: rounding may have made it a half.
+            of_positive = probability if is_positive else 1 - probability
+            probabilities.append(
+                max(of_positive, _ABOVE_HALF) if is_positive else min(of_positive, 0.5)
+            )
+            if is_positive != bool(label):
+                yield Mistake(row.line, names[label], answer, probability, row.text)
+        if len(labels) == AT_ONCE:
+            metrics.add(np.array(labels, np.int8), np.array(probabilities))
+            del labels[:], probabilities[:]
+    metrics.add(np.array(labels, np.int8), np.array(probabilities))
+
+
+def _with_labels(rows: Iterable[Row], names: Sequence[str]) -> Iterator[Row]:
+    """The rows with labels "0" and "1"; one without a label is damaged.
+
+    Raises ValueError for a label that is not the bundle's.
+    """
+    known = {"0": "0", "1": "1", names[0]: "0", names[1]: "1"}
     remaining, seen = iter(rows), set[str]()
     for row in remaining:
         label = (row.label or "").strip()
@@ -169,7 +148,7 @@ def _with_labels(
             yield row._replace(text="", error="no label")
         elif label in known:
             seen.add(label)
-            yield row._replace(label=label)
+            yield row._replace(label=known[label])
         else:
             others = itertools.islice(remaining, _LOOK_AHEAD)
             seen |= {label, *((other.label or "").strip() for other in others)} - {""}

@@ -1,6 +1,6 @@
 """Test vectors: texts with their ids and logits, in a bundle, for programs in other languages.
 
-Who writes a client checks it against them; the texts are ordinary and as hard as any.
+Such a program is checked against them; some of the texts are as hard as any.
 """
 
 import json
@@ -30,11 +30,9 @@ PROBES = (
 def write_vectors(folder: Path) -> None:
     """Write the vectors of the bundle in `folder`; raises what `Predictor.load` raises."""
     predictor = Predictor.load(folder)
-    ids = predictor.encode(PROBES)
-    logits = [[round(float(value), 6) for value in predictor.logits([each])[0]] for each in ids]
-    vectors = [
-        {"text": text, "ids": each, "logits": values}
-        for text, each, values in zip(PROBES, ids, logits, strict=True)
-    ]
+    vectors = []
+    for text, ids in zip(PROBES, predictor.encode(PROBES), strict=True):
+        logits = [round(float(value), 6) for value in predictor.logits([ids])[0]]
+        vectors.append({"text": text, "ids": ids, "logits": logits})
     content = json.dumps({"vectors": vectors}, ensure_ascii=False, indent=1) + "\n"
     (folder / VECTORS_FILE).write_text(content, encoding="utf-8")

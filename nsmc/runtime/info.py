@@ -5,12 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from nsmc.runtime.bundle import (
-    TOKENIZER_FILE,
-    WEIGHTS_FILE,
-    digests,
-    expected_shapes,
-)
+from nsmc.runtime.bundle import TOKENIZER_FILE, WEIGHTS_FILE, digests, expected_shapes
 from nsmc.runtime.encoders import encoder_settings
 from nsmc.runtime.loading import read_bundle
 from nsmc.terminal import harmless

@@ -24,7 +24,8 @@ def answer_texts(predictor: Predictor, texts: Iterable[str]) -> None:
     for text in texts:
         if text.strip():
             answer = predictor([text])[0]
-            _print_line(answer.label, f"{answer.probability:.4f}", _echo(text))
+            beginning = text[:_LONGEST_ECHO] + ("…" if len(text) > _LONGEST_ECHO else "")
+            _print_line(answer.label, f"{answer.probability:.4f}", harmless(beginning))
         else:
             _print_line("empty", "", "")
 
@@ -32,7 +33,7 @@ def answer_texts(predictor: Predictor, texts: Iterable[str]) -> None:
 def answer_pipe(predictor: Predictor, stream: BinaryIO) -> Tally:
     """The same for the lines of a stream; a damaged one is answered with what is wrong with it.
 
-    Raises ValueError for what is no text.
+    Raises ValueError for what is not text.
     """
     tally = Tally()
     for line in read_lines(stream, name_of("-")):
@@ -49,7 +50,7 @@ def _print_line(label: str, probability: str, text: str) -> None:
 
 
 def converse(predictor: Predictor) -> None:
-    """Ask for reviews and answer, as the blog post's program does, until the user has enough."""
+    """Ask for reviews and answer, as the blog post's program does, until the user quits."""
     sys.stdin.reconfigure(errors="replace")  # type: ignore[union-attr]
     with contextlib.suppress(ImportError):
         import readline  # noqa: F401 - gives input() line editing, where the platform has it
@@ -65,8 +66,3 @@ def converse(predictor: Predictor) -> None:
             answer = predictor([text])[0]
             sentence = _SENTENCES.get(answer.label, answer.label)
             print(f"{sentence} ({answer.probability:.1%})")
-
-
-def _echo(text: str) -> str:
-    """The beginning of the text in one line that does the terminal no harm."""
-    return harmless(text[:_LONGEST_ECHO] + ("…" if len(text) > _LONGEST_ECHO else ""))

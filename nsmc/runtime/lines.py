@@ -1,9 +1,10 @@
 """Lines of text from files and pipes: the one place where bytes become text.
 
-A line that is not UTF-8 comes with what is wrong with it. What is no text at all is refused.
+A line that is not UTF-8 comes with what is wrong with it. What is not text at all is refused.
 """
 
 import io
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -20,7 +21,7 @@ _SIGNATURES = {
 
 
 class Line(NamedTuple):
-    """A line from 1 on without its end. With an `error` its text may be anything."""
+    """A line, counted from 1, without its end. With an `error` its text means nothing."""
 
     number: int
     text: str
@@ -31,7 +32,7 @@ def read_lines(stream: BinaryIO, name: str) -> Iterator[Line]:
     """The lines of a stream; none takes more memory than allowed.
 
     A byte order mark is no part of the first one. Raises ValueError, with the `name`, for what is
-    no text: compressed files, workbooks, JSON arrays, UTF-16.
+    not text: compressed files, workbooks, JSON arrays, UTF-16.
     """
     number = 0
     while content := stream.readline(LONGEST_LINE):
@@ -58,8 +59,6 @@ def name_of(path: str) -> str:
 def opened(path: str) -> BinaryIO:
     """A file to read, or standard input for `-`; FileNotFoundError or ValueError without it."""
     if path == "-":
-        import sys
-
         if sys.stdin is None:
             raise ValueError("standard input is closed")
         return sys.stdin.buffer

@@ -6,6 +6,7 @@ before a weight is read.
 
 import json
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,7 @@ _MOST_NORMALIZERS = 32
 _DEEPEST_SEQUENCE = 4
 _LARGEST_GROWTH = 8  # of a text by all Replace normalizers together
 _LONGEST_LABEL = 1_000  # characters
+_MOST = 2**31 - 1  # tokens of a vocabulary, and dimensions
 
 # Beyond any weight that was trained; sums of such numbers stay finite in float32.
 _LARGEST_WEIGHT = 1e6
@@ -99,7 +101,7 @@ def _refuse_giants(folder: Path, config: BundleConfig) -> None:
 
 def read_config(path: Path) -> BundleConfig:
     """Read and check a bundle's `config.json`; raises ValueError for one that is damaged."""
-    content: dict[str, Any] = read_json(path, _LARGEST_CONFIG)
+    content = read_json(path, _LARGEST_CONFIG)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise ValueError(f'{path}: not the configuration of a bundle (no "format": "{FORMAT}")')
     version = content.get("format_version")
@@ -107,20 +109,15 @@ def read_config(path: Path) -> BundleConfig:
         raise ValueError(
             f"{path}: format_version {repr(version)[:40]}; this program reads {FORMAT_VERSION}"
         )
-    content = _in_todays_form(content)
+    if "cell" in content:  # what the first bundles call it
+        content.setdefault("architecture", content["cell"])
     _check_config(path, content)
-    encoder = encoder_settings(content)
     # What later versions add is ignored.
-    names = [each.name for each in fields(BundleConfig) if each.name in content]
-    values = {name: content[name] for name in names}
-    return BundleConfig(**{**values, "encoder": encoder, "labels": tuple(values["labels"])})
-
-
-def _in_todays_form(content: dict[str, Any]) -> dict[str, Any]:
-    """The content with `architecture`, which the first bundles had as `cell`."""
-    if "cell" not in content or "architecture" in content:
-        return content
-    return {**content, "architecture": content["cell"]}
+    values = {
+        each.name: content[each.name] for each in fields(BundleConfig) if each.name in content
+    }
+    values |= {"encoder": encoder_settings(content), "labels": tuple(content["labels"])}
+    return BundleConfig(**values)
 
 
 def _check_config(path: Path, values: dict[str, Any]) -> None:
@@ -129,26 +126,23 @@ def _check_config(path: Path, values: dict[str, Any]) -> None:
             found = repr(values[key])[:40] if key in values else "missing"
             raise ValueError(f"{path}: {key} is {found}; expected {wanted}")
 
-    architecture = values.get("architecture")
-    require("architecture", architecture in tuple(ENCODERS), ", ".join(ENCODERS))
-    for key, annotation in own_settings(ENCODERS[str(architecture)]).items():
+    for key, choices in (("architecture", ENCODERS), ("pooling", POOLINGS)):
+        require(key, values.get(key) in tuple(choices), ", ".join(choices))
+    for key, annotation in own_settings(ENCODERS[values["architecture"]]).items():
         require(key, is_allowed(annotation, values.get(key)), expected(annotation))
-    require("pooling", values.get("pooling") in POOLINGS, ", ".join(POOLINGS))
-    for key in ("vocab_size", "embedding_dim", "max_length"):
-        value = values.get(key)
-        require(key, type(value) is int and 0 < value < 2**31, "a positive integer")
-    require("max_length", values["max_length"] <= MOST_TOKENS, f"at most {MOST_TOKENS:,}")
+    for key, most in (("vocab_size", _MOST), ("embedding_dim", _MOST), ("max_length", MOST_TOKENS)):
+        size = values.get(key)
+        require(key, type(size) is int and 0 < size <= most, f"a positive integer up to {most:,}")
     require("pad_id", type(values.get("pad_id")) is int and values["pad_id"] == 0, "0")
     for key in ("signature", "command"):
         require(key, isinstance(values.get(key, ""), str), "a text")
-    labels = values.get("labels")
+    labels: Any = values.get("labels")
     are_names = isinstance(labels, list) and all(isinstance(name, str) for name in labels)
-    require("labels", are_names and len(labels) in (0, 2), "two names")  # type: ignore[arg-type]
-    assert isinstance(labels, list)
-    readable = all(0 < len(name) <= _LONGEST_LABEL and name.isprintable() for name in labels)
-    different = len(set(labels)) == len(labels)
+    require("labels", are_names and len(labels) in (0, 2), "two names")
+    are_readable = all(0 < len(name) <= _LONGEST_LABEL and name.isprintable() for name in labels)
+    are_different = len(set(labels)) == len(labels)
+    require("labels", are_readable and are_different, "two different names that can be printed")
     require("dtype", values.get("dtype", "float32") in tuple(DTYPES), " or ".join(DTYPES))
-    require("labels", readable and different, "two different names that can be printed")
     metrics = values.get("metrics", {})
     are_numbers = isinstance(metrics, dict) and all(
         type(value) is float or (type(value) is int and abs(value) <= 2**53)
@@ -239,7 +233,7 @@ def _check_tokenizer(content: dict[str, Any]) -> None:
 
 def _check_normalizers(normalizer: dict[str, Any]) -> None:
     """Raises ValueError for what the contract leaves out, and for what makes a text explode."""
-    normalizers = _flat(normalizer, _DEEPEST_SEQUENCE)
+    normalizers = list(_flat(normalizer, _DEEPEST_SEQUENCE))
     if len(normalizers) > _MOST_NORMALIZERS:
         raise ValueError(f"{len(normalizers)} normalizers; at most {_MOST_NORMALIZERS} are read")
     growth = 1.0
@@ -255,10 +249,12 @@ def _check_normalizers(normalizer: dict[str, Any]) -> None:
         raise ValueError(f"normalizers that make a text {growth:.0f} times as long")
 
 
-def _flat(normalizer: dict[str, Any], deepest: int) -> list[dict[str, Any]]:
+def _flat(normalizer: dict[str, Any], deepest: int) -> Iterator[dict[str, Any]]:
     """The normalizer, or those of a Sequence in order."""
     if normalizer["type"] != "Sequence":
-        return [normalizer]
+        yield normalizer
+        return
     if not deepest:
         raise ValueError("normalizers nested too deeply")
-    return [one for each in normalizer["normalizers"] for one in _flat(each, deepest - 1)]
+    for each in normalizer["normalizers"]:
+        yield from _flat(each, deepest - 1)

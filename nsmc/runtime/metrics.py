@@ -68,44 +68,33 @@ class RocArea:
 
     def __init__(self, most_scores: int = _MOST_SCORES) -> None:
         self._most_scores = most_scores
-        self._scores: tuple[list[FloatArray], list[FloatArray]] = ([], [])  # by label
-        self._kept = 0
-        self._grid = np.zeros((2, 0), np.int64)  # by label and cell; without cells until it is used
+        self._labels: list[LabelArray] = []
+        self._scores: list[FloatArray] = []
+        self._grid: IntArray | None = None  # [2, cells]: how many of each label
 
     def add(self, labels: LabelArray, scores: FloatArray) -> None:
-        for label, parts in enumerate(self._scores):
-            parts.append(scores[labels == label])
-        self._kept += len(scores)
-        if self._kept > self._most_scores or self._grid.size:
-            self._count()
-
-    def _count(self) -> None:
-        """Move the scores to the grid."""
-        if not self._grid.size:
+        self._labels.append(labels)
+        self._scores.append(scores)
+        if self._grid is None and sum(map(len, self._scores)) > self._most_scores:
             self._grid = np.zeros((2, _CELLS), np.int64)
-        for counts, parts in zip(self._grid, self._scores, strict=True):
-            for scores in parts:
-                cells = np.minimum((scores * _CELLS).astype(np.int64), _CELLS - 1)
-                counts += np.bincount(cells, minlength=_CELLS)
-            parts.clear()
-        self._kept = 0
+        if self._grid is not None:
+            cells = (np.concatenate(self._scores) * _CELLS).astype(np.int64)
+            self._grid += self._counts(np.minimum(cells, _CELLS - 1), _CELLS)
+            self._labels, self._scores = [], []
 
     def result(self) -> float | None:
         """The area; None where all reviews have one label."""
-        if self._grid.size:
-            negatives, positives = self._grid
-            below = np.cumsum(negatives)
-            halves = int(positives @ (2 * below - negatives))
-            pairs = int(below[-1]) * int(positives.sum())
-            return halves / (2 * pairs) if pairs else None
-        empty = [np.empty(0)]
-        negatives, positives = (np.concatenate([*parts, *empty]) for parts in self._scores)
-        if not len(positives) or not len(negatives):
-            return None
-        negatives.sort()
-        halves = 0  # of negatives below a positive
-        for start in range(0, len(positives), AT_ONCE):
-            for side in ("left", "right"):
-                part = positives[start : start + AT_ONCE]
-                halves += int(np.searchsorted(negatives, part, side).sum())
-        return halves / (2 * len(positives) * len(negatives))
+        counts = self._grid
+        if counts is None:
+            values, cells = np.unique(np.concatenate(self._scores), return_inverse=True)
+            counts = self._counts(cells, len(values))
+        negatives, positives = counts
+        below = np.cumsum(negatives)
+        halves = int(positives @ (2 * below - negatives))  # of negatives below a positive
+        pairs = int(below[-1]) * int(positives.sum())
+        return halves / (2 * pairs) if pairs else None
+
+    def _counts(self, cells: IntArray, size: int) -> IntArray:
+        """How many of the scores that are kept have each label and cell [2, size]."""
+        labels = np.concatenate(self._labels).astype(np.int64)
+        return np.bincount(labels * size + cells, minlength=2 * size).reshape(2, size)

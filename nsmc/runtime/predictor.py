@@ -20,7 +20,7 @@ from nsmc.runtime.tokenization import token_ids
 
 # Reviews computed together: enough for the matrix product to run well, few enough for the cache.
 _BATCH = 128
-_BATCH_TOKENS = 1 << 15  # padding included: of longer reviews fewer are computed together
+_BATCH_TOKENS = 1 << 15  # padding included: the longer reviews are, the fewer are computed together
 
 
 class Prediction(NamedTuple):
@@ -43,10 +43,8 @@ class Predictor:
                 "a pretrained encoder classifies nothing: train a classifier that starts from it "
                 "(init_from)"
             )
-        self.config = bundle.config
-        self.tokenizer = bundle.tokenizer
-        tensors, config = bundle.tensors, bundle.config
-        self._encoder = config.encoder.encoder(tensors)
+        self.config, self.tokenizer, tensors = bundle.config, bundle.tokenizer, bundle.tensors
+        self._encoder = self.config.encoder.encoder(tensors)
         self._attention = tensors.get("attention.weight")  # [1, W]
         self._output_weight = np.ascontiguousarray(tensors["ln1.weight"].T)  # [W, 2]
         self._output_bias = tensors["ln1.bias"]
@@ -57,14 +55,13 @@ class Predictor:
 
         Raises FileNotFoundError or ValueError, as `read_bundle` does.
         """
-        place = PRETRAINED if folder is None else bundle_folder(Path(folder).expanduser())
-        return cls(read_bundle(place))
+        path = PRETRAINED if folder is None else bundle_folder(Path(folder).expanduser())
+        return cls(read_bundle(path))
 
     def __call__(self, texts: Sequence[str]) -> list[Prediction]:
-        """Classify texts, in order. A text without a token gets what the bias alone says.
+        """Classify texts, in order. A text without a token gets the answer of the bias alone.
 
-        Raises TypeError for one text alone, which would be taken for a list of letters, and for
-        what is no text.
+        Raises TypeError as `encode` does.
         """
         logits = self.logits(self.encode(texts))
         negative, positive = self.config.labels
@@ -76,7 +73,8 @@ class Predictor:
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """The ids of each text, at most `max_length`; what UTF-8 cannot hold is read as "?".
 
-        Raises TypeError for one text alone and for what is no text.
+        Raises TypeError for one text alone, which would be read as a list of characters, and for
+        anything else that is not a text.
         """
         if isinstance(texts, (str, bytes)) or not isinstance(texts, Iterable):
             raise TypeError("a list of texts is needed: predictor([text])")
@@ -96,12 +94,10 @@ class Predictor:
         lengths = np.array([len(ids) for ids in token_ids], dtype=np.int64)
         order = np.argsort(-lengths, kind="stable")
         logits = np.empty((len(token_ids), len(self.config.labels)), dtype=np.float32)
-        start = 0
-        while start < len(order):
-            longest = max(int(lengths[order[start]]), 1)
-            rows = order[start : start + min(_BATCH, max(_BATCH_TOKENS // longest, 1))]
+        while len(order):
+            longest = max(int(lengths[order[0]]), 1)
+            rows, order = np.split(order, [min(_BATCH, max(_BATCH_TOKENS // longest, 1))])
             logits[rows] = self._logits(pack([token_ids[row] for row in rows.tolist()]))
-            start += len(rows)
         return logits
 
     def _logits(self, packed: Packed) -> Array:
@@ -125,11 +121,11 @@ class Predictor:
         sequence[is_token] = states
         if pooling == "max":
             return _max(sequence, is_token)
-        if pooling == "mean":
-            return _mean(sequence, is_token.astype(np.float32))
-        if pooling == "max_mean":
-            maxima, means = _max(sequence, is_token), _mean(sequence, is_token.astype(np.float32))
-            return np.concatenate([maxima, means], axis=-1)
+        if pooling in ("mean", "max_mean"):
+            means = _mean(sequence, is_token.astype(np.float32))
+            if pooling == "mean":
+                return means
+            return np.concatenate([_max(sequence, is_token), means], axis=-1)
         assert self._attention is not None
         scores = np.where(is_token, sequence @ self._attention[0], -np.inf)
         highest = np.where(is_token.any(axis=0), scores.max(axis=0), 0)

@@ -1,7 +1,8 @@
 """Reads reviews from files of any size, row by row, and writes rows of answers.
 
 Formats: tsv (with a header; NSMC's own files are of this kind), csv, jsonl (an object on each line)
-and text (a review on each line). A damaged row is no end: it comes with what is wrong with it.
+and text (a review on each line). A damaged row does not end the reading: it comes with what is
+wrong with it.
 """
 
 import csv
@@ -41,7 +42,7 @@ class Columns(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What is said of a row: a label and its probability, or, for a damaged row, nothing."""
+    """A row's label and its probability; None for a damaged row."""
 
     row: Row
     label: str
@@ -71,18 +72,25 @@ def format_of(path: str) -> str:
 def read_rows(stream: BinaryIO, kind: str, columns: Columns, name: str) -> Iterator[Row]:
     """The rows of a file of that format. `name` is what the user calls it.
 
-    Raises ValueError for a header that lacks a column, and for what is no text.
+    Raises ValueError for a header that lacks a column, and for what is not text.
     """
+    rows: Iterator[Row]
     lines = read_lines(stream, name)
     if kind == "text":
-        return _read_text(lines)
-    if kind == "jsonl":
-        return _read_json(lines, columns)
-    return (_read_csv if kind == "csv" else _read_tsv)(lines, columns, name)
+        rows = (Row(number, "" if error else text, error=error) for number, text, error in lines)
+    elif kind == "jsonl":
+        rows = (_from_json(line, columns) for line in lines if line.error or line.text.strip())
+    elif kind == "csv":
+        rows = _from_table(read_records(lines), columns, name, layers=0)
+    else:
+        rows = _from_table(_tsv_records(lines), columns, name, layers=2)
+    for row in rows:
+        has_no_text = not row.error and not row.text.strip()
+        yield row._replace(text="", error="no text") if has_no_text else row
 
 
 def unquoted(text: str, layers: int) -> str:
-    """The text without so many layers of CSV quoting, where it has them."""
+    """The text without this many layers of CSV quoting, or as many as it has."""
     for _ in range(layers):
         if text[:1] != '"' or not _QUOTED.fullmatch(text):
             return text
@@ -91,7 +99,7 @@ def unquoted(text: str, layers: int) -> str:
 
 
 def writer_of(stream: TextIO, kind: str) -> Callable[[Answer], None]:
-    """What writes an answer in that format; a header, where there is one, is written at once."""
+    """A function that writes an answer in that format; a header is written at once."""
     if kind == "jsonl":
         return lambda answer: print(json.dumps(_fields(answer), ensure_ascii=False), file=stream)
     if kind == "csv":
@@ -125,66 +133,43 @@ def _fields(answer: Answer) -> dict[str, object]:
     }
 
 
-def _read_text(lines: Iterable[Line]) -> Iterator[Row]:
-    for number, line, error in lines:
-        yield _checked(Row(number, "" if error else line, error=error))
-
-
-def _read_tsv(lines: Iterator[Line], columns: Columns, name: str) -> Iterator[Row]:
-    first = next(lines, Line(1, ""))
-    header = first.text.split("\t")
-    _refuse_damaged(first.error, name)
-    places = _places(header, columns, name)
-    for number, line, error in lines:
-        fields = line.split("\t")
-        if not any(fields) and not error:
-            continue
-        if len(fields) != len(header) and not error:
-            error = f"{len(fields)} fields where the header has {len(header)}"
-        yield _row(number, fields, places, error, layers=2)
-
-
-def _read_csv(lines: Iterator[Line], columns: Columns, name: str) -> Iterator[Row]:
-    records = read_records(lines)
-    header = next(records, Record(1, []))
-    _refuse_damaged(header.error, name)
-    places = _places(header.fields, columns, name)
-    for record in records:
-        yield _row(record.line, record.fields, places, record.error, layers=0)
-
-
-def _read_json(lines: Iterable[Line], columns: Columns) -> Iterator[Row]:
-    for number, line, error in lines:
-        if not line.strip() and not error:
-            continue
-        row = Row(number, error=error)
-        if not error:
-            row = _from_json(number, line, columns)
-        yield _checked(row)
-
-
-def _from_json(number: int, line: str, columns: Columns) -> Row:
+def _from_json(line: Line, columns: Columns) -> Row:
+    if line.error:
+        return Row(line.number, error=line.error)
     try:
-        content = json.loads(line)
+        content = json.loads(line.text)
         if not isinstance(content, dict) or not isinstance(content.get(columns.text), str):
-            return Row(number, error=f"no text {columns.text!r}")
+            return Row(line.number, error=f"no text {columns.text!r}")
         review_id, label = str(content.get("id", "")), content.get(columns.label or "")
         label = "" if label is None else str(label)
     except (ValueError, RecursionError):  # numbers and nesting without end, too
-        return Row(number, error="not JSON")
+        return Row(line.number, error="not JSON")
     if columns.label is None:
-        return Row(number, content[columns.text], id=review_id)
+        return Row(line.number, content[columns.text], id=review_id)
     if columns.label not in content:
-        return Row(number, id=review_id, error=f"no {columns.label!r}")
-    return Row(number, content[columns.text], label, review_id)
+        return Row(line.number, id=review_id, error=f"no {columns.label!r}")
+    return Row(line.number, content[columns.text], label, review_id)
 
 
-def _refuse_damaged(header_error: str, name: str) -> None:
-    if header_error:
-        raise ValueError(f"{name}, line 1: {header_error}")
+def _tsv_records(lines: Iterable[Line]) -> Iterator[Record]:
+    """The header, then the records of the lines that are not empty."""
+    width = 0
+    for number, text, error in lines:
+        fields = text.split("\t")
+        width = width or len(fields)
+        if not error and any(fields) and len(fields) != width:
+            error = f"{len(fields)} fields where the header has {width}"
+        if number == 1 or error or any(fields):
+            yield Record(number, fields, error)
 
 
-def _places(header: list[str], columns: Columns, name: str) -> dict[str, int]:
+def _from_table(
+    records: Iterator[Record], columns: Columns, name: str, layers: int
+) -> Iterator[Row]:
+    """The rows of records, the first of which is the header; `layers` are those of `unquoted`."""
+    _, header, error = next(records, Record(1, []))
+    if error:
+        raise ValueError(f"{name}, line 1: {error}")
     if not any(header):
         raise ValueError(f"{name}: the file is empty; expected a header")
     for column, option in ((columns.text, "--column"), (columns.label, "--label")):
@@ -193,23 +178,11 @@ def _places(header: list[str], columns: Columns, name: str) -> dict[str, int]:
                 f"{name}, line 1: no column {column!r} in {', '.join(header)[:80]!r}; "
                 f"name it with {option}, or the file's kind with --format"
             )
-    places = {"text": header.index(columns.text)}
-    if columns.label is not None:
-        places["label"] = header.index(columns.label)
-    if "id" in header:
-        places["id"] = header.index("id")
-    return places
-
-
-def _row(line: int, fields: list[str], places: dict[str, int], error: str, layers: int) -> Row:
-    if error:
-        return Row(line, error=error)
-    values = {name: fields[place] for name, place in places.items()}
-    text = unquoted(values["text"], layers)
-    return _checked(Row(line, text, values.get("label"), values.get("id", "")))
-
-
-def _checked(row: Row) -> Row:
-    if not row.error and not row.text.strip():
-        return row._replace(text="", error="no text")
-    return row
+    index = {column: header.index(column) for column in (*columns, "id") if column in header}
+    for line, fields, error in records:
+        if error:
+            yield Row(line, error=error)
+        else:
+            text = unquoted(fields[index[columns.text]], layers)
+            label = None if columns.label is None else fields[index[columns.label]]
+            yield Row(line, text, label, fields[index["id"]] if "id" in index else "")

@@ -13,11 +13,11 @@ H hidden size, G gates x H.
 """
 
 import os
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
-from nsmc.runtime.packing import Array, IntArray
+from nsmc.runtime.packing import Array, IntArray, Packed
 
 try:
     from nsmc.runtime import _kernel
@@ -31,6 +31,9 @@ else:
 _LANES = 16
 _PANEL = 64  # columns of the weights that the kernel has together
 
+# Our order of PyTorch's gates r, z, n and i, f, g, o: the last one is a tanh, all others sigmoids.
+GATES = {"gru": (0, 1, 2), "lstm": (0, 1, 3, 2)}
+
 
 class DirectionWeights(NamedTuple):
     """One layer's weights in one direction, as PyTorch and candle store them."""
@@ -41,190 +44,130 @@ class DirectionWeights(NamedTuple):
     bias_hh: Array  # [G]
 
 
-class Cell(Protocol):
-    """What differs between a GRU and an LSTM: the arrangement of the gates and the step."""
+class Cell:
+    """A GRU or an LSTM layer in one direction."""
 
-    gates: int
-    hidden_size: int  # that of the weights; H is it, filled up
-    input_weight: Array  # [D, G]
-    input_bias: Array  # [G]
-    hidden_weight: Array  # [H, G]
-    hidden_bias: Array | None  # [H], of a GRU
-    panels: Array  # the hidden weight for the kernel
+    def __init__(self, name: str, weights: DirectionWeights) -> None:
+        gates, hidden_size = list(GATES[name]), weights.weight_hh.shape[1]
+        missing = (0, -hidden_size % _LANES)
 
-    def views(self, gates: Array, state: Array, scratch: Array) -> tuple[Array, ...]:
-        """The parts of the working arrays that `step` uses, cut once for many steps."""
-        ...
+        def arranged(weight: Array) -> Array:
+            """Gates in our order, sigmoids negated, each filled up."""
+            by_gate = weight.reshape(len(gates), hidden_size, *weight.shape[1:])[gates]
+            by_gate[:-1] *= -1
+            filled = np.pad(by_gate, [(0, 0), missing] + [(0, 0)] * (weight.ndim - 1))
+            return filled.reshape(-1, *weight.shape[1:])
 
-    def step(self, x: Array, *views: Array) -> None:
-        """Read one projected token of each review, x [B, G], into the state."""
-        ...
+        weight_hh = np.pad(arranged(weights.weight_hh), [(0, 0), missing])
+        self.hidden_size = hidden_size  # H is it, filled up
+        self.input_weight = np.ascontiguousarray(arranged(weights.weight_ih).T)  # [D, G]
+        self.input_bias, hidden_bias = arranged(weights.bias_ih), arranged(weights.bias_hh)  # [G]
+        self.hidden_weight = np.ascontiguousarray(weight_hh.T)  # [H, G]
+        self.hidden_bias: Array | None = None
+        if name == "gru":  # r multiplies the new gate's bias
+            new = hidden_bias[-len(self.hidden_weight) :]
+            self.hidden_bias = new.copy()  # [H]
+            new[:] = 0
+        self.input_bias += hidden_bias
+        self.one = np.ones(
+            self.hidden_weight.shape[1] - len(self.hidden_weight), np.float32
+        )  # adds faster than the scalar 1
+        self._panels = _panels(self.hidden_weight)
+
+    def project(self, inputs: Array) -> Array:
+        """What the inputs [..., D] contribute to the gates: [..., G]."""
+        projected = inputs @ self.input_weight
+        projected += self.input_bias
+        return projected
+
+    def run(
+        self, inputs: Array, source: IntArray, packed: Packed, target: IntArray | None = None
+    ) -> Array:
+        """Read packed reviews; return their states after the last token [B, hidden size].
+
+        Token n is row `source[n]` of the projected `inputs` [R, G]. Where `target` [N] is given,
+        the states after all tokens [N, hidden size] are returned: that after token n is row
+        `target[n]`.
+        """
+        width = len(self.hidden_weight)
+        state = np.zeros((len(packed.lengths), width), np.float32)
+        memory = None if self.hidden_bias is not None else np.zeros_like(state)
+        outputs = None if target is None else np.empty((len(source), width), np.float32)
+        if HAS_KERNEL:
+            weights = self._panels, self.hidden_bias
+            _kernel.run(inputs, source, packed.active, *weights, state, memory, outputs, target)
+        else:
+            self._run_in_numpy(inputs[source], packed.active, state, memory, outputs, target)
+        return (state if outputs is None else outputs)[:, : self.hidden_size]
+
+    def _run_in_numpy(
+        self,
+        inputs: Array,
+        active: IntArray,
+        state: Array,
+        memory: Array | None,
+        outputs: Array | None,
+        target: IntArray | None,
+    ) -> None:
+        """The steps of `inputs` [N, G], in place: into the state, the memory and the outputs."""
+        step = _gru_step if memory is None else _lstm_step
+        second = np.empty_like(state) if memory is None else memory
+        gates = np.empty((len(state), inputs.shape[1]), np.float32)
+        num_gates = inputs.shape[1] // state.shape[1]
+        start, running = 0, -1
+        with np.errstate(over="ignore"):  # exp may reach infinity: that sigmoid is 0, as it should
+            for count in active.tolist():
+                if count != running:  # views are cut once for many steps
+                    running = count
+                    sigmoids = gates[:count, : -state.shape[1]]
+                    parts = np.split(gates[:count], num_gates, axis=-1)
+                    views = state[:count], second[:count], gates[:count], sigmoids, *parts
+                step(self, inputs[start : start + count], *views)
+                if outputs is not None and target is not None:
+                    outputs[target[start : start + count]] = state[:count]
+                start += count
 
 
-class GRU:
-    """Gates in PyTorch's order reset, update, new.
+def _gru_step(cell: Cell, x: Array, h: Array, new: Array, gates: Array, *parts: Array) -> None:
+    """Read one projected token of each review, x [B, G], into the states h [B, H].
 
     r = sigmoid(x_r + h W_r), z = sigmoid(x_z + h W_z), n = tanh(x_n + r * (h W_n + b_n)),
     h' = n + z * (h - n).
     """
-
-    gates = 3
-
-    def __init__(self, weights: DirectionWeights) -> None:
-        self.hidden_size = weights.weight_hh.shape[1]
-        weights = _filled(weights, self.gates)
-        self.sigmoids = 2 * weights.weight_hh.shape[1]
-        sign = np.ones(len(weights.bias_hh), dtype=np.float32)
-        sign[: self.sigmoids] = -1
-        bias = weights.bias_ih.copy()
-        bias[: self.sigmoids] += weights.bias_hh[: self.sigmoids]
-        self.input_weight = np.ascontiguousarray((weights.weight_ih * sign[:, None]).T)
-        self.input_bias = bias * sign
-        self.hidden_weight = np.ascontiguousarray((weights.weight_hh * sign[:, None]).T)
-        self.hidden_bias: Array | None = weights.bias_hh[self.sigmoids :].copy()  # b_n
-        self.panels = _panels(self.hidden_weight)
-        self.one = np.ones(self.sigmoids, dtype=np.float32)  # adds faster than the scalar 1
-
-    def views(self, gates: Array, state: Array, scratch: Array) -> tuple[Array, ...]:
-        r, z, n = np.split(gates, 3, axis=-1)
-        return gates, gates[..., : self.sigmoids], r, z, n, state, scratch
-
-    def step(self, x: Array, *views: Array) -> None:
-        gates, sigmoids, r, z, n, h, new = views
-        np.dot(h, self.hidden_weight, out=gates)
-        np.add(sigmoids, x[..., : self.sigmoids], out=sigmoids)
-        np.exp(sigmoids, out=sigmoids)
-        np.add(sigmoids, self.one, out=sigmoids)  # now r and z hold 1 / r and 1 / z
-        np.add(n, self.hidden_bias, out=n)  # type: ignore[arg-type]
-        np.divide(n, r, out=n)
-        np.add(n, x[..., self.sigmoids :], out=n)
-        np.tanh(n, out=new)
-        np.subtract(h, new, out=h)
-        np.divide(h, z, out=h)
-        np.add(h, new, out=h)
+    sigmoids, r, z, n = parts
+    width = sigmoids.shape[-1]
+    np.dot(h, cell.hidden_weight, out=gates)
+    np.add(sigmoids, x[..., :width], out=sigmoids)
+    np.exp(sigmoids, out=sigmoids)
+    np.add(sigmoids, cell.one, out=sigmoids)  # now r and z hold 1 / r and 1 / z
+    np.add(n, cell.hidden_bias, out=n)  # type: ignore[arg-type]
+    np.divide(n, r, out=n)
+    np.add(n, x[..., width:], out=n)
+    np.tanh(n, out=new)
+    np.subtract(h, new, out=h)
+    np.divide(h, z, out=h)
+    np.add(h, new, out=h)
 
 
-class LSTM:
-    """PyTorch's gates input, forget, cell, output; here i, f, o stand together and g comes last.
+def _lstm_step(cell: Cell, x: Array, h: Array, c: Array, gates: Array, *parts: Array) -> None:
+    """The same into the states h and the memory c [B, H].
 
     c' = f * c + i * g, h' = o * tanh(c'), where i, f, o are sigmoids and g is a tanh of x + h W.
     """
-
-    gates = 4
-
-    def __init__(self, weights: DirectionWeights) -> None:
-        self.hidden_size = weights.weight_hh.shape[1]
-        weights = _filled(weights, self.gates)
-        self.sigmoids = 3 * weights.weight_hh.shape[1]
-        i, f, g, o = np.arange(len(weights.bias_hh)).reshape(4, -1)
-        order = np.concatenate([i, f, o, g])
-        sign = np.ones(len(order), dtype=np.float32)
-        sign[: self.sigmoids] = -1
-        self.input_weight = np.ascontiguousarray((weights.weight_ih[order] * sign[:, None]).T)
-        self.input_bias = (weights.bias_ih + weights.bias_hh)[order] * sign
-        self.hidden_weight = np.ascontiguousarray((weights.weight_hh[order] * sign[:, None]).T)
-        self.hidden_bias: Array | None = None
-        self.panels = _panels(self.hidden_weight)
-        self.one = np.ones(self.sigmoids, dtype=np.float32)
-
-    def views(self, gates: Array, state: Array, scratch: Array) -> tuple[Array, ...]:
-        i, f, o, g = np.split(gates, 4, axis=-1)
-        return gates, gates[..., : self.sigmoids], i, f, o, g, state, scratch
-
-    def step(self, x: Array, *views: Array) -> None:
-        gates, sigmoids, i, f, o, g, h, c = views
-        np.dot(h, self.hidden_weight, out=gates)
-        np.add(gates, x, out=gates)
-        np.exp(sigmoids, out=sigmoids)
-        np.add(sigmoids, self.one, out=sigmoids)  # now i, f and o hold 1 / i, 1 / f and 1 / o
-        np.tanh(g, out=g)
-        np.divide(g, i, out=g)
-        np.divide(c, f, out=c)
-        np.add(c, g, out=c)
-        np.tanh(c, out=h)
-        np.divide(h, o, out=h)
-
-
-CELLS: dict[str, type[GRU] | type[LSTM]] = {"gru": GRU, "lstm": LSTM}
-
-
-def _filled(weights: DirectionWeights, gates: int) -> DirectionWeights:
-    """The weights with the hidden size filled up to a multiple of `_LANES`."""
-    hidden_size = weights.weight_hh.shape[1]
-    missing = -hidden_size % _LANES
-
-    def fill(weight: Array, *more: tuple[int, int]) -> Array:
-        of_gates = weight.reshape(gates, hidden_size, *weight.shape[1:])
-        filled = np.pad(of_gates, ((0, 0), (0, missing), *more))
-        return filled.reshape(-1, *filled.shape[2:])
-
-    return DirectionWeights(
-        fill(weights.weight_ih, (0, 0)),
-        fill(weights.weight_hh, (0, missing)),
-        fill(weights.bias_ih),
-        fill(weights.bias_hh),
-    )
+    sigmoids, i, f, o, g = parts
+    np.dot(h, cell.hidden_weight, out=gates)
+    np.add(gates, x, out=gates)
+    np.exp(sigmoids, out=sigmoids)
+    np.add(sigmoids, cell.one, out=sigmoids)  # now i, f and o hold 1 / i, 1 / f and 1 / o
+    np.tanh(g, out=g)
+    np.divide(g, i, out=g)
+    np.divide(c, f, out=c)
+    np.add(c, g, out=c)
+    np.tanh(c, out=h)
+    np.divide(h, o, out=h)
 
 
 def _panels(weight: Array) -> Array:
     """A weight [H, G] as [G / _PANEL, H, _PANEL], the last panel filled up with zeros."""
     filled = np.pad(weight, ((0, 0), (0, -weight.shape[1] % _PANEL)))
     return np.ascontiguousarray(filled.reshape(len(weight), -1, _PANEL).transpose(1, 0, 2))
-
-
-def project(cell: Cell, inputs: Array) -> Array:
-    """What the inputs [..., D] contribute to the gates: [..., G]."""
-    projected = inputs @ cell.input_weight
-    projected += cell.input_bias
-    return projected
-
-
-def run(
-    cell: Cell,
-    inputs: Array,
-    source: IntArray,
-    active: IntArray,
-    count: int,
-    target: IntArray | None = None,
-) -> tuple[Array, Array | None]:
-    """Read the tokens of `count` reviews; return their states [B, hidden size] after the last.
-
-    The token in place n is row `source[n]` of the projected `inputs` [R, G]. Where `target` [N] is
-    given, the states after every token [N, hidden size] are returned, too: that after the token in
-    place n is row `target[n]`. `active` [T] says how many reviews have a token at each step.
-    """
-    width = cell.hidden_weight.shape[0]
-    state = np.zeros((count, width), dtype=np.float32)
-    memory = None if cell.hidden_bias is not None else np.zeros_like(state)
-    outputs = None if target is None else np.empty((len(source), width), dtype=np.float32)
-    if HAS_KERNEL:
-        weights = cell.panels, cell.hidden_bias
-        _kernel.run(inputs, source, active, *weights, state, memory, outputs, target)
-    else:
-        _run_in_numpy(cell, inputs[source], active, state, memory, outputs, target)
-    outputs = None if outputs is None else outputs[:, : cell.hidden_size]
-    return state[:, : cell.hidden_size], outputs
-
-
-def _run_in_numpy(
-    cell: Cell,
-    inputs: Array,
-    active: IntArray,
-    state: Array,
-    memory: Array | None,
-    outputs: Array | None,
-    target: IntArray | None,
-) -> None:
-    """The steps of `inputs` [N, G], in place: into the state, the memory and the outputs."""
-    gates = np.empty((len(state), inputs.shape[1]), dtype=np.float32)
-    scratch = np.empty_like(state) if memory is None else memory
-    start, running = 0, -1
-    with np.errstate(over="ignore"):  # exp may reach infinity: that sigmoid is 0, as it should be
-        for count in active.tolist():
-            if count != running:
-                running = count
-                views = cell.views(gates[:count], state[:count], scratch[:count])
-            cell.step(inputs[start : start + count], *views)
-            if outputs is not None and target is not None:
-                outputs[target[start : start + count]] = state[:count]
-            start += count

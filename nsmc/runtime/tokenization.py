@@ -15,12 +15,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from tokenizers import Tokenizer
 
 _PER_TOKEN = 8  # characters; few reviews have more, so that one attempt is mostly enough
-
 _SHORT = 500  # characters that are tokenized as they are
 _AT_ONCE = 1 << 16  # characters of texts that are tokenized together
 
-# Bytes of a text, mostly one endless word, that is tokenized while no other thread has such a one,
-# and bytes of memory that the library takes for each of them.
+# Bytes of a text, mostly one endless word, that only one thread tokenizes at a time, and bytes of
+# memory that the library takes for each of them.
 _LONG = 4 * _AT_ONCE
 _PER_BYTE = 250
 _one_long_text = threading.Lock()
@@ -34,13 +33,12 @@ def token_ids(tokenizer: Tokenizer, texts: Sequence[str], max_length: int) -> li
         return [tokenizer.encode(_sound(texts[0]), add_special_tokens=False).ids[:max_length]]
     limit = _PER_TOKEN * max_length if _can_be_cut(tokenizer) else None
     starts = [_start(text, limit) for text in texts]
-    found = [ids for batch in _batches(starts) for ids in _encoded(tokenizer, batch, max_length)]
-    for index, text in enumerate(texts):
-        start = starts[index]
-        while len(found[index]) < max_length and len(start) < len(text):
+    encoded = [ids for batch in _batches(starts) for ids in _encoded(tokenizer, batch, max_length)]
+    for index, (text, start) in enumerate(zip(texts, starts, strict=True)):
+        while len(encoded[index]) < max_length and len(start) < len(text):
             start = _start(text, 2 * len(start))
-            [found[index]] = _encoded(tokenizer, [start], max_length)
-    return found
+            [encoded[index]] = _encoded(tokenizer, [start], max_length)
+    return encoded
 
 
 def _can_be_cut(tokenizer: Tokenizer) -> bool:
@@ -87,7 +85,7 @@ def _sound(text: str) -> str:
 
 
 def _require_memory(size: int) -> None:
-    """Raises MemoryError without so many bytes; the library would abort the whole process."""
+    """Raises MemoryError where there is less memory: the library would abort the whole process."""
     try:
         mmap.mmap(-1, max(size, 1)).close()
     except OSError:

@@ -3,12 +3,13 @@
 import math
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from nsmc.config.schema import RunConfig
+from nsmc.reports.values import ellipsize
 from nsmc.runs.record import RECORD_FILE, read_record
 from nsmc.runtime.bundle import BundleConfig, expected_shapes
 from nsmc.runtime.encoders import ENCODERS, encoder_settings
@@ -55,19 +56,15 @@ def plan_table(jobs: Sequence[Job], sweep_folder: Path) -> str:
             if job.is_to_run:
                 estimates.append(seconds)
                 time = "unknown" if seconds is None else f"about {in_words(seconds)}"
-        rows.append((settings(job, shared), _STATES[job.state], parameters, time))
-    sum_, unknown = total(estimates)
+        own = " ".join(override for override in job.overrides if override not in shared)
+        rows.append((ellipsize(own, _WIDEST), _STATES[job.state], parameters, time))
+    known = [seconds for seconds in estimates if seconds is not None]
+    unknown = len(estimates) - len(known)
     without = f", without {unknown} of a shape that no earlier run had" if unknown else ""
     lines = [*_aligned(rows), "", counts(jobs)]
     lines += [f"  {job.folder.name}: {job.error}" for job in jobs if job.error]
-    lines.append(f"time of the jobs to run, one after the other: {in_words(sum_)}{without}")
+    lines.append(f"time of the jobs to run, one after the other: {in_words(sum(known))}{without}")
     return "\n".join(lines)
-
-
-def settings(job: Job, shared: Container[str] = ()) -> str:
-    """The overrides that are not shared by all jobs, as far as they fit into a table."""
-    text = " ".join(override for override in job.overrides if override not in shared)
-    return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 1]}…"
 
 
 def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
@@ -135,9 +132,3 @@ def in_words(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
-
-
-def total(estimates: Iterable[float | None]) -> tuple[float, int]:
-    """The sum of the known ones, and how many are not known."""
-    known = list(estimates)
-    return sum(seconds or 0.0 for seconds in known), sum(seconds is None for seconds in known)

@@ -1,7 +1,6 @@
 """Has Hydra's launchers run the jobs of a sweep; their records say how it went."""
 
 import logging
-import os
 from collections.abc import Sequence
 from contextlib import nullcontext
 
@@ -13,6 +12,7 @@ from omegaconf import DictConfig, open_dict, read_write
 from nsmc.config.errors import describe
 from nsmc.config.overrides import quoted
 from nsmc.runs.record import read_record, state_of, write_record
+from nsmc.runtime.parallel import available_cores
 from nsmc.sweeps.plan import Job
 from nsmc.sweeps.stopping import stopping_together
 
@@ -33,17 +33,24 @@ def launch(
     A process that dies, as for want of memory, may take others with it, and the launcher gives up:
     what is then left is launched once more, and what dies again has failed.
     """
-    for attempt in range(_ATTEMPTS):
+    at_once = _jobs_at_once(master.hydra.launcher)
+    for _ in range(_ATTEMPTS):
         if not jobs:
             return
+        with read_write(master.hydra), open_dict(master.hydra):  # which Hydra 1.4 makes read-only
+            # Resolved here: where a launcher's processes are, the resolvers are not known.
+            master.hydra.sweep.dir = str(jobs[0].folder.parent)
+        launcher = Plugins.instance().instantiate_launcher(
+            config=master, hydra_context=context, task_function=task
+        )
         try:
-            _launch_once(jobs, master, context, task, lock)
+            with nullcontext() if lock is None else stopping_together(lock):
+                launcher.launch([_launched(job, at_once) for job in jobs], initial_job_idx=0)
             return
         except Exception as error:
             log.error("error: a job's process died: %s", describe(error)[:200])
-            if attempt + 1 < _ATTEMPTS:
-                jobs = [job for job in jobs if _is_left(job)]
-    for job in filter(_is_left, jobs):
+            jobs = [job for job in jobs if _is_left(job)]
+    for job in jobs:
         job.folder.mkdir(parents=True, exist_ok=True)
         record = {"overrides": list(job.overrides), **(read_record(job.folder) or {})}
         write_record(job.folder, {**record, "status": "failed", "error": "its process died"})
@@ -61,34 +68,16 @@ def starts_processes(launcher: DictConfig) -> bool:
     return _jobs_at_once(launcher) > 1 or _name(launcher) == "LocalLauncher"  # submitit's
 
 
-def _launch_once(
-    jobs: Sequence[Job],
-    master: DictConfig,
-    context: HydraContext,
-    task: TaskFunction,
-    lock: FileLock | None,
-) -> None:
-    with read_write(master.hydra), open_dict(master.hydra):  # which Hydra 1.4 makes read-only
-        # Resolved here: where a launcher's processes are, the resolvers are not known.
-        master.hydra.sweep.dir = str(jobs[0].folder.parent)
-    launcher = Plugins.instance().instantiate_launcher(
-        config=master, hydra_context=context, task_function=task
-    )
-    at_once = _jobs_at_once(master.hydra.launcher)
-    with nullcontext() if lock is None else stopping_together(lock):
-        launcher.launch([_launched(job, at_once) for job in jobs], initial_job_idx=0)
-
-
 def _launched(job: Job, at_once: int) -> list[str]:
     """A job's overrides, with its folder and, where others run beside it, its share of threads."""
     # Both: a launcher's process composes anew, and would name an unnamed sweep by its own clock.
-    place = [
+    overrides = [
+        *job.overrides,
         f"hydra.sweep.dir={quoted(str(job.folder.parent))}",
         f"hydra.sweep.subdir={quoted(job.folder.name)}",
     ]
-    overrides = [*job.overrides, *place]
     if at_once > 1 and job.config is not None and job.config.trainer.threads is None:
-        overrides.append(f"trainer.threads={max(1, _cores() // at_once)}")
+        overrides.append(f"trainer.threads={max(1, available_cores() // at_once)}")
     return overrides
 
 
@@ -104,9 +93,3 @@ def _jobs_at_once(launcher: DictConfig) -> int:
 
 def _name(launcher: DictConfig) -> str:
     return str(launcher.get("_target_", "")).rpartition(".")[2]
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):  # those that this process may use
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -4,7 +4,7 @@ import logging
 import re
 from collections.abc import Callable, Container, Mapping, Sequence, Set
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,6 @@ log = logging.getLogger(__name__)
 
 # Among several folders of one job the most useful one counts.
 _USEFUL = ("refused", "new", "failed", "pruned", "interrupted", "running", "finished")
-
 
 # Of the folders, which are named by what was chosen.
 _IN_NO_SECTION = ("seed", "test")  # keys without a dot that are no groups
@@ -71,7 +70,8 @@ def plan_jobs(
             continue
         folder = folders.get(job.signature)
         if folder is not None and job.state != "refused":
-            job = _in_new_folder(job) if force else _with_state(job, folder)
+            earlier = replace(job, folder=folder, state=state_of(folder))
+            job = _in_new_folder(job) if force else earlier
         elif job.state == "new" and (job.folder / RECORD_FILE).exists():
             job = _in_new_folder(job)  # its name is taken by a run whose record is damaged
         jobs[job.signature] = job
@@ -137,11 +137,10 @@ def job_name(overrides: Sequence[str], shared: Container[str], signature: str) -
     Of the overrides that are `shared` by all jobs only the choices of groups are named.
     """
     pairs = [override.split("=", 1) for override in overrides if "=" in override]
-    told = [(k, v) for k, v in pairs if f"{k}={v}" not in shared or _is_group(k)]
-    parts = [_part(key.lstrip("+~"), value) for key, value in told]
+    own = [(k, v) for k, v in pairs if f"{k}={v}" not in shared or _is_group(k)]
+    parts = [_part(key.lstrip("+~"), value) for key, value in own]
     chosen = "_".join(filter(None, parts)) or "default"
-    shortened = chosen.encode()[:_LONGEST].decode(errors="ignore")
-    return f"{shortened}_{signature[:6]}"
+    return f"{chosen.encode()[:_LONGEST].decode(errors='ignore')}_{signature[:6]}"
 
 
 def _part(key: str, value: str) -> str:
@@ -156,13 +155,9 @@ def _is_group(key: str) -> bool:
     return "." not in key and key not in _IN_NO_SECTION
 
 
-def _with_state(job: Job, folder: Path) -> Job:
-    return Job(job.overrides, folder, job.signature, state_of(folder), job.config, job.corpus)
-
-
 def _in_new_folder(job: Job) -> Job:
     """The job in a folder of its own, beside those of its earlier runs, which stay."""
     number = 2
     while (fresh := job.folder.with_name(f"{job.folder.name}-{number}")).exists():
         number += 1
-    return Job(job.overrides, fresh, job.signature, "new", job.config, job.corpus)
+    return replace(job, folder=fresh)

@@ -17,6 +17,8 @@ from nsmc.runs.record import read_record, state_of
 from nsmc.sweeps.plan import Job, plan_jobs, record_refused
 
 if TYPE_CHECKING:
+    from optuna.trial import BaseTrial
+
     from nsmc.sweeps.study import Study
 
 log = logging.getLogger(__name__)
@@ -41,27 +43,28 @@ def run_search(
     search = config.search
     assert search is not None
     check_space(compose, overrides, search)
-    if dry_run and not folder.exists():
-        print(f"a search of {search.trials} trials, none of them begun, over {_describe(search)}")
-        return []
     from nsmc.sweeps.study import Study
 
-    monitor = config.callbacks.checkpoint.monitor
+    keys = ", ".join(search.space)
+    if dry_run and not folder.exists():
+        print(f"a search of {search.trials} trials, none of them begun, over {keys}")
+        return []
+    monitor, jobs = config.callbacks.checkpoint.monitor, list[Job]()
     with closing(Study(folder, search, monitor, _base(config))) as study:
         if dry_run:
-            begun, open_ = study.count(), len(study.left_behind())
             print(
-                f"a search of {search.trials} trials, {begun} of them begun and {open_} to resume, "
-                f"over {_describe(search)}"
+                f"a search of {search.trials} trials, {study.count()} of them begun and "
+                f"{len(study.left_behind())} to resume, over {keys}"
             )
             return []
-        jobs: list[Job] = []
         with launching() as launch:
-            while batch := _next_jobs(study, compose, overrides, config):
-                _run_batch(study, launch, batch, config)
+            while batch := _next_jobs(study, compose, overrides, config.seed):
+                _run_batch(study, launch, batch)
                 jobs += batch.values()
-                _save_importances(study, folder)
-        return jobs
+                if importances := study.importances():
+                    text = json.dumps(importances, indent=2) + "\n"
+                    write_file(folder / IMPORTANCES_FILE, text)
+    return jobs
 
 
 def check_space(compose: Compose, overrides: Sequence[str], search: SearchConfig) -> None:
@@ -97,46 +100,28 @@ def _base(config: RunConfig) -> str:
 
 
 def _next_jobs(
-    study: "Study", compose: Compose, overrides: Sequence[str], config: RunConfig
+    study: "Study", compose: Compose, overrides: Sequence[str], seed: int
 ) -> dict[int, Job]:
     """The next jobs by trial number: those left behind first, then new ones; none when done."""
-    search = config.search
-    assert search is not None
+    search, jobs = study.search, {}
     with study.locked():
-        trials = study.left_behind()[: search.n_jobs]
+        trials: list[BaseTrial] = [*study.left_behind()[: search.n_jobs]]
         while len(trials) < search.n_jobs and study.count() < search.trials:
-            trials.append(study.begin(config.seed))
-        jobs = {}
+            trials.append(study.begin(seed))
         for trial in trials:
             parameters = _as_overrides(trial.params)
             own = [*overrides, *parameters, f"search.trial={trial.number}"]
             (job,) = plan_jobs(compose, [own], study.folder, force=False, shared=set(overrides))
-            study.claim(trial.number, job.folder.name)
+            study.claim(trial, job.folder.name)
+            log.info("trial %d: %s", trial.number, " ".join(parameters))
             jobs[trial.number] = job
     return jobs
 
 
-def _run_batch(study: "Study", launch: Launch, batch: Mapping[int, Job], config: RunConfig) -> None:
-    for number, job in batch.items():
-        log.info("trial %d: %s", number, " ".join(_own(job, config)))
+def _run_batch(study: "Study", launch: Launch, batch: Mapping[int, Job]) -> None:
     record_refused(list(batch.values()), study.folder)
     # Two trials with the same parameters are one job.
     launch(list({job.folder: job for job in batch.values() if job.is_to_run}.values()))
     for number, job in batch.items():
         if state_of(job.folder) != "running":  # by another process
-            record = read_record(job.folder) or {}
-            study.finish(number, record, config.callbacks.checkpoint.monitor)
-
-
-def _own(job: Job, config: RunConfig) -> list[str]:
-    assert config.search is not None
-    return [o for o in job.overrides if o.partition("=")[0] in config.search.space]
-
-
-def _save_importances(study: "Study", folder: Path) -> None:
-    if importances := study.importances():
-        write_file(folder / IMPORTANCES_FILE, json.dumps(importances, indent=2) + "\n")
-
-
-def _describe(search: SearchConfig) -> str:
-    return ", ".join(search.space)
+            study.finish(number, read_record(job.folder) or {})

@@ -15,13 +15,14 @@ import atexit
 import math
 import multiprocessing
 import os
-import secrets
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
+from multiprocessing import resource_tracker
 from pathlib import Path
 from types import FrameType
 
@@ -29,11 +30,15 @@ from filelock import FileLock
 
 from nsmc.config.overrides import pasteable
 from nsmc.runs.record import is_locked
+from nsmc.sweeps.alive import let_go, sign_of_life
 from nsmc.termination import SAME_SIGNAL_SECONDS, SIGNALS, call_due, call_soon, exception_arrived
 from nsmc.training.signals import Interrupted, raise_on_signals
 
 _LOCK = "NSMC_SWEEP_LOCK"  # the environment variable that tells jobs' processes of the lock
 _SECONDS_BETWEEN_LOOKS = 0.2
+
+# Of a process that a launcher has started for jobs: whether it is to stop, and is at no job.
+_is_told, _is_idle = threading.Event(), threading.Event()
 
 
 def how_to_go_on(sweep_folder: Path) -> str:
@@ -48,19 +53,13 @@ def lock_for_jobs(sweep_folder: Path) -> Iterator[FileLock]:
 
     For the whole sweep, as a launcher may use a process for several launches.
     """
-    for left_behind in sweep_folder.glob(".sweep-*.lock"):  # by a process that was killed
-        if not is_locked(left_behind):
-            left_behind.unlink(missing_ok=True)
-    path = sweep_folder.absolute() / f".sweep-{secrets.token_hex(4)}.lock"
-    lock = FileLock(path, thread_local=False)
-    lock.acquire()
-    os.environ[_LOCK] = str(path)
+    lock = sign_of_life(sweep_folder, "sweep")
+    os.environ[_LOCK] = lock.lock_file
     try:
         yield lock
     finally:
         del os.environ[_LOCK]
-        lock.release(force=True)
-        path.unlink(missing_ok=True)
+        let_go(lock)
 
 
 @contextmanager
@@ -72,7 +71,7 @@ def stopping_together(lock: FileLock) -> Iterator[None]:
     """
     received: list[tuple[int, float]] = []
 
-    def let_go(signum: int, frame: FrameType | None) -> None:
+    def free_the_lock(signum: int, frame: FrameType | None) -> None:
         now = time.monotonic()
         if not received:
             received.append((signum, now))
@@ -82,8 +81,8 @@ def stopping_together(lock: FileLock) -> Iterator[None]:
             if callable(earlier):
                 earlier(signum, frame)
 
-    heard = [each for each in SIGNALS if signal.getsignal(each) != signal.SIG_IGN]
-    before = {each: signal.signal(each, let_go) for each in heard}
+    heeded = [signum for signum in SIGNALS if signal.getsignal(signum) != signal.SIG_IGN]
+    before = {signum: signal.signal(signum, free_the_lock) for signum in heeded}
     try:
         with _processes_started_deaf():
             yield
@@ -104,26 +103,12 @@ def _processes_started_deaf() -> Iterator[None]:
 
     This one still hears them, in the thread that watches for them (see nsmc/termination.py).
     """
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    from multiprocessing import resource_tracker  # none on Windows
-
     resource_tracker.ensure_running()  # which lets the signals through where it is started later
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-class _Process:
-    """What a process that a launcher has started for jobs knows."""
-
-    is_watching = False
-    is_told = False  # to stop
-    is_leaving_at_once = False
-    is_idle = threading.Event()
 
 
 def is_started_for_jobs() -> bool:
@@ -139,25 +124,27 @@ def run_until_told(job: Callable[[], float]) -> float:
     lock = Path(os.environ[_LOCK])
     _leave_at_once()
     if not is_locked(lock):
-        _Process.is_told = True
+        _is_told.set()
         return math.nan
     try:
         try:
             _listen()
+            _is_idle.clear()
             _watch(lock)
-            if not _Process.is_told:
+            if not _is_told.is_set():
                 return job()
         finally:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
-            _Process.is_idle.set()
+            _is_idle.set()
     except (KeyboardInterrupt, Interrupted):
         exception_arrived()
     except Exception:
-        if not _Process.is_told:
+        if not _is_told.is_set():
             raise
     return math.nan
 
 
+@cache  # once in a process
 def _leave_at_once() -> None:
     """Have this process end without tearing torch down, which takes seconds on a busy machine.
 
@@ -166,14 +153,12 @@ def _leave_at_once() -> None:
     """
 
     def leave() -> None:
-        if _Process.is_told or multiprocessing.parent_process() is not None:
+        if _is_told.is_set() or multiprocessing.parent_process() is not None:
             with suppress(OSError, ValueError):  # it is closed
                 sys.stdout.flush()
             os._exit(0)
 
-    if not _Process.is_leaving_at_once:
-        _Process.is_leaving_at_once = True
-        atexit.register(leave)
+    atexit.register(leave)
 
 
 def _listen() -> None:
@@ -181,27 +166,24 @@ def _listen() -> None:
     # In place of what a launcher has set; `raise_on_signals` puts its own there.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     raise_on_signals()
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
+@cache
 def _watch(lock: Path) -> None:
-    _Process.is_idle.clear()
-    if not _Process.is_watching:
-        _Process.is_watching = True
-        threading.Thread(target=_wait_for, args=(lock,), daemon=True).start()
+    threading.Thread(target=_wait_for, args=(lock,), daemon=True).start()
 
 
 def _wait_for(lock: Path) -> None:
     """Signal this process once the lock is free, and end it where its launcher has died."""
     while is_locked(lock):
         time.sleep(_SECONDS_BETWEEN_LOOKS)
-    _Process.is_told = True
+    _is_told.set()
     signal.raise_signal(signal.SIGTERM)
     launcher = multiprocessing.parent_process()
     if launcher is None:  # the process ends with its job
         return
     while os.getppid() == launcher.pid:
         time.sleep(_SECONDS_BETWEEN_LOOKS)
-    _Process.is_idle.wait()
+    _is_idle.wait()
     os._exit(128 + signal.SIGTERM)

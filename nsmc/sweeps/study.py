@@ -5,22 +5,19 @@ a trial in it only values of the search's own space are used, and no sampler tha
 finds there (Optuna's cmaes does) is offered.
 """
 
-import contextlib
 import importlib.util
 import logging
 import math
 import re
-import secrets
 from collections.abc import Iterator, Sequence
-from functools import partial
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from filelock import FileLock, Timeout
-
-from nsmc.config.schema import Range, RunConfig, SearchConfig
+from nsmc.config.schema import Range, SearchConfig
 from nsmc.runs.record import held, is_locked, is_occupied
 from nsmc.runtime.extras import needs_extra
+from nsmc.sweeps.alive import let_go, sign_of_life
 from nsmc.training.early_stopping import Pruning
 from nsmc.training.randomness import step_seed
 
@@ -32,7 +29,7 @@ try:
         FloatDistribution,
         IntDistribution,
     )
-    from optuna.trial import FrozenTrial, Trial, TrialState
+    from optuna.trial import BaseTrial, FrozenTrial, Trial, TrialState
     from sqlalchemy.engine import URL
 
     from nsmc.sweeps.study_file import (
@@ -49,10 +46,7 @@ except ImportError:
 
 log = logging.getLogger(__name__)
 
-_NAME = "search"
-_OWNER = re.compile(rf"\.{re.escape(STUDY_FILE)}\.[0-9a-f]{{8}}\.lock")
-
-Direction = Literal["minimize", "maximize"]
+_OWNER = re.compile(rf"\.{re.escape(STUDY_FILE)}-[0-9a-f]{{8}}\.lock")
 
 
 class Study:
@@ -64,35 +58,27 @@ class Study:
     """
 
     def __init__(self, folder: Path, search: SearchConfig, monitor: str, base: str) -> None:
-        _check_sampler(search)
+        if search.sampler == "gp" and importlib.util.find_spec("scipy") is None:
+            raise ValueError("search.sampler=gp: needs pip install scipy")
         self.folder = folder
         self.search = search
-        self._study = _open(folder, search, _direction(monitor))
+        self._monitor = monitor
+        self._study = _open(folder, search, monitor)
         self._space = {key: distribution(values) for key, values in search.space.items()}
         check_trials(self._study, folder, self._space)
-        known = self._study.user_attrs.get("base")
-        if known is None:
-            self._study.set_user_attr("base", base)
-        elif known != base:
+        if self._study.user_attrs.get("base", base) != base:
             raise ValueError(
                 f"sweep={folder.name} holds a search with other settings or another space; choose "
                 "another name"
             )
-
-        # Held until `close`, or as long as this process lives: that its trials are cared for. (Not
-        # its number, which another process may get.)
-        self._owner = folder / f".{STUDY_FILE}.{secrets.token_hex(4)}.lock"
-        self._alive = FileLock(self._owner)
-        self._alive.acquire()
-        for path in folder.glob(f".{STUDY_FILE}.{'[0-9a-f]' * 8}.lock"):
-            _remove_unless_held(path)
+        self._study.set_user_attr("base", base)
+        self._alive = sign_of_life(folder, STUDY_FILE)  # someone cares for this process's trials
 
     def close(self) -> None:
         """Say that this process is no longer at work on any trial."""
-        self._alive.release()
-        _remove_unless_held(self._owner)
+        let_go(self._alive)
 
-    @contextlib.contextmanager
+    @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep other processes from choosing trials meanwhile."""
         with held(self.folder / f".{STUDY_FILE}.lock"):
@@ -115,106 +101,84 @@ class Study:
         """The trials that were begun."""
         return len(self._study.get_trials(deepcopy=False))
 
-    def begin(self, seed: int) -> FrozenTrial:
-        """A new trial with its parameters."""
+    def begin(self, seed: int) -> BaseTrial:
+        """A new trial with its parameters, which is to be claimed before `locked` ends."""
         # A sampler for each trial, so that a search that goes on does not repeat itself.
         self._study.sampler = _sampler(self.search, step_seed(seed, self.count(), 0) % 2**32)
         with readable(self.folder):
-            trial = self._study.ask(fixed_distributions=self._space)
-        self.claim(trial.number)
-        return self._trial(trial.number)
+            return self._study.ask(fixed_distributions=self._space)
 
-    def claim(self, number: int, job: str | None = None) -> None:
+    def claim(self, trial: BaseTrial, job: str) -> None:
         """Say that this process is at work on a trial, and in which folder."""
-        trial = Trial(self._study, self._trial(number)._trial_id)
-        trial.set_user_attr("owner", self._owner.name)
-        if job is not None:
-            trial.set_user_attr("job", job)
+        claimed = Trial(self._study, self._study.get_trials(deepcopy=False)[trial.number]._trial_id)
+        claimed.set_user_attr("owner", Path(self._alive.lock_file).name)
+        claimed.set_user_attr("job", job)
 
-    def finish(self, number: int, record: dict[str, Any], monitor: str) -> None:
+    def finish(self, number: int, record: dict[str, Any]) -> None:
         """Tell how a trial's run came out; one without a result has failed."""
-        status, value = record.get("status"), record.get("metrics", {}).get(monitor)
+        status, value = record.get("status"), record.get("metrics", {}).get(self._monitor)
         if status == "finished" and value is not None and math.isfinite(value):
             self._study.tell(number, value, skip_if_finished=True)
-        elif status == "pruned":
-            self._study.tell(number, state=TrialState.PRUNED, skip_if_finished=True)
         else:
-            self._study.tell(number, state=TrialState.FAIL, skip_if_finished=True)
+            state = TrialState.PRUNED if status == "pruned" else TrialState.FAIL
+            self._study.tell(number, state=state, skip_if_finished=True)
 
     def importances(self) -> dict[str, float]:
         """Each parameter's share in what made trials differ; empty where there are too few."""
         complete = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         if len({trial.value for trial in complete}) < 2:
             return {}
-        with contextlib.suppress(Exception):  # of trials that make no sense; a report does without
+        with suppress(Exception):  # of trials that make no sense; a report does without
             return dict(optuna.importance.get_param_importances(self._study))
         return {}
 
-    def _trial(self, number: int) -> FrozenTrial:
-        return self._study.get_trials(deepcopy=False)[number]
 
+def pruning(search: SearchConfig, monitor: str, folder: Path) -> Pruning:
+    """The callback that ends the run in `folder`, a search's trial, where it is a bad one.
 
-def pruning(config: RunConfig, folder: Path) -> Pruning:
-    """The callback for a trial's run in `folder`."""
-    search, monitor = config.search, config.callbacks.checkpoint.monitor
-    assert search is not None and search.trial is not None
-    place = folder.parent / STUDY_FILE
-    if not place.is_file():
-        raise ValueError(f"{place}: not there; search=null goes on without ending bad trials early")
-    study = _open(folder.parent, search, _direction(monitor))
+    Raises ValueError where the search in the folder above knows no such trial.
+    """
+    assert search.trial is not None
+    file = folder.parent / STUDY_FILE
+    if not file.is_file():
+        raise ValueError(f"{file}: not there; search=null goes on without ending bad trials early")
+    study = _open(folder.parent, search, monitor)
     with readable(folder.parent):
         trials = study.get_trials(deepcopy=False)
     if search.trial >= len(trials):
-        raise ValueError(f"{place}: has no trial {search.trial}; search=null does without it")
-    return Pruning(monitor, partial(_is_bad, study, trials[search.trial], folder.parent))
+        raise ValueError(f"{file}: has no trial {search.trial}; search=null does without it")
+    frozen = trials[search.trial]
+
+    def is_bad(value: float, epoch: int) -> bool:
+        with readable(folder.parent):
+            trial = Trial(study, frozen._trial_id)
+            if epoch not in frozen.intermediate_values:  # a run that goes on may have reported it
+                trial.report(value, epoch)
+            return trial.should_prune()
+
+    return Pruning(monitor, is_bad)
 
 
-def _is_bad(
-    study: "optuna.Study", frozen: FrozenTrial, folder: Path, value: float, epoch: int
-) -> bool:
-    with readable(folder):
-        trial = Trial(study, frozen._trial_id)
-        if epoch not in frozen.intermediate_values:  # which a run that goes on may have reported
-            trial.report(value, epoch)
-        return trial.should_prune()
-
-
-def _open(folder: Path, search: SearchConfig, direction: Direction) -> "optuna.Study":
+def _open(folder: Path, search: SearchConfig, monitor: str) -> "optuna.Study":
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     folder.mkdir(parents=True, exist_ok=True)
+    # SQLAlchemy escapes what would end a path, such as a question mark, and what Optuna would fill
+    # in, such as braces.
+    url = URL.create("sqlite", database=str(folder.absolute() / STUDY_FILE))
     with held(folder / f".{STUDY_FILE}.new.lock"):  # two processes must not both make it
         check_file(folder / STUDY_FILE)
         with readable(folder):
             storage = optuna.storages.RDBStorage(
-                study_url(folder),
+                url.render_as_string(hide_password=False),
                 engine_kwargs={"connect_args": {"timeout": SECONDS_TO_LOCK}},
             )
             return optuna.create_study(
                 storage=storage,
-                study_name=_NAME,
-                direction=direction,
+                study_name="search",
+                direction="minimize" if monitor == "val/loss" else "maximize",
                 pruner=_pruner(search),
                 load_if_exists=True,
             )
-
-
-def study_url(folder: Path) -> str:
-    """The address of a folder's study, whatever the folder is called.
-
-    SQLAlchemy escapes what would end a path, such as a question mark, and what Optuna would fill
-    in, such as braces.
-    """
-    url = URL.create("sqlite", database=str(folder.absolute() / STUDY_FILE))
-    return url.render_as_string(hide_password=False)
-
-
-def _direction(monitor: str) -> Direction:
-    return "minimize" if monitor == "val/loss" else "maximize"
-
-
-def _check_sampler(search: SearchConfig) -> None:
-    if search.sampler == "gp" and importlib.util.find_spec("scipy") is None:
-        raise ValueError("search.sampler=gp: needs pip install scipy")
 
 
 def _sampler(search: SearchConfig, seed: int) -> "optuna.samplers.BaseSampler":
@@ -243,15 +207,6 @@ def distribution(values: Sequence[Any] | Range) -> BaseDistribution:
     if isinstance(low, int) and isinstance(high, int) and (step is None or isinstance(step, int)):
         return IntDistribution(low, high, log=values.log, step=step or 1)
     return FloatDistribution(low, high, log=values.log, step=step)
-
-
-def _remove_unless_held(path: Path) -> None:
-    """Remove a lock's file whose owner has ended.
-
-    While the lock is held: who has just made the file, and waits for it, then makes a new one.
-    """
-    with contextlib.suppress(Timeout, OSError), FileLock(path, timeout=0):
-        path.unlink()
 
 
 def _is_alive(trial: FrozenTrial, folder: Path) -> bool:

@@ -5,15 +5,10 @@ import re
 import sqlite3
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import TypeGuard
 
 import optuna
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
+from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 STUDY_FILE = "search.db"
@@ -53,11 +48,11 @@ def check_file(path: Path) -> None:
         raise _damaged(path, f"no regular file of at most {_LARGEST:,} bytes")
     try:
         with contextlib.closing(sqlite3.connect(path, timeout=SECONDS_TO_LOCK)) as database:
-            found = database.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
-            for kind, name, sql in found:
-                if kind not in ("table", "index") or _COMPUTED.search(sql or ""):
-                    raise _damaged(path, f"it has a {kind} {name}")
-            if any(name == "trials" for _, name, _ in found):
+            entries = database.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
+            for entry, name, sql in entries:
+                if entry not in ("table", "index") or _COMPUTED.search(sql or ""):
+                    raise _damaged(path, f"it has a {entry} {name}")
+            if any(name == "trials" for _, name, _ in entries):
                 ((count,),) = database.execute("SELECT count(*) FROM trials")
                 if count > _MOST_TRIALS:
                     raise _damaged(path, f"{count:,} trials")
@@ -79,26 +74,11 @@ def check_trials(study: optuna.Study, folder: Path, space: Mapping[str, BaseDist
 
 def problem_of(trial: FrozenTrial, space: Mapping[str, BaseDistribution]) -> str:
     """Why a trial's parameters are not of the space; "" where they are."""
-    if foreign := sorted(trial.params.keys() - space.keys()):
-        return f"{foreign[0][:100]} is not in search.space"
-    for key, values in space.items():
-        if key not in trial.params:
-            return f"it has no {key}"
-        if not _is_within(trial.params[key], values):
-            return f"{key}={str(trial.params[key])[:100]} is not in search.space"
+    try:
+        optuna.create_trial(state=TrialState.RUNNING, params=trial.params, distributions={**space})
+    except (ValueError, OverflowError) as error:
+        return str(error)[:200]
     return ""
-
-
-def _is_within(value: Any, values: BaseDistribution) -> bool:
-    if isinstance(values, CategoricalDistribution):
-        return any(type(value) is type(each) and value == each for each in values.choices)
-    if isinstance(values, IntDistribution):
-        return type(value) is int and values.low <= value <= values.high
-    assert isinstance(values, FloatDistribution)
-    rounding = 1e-9 * max(1.0, abs(values.low), abs(values.high))
-    return type(value) in (int, float) and (
-        values.low - rounding <= value <= values.high + rounding
-    )
 
 
 def is_name(value: object) -> TypeGuard[str]:

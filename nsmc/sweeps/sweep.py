@@ -16,14 +16,14 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from nsmc.config.overrides import pasteable
-from nsmc.config.schema import check_sweep
+from nsmc.config.schema import SweepConfig, check_section
 from nsmc.reports.report import write_report
 from nsmc.runs.record import state_of
 from nsmc.runs.resolvers import register_resolvers
 from nsmc.sweeps.dry_run import counts, plan_table
 from nsmc.sweeps.launching import launch, starts_processes
 from nsmc.sweeps.plan import Job, plan_jobs, record_refused
-from nsmc.sweeps.search import Compose, Launch, run_search
+from nsmc.sweeps.search import Launch, run_search
 from nsmc.sweeps.stopping import how_to_go_on, lock_for_jobs
 from nsmc.training.signals import Interrupted, raise_on_signals
 
@@ -38,13 +38,20 @@ def run_sweep(
     `master` is the configuration without those. Raises ValueError, at the end, where jobs failed.
     """
     register_resolvers()
-    options = check_sweep(OmegaConf.to_container(master.sweep, resolve=True))
+    values = OmegaConf.to_container(master.sweep, resolve=True)
+    options = check_section(SweepConfig, values, "sweep")
     folder = Path(master.hydra.sweep.dir)
     compose = partial(compose_job, context.config_loader, master)
+    combinations = split(context.config_loader, arguments)
+    launching = partial(_launching, folder, master, context, task)
     if master.get("search") is not None:
-        _search(master, context, task, arguments, compose, options.dry_run)
+        if len(combinations) > 1:
+            raise ValueError("a search takes no lists of values: put them into search.space")
+        jobs = run_search(compose, launching, combinations[0], folder, options.dry_run)
+        if not options.dry_run:
+            _finish(jobs, folder)
         return
-    jobs = plan_jobs(compose, combinations(context.config_loader, arguments), folder, options.force)
+    jobs = plan_jobs(compose, combinations, folder, options.force)
     if options.dry_run:
         print(plan_table(jobs, folder))
         _raise_for([job for job in jobs if job.state == "refused"], jobs, "refused")
@@ -55,27 +62,9 @@ def run_sweep(
     folder.mkdir(parents=True, exist_ok=True)
     OmegaConf.save(master, folder / "multirun.yaml")
     record_refused(jobs, folder)
-    with _launching(folder, master, context, task) as launch_jobs:
+    with launching() as launch_jobs:
         launch_jobs([job for job in jobs if job.is_to_run])
-    finish(jobs, folder)
-
-
-def _search(
-    master: DictConfig,
-    context: HydraContext,
-    task: TaskFunction,
-    arguments: Sequence[str],
-    compose: Compose,
-    dry_run: bool,
-) -> None:
-    overrides, *others = combinations(context.config_loader, arguments)
-    if others:
-        raise ValueError("a search takes no lists of values: put them into search.space")
-    folder = Path(master.hydra.sweep.dir)
-    launching = partial(_launching, folder, master, context, task)
-    jobs = run_search(compose, launching, overrides, folder, dry_run)
-    if not dry_run:
-        finish(jobs, folder)
+    _finish(jobs, folder)
 
 
 @contextmanager
@@ -84,16 +73,16 @@ def _launching(
 ) -> Iterator[Launch]:
     """What launches jobs, for as long as the sweep goes; to an interruption, add how to go on."""
     raise_on_signals()
-    others = starts_processes(master.hydra.launcher)
+    lock = lock_for_jobs(folder) if starts_processes(master.hydra.launcher) else nullcontext()
     try:
-        with lock_for_jobs(folder) if others else nullcontext() as lock:
-            yield partial(launch, master=master, context=context, task=task, lock=lock)
+        with lock as held:
+            yield partial(launch, master=master, context=context, task=task, lock=held)
     except (KeyboardInterrupt, Interrupted) as error:
         signum = error.signum if isinstance(error, Interrupted) else signal.SIGINT
         raise Interrupted(signum, how_to_go_on(folder)) from None
 
 
-def combinations(loader: ConfigLoader, arguments: Sequence[str]) -> list[list[str]]:
+def split(loader: ConfigLoader, arguments: Sequence[str]) -> list[list[str]]:
     """The overrides of each job. Raises HydraException for a value that is no list of choices."""
     parsed = OverridesParser.create(config_loader=loader).parse_overrides(list(arguments))
     return BasicSweeper.split_arguments(parsed, max_batch_size=None)[0]
@@ -110,8 +99,8 @@ def compose_job(
     return values
 
 
-def finish(jobs: Sequence[Job], folder: Path) -> None:
-    """Report. Raises ValueError where jobs are not finished, but for those that run elsewhere."""
+def _finish(jobs: Sequence[Job], folder: Path) -> None:
+    """Report. Raises ValueError where a job neither finished nor runs elsewhere."""
     print(write_report([folder], ansi=sys.stdout.isatty(), is_sweep=True), flush=True)
     states = {job.folder: state_of(job.folder) for job in jobs}
     if elsewhere := sum(state == "running" for state in states.values()):

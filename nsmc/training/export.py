@@ -11,7 +11,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 
 from nsmc.data.datamodule import ReviewDataModule
 from nsmc.data.tokenizer import PAD_ID
-from nsmc.runtime.bundle import BundleConfig, rewrite_config, write_bundle
+from nsmc.runtime.bundle import BundleConfig, fill_bundle, rewrite_config, whole_bundle
 from nsmc.runtime.golden import write_vectors
 from nsmc.runtime.loading import read_bundle
 from nsmc.runtime.predictor import Predictor
@@ -78,14 +78,10 @@ class BundleExport(L.Callback):
             signature=self.signature,
             command=self.command,
         )
-        write_bundle(
-            self.folder,
-            self.config,
-            tensors,
-            datamodule.corpus.tokenizer_path,
-            model_card(self.config, self.corpus),
-            check=lambda folder: _check(folder, classifier, datamodule),
-        )
+        card = model_card(self.config, self.corpus)
+        with whole_bundle(self.folder) as scratch:
+            fill_bundle(scratch, self.config, tensors, datamodule.corpus.tokenizer_path, card)
+            _check(scratch, classifier, datamodule)
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if self.config is None:  # during the fit, when there is no bundle yet

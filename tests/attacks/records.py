@@ -28,7 +28,7 @@ from nsmc.runs import rerun
 from nsmc.runs.corpus_files import corpus_fingerprint
 from nsmc.runs.job import run_job
 from nsmc.runs.record import read_record, state_of
-from nsmc.runs.resume import folder_to_resume, resumed_config
+from nsmc.runs.resume import named_folder, resumed_config
 from nsmc.runs.signature import signature
 from nsmc.sweeps.dry_run import seconds_by_shape
 from nsmc.sweeps.plan import record_refused, runs_by_signature
@@ -123,7 +123,7 @@ def _records(tally: Tally, scratch: Path, run: Path) -> None:
                 "plan": lambda: runs_by_signature(sweep),
                 "estimate": lambda: seconds_by_shape(scratch / "outputs"),
                 "report": lambda: read_runs([sweep]),
-                "resume": lambda: folder_to_resume(str(folder), None, [], sweep),
+                "resume": lambda: named_folder(str(folder)),
                 "resumed": lambda: resumed_config(folder, typed, []),
                 "rerun": lambda: rerun.rerun(folder, runs=scratch / "again"),
                 "refused": lambda: record_refused([], sweep),
@@ -268,8 +268,8 @@ def _studies(tally: Tally, scratch: Path, run: Path) -> None:
     folder = scratch / "study"
     study = Study(folder, checked.search, "val/accuracy", "base")
     for _ in range(3):
-        study.begin(1)
-    study.finish(0, {"status": "finished", "metrics": {"val/accuracy": 0.5}}, "val/accuracy")
+        study.claim(study.begin(1), "job")
+    study.finish(0, {"status": "finished", "metrics": {"val/accuracy": 0.5}})
     study._alive.release()
     whole = (folder / "search.db").read_bytes()
     statements = (

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from nsmc.conversion.graph import onnx_model
+from nsmc.conversion.onnx import onnx_model
 from nsmc.runtime import recurrence
 from nsmc.runtime.loading import Bundle, read_bundle
 from nsmc.runtime.parallel import mapped

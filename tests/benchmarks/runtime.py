@@ -15,12 +15,12 @@ from pathlib import Path
 import torch
 
 from nsmc.data.corpus import read_reviews
-from nsmc.runtime.bundle import TOKENIZER_FILE, write_bundle
+from nsmc.runtime.bundle import TOKENIZER_FILE
 from nsmc.runtime.loading import read_bundle
 from nsmc.runtime.locate import PRETRAINED
 from tests.benchmarks.common import PROJECT, row, timed_process
 from tests.benchmarks.rivals import train_fasttext
-from tests.bundles import changed, classifier_like
+from tests.bundles import changed, classifier_like, write_bundle
 
 MANY_REVIEWS = 20_000
 PROCESSES = 7

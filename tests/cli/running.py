@@ -10,10 +10,9 @@ import pytest
 
 from nsmc.cli import main
 from nsmc.data.tokenizer import save_tokenizer
-from nsmc.runtime.bundle import write_bundle
 from nsmc.runtime.loading import Bundle
 from nsmc.runtime.predictor import Predictor
-from tests.bundles import TOKENIZER, config_of, random_tensors
+from tests.bundles import TOKENIZER, config_of, random_tensors, write_bundle
 
 PROJECT = Path(__file__).parents[2]
 PATIENCE = 60  # seconds for a process to start or answer on a busy machine

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from nsmc.cli import main
-from nsmc.runtime.bundle import write_bundle
 from nsmc.runtime.loading import read_bundle
 from nsmc.runtime.predictor import Predictor
+from tests.bundles import write_bundle
 from tests.cli.running import (
     BAD,
     GOOD,

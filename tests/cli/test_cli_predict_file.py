@@ -62,7 +62,7 @@ def test_options_stand_in_any_order(
     assert main(["predict", *words]) == 0
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert captured.err.splitlines()[-1] == "11 reviews -> out.jsonl"
+    assert captured.err.splitlines()[-1] == "wrote 11 rows to out.jsonl"
     found = [json.loads(line) for line in rows((tmp_path / "out.jsonl").read_text("utf-8"))]
     assert [row.get("document") for row in found] == [GOOD, BAD] * 5 + [None]
 
@@ -152,7 +152,7 @@ def test_a_file_of_too_many_damaged_rows_is_answered_and_is_a_failure(
         reason = "line 2: not UTF-8, looks like cp949: convert it with iconv -f cp949 -t utf-8"
         assert last == f"nsmc: error: {damaged} of 11 rows cannot be read ({reason})"
     else:
-        assert last == "11 reviews -> out.tsv"
+        assert last == "wrote 11 rows to out.tsv"
 
 
 @pytest.mark.parametrize("command", ["predict", "evaluate"])
@@ -180,7 +180,7 @@ def test_a_real_process_reads_a_pipe_and_writes_a_file_of_many_rows(bundle: Path
     words = ["--input", "-", "--format", "jsonl", "--output", "out.csv"]
     done = run("predict", str(bundle), *words, stdin="\n".join(lines).encode())
     assert (done.returncode, done.stdout) == (0, b"")
-    assert one_line(done.stderr.decode()) == "5,000 reviews -> out.csv"
+    assert one_line(done.stderr.decode()) == "wrote 5,000 rows to out.csv"
     found = rows(Path("out.csv").read_text("utf-8"))
     assert [line.split(",")[1] for line in found] == ["id", *map(str, range(5_000))]
 

@@ -82,15 +82,22 @@ def test_its_help_and_its_errors_name_it() -> None:
     command = [sys.executable, "-m", "nsmc.cli", "train"]
     shown = run_command([*command, "--help"]).stdout
     assert "  nsmc train data=sample " in shown
-    assert "python train.py" not in shown.replace("python train.py -sc", "")
+    assert 'eval "$(nsmc train -sc install=bash)"' in shown and "python train.py" not in shown
     for words, line in (
         (["seed=1,2"], "seed=1,2: several values are for a sweep, nsmc train -m …"),
         (["zzz=1"], "zzz: no such key; nsmc train --cfg job shows all"),
         (["sweep=a"], "search and sweep are for many runs: nsmc train -m …"),
-        (["-sc", "install=bash"], "-sc: a shell can complete python train.py"),
         (["--experimental-rerun=x.pickle"], "--experimental-rerun: use nsmc rerun RUN_FOLDER"),
     ):
         assert line in run_command([*command, *words], 1).stderr
+
+
+def test_the_shell_completes_its_overrides_and_no_other_subcommand_s() -> None:
+    command = [sys.executable, "-m", "nsmc.cli", "-sc", "query=bash"]
+    for line, choices in (("nsmc train model=l", "model=lstm\n"), ("nsmc info model=l", "")):
+        assert run_command(command, COMP_LINE=line).stdout == choices
+    installed = run_command([*command[:3], "train", "-sc", "install=bash"]).stdout
+    assert "complete -o nospace -o default -F hydra_bash_completion" in installed
 
 
 def test_without_the_training_libraries_it_names_the_extra(

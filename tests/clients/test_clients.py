@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nsmc.conversion.graph import onnx_model
+from nsmc.conversion.onnx import onnx_model
 from nsmc.data.corpus import read_reviews
 from nsmc.data.tokenizer import save_tokenizer, train_tokenizer
-from nsmc.runtime.bundle import POOLINGS, expected_shapes, write_bundle
+from nsmc.runtime.bundle import POOLINGS, expected_shapes
 from nsmc.runtime.golden import PROBES
 from nsmc.runtime.loading import Bundle
 from nsmc.runtime.predictor import Predictor, softmax
-from tests.bundles import TOKENIZER, config_of, random_tensors
+from tests.bundles import TOKENIZER, config_of, random_tensors, write_bundle
 
 HERE = Path(__file__).parent
 SAMPLE = HERE.parents[1] / "nsmc" / "data" / "sample" / "ratings_train.txt"

@@ -1,7 +1,6 @@
 """The configuration's checks: every choice composes, every wrong value is named in one line."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +8,7 @@ import torch
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
+from nsmc.config.composition import CONFIGS
 from nsmc.config.errors import describe
 from nsmc.config.schema import KEYS, check_config
 from nsmc.runs.build import check_hardware
@@ -16,7 +16,6 @@ from nsmc.runtime.encoders import ENCODERS, encoder_settings
 from nsmc.training.classifier import TextClassifier
 
 Composed = Callable[..., dict[str, Any]]
-CONFIGS = Path(__file__).parents[2] / "configs"
 
 
 def choices() -> list[str]:
@@ -108,6 +107,7 @@ def test_the_blog_experiment_has_the_blogs_numbers(composed: Composed) -> None:
         ("~model.architecture", "model.architecture: missing; set it"),
         ("model.architecture=cnn", "model.num_layers: not a setting of model=cnn"),
         ("data=folder", "data.root: missing; set it"),
+        ("linear.ngram_min=7", "linear.ngram_max=6: must be linear.ngram_min=7 or more"),
     ],
 )
 def test_a_wrong_value_is_named_in_one_line(
@@ -143,6 +143,28 @@ def test_what_an_architecture_cannot_do_is_named_in_one_line(
         check_config(composed("model=cnn", *overrides))
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (
+            {"low": 3, "high": 1},
+            "={'low': 3, 'high': 1}: must be a range from low up to high",
+        ),
+        ({"lo": 1, "high": 3}, ".low: missing; set it; search.space.model.lr.lo: no such key"),
+        ([], "=[]: must be one or more"),
+        (3, "=3: must be a list"),
+    ],
+)
+def test_a_wrong_list_or_range_to_search_is_named(
+    composed: Composed, values: Any, message: str
+) -> None:
+    config = composed("search=optuna")
+    config["search"]["space"]["model.lr"] = values
+    with pytest.raises(ValueError) as caught:
+        check_config(config)
+    assert str(caught.value).startswith(f"search.space.model.lr{message}")
 
 
 @pytest.mark.parametrize("architecture", sorted(ENCODERS))
@@ -208,30 +230,6 @@ def test_the_archive_is_that_of_the_published_files_alone(
 def test_a_corpus_of_ones_own_has_no_addresses(composed: Composed) -> None:
     data = check_config(composed("data=folder", "data.root=mine")).data
     assert (data.remote_files, data.unlabelled_archive) == (None, None)
-
-
-@pytest.mark.parametrize(
-    ("key", "meant"),
-    [
-        ("model.hiden_size", "model.hidden_size"),
-        ("trainer.epochs", "trainer.max_epochs"),
-        ("modle.lr", "model.lr"),
-        ("optimizer.lr", "model.lr"),
-        ("lr", "model.lr"),
-        ("trainer.batch_size", "data.batch_size"),
-        ("sed", "seed"),
-    ],
-)
-def test_an_unknown_key_names_the_one_that_was_meant(key: str, meant: str) -> None:
-    assert KEYS.unknown(key) == f"{key}: no such key; did you mean {meant}?"
-
-
-@pytest.mark.parametrize(
-    "key",
-    ["zzzzzz", "trainer.accumulate_grad_batches", "trainer.profiler", "trainer.foo", "model/gru"],
-)
-def test_an_unknown_key_that_is_like_no_other_gets_no_suggestion(key: str) -> None:
-    assert KEYS.unknown(key) == f"{key}: no such key; nsmc train --cfg job shows all"
 
 
 def test_a_value_stands_once_in_the_yaml() -> None:

@@ -16,12 +16,11 @@ from nsmc.runtime.bundle import (
     TOKENIZER_FILE,
     VECTORS_FILE,
     WEIGHTS_FILE,
-    write_bundle,
 )
 from nsmc.runtime.golden import PROBES
 from nsmc.runtime.loading import read_bundle
 from nsmc.runtime.predictor import Predictor, softmax
-from tests.bundles import config_of, random_bundle, random_tensors
+from tests.bundles import config_of, random_bundle, random_tensors, write_bundle
 
 every_form = pytest.mark.parametrize("form", ["float16", "float32", "onnx"])
 
@@ -48,7 +47,7 @@ def probabilities(folder: Path, texts: list[str]) -> np.ndarray:
 
 
 def test_float16_holds_the_rounded_weights_and_says_so(bundle: Path, tmp_path: Path) -> None:
-    made = convert(bundle, "float16").place
+    made = convert(bundle, "float16").folder
     assert made == tmp_path / "bundle-float16"
     before, after = load_file(bundle / WEIGHTS_FILE), load_file(made / WEIGHTS_FILE)
     assert before.keys() == after.keys()
@@ -59,19 +58,19 @@ def test_float16_holds_the_rounded_weights_and_says_so(bundle: Path, tmp_path: P
 
 
 def test_back_and_forth_changes_nothing_more(bundle: Path, tmp_path: Path) -> None:
-    half = convert(bundle, "float16", tmp_path / "half").place
+    half = convert(bundle, "float16", tmp_path / "half").folder
     done = convert(half, "float32", tmp_path / "whole")
     assert done.difference == 0
-    again = convert(done.place, "float16", tmp_path / "again").place
+    again = convert(done.folder, "float16", tmp_path / "again").folder
     assert contents(again) == contents(half)
     texts = ["정말 최고", "", "별로 재미없는 영화"]
-    np.testing.assert_array_equal(probabilities(done.place, texts), probabilities(half, texts))
+    np.testing.assert_array_equal(probabilities(done.folder, texts), probabilities(half, texts))
 
 
 def test_float32_of_a_float32_bundle_is_that_bundle_and_its_vectors(
     bundle: Path, tmp_path: Path
 ) -> None:
-    made = contents(convert(bundle, "float32", tmp_path / "copy").place)
+    made = contents(convert(bundle, "float32", tmp_path / "copy").folder)
     assert made.pop(VECTORS_FILE)
     assert made == contents(bundle)
 
@@ -79,7 +78,7 @@ def test_float32_of_a_float32_bundle_is_that_bundle_and_its_vectors(
 def test_the_configuration_and_the_card_stay_but_for_type_and_digests(
     bundle: Path, tmp_path: Path
 ) -> None:
-    made = convert(bundle, "float16", tmp_path / "half").place
+    made = convert(bundle, "float16", tmp_path / "half").folder
     before, after = (json.loads((each / CONFIG_FILE).read_text()) for each in (bundle, made))
     changed = {key for key in after if after[key] != before[key]}
     assert changed == {"dtype", "sha256"}
@@ -89,11 +88,11 @@ def test_the_configuration_and_the_card_stay_but_for_type_and_digests(
 
 def test_a_bundle_without_a_card_can_be_converted(bundle: Path) -> None:
     (bundle / CARD_FILE).unlink()
-    Predictor.load(convert(bundle, "float16").place)
+    Predictor.load(convert(bundle, "float16").folder)
 
 
 def test_the_vectors_are_those_of_the_converted_weights(bundle: Path) -> None:
-    made = convert(bundle, "float16").place
+    made = convert(bundle, "float16").folder
     vectors = json.loads((made / VECTORS_FILE).read_text(encoding="utf-8"))["vectors"]
     logits = Predictor.load(made).logits([each["ids"] for each in vectors])
     np.testing.assert_allclose([each["logits"] for each in vectors], logits, rtol=0, atol=1e-5)
@@ -104,16 +103,16 @@ def test_sizes_and_the_difference_are_the_real_ones(bundle: Path, form: str) -> 
     done = convert(bundle, form)
     name = "nsmc.onnx" if form == "onnx" else WEIGHTS_FILE
     assert done.bytes_before == (bundle / WEIGHTS_FILE).stat().st_size
-    assert done.bytes_after == (done.place / name).stat().st_size
+    assert done.bytes_after == (done.folder / name).stat().st_size
     texts = [*PROBES, *sample_texts()]
     assert done.texts == len(texts) > 100
     if form != "onnx":
-        found = np.abs(probabilities(done.place, texts) - probabilities(bundle, texts)).max()
+        found = np.abs(probabilities(done.folder, texts) - probabilities(bundle, texts)).max()
         assert done.difference == pytest.approx(found, abs=1e-7)
     assert (done.difference > 0) == (form != "float32")
     assert done.difference <= LARGEST_DIFFERENCE[form]
     line = str(done)
-    assert str(done.place) in line
+    assert str(done.folder) in line
     assert str(len(texts)) in line
     assert "\n" not in line
 
@@ -145,7 +144,7 @@ def test_answers_too_far_from_before_are_refused_and_nothing_is_left(
 def test_a_refusal_leaves_an_earlier_output_as_it_was(
     bundle: Path, form: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = convert(bundle, form).place
+    made = convert(bundle, form).folder
     before = contents(made)
     monkeypatch.setitem(LARGEST_DIFFERENCE, form, -1.0)
     with pytest.raises(ValueError, match="not converted"):
@@ -183,10 +182,10 @@ def test_onto_itself_is_refused_whatever_the_path_looks_like(
 
 @every_form
 def test_an_earlier_output_is_replaced_whole(bundle: Path, tmp_path: Path, form: str) -> None:
-    expected = contents(convert(bundle, form, tmp_path / "expected").place)
-    made = convert(bundle, form).place
+    expected = contents(convert(bundle, form, tmp_path / "expected").folder)
+    made = convert(bundle, form).folder
     (made / CONFIG_FILE).write_text('{"format": "nsmc-bundle"}')
-    assert contents(convert(bundle, form).place).keys() == expected.keys()
+    assert contents(convert(bundle, form).folder).keys() == expected.keys()
     assert contents(made)[TOKENIZER_FILE] == expected[TOKENIZER_FILE]
     assert names_in(tmp_path) == {"bundle", "expected", made.name}
 
@@ -218,7 +217,7 @@ def test_the_bundle_in_the_current_folder_can_be_converted(
 ) -> None:
     monkeypatch.chdir(bundle)
     done = convert(Path(), form)
-    assert done.place.resolve() == tmp_path / f"bundle-{form}"
+    assert done.folder.resolve() == tmp_path / f"bundle-{form}"
 
 
 @every_form
@@ -240,7 +239,7 @@ def test_an_encoder_cannot_be_converted_and_it_is_said_why(tmp_path: Path, form:
 @every_form
 def test_folders_on_the_way_to_the_output_are_made(bundle: Path, tmp_path: Path, form: str) -> None:
     done = convert(bundle, form, tmp_path / "a" / "b" / "c")
-    assert done.place.is_dir()
+    assert done.folder.is_dir()
 
 
 def test_the_reviews_that_are_compared_come_with_the_package() -> None:

@@ -12,7 +12,7 @@ import onnxruntime
 import pytest
 
 from nsmc.conversion.convert import convert
-from nsmc.conversion.graph import onnx_model
+from nsmc.conversion.onnx import onnx_model
 from nsmc.runtime.bundle import CONFIG_FILE, ONNX_FILE, POOLINGS, TOKENIZER_FILE
 from nsmc.runtime.encoders import ENCODERS
 from nsmc.runtime.loading import Bundle
@@ -142,7 +142,7 @@ def test_wide_weights_that_saturate_the_gates_are_no_trouble(cell: str, pooling:
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 def test_the_folder_is_all_that_a_client_needs(tmp_path: Path, dtype: str) -> None:
     folder = random_bundle(tmp_path / "bundle", dtype=dtype, labels=("별로", "추천"))
-    made = convert(folder, "onnx").place
+    made = convert(folder, "onnx").folder
     before, after = (json.loads((each / CONFIG_FILE).read_text("utf-8")) for each in (folder, made))
     assert after["sha256"] == {
         name: hashlib.sha256((made / name).read_bytes()).hexdigest()
@@ -163,8 +163,8 @@ def test_the_folder_is_all_that_a_client_needs(tmp_path: Path, dtype: str) -> No
 
 def test_the_same_bundle_gives_the_same_file(tmp_path: Path) -> None:
     folder = random_bundle(tmp_path / "bundle", pooling="attention", bidirectional=True)
-    first = (convert(folder, "onnx", tmp_path / "a").place / ONNX_FILE).read_bytes()
-    assert (convert(folder, "onnx", tmp_path / "b").place / ONNX_FILE).read_bytes() == first
+    first = (convert(folder, "onnx", tmp_path / "a").folder / ONNX_FILE).read_bytes()
+    assert (convert(folder, "onnx", tmp_path / "b").folder / ONNX_FILE).read_bytes() == first
 
 
 @pytest.mark.parametrize("library", ["onnx", "onnxruntime"])
@@ -173,6 +173,7 @@ def test_without_the_library_it_is_said_what_to_install(
 ) -> None:
     folder = random_bundle(tmp_path / "bundle")
     monkeypatch.setitem(sys.modules, library, None)
+    monkeypatch.delitem(sys.modules, "nsmc.conversion.onnx")
     with pytest.raises(ValueError, match=r'pip install "\.\[onnx\]"') as caught:
         convert(folder, "onnx")
     assert len(str(caught.value).splitlines()) == 1

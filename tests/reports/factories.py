@@ -36,6 +36,7 @@ def config(**changes: Any) -> dict[str, Any]:
         "trainer": {"max_epochs": 6, "gradient_clip_val": 1.0, "log_every_n_steps": 50},
         "callbacks": {"checkpoint": {"monitor": "val/accuracy"}, "log_interval_seconds": 30.0},
         "logger": {"tensorboard": True, "csv": True},
+        "task": "classify",
         "seed": 1,
         "ckpt_path": None,
         "test": True,

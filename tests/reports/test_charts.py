@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from nsmc.reports.charts import NAMES, Chart, charts_of
-from nsmc.reports.colours import PALETTE
 from nsmc.reports.leaderboard import leaderboard
+from nsmc.reports.legend import PALETTE
 from nsmc.reports.records import read_runs
 from nsmc.reports.render_plotly import figure
 from nsmc.reports.render_png import draw, png
@@ -39,14 +39,14 @@ def two_architectures(folder: Path) -> dict[str, Chart]:
 def test_settings_are_points_with_their_runs_behind_them(tmp_path: Path) -> None:
     chart = two_architectures(tmp_path)["metric_by_setting"]
     assert chart.y.names == ("lstm", "gru") and chart.y.short_names == ("1", "2")
-    gru_runs, gru, lstm_runs, lstm = chart.series
+    gru_runs, lstm_runs, gru, lstm = chart.series
     assert [(point.x, point.y) for point in gru_runs.points] == [(0.7, 1), (0.8, 1)]
     assert not lstm_runs.points  # one run is its own mean
     (mean,) = gru.points
     assert (mean.x, mean.deviation) == pytest.approx((0.75, 0.005**0.5))
     assert mean.hover == ("gru", "val/accuracy 0.7500 ± 0.0707", "2 runs")
     assert lstm.points[0].is_best and lstm.points[0].hover[-1] == f"{tmp_path}/c"
-    assert [group.name for group in chart.legend.groups] == ["gru", "lstm"]
+    assert [*chart.legend.colours] == ["gru", "lstm"]
 
 
 def test_accuracy_is_shown_against_what_differs(tmp_path: Path) -> None:
@@ -87,7 +87,9 @@ def test_both_renderers_draw_every_chart(tmp_path: Path) -> None:
         with Image.open(io.BytesIO(png(chart))) as image:
             image.load()
         traces = figure(chart)["data"]
-        assert len(traces) == len(chart.series) + len(chart.legend.groups)
+        assert len(traces) == len(chart.series) + (
+            len(chart.legend.colours) if chart.legend.title else 0
+        )
     assert dict(mpl.rcParams) == before
     assert figure(charts["importance"])["data"][0]["text"] == ["0.700", "0.300"]
 

@@ -10,21 +10,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nsmc.reports.leaderboard import (
+    Row,
     Statistic,
     drop_repeats,
     leaderboard,
     leaderboards,
     problems_in,
-    statistic,
 )
 from nsmc.reports.records import Run, read_runs
-from nsmc.reports.tables import csv_table, markdown_table, markdown_tables
+from nsmc.reports.tables import csv_table, markdown_table
 from nsmc.reports.terminal_table import terminal_table
 from tests.reports.factories import FINGERPRINT, board_of, mixed, record, runs_of, write
 
 
-def numbers_of(metric: Statistic | None) -> tuple[float | None, float | None]:
-    return (metric.mean, metric.deviation) if metric else (None, None)
+def numbers_of(row: Row, metric: str) -> tuple[float, float | None]:
+    return row.metrics[metric].mean, row.metrics[metric].deviation
 
 
 def test_settings_are_ranked_by_the_mean_over_seeds(tmp_path: Path) -> None:
@@ -39,10 +39,10 @@ def test_settings_are_ranked_by_the_mean_over_seeds(tmp_path: Path) -> None:
     )
     assert board.columns == ["architecture"] and board.metric == "val/accuracy"
     first, second = board.rows
-    assert (first.values, first.label, first.is_best) == (("lstm",), "lstm", True)
-    assert numbers_of(first.score) == pytest.approx((0.83, 0.02))
-    assert numbers_of(first.test) == pytest.approx((0.71, 0.0002**0.5))
-    assert numbers_of(second.score) == pytest.approx((0.81, 0.0002**0.5))
+    assert (first.values, first.label, first.is_best) == ({"architecture": "lstm"}, "lstm", True)
+    assert numbers_of(first, "val/accuracy") == pytest.approx((0.83, 0.02))
+    assert numbers_of(first, "test/accuracy") == pytest.approx((0.71, 0.0002**0.5))
+    assert numbers_of(second, "val/accuracy") == pytest.approx((0.81, 0.0002**0.5))
     assert not second.is_best  # for all its better test accuracy
     assert csv_table(board).splitlines()[0] == (
         "rank,architecture,runs,val/accuracy,val/accuracy std,test/accuracy,test/accuracy std,"
@@ -55,7 +55,7 @@ def test_settings_are_ranked_by_the_mean_over_seeds(tmp_path: Path) -> None:
         "| 1 | lstm | 3 | **0.8300 ± 0.0200** | 0.7100 ± 0.0141 | 1,379,330 | 70 | 8,000 "
         f"| 6.00 | {tmp_path}/2 |\n"
         "| 2 | gru | 2 | 0.8100 ± 0.0141 | 0.9100 ± 0.0141 | 1,379,330 | 70 | 8,000 | 6.00 "
-        f"| {tmp_path}/1 |\n"
+        f"| {tmp_path}/1 |"
     )
 
 
@@ -76,8 +76,8 @@ def test_each_setting_s_best_run_is_named(tmp_path: Path) -> None:
     assert csv_table(board).splitlines()[1].endswith(best)
     assert best in markdown_table(board)
     assert terminal_table(board).splitlines()[1].endswith("gru_lr-0.…2_3fa9c1")
-    assert statistic([0.5, None]) == Statistic(0.5, None)
-    assert statistic([None]) is None
+    assert numbers_of(board.rows[0], "val/loss") == pytest.approx((0.45, 0.005**0.5))
+    assert board.rows[1].metrics["val/loss"] == Statistic(0.6, None)
 
 
 def test_the_lowest_loss_is_the_best(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_the_lowest_loss_is_the_best(tmp_path: Path) -> None:
         content["metrics"]["val/loss"] = loss
     board = board_of(tmp_path, *records)
     assert board.metric == "val/loss" and board.lower_is_better
-    assert [row.values for row in board.rows] == [(0.2,), (0.1,)]
+    assert [row.values for row in board.rows] == [{"lr": 0.2}, {"lr": 0.1}]
 
 
 def test_runs_that_watched_different_metrics_are_ranked_by_accuracy(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_tasks_are_ranked_apart_each_by_its_own_settings_and_metric(tmp_path: Pa
         ("linear", ["ngram_max"], "val/accuracy"),
         ("pretrain", ["hidden_size"], "val/loss"),
     ]
-    assert [row.values for row in boards[2].rows] == [(128,), (64,)]
+    assert [row.values["hidden_size"] for row in boards[2].rows] == [128, 64]
     assert not [problem for board in boards for problem in problems_in(board)]
     lines = csv_table(*boards).splitlines()
     assert [line.rpartition(",")[0] for line in lines] == [  # but for the folders
@@ -116,8 +116,8 @@ def test_tasks_are_ranked_apart_each_by_its_own_settings_and_metric(tmp_path: Pa
         "pretrain,1,,128,1,,,7.0,,1379330,70,8000,6.0",
         "pretrain,2,,64,1,,,7.5,,1379330,70,8000,6.0",
     ]
-    headings = [line for line in markdown_tables(boards).splitlines() if line.startswith("#")]
-    assert headings == ["## Neural classifiers", "## Linear classifiers", "## Language models"]
+    titles = ["Neural classifiers", "Linear classifiers", "Language models"]
+    assert [board.title for board in boards] == titles
 
 
 def test_corpora_are_told_apart_and_ranked_apart(tmp_path: Path) -> None:
@@ -126,8 +126,27 @@ def test_corpora_are_told_apart_and_ranked_apart(tmp_path: Path) -> None:
     sample = {**record(0.8, data__name="sample"), "corpus_fingerprint": "cccccc33"}
     board = board_of(tmp_path, ours, others, sample)
     assert board.columns == ["corpus"]
-    rows = [(*row.values, row.rank, row.is_best) for row in board.rows]
+    rows = [(row.values["corpus"], row.rank, row.is_best) for row in board.rows]
     assert rows == [("nsmc aaaaaa", 1, True), ("nsmc bbbbbb", 1, True), ("sample", 1, True)]
+
+
+def test_a_setting_is_described_by_all_that_was_varied(tmp_path: Path) -> None:
+    board = board_of(tmp_path, record(0.8), record(0.7, model__architecture="lstm", model__lr=0.1))
+    assert [row.label for row in board.rows] == ["gru, lr=0.004", "lstm, lr=0.1"]
+    assert not board.usual
+
+
+def test_of_many_columns_only_what_is_unusual_is_told(tmp_path: Path) -> None:
+    zeros: dict[str, Any] = {f"model__k{number}": 0 for number in range(6)}
+    records = [record(0.9 - lr / 10, model__lr=lr, **zeros) for lr in (1, 2)]
+    sample = record(0.6, data__name="sample", model__lr=3, **{**zeros, "model__k0": 7})
+    for number in range(1, 6):  # each is varied by a run of its own
+        records.append(record(0.1, model__lr=3, **{**zeros, f"model__k{number}": 1}))
+    board = board_of(tmp_path, *records, {**sample, "corpus_fingerprint": "other"})
+    assert board.usual == {**{f"k{number}": 0 for number in range(6)}, "lr": 3}
+    labels = [row.label for row in board.rows]
+    assert labels[:3] == ["nsmc, lr=1", "nsmc, lr=2", "nsmc, k1=1"]
+    assert labels[-1] == "sample, k0=7"
 
 
 def test_a_job_in_two_folders_counts_once_and_the_newest_is_it(tmp_path: Path) -> None:
@@ -150,7 +169,7 @@ def test_runs_without_a_signature_are_no_repeats_of_each_other(tmp_path: Path) -
 def test_a_run_without_the_metric_comes_last_and_is_a_problem(tmp_path: Path) -> None:
     lost = record(float("nan"), model__lr=0.1)
     board = board_of(tmp_path, lost, record(0.5))
-    assert [row.score is None for row in board.rows] == [False, True]
+    assert ["val/accuracy" in row.metrics for row in board.rows] == [True, False]
     (problem,) = problems_in(board)
     assert problem.reason == "its record has no val/accuracy"
     assert list(csv.reader(csv_table(board).splitlines()))[2][3:5] == ["", ""]
@@ -171,9 +190,8 @@ def test_the_order_of_the_runs_does_not_matter(scores: list[int], order: random.
             config={"model.lr": index % 4, "seed": index},
             fingerprint=FINGERPRINT,
             metrics={"val/accuracy": score / 1000},
-            measures={},
             curve=[],
-            ended=0.0,
+            ended="",
         )
         for index, score in enumerate(scores)
     ]
@@ -182,5 +200,5 @@ def test_the_order_of_the_runs_does_not_matter(scores: list[int], order: random.
     expected = [line.split(",") for line in table.splitlines()]
     found = [line.split(",") for line in csv_table(leaderboard(shuffled)).splitlines()]
     assert [line[:-5] for line in found] == [line[:-5] for line in expected]
-    means = [row.score.mean for row in leaderboard(runs).rows if row.score]
+    means = [row.metrics["val/accuracy"].mean for row in leaderboard(runs).rows]
     assert means == sorted(means, reverse=True)

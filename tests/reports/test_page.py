@@ -51,7 +51,8 @@ def test_the_page_needs_nothing_from_elsewhere_and_shows_texts_as_texts(tmp_path
         made = record(0.7, ckpt_path=value)
         write(tmp_path / name, {**made, "history": [{"epoch": 1, "val/accuracy": 0.8}]})
     write(tmp_path / "bad", {**record(seed=3), "status": "failed", "error": EVIL})
-    write_report([tmp_path], importances={EVIL: 1.0})
+    (tmp_path / "importances.json").write_text(json.dumps({EVIL: 1.0}))
+    write_report([tmp_path])
     page = Page(tmp_path / "report.html")
     assert page.links == ["data:,"]
     assert page.tags.count("script") == 3 and not {"b", "img", "iframe"} & set(page.tags)

@@ -1,7 +1,6 @@
 """Finding and reading run records: new, old, odd and damaged ones."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -14,24 +13,6 @@ from nsmc.reports.records import find_records, problems_of, read_run, read_runs
 from nsmc.reports.tables import csv_table, markdown_table
 from nsmc.reports.terminal_table import terminal_table
 from tests.reports.factories import FINGERPRINT, record, write
-
-# As Lightning's CSVLogger writes it: a line for whatever is logged, epochs from 0.
-METRICS_CSV = """epoch,reviews/s,step,train/accuracy,train/loss_epoch,train/loss_step,val/loss
-,8000.0,9,,,,
-0,,9,,,0.7,
-0,,19,,,,0.6
-0,,19,0.5,0.65,,
-1,,29,,,0.4,
-1,,39,,,,0.5
-1,,39,0.75,0.45,,
-2,,49,,,0.3,
-"""
-
-
-def old_record() -> dict[str, Any]:
-    """As records were when they were written at a run's end only."""
-    new = ("status", "error", "overrides", "history", "bundle_bytes", "started", "finished")
-    return {key: value for key, value in record().items() if key not in (*new, "trial")}
 
 
 def test_records_are_found_at_any_depth_but_not_where_runs_keep_files(tmp_path: Path) -> None:
@@ -47,24 +28,15 @@ def test_a_run_in_two_overlapping_folders_is_read_once(tmp_path: Path) -> None:
     assert len(runs) == 1 and not problems
 
 
-def test_an_old_record_is_of_a_finished_run(tmp_path: Path) -> None:
-    folder = write(tmp_path / "run", old_record())
-    (folder / "bundle").mkdir()
-    (folder / "bundle" / "nsmc.safetensors").write_bytes(bytes(300))
-    (folder / "bundle" / "config.json").write_bytes(bytes(20))
-    (folder / "csv").mkdir()
-    (folder / "csv" / "metrics.csv").write_text(METRICS_CSV, encoding="utf-8")
-    os.utime(folder / "run.json", (1000, 1000))
-    run = read_run(folder / "run.json")
-    assert run.status == "finished" and run.error == ""
-    assert run.measures["bundle_bytes"] == 320
-    assert run.ended == 1000
-    assert run.curve == [
-        {"epoch": 1, "step": 19, "val/loss": 0.6, "train/accuracy": 0.5, "train/loss": 0.65}
-        | {"train/loss_step": 0.7},
-        {"epoch": 2, "step": 39, "val/loss": 0.5, "train/accuracy": 0.75, "train/loss": 0.45}
-        | {"train/loss_step": 0.4},
-    ]
+def test_a_record_s_numbers_are_finite_and_its_curve_has_epochs(tmp_path: Path) -> None:
+    content = record(0.8, 0.7) | {"bundle_bytes": 0, "seconds": "7", "parameters": 1e300}
+    content["metrics"] |= {"val/loss": float("nan"), "odd": True}
+    content["history"] = [{"epoch": 1, "val/loss": float("inf")}, "odd", {}, {"val/loss": 0.5}]
+    run = read_run(write(tmp_path, content) / "run.json")
+    costs = {"train_seconds": 60, "reviews_per_second": 8000}
+    assert run.metrics == {"val/accuracy": 0.8, "test/accuracy": 0.7, **costs}
+    assert run.curve == [{"epoch": 1}]
+    assert read_run(write(tmp_path, {**content, "history": 7}) / "run.json").curve == []
 
 
 def test_a_recipe_is_described_by_the_step_that_made_its_result(tmp_path: Path) -> None:
@@ -92,6 +64,7 @@ def test_a_recipe_is_described_by_the_step_that_made_its_result(tmp_path: Path) 
         (b"\xff\xff", "can't decode"),
         (b"[]", "not a mapping"),
         (b'{"status": ["finished"]}', 'unknown status ["finished"]'),
+        (b"{}", "unknown status null"),
         (b'{"status": "finished"}', "no config"),
         (b"[" * 100_000, "recursion"),
     ],

@@ -26,7 +26,9 @@ def files_in(folder: Path) -> set[str]:
 def test_a_report_is_a_table_charts_and_a_page(tmp_path: Path) -> None:
     write_many(tmp_path / "runs", 60)
     before = dict(mpl.rcParams)
-    told = write_report([tmp_path / "runs"], tmp_path / "out", {"model.lr": 0.7, "seed": 0.3})
+    importances = tmp_path / "runs" / "importances.json"
+    importances.write_text('{"model.lr": 0.7, "seed": 0.3}')
+    told = write_report([tmp_path / "runs"], tmp_path / "out")
     assert dict(mpl.rcParams) == before
     assert (
         "matplotlib.pyplot" not in sys.modules or not sys.modules["matplotlib.pyplot"].get_fignums()
@@ -44,6 +46,7 @@ def test_a_report_is_a_table_charts_and_a_page(tmp_path: Path) -> None:
     assert report.startswith(f"report  {tmp_path / 'out' / 'report.html'}")
     assert re.fullmatch(rf"best    {tmp_path}/runs/\w+_seed-\d", best)
     # Without importances, an earlier report's chart of them goes.
+    importances.unlink()
     write_report([tmp_path / "runs"], tmp_path / "out")
     assert "importance.png" not in files_in(tmp_path / "out")
 

@@ -22,7 +22,10 @@ def test_a_fixed_split_is_a_setting_and_one_that_follows_the_seed_is_none(tmp_pa
     following = [record(0.8, seed=seed, data__split_seed=seed) for seed in (4, 5)]
     assert board_of(tmp_path / "fixed", *fixed).columns == []
     board = board_of(tmp_path / "both", *fixed, *following)
-    assert [(row.values, len(row.runs)) for row in board.rows] == [((MISSING,), 2), ((1,), 3)]
+    assert [(row.values["split_seed"], len(row.runs)) for row in board.rows] == [
+        (MISSING, 2),
+        (1, 3),
+    ]
 
 
 def test_a_dropout_that_follows_the_others_is_no_column(tmp_path: Path) -> None:
@@ -38,7 +41,24 @@ def test_a_dropout_that_follows_the_others_is_no_column(tmp_path: Path) -> None:
     board = board_of(tmp_path / "one", *records, other)
     assert board.columns == ["dropout", "embedding_dropout"]
     assert board.rows[-1].label == "dropout=0.3"
-    assert [row.values for row in board.rows] == [(0.1, 0.2), (0.2, 0.2), (0.3, MISSING)]
+    assert [(*row.values.values(),) for row in board.rows] == [
+        (0.1, 0.2),
+        (0.2, 0.2),
+        (0.3, MISSING),
+    ]
+
+
+def test_an_architecture_s_own_settings_are_columns_where_they_vary(tmp_path: Path) -> None:
+    records = [record(0.8), record(0.7), record(0.6)]
+    for content, widths in zip(records[1:], ([2, 3], [2, 3]), strict=True):
+        model = content["config"]["model"]
+        del model["hidden_size"]
+        model |= {"architecture": "cnn", "filter_widths": widths}
+    records[2]["config"]["model"]["lr"] = 0.1
+    assert board_of(tmp_path / "same", *records).columns == ["architecture", "lr"]
+    records[2]["config"]["model"]["filter_widths"] = [4]
+    columns = board_of(tmp_path / "varied", *records).columns
+    assert columns == ["architecture", "lr", "filter_widths"]
 
 
 def test_what_a_run_starts_and_learns_from_is_a_setting(tmp_path: Path) -> None:
@@ -49,7 +69,7 @@ def test_what_a_run_starts_and_learns_from_is_a_setting(tmp_path: Path) -> None:
     plain["config"]["distill"] = {"weight": 0.7, "temperature": 1.0, "teachers": []}
     board = board_of(tmp_path, student, plain, record(0.7, seed=2, init_from=None))
     assert board.columns == ["init_from", "teachers"]
-    assert [(row.values, len(row.runs)) for row in board.rows] == [
+    assert [((*row.values.values(),), len(row.runs)) for row in board.rows] == [
         (("encoder", "outputs/b/gru + outputs/c/gru"), 1),
         (("–", "–"), 2),
     ]
@@ -63,8 +83,8 @@ def test_names_of_columns_are_short_where_that_is_clear() -> None:
 
 def test_a_recipe_is_one_setting_with_a_short_name(tmp_path: Path) -> None:
     steps = {name: {"model": {"hidden_size": 64}} for name in ("encoder", "student")}
-    recipes: list[Any] = [{"shared": {}, "steps": steps}, [{"name": "encoder"}], None]
+    recipes: list[Any] = [{"shared": {}, "steps": steps}, {"steps": {}}, None]
     records = [record(0.9 - 0.1 * i, recipe=recipe) for i, recipe in enumerate(recipes)]
     board = board_of(tmp_path, *records)
     assert board.columns == ["recipe"]
-    assert [str(row.values[0])[:8] for row in board.rows] == ["2 steps ", "1 steps ", "null"]
+    assert [str(row.values["recipe"])[:8] for row in board.rows] == ["2 steps ", "0 steps ", "null"]

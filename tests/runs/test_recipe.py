@@ -17,10 +17,9 @@ from nsmc.config.overrides import typed_for_steps
 from nsmc.config.schema import RunConfig, check_config
 from nsmc.runs import prepare, recipe
 from nsmc.runs.job import run_job
-from nsmc.runs.leakage import check_held_out
 from nsmc.runs.recipe import check_steps, run_recipe
 from nsmc.runs.record import BusyError, final_step_config, read_record, write_record
-from nsmc.runs.run import run_in_subprocess
+from nsmc.runs.sources import check_held_out
 from nsmc.runtime.loading import read_bundle
 from nsmc.runtime.locate import PRETRAINED
 from tests.commands import PROJECT, run, run_anew, write_corpus
@@ -87,15 +86,16 @@ def adopted(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.fixture
 def run_steps(
-    composed: Composed, launch: Launcher, tmp_path: Path
+    composed: Composed, launch: Launcher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., dict[str, Any]]:
+    def composed_step(of_step: Sequence[str]) -> RunConfig:
+        return check_config(composed("data=sample", "data.split_seed=3", *of_step))
+
+    monkeypatch.setattr(recipe, "composed", composed_step)
+
     def run_steps(folder: str, *overrides: str, steps: dict[str, Any] = STEPS) -> dict[str, Any]:
         config = check_config({**composed("data=sample", *overrides), "recipe": {"steps": steps}})
-
-        def compose_step(of_step: Sequence[str]) -> RunConfig:
-            return check_config(composed("data=sample", "data.split_seed=3", *of_step))
-
-        return run_recipe(config, tmp_path / folder, "command", overrides, launch, compose_step)
+        return run_recipe(config, tmp_path / folder, "command", overrides, launch)
 
     return run_steps
 
@@ -195,13 +195,14 @@ def test_a_recipe_that_ends_with_a_linear_classifier_is_a_teacher(
     }
     config = check_config({**composed("data=sample"), "recipe": {"steps": {"ngrams": step}}})
 
-    def compose_step(overrides: Sequence[str]) -> RunConfig:
+    def composed_step(overrides: Sequence[str]) -> RunConfig:
         return check_config(composed("data=sample", *overrides))
 
     def launch(folder: Path, overrides: Sequence[str]) -> dict[str, Any]:
-        return run_job(compose_step(overrides), folder, "command", overrides)
+        return run_job(composed_step(overrides), folder, "command", overrides)
 
-    record = run_recipe(config, tmp_path / "run", "command", [], launch, compose_step)
+    monkeypatch.setattr(recipe, "composed", composed_step)
+    record = run_recipe(config, tmp_path / "run", "command", [], launch)
     (folder,) = (tmp_path / "recipes").iterdir()
     labels = (tmp_path / "run" / "soft_labels.tsv").read_bytes()
     assert labels == (folder / "soft_labels.tsv").read_bytes()
@@ -238,19 +239,20 @@ def test_the_larger_one_has_the_shape_of_the_assistant_it_goes_on_from(composed:
 
 @pytest.mark.parametrize("experiment", ["best", "larger"])
 def test_how_the_epoch_is_chosen_is_free_where_there_is_a_choice(
-    composed: Composed, experiment: str
+    composed: Composed, monkeypatch: pytest.MonkeyPatch, experiment: str
 ) -> None:
     config = check_config(composed(f"experiment={experiment}"))
     assert config.recipe
     typed = typed_for_steps(["callbacks.checkpoint.monitor=val/accuracy"])
     monitors = {}
 
-    def compose_step(overrides: Sequence[str]) -> RunConfig:
+    def composed_step(overrides: Sequence[str]) -> RunConfig:
         step = check_config(composed(*overrides))
         monitors[step.task, step.data.batch_size] = step.callbacks.checkpoint.monitor
         return step
 
-    check_steps(config.recipe, typed, compose_step)
+    monkeypatch.setattr(recipe, "composed", composed_step)
+    check_steps(config.recipe, typed)
     assert monitors["pretrain", 256] == "val/loss"
     assert monitors["classify", 512] == "val/accuracy"
 
@@ -314,13 +316,9 @@ def test_paths_of_steps_stay_what_they_are_whatever_is_in_them(
     labels.write_text("id\tprobability\n")
     run_steps("run", steps={**STEPS, "second": {**SECOND, "distill": {"teachers": [str(labels)]}}})
     first, (_, overrides) = launch.asked
-    config = check_config(config_of(overrides))
-    assert (config.init_from, config.distill.teachers) == (str(first[0]), [str(labels)])
-
-
-def config_of(overrides: Sequence[str]) -> dict[str, Any]:
     with initialize_config_dir(str(PROJECT / "configs"), version_base="1.3"):
-        return dict(composition.composed(overrides))
+        config = composition.composed(overrides)
+    assert (config.init_from, config.distill.teachers) == (str(first[0]), [str(labels)])
 
 
 def test_steps_run_after_those_that_they_build_on_wherever_they_are_written(
@@ -425,13 +423,3 @@ def test_a_step_that_another_process_was_quicker_to_begin_is_waited_for(
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
     run_steps("a")
     assert launch.names == ["first", "first", "second"]
-
-
-def test_who_comes_second_to_a_run_leaves_its_record_as_it_is(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_record(tmp_path, {"status": "running"})
-    monkeypatch.setattr(sys, "argv", [str(PROJECT / "train.py")])
-    with FileLock(tmp_path / ".lock"), pytest.raises(BusyError, match="another process is at"):
-        run_in_subprocess(tmp_path, ["data=sample", "trainer.accelerator=cpu"])
-    assert read_record(tmp_path) == {"status": "running"}

@@ -2,18 +2,14 @@
 
 import json
 import os
-import shlex
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import nsmc.runs.record
-from nsmc.config.schema import check_config
 from nsmc.runs.record import (
     RECORD_FILE,
     environment,
@@ -23,7 +19,6 @@ from nsmc.runs.record import (
     state_of,
     write_record,
 )
-from nsmc.runs.summary import next_commands, summary
 from nsmc.training.signals import Interrupted
 
 _DEEP = '{"config": {"a":' + "[" * 30 + "]" * 30 + "}}"
@@ -45,70 +40,6 @@ def test_a_failed_write_keeps_the_old_record(tmp_path: Path) -> None:
     with pytest.raises(TypeError):
         write_record(tmp_path, {"metrics": object()})
     assert (tmp_path / RECORD_FILE).read_bytes() == before
-
-
-def test_the_summary_shows_what_was_measured(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    bundle = tmp_path / "run" / "bundle"
-    bundle.mkdir(parents=True)
-    (bundle / "nsmc.safetensors").write_bytes(bytes(1_500_000))
-    (bundle / "tokenizer.json").write_bytes(bytes(500_000))
-    record = {
-        "metrics": {**METRICS, "test/f1": 0.25, "test/loss": 0.65},
-        "seconds": 12.34,
-        "train_seconds": 10.0,
-        "reviews_per_second": 4321.0,
-        "parameters": 1_379_330,
-    }
-    lines = summary(record, bundle).splitlines()
-    table = [line.split() for line in lines]
-    assert ["accuracy", "0.7500", "0.7000"] in table
-    assert ["F1", "0.5000", "0.2500"] in table
-    assert ["loss", "0.6000", "0.6500"] in table
-    assert ["parameters", "1,379,330"] in table
-    assert "2.00 MB (weights 1.50 MB)" in summary(record, bundle)
-    assert "run" in table[-1]
-
-
-@pytest.mark.parametrize(
-    ("overrides", "expected"),
-    [
-        ([], "predict run/bundle "),
-        (["experiment=pretrain"], "nsmc train init_from=run"),
-        (["experiment=linear"], "nsmc train experiment=distill "),
-    ],
-)
-def test_what_comes_next_depends_on_what_was_trained(
-    composed: Callable[..., dict[str, Any]],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    overrides: list[str],
-    expected: str,
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    config = check_config(composed("data=sample", *overrides))
-    record = {"config": config.model_dump()}
-    lines = next_commands(config, record, tmp_path / "run")
-    assert expected in lines
-    assert ("tensorboard --logdir outputs" in lines) == (config.task != "linear")
-    recipe = check_config(composed("data=sample"))
-    of_a_recipe = {"config": recipe.model_dump(), "final_step_config": record["config"]}
-    assert next_commands(recipe, of_a_recipe, tmp_path / "run") == lines
-
-
-def test_a_run_without_a_test_shows_validation_alone(tmp_path: Path) -> None:
-    (tmp_path / "nsmc.safetensors").write_bytes(b"")
-    validation = {key: value for key, value in METRICS.items() if key.startswith("val/")}
-    record = {
-        "metrics": validation,
-        "seconds": 1.0,
-        "train_seconds": 1.0,
-        "reviews_per_second": 1.0,
-        "parameters": 1,
-    }
-    assert "test" not in summary(record, tmp_path).split("seconds")[0]
 
 
 def test_a_record_is_true_from_beginning_to_end(tmp_path: Path) -> None:
@@ -210,25 +141,6 @@ def test_a_repository_around_an_installation_is_neither_named_nor_obeyed(
     monkeypatch.setenv("GIT_DIR", str(tmp_path / ".git"))  # as in a hook
     assert environment()["git_commit"] is None
     assert not executed.exists()
-
-
-def test_next_commands_can_be_pasted_whatever_the_folder_is_called(
-    composed: Callable[..., dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    config = check_config(composed("data=sample"))
-    lines = next_commands(config, {"config": config.model_dump()}, tmp_path / "내 $run's")
-    (command,) = (line for line in lines.splitlines() if " predict " in line)
-    assert shlex.split(command)[1:3] == ["predict", "내 $run's/bundle"]
-
-
-def test_what_is_not_of_its_type_is_left_out(tmp_path: Path) -> None:
-    wrong = {"pid": -1, "threads": 10**9, "overrides": [1], "command": "a\nb", "seconds": 10**400}
-    wrong |= {"history": 7, "error": "\ud800", "unknown": 1, "epochs": True, "recipe": []}
-    metrics = {"val/accuracy": 0.5, "val/f1": float("nan"), "val/loss": 10**400, "x": True}
-    write_text = json.dumps({"status": "finished", "metrics": metrics, **wrong})
-    (tmp_path / RECORD_FILE).write_text(write_text)
-    assert read_record(tmp_path) == {"status": "finished", "metrics": {"val/accuracy": 0.5}}
 
 
 @pytest.mark.parametrize(

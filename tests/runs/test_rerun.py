@@ -46,10 +46,8 @@ def test_only_small_files_are_copied(finished: dict[str, Any], tmp_path: Path) -
     hydras = tmp_path / "run" / ".hydra"
     hydras.mkdir()
     (hydras / "config.yaml").write_text("seed: 42")
-    (hydras / "zero.yaml").symlink_to("/dev/zero")
-    os.mkfifo(hydras / "pipe.yaml")
-    with (hydras / "large.yaml").open("wb") as file:
-        file.truncate(1 << 40)
+    (hydras / "hydra.yaml").symlink_to("/dev/zero")
+    os.mkfifo(hydras / "overrides.yaml")
     assert rerun.rerun(tmp_path / "run")
     (again,) = (tmp_path / "outputs" / "runs").iterdir()
     assert [path.name for path in (again / ".hydra").iterdir()] == ["config.yaml"]

@@ -113,15 +113,6 @@ def test_an_ingredient_that_is_not_there_is_named(composed: Composed, setting: s
         signature(check_config(composed(setting)), "corpus")
 
 
-def test_unlabelled_reviews_count_by_their_content(composed: Composed, tmp_path: Path) -> None:
-    settings = ("experiment=pretrain", f"data.root={tmp_path}")
-    found = set()
-    for content in ("one", "two"):
-        (tmp_path / "unlabeled.txt").write_text(content)
-        found.add(signature(check_config(composed(*settings)), "corpus"))
-    assert len(found) == 2
-
-
 def test_of_the_unlabelled_reviews_the_content_counts(composed: Composed, tmp_path: Path) -> None:
     config = check_config(composed("experiment=pretrain", f"data.root={tmp_path}"))
     found = []

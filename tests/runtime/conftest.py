@@ -1,10 +1,20 @@
-"""What the tests of the runtime share: the recurrence in C and in numpy."""
+"""What the tests of the runtime share: a tokenizer's file, the recurrence in C and in numpy."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from nsmc.data.tokenizer import save_tokenizer
 from nsmc.runtime import recurrence
+from tests.bundles import TOKENIZER
+
+
+@pytest.fixture(scope="session")
+def tokenizer_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("tokenizer") / "trained.json"
+    save_tokenizer(TOKENIZER, path)
+    return path
 
 
 @pytest.fixture(scope="module", params=["compiled", "numpy"])

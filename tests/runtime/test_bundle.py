@@ -1,111 +1,38 @@
-"""The bundle: written whole or not at all, and refused in one line where anything is wrong."""
+"""The bundle is written whole or not at all, in the promised form, and replaces nothing else."""
 
-import hashlib
 import json
-import os
-import pickle
-import shutil
 import struct
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from safetensors.numpy import load_file, save_file
-from tokenizers import Tokenizer
 
-from nsmc.data.tokenizer import save_tokenizer, train_tokenizer
 from nsmc.runtime.bundle import (
     CARD_FILE,
     CONFIG_FILE,
-    MOST_TOKENS,
     POOLINGS,
     TOKENIZER_FILE,
     VECTORS_FILE,
     WEIGHTS_FILE,
-    BundleConfig,
     expected_shapes,
+    fill_bundle,
     rewrite_config,
-    write_bundle,
+    whole_bundle,
 )
 from nsmc.runtime.encoders import ENCODERS
 from nsmc.runtime.loading import read_bundle
 from nsmc.runtime.packing import Array
-from nsmc.runtime.predictor import Predictor
-from tests.bundles import changed, config_of
+from tests.bundles import TOKENIZER, config_of, random_bundle, random_tensors, write_bundle
 
-FILES = (WEIGHTS_FILE, TOKENIZER_FILE, CONFIG_FILE)
-
-
-@pytest.fixture(scope="session")
-def tokenizer_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    texts = ["이 영화 정말 최고예요", "정말 별로 재미없는 영화", "good movie, 10 points!"] * 3
-    tokenizer = train_tokenizer(texts, vocab_size=280, min_frequency=2, normalization="nfc")
-    path = tmp_path_factory.mktemp("tokenizer") / "trained.json"
-    save_tokenizer(tokenizer, path)
-    return path
-
-
-@pytest.fixture(scope="session")
-def config(tokenizer_file: Path) -> BundleConfig:
-    return config_of(
-        architecture="gru",
-        vocab_size=Tokenizer.from_file(str(tokenizer_file)).get_vocab_size(),
-        embedding_dim=3,
-        hidden_size=4,
-        num_layers=1,
-        bidirectional=False,
-        pooling="last",
-        pad_id=0,
-        max_length=64,
-        labels=("negative", "positive"),
-    )
-
-
-def random_tensors(config: BundleConfig, seed: int = 0) -> dict[str, Array]:
-    generator = np.random.default_rng(seed)
-    return {
-        name: generator.normal(0, 0.5, shape).astype(np.float32)
-        for name, shape in expected_shapes(config).items()
-    }
-
-
-@pytest.fixture
-def bundle(tmp_path: Path, config: BundleConfig, tokenizer_file: Path) -> Path:
-    folder = tmp_path / "bundle"
-    write_bundle(folder, config, random_tensors(config), tokenizer_file, "# A card\n")
-    return folder
+FILES = (WEIGHTS_FILE, TOKENIZER_FILE, CONFIG_FILE, CARD_FILE)
+CONFIG = config_of()
 
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
-def reseal(folder: Path) -> None:
-    """Put the checksums of the altered files into config.json, as a forger would."""
-    path = folder / CONFIG_FILE
-    content = json.loads(path.read_text(encoding="utf-8"))
-    for name in content["sha256"]:
-        content["sha256"][name] = hashlib.sha256((folder / name).read_bytes()).hexdigest()
-    path.write_text(json.dumps(content), encoding="utf-8")
-
-
-def refusal(folder: Path, kind: type[Exception] = ValueError) -> str:
-    """The message with which the bundle is refused; it must be one line."""
-    with pytest.raises(kind) as caught:
-        read_bundle(folder)
-    assert type(caught.value) is kind
-    message = str(caught.value)
-    assert len(message.splitlines()) == 1
-    return message
-
-
-# --- writing ---
 
 
 @pytest.mark.parametrize(
@@ -113,16 +40,9 @@ def refusal(folder: Path, kind: type[Exception] = ValueError) -> str:
     list(product(sorted(ENCODERS), POOLINGS, (False, True), (1, 3))),
 )
 def test_what_is_written_is_read(
-    tmp_path: Path,
-    config: BundleConfig,
-    tokenizer_file: Path,
-    cell: str,
-    pooling: str,
-    bidirectional: bool,
-    num_layers: int,
+    tmp_path: Path, cell: str, pooling: str, bidirectional: bool, num_layers: int
 ) -> None:
-    config = changed(
-        config,
+    config = config_of(
         architecture=cell,
         pooling=pooling,
         bidirectional=bidirectional,
@@ -132,71 +52,55 @@ def test_what_is_written_is_read(
         signature="abc123",
         command="python train.py seed=3",
     )
-    tensors = random_tensors(config)
-    folder = tmp_path / "runs" / "first" / "bundle"  # parents are made
-    write_bundle(folder, config, tensors, tokenizer_file, "# 카드\n")
+    folder = random_bundle(tmp_path / "runs" / "first" / "bundle", like=config)
     bundle = read_bundle(folder)
     assert bundle.config == config
+    tensors = random_tensors(config)
     assert bundle.tensors.keys() == tensors.keys()
     for name, tensor in tensors.items():
         assert bundle.tensors[name].dtype == np.float32
         np.testing.assert_array_equal(bundle.tensors[name], tensor)
-    original = Tokenizer.from_file(str(tokenizer_file))
     text = "정말 재미없는 영화"
-    assert bundle.tokenizer.encode(text).ids == original.encode(text).ids
+    assert bundle.tokenizer.encode(text).ids == TOKENIZER.encode(text).ids
 
 
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("cell", sorted(ENCODERS))
 def test_an_encoder_s_bundle_has_no_labels_and_no_head(
-    tmp_path: Path, config: BundleConfig, tokenizer_file: Path, cell: str, bidirectional: bool
+    tmp_path: Path, cell: str, bidirectional: bool
 ) -> None:
-    classifier = changed(
-        config, architecture=cell, bidirectional=bidirectional, pooling="attention"
-    )
+    classifier = config_of(architecture=cell, bidirectional=bidirectional, pooling="attention")
     encoder = replace(classifier, labels=())
     head = {"attention.weight", "ln1.weight", "ln1.bias"}
     assert expected_shapes(classifier).keys() - expected_shapes(encoder).keys() == head
-    tensors = random_tensors(encoder)
-    write_bundle(tmp_path / "bundle", encoder, tensors, tokenizer_file, "")
-    bundle = read_bundle(tmp_path / "bundle")
+    bundle = read_bundle(random_bundle(tmp_path / "bundle", like=encoder))
     assert bundle.config == encoder
-    for name, tensor in tensors.items():
-        np.testing.assert_array_equal(bundle.tensors[name], tensor)
+    assert bundle.tensors.keys() == expected_shapes(encoder).keys()
 
 
-def test_labels_and_a_head_come_together(bundle: Path) -> None:
-    path = bundle / CONFIG_FILE
-    content = json.loads(path.read_text(encoding="utf-8"))
-    path.write_text(json.dumps({**content, "labels": []}), encoding="utf-8")
-    assert "tensor 'ln1.bias' does not belong there" in refusal(bundle)
-
-
-def test_a_bundle_is_four_files_in_the_promised_forms(
-    bundle: Path, config: BundleConfig, tokenizer_file: Path
-) -> None:
-    assert sorted(contents(bundle)) == sorted([*FILES, CARD_FILE])
+def test_a_bundle_is_four_files_in_the_promised_forms(tmp_path: Path, tokenizer_file: Path) -> None:
+    bundle = random_bundle(tmp_path / "bundle", "# A card\n")
+    assert sorted(contents(bundle)) == sorted(FILES)
     assert (bundle / TOKENIZER_FILE).read_bytes() == tokenizer_file.read_bytes()
     assert (bundle / CARD_FILE).read_text(encoding="utf-8") == "# A card\n"
     raw = (bundle / WEIGHTS_FILE).read_bytes()
     header = json.loads(raw[8 : 8 + struct.unpack("<Q", raw[:8])[0]])
     metadata = header.pop("__metadata__")
     assert all(isinstance(value, str) for value in metadata.values())
-    assert {name: tuple(tensor["shape"]) for name, tensor in header.items()} == expected_shapes(
-        config
-    )
+    shapes = {name: tuple(tensor["shape"]) for name, tensor in header.items()}
+    assert shapes == expected_shapes(CONFIG)
     assert {tensor["dtype"] for tensor in header.values()} == {"F32"}
-    settings_written = json.loads((bundle / CONFIG_FILE).read_text(encoding="utf-8"))
-    assert settings_written["format"] == "nsmc-bundle"
-    assert settings_written["labels"] == ["negative", "positive"]
+    settings = json.loads((bundle / CONFIG_FILE).read_text(encoding="utf-8"))
+    assert settings["format"] == "nsmc-bundle"
+    assert settings["labels"] == ["negative", "positive"]
 
 
 def test_weights_of_another_layout_or_precision_are_written_as_plain_float32(
-    tmp_path: Path, config: BundleConfig, tokenizer_file: Path
+    tmp_path: Path, tokenizer_file: Path
 ) -> None:
-    tensors = random_tensors(config)
+    tensors = random_tensors(CONFIG)
     odd = {name: np.asfortranarray(t).astype(np.float64) for name, t in tensors.items()}
-    write_bundle(tmp_path / "bundle", config, odd, tokenizer_file, "")  # type: ignore[arg-type]
+    write_bundle(tmp_path / "bundle", CONFIG, odd, tokenizer_file, "")  # type: ignore[arg-type]
     for name, tensor in read_bundle(tmp_path / "bundle").tensors.items():
         np.testing.assert_array_equal(tensor, tensors[name])
 
@@ -209,92 +113,54 @@ def a_tensor_too_many(tensors: dict[str, Array]) -> None:
     tensors["ln2.bias"] = np.zeros(2, np.float32)
 
 
-def a_tensor_turned(tensors: dict[str, Array]) -> None:
+def a_transposed_tensor(tensors: dict[str, Array]) -> None:
     tensors["ln1.weight"] = tensors["ln1.weight"].T
 
 
-@pytest.mark.parametrize("spoil", [a_tensor_too_few, a_tensor_too_many, a_tensor_turned])
+@pytest.mark.parametrize("spoil", [a_tensor_too_few, a_tensor_too_many, a_transposed_tensor])
 def test_weights_that_the_configuration_does_not_call_for_are_not_written(
-    tmp_path: Path,
-    config: BundleConfig,
-    tokenizer_file: Path,
-    spoil: Callable[[dict[str, Array]], None],
+    tmp_path: Path, tokenizer_file: Path, spoil: Callable[[dict[str, Array]], None]
 ) -> None:
-    tensors = random_tensors(config)
+    tensors = random_tensors(CONFIG)
     spoil(tensors)
     with pytest.raises(ValueError, match="not those of the configuration"):
-        write_bundle(tmp_path / "bundle", config, tensors, tokenizer_file, "")
+        write_bundle(tmp_path / "bundle", CONFIG, tensors, tokenizer_file, "")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_check_sees_the_whole_bundle_before_it_appears(
-    tmp_path: Path, config: BundleConfig, tokenizer_file: Path
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_bundle_that_fails_a_check_does_not_appear_and_an_older_one_stays(
+    tmp_path: Path, tokenizer_file: Path, error: type[BaseException], is_there: bool
 ) -> None:
-    target, seen = tmp_path / "bundle", []
-
-    def check(folder: Path) -> None:
-        assert folder != target
-        assert not target.exists()
-        seen.append(read_bundle(folder).config)
-        assert (folder / CARD_FILE).read_text(encoding="utf-8") == "card"
-
-    write_bundle(target, config, random_tensors(config), tokenizer_file, "card", check)
-    assert seen == [config]
-    assert list(tmp_path.iterdir()) == [target]
-
-
-def refuse(folder: Path) -> None:
-    raise RuntimeError("not good enough")
-
-
-def interrupt(folder: Path) -> None:
-    raise KeyboardInterrupt
-
-
-@pytest.mark.parametrize(
-    ("check", "error"), [(refuse, RuntimeError), (interrupt, KeyboardInterrupt)]
-)
-def test_a_failing_check_leaves_nothing(
-    tmp_path: Path,
-    config: BundleConfig,
-    tokenizer_file: Path,
-    check: Callable[[Path], None],
-    error: type[BaseException],
-) -> None:
-    with pytest.raises(error):
-        write_bundle(tmp_path / "b", config, random_tensors(config), tokenizer_file, "", check)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_an_older_bundle_survives_a_failing_write(
-    tmp_path: Path, bundle: Path, config: BundleConfig, tokenizer_file: Path
-) -> None:
-    before = contents(bundle)
-    tensors = random_tensors(config, seed=1)
-    with pytest.raises(RuntimeError, match="not good enough"):
-        write_bundle(bundle, config, tensors, tokenizer_file, "new", refuse)
+    target = tmp_path / "bundle"
+    before = contents(random_bundle(target, "old")) if is_there else {}
+    tensors = random_tensors(CONFIG, seed=1)
+    with pytest.raises(error), whole_bundle(target) as scratch:
+        fill_bundle(scratch, CONFIG, tensors, tokenizer_file, "new")
+        assert read_bundle(scratch).config == CONFIG
+        assert scratch != target
+        raise error
     with pytest.raises(FileNotFoundError):
-        write_bundle(bundle, config, tensors, tmp_path / "nowhere.json", "new")
-    assert contents(bundle) == before
-    assert list(tmp_path.iterdir()) == [bundle]
+        write_bundle(target, CONFIG, tensors, tmp_path / "nowhere.json", "new")
+    assert list(tmp_path.iterdir()) == ([target] if is_there else [])
+    assert not is_there or contents(target) == before
 
 
-def test_an_older_bundle_is_replaced_on_success_and_nothing_of_it_stays(
-    tmp_path: Path, bundle: Path, config: BundleConfig, tokenizer_file: Path
-) -> None:
+def test_an_older_bundle_is_replaced_and_nothing_of_it_stays(tmp_path: Path) -> None:
+    bundle = random_bundle(tmp_path / "bundle")
     (bundle / VECTORS_FILE).write_text("of the older bundle")
     (bundle / ".nsmc-0123456789ab.tmp").write_text("of a process that was killed")
-    newer = changed(config, num_layers=2, signature="newer")
-    write_bundle(bundle, newer, random_tensors(newer), tokenizer_file, "new")
+    newer = config_of(num_layers=2, signature="newer")
+    random_bundle(bundle, like=newer)
     assert read_bundle(bundle).config == newer
-    assert sorted(contents(bundle)) == sorted([*FILES, CARD_FILE])
+    assert sorted(contents(bundle)) == sorted(FILES)
     assert list(tmp_path.iterdir()) == [bundle]
 
 
 @pytest.mark.parametrize("name", ["notes.txt", ".env", "README.md/notes.txt", "tokenizer.json.bak"])
-def test_a_folder_that_holds_more_than_a_bundle_is_refused(
-    bundle: Path, config: BundleConfig, tokenizer_file: Path, name: str
-) -> None:
+def test_a_folder_that_holds_more_than_a_bundle_is_refused(tmp_path: Path, name: str) -> None:
+    bundle = random_bundle(tmp_path / "bundle")
     path = bundle / name
     if path.parent.is_file():
         path.parent.unlink()
@@ -302,35 +168,31 @@ def test_a_folder_that_holds_more_than_a_bundle_is_refused(
     path.write_text("my own")
     odd = path.relative_to(bundle).parts[0]
     with pytest.raises(ValueError, match=f"{bundle} holds {odd}, which is no part") as raised:
-        write_bundle(bundle, config, random_tensors(config), tokenizer_file, "new")
+        random_bundle(bundle)
     assert "\n" not in str(raised.value)
     assert path.read_text() == "my own"
 
 
-def test_a_folder_of_a_bundles_names_without_weights_is_no_bundle(
-    bundle: Path, config: BundleConfig, tokenizer_file: Path
-) -> None:
+def test_a_folder_of_a_bundles_names_without_weights_is_no_bundle(tmp_path: Path) -> None:
+    bundle = random_bundle(tmp_path / "bundle", "old")
     (bundle / WEIGHTS_FILE).unlink()
     with pytest.raises(ValueError, match="is no bundle"):
-        write_bundle(bundle, config, random_tensors(config), tokenizer_file, "new")
-    assert (bundle / CARD_FILE).read_text(encoding="utf-8") == "# A card\n"
+        random_bundle(bundle, "new")
+    assert (bundle / CARD_FILE).read_text(encoding="utf-8") == "old"
 
 
-def test_a_bundle_behind_a_link_is_replaced_where_it_is(
-    tmp_path: Path, bundle: Path, config: BundleConfig, tokenizer_file: Path
-) -> None:
-    link = tmp_path / "link"
+def test_a_bundle_behind_a_link_is_replaced_where_it_is(tmp_path: Path) -> None:
+    bundle, link = random_bundle(tmp_path / "bundle", "old"), tmp_path / "link"
     link.symlink_to(bundle)
-    write_bundle(link, config, random_tensors(config), tokenizer_file, "new")
+    random_bundle(link, "new")
     assert link.is_symlink()
     assert (bundle / CARD_FILE).read_text(encoding="utf-8") == "new"
 
 
-def test_metrics_that_are_known_later_replace_config_and_card_alone(
-    bundle: Path, config: BundleConfig
-) -> None:
+def test_metrics_that_are_known_later_replace_config_and_card_alone(tmp_path: Path) -> None:
+    bundle = random_bundle(tmp_path / "bundle")
     before = contents(bundle)
-    measured = replace(config, metrics={"test/accuracy": 0.75})
+    measured = replace(CONFIG, metrics={"test/accuracy": 0.75})
     rewrite_config(bundle, measured, "# 카드\n")
     after = contents(bundle)
     assert after.keys() == before.keys()
@@ -338,639 +200,3 @@ def test_metrics_that_are_known_later_replace_config_and_card_alone(
     assert after[CARD_FILE].decode() == "# 카드\n"
     for name in (WEIGHTS_FILE, TOKENIZER_FILE):
         assert after[name] == before[name]
-
-
-# --- refusing: files ---
-
-
-def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
-    assert "nowhere" in refusal(tmp_path / "nowhere", FileNotFoundError)
-
-
-def test_a_file_in_place_of_the_folder_is_refused(bundle: Path) -> None:
-    assert CARD_FILE in refusal(bundle / CARD_FILE, FileNotFoundError)
-
-
-@pytest.mark.parametrize("name", FILES)
-def test_a_missing_file_is_refused(bundle: Path, name: str) -> None:
-    (bundle / name).unlink()
-    assert name in refusal(bundle, FileNotFoundError)
-
-
-@pytest.mark.parametrize("name", FILES)
-def test_a_folder_in_place_of_a_file_is_refused(bundle: Path, name: str) -> None:
-    (bundle / name).unlink()
-    (bundle / name).mkdir()
-    assert name in refusal(bundle, FileNotFoundError)
-
-
-def test_the_card_is_for_people_and_may_be_missing(bundle: Path, config: BundleConfig) -> None:
-    (bundle / CARD_FILE).unlink()
-    assert read_bundle(bundle).config == config
-
-
-@pytest.mark.parametrize("name", FILES)
-@pytest.mark.parametrize("share", [0.0, 0.001, 0.1, 0.5, 0.9, 0.999])
-def test_an_empty_or_cut_file_is_refused(bundle: Path, name: str, share: float) -> None:
-    whole = (bundle / name).read_bytes().rstrip()
-    (bundle / name).write_bytes(whole[: int(len(whole) * share)])
-    assert str(bundle / name) in refusal(bundle)
-
-
-@pytest.mark.parametrize("cut", [1, 3, 4, 7, 8, 9])
-def test_weights_that_miss_a_few_bytes_are_refused(bundle: Path, cut: int) -> None:
-    path = bundle / WEIGHTS_FILE
-    whole = path.read_bytes()
-    for damaged in (whole[:-cut], whole[:cut], whole[cut:], whole + bytes(cut)):
-        path.write_bytes(damaged)
-        assert str(path) in refusal(bundle)
-
-
-@pytest.mark.parametrize("name", FILES)
-@pytest.mark.parametrize("size", [1, 8, 100, 10_000])
-def test_random_bytes_are_refused(bundle: Path, name: str, size: int) -> None:
-    (bundle / name).write_bytes(np.random.default_rng(size).bytes(size))
-    assert str(bundle / name) in refusal(bundle)
-
-
-@pytest.mark.parametrize("name", FILES)
-@pytest.mark.parametrize("other", FILES)
-def test_files_in_each_other_s_place_are_refused(bundle: Path, name: str, other: str) -> None:
-    if name != other:
-        shutil.copyfile(bundle / other, bundle / name)
-        assert str(bundle / name) in refusal(bundle)
-
-
-class Intruder:
-    """Unpickled, it would write a file."""
-
-    def __init__(self, target: Path) -> None:
-        self.target = target
-
-    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        return Path.touch, (self.target,)
-
-
-@pytest.mark.parametrize("name", FILES)
-@pytest.mark.parametrize("protocol", [0, 2, pickle.HIGHEST_PROTOCOL])
-def test_a_pickle_is_refused_and_not_executed(
-    tmp_path: Path, bundle: Path, name: str, protocol: int
-) -> None:
-    trace = tmp_path / "executed"
-    payload = pickle.dumps(Intruder(trace), protocol)
-    pickle.loads(payload)
-    assert trace.exists()  # the pickle does what it is built for
-    trace.unlink()
-    (bundle / name).write_bytes(payload)
-    assert str(bundle / name) in refusal(bundle)
-    assert not trace.exists()
-
-
-@pytest.mark.parametrize("name", [WEIGHTS_FILE, TOKENIZER_FILE])
-def test_a_file_that_is_sound_but_not_the_one_that_was_written_is_refused(
-    tmp_path: Path, bundle: Path, config: BundleConfig, tokenizer_file: Path, name: str
-) -> None:
-    other = tmp_path / "other"
-    write_bundle(other, config, random_tensors(config, seed=1), tokenizer_file, "")
-    # The same tokenizer in another form, other weights of the same shape.
-    text = json.dumps(json.loads((other / TOKENIZER_FILE).read_text(encoding="utf-8")), indent=1)
-    (other / TOKENIZER_FILE).write_text(text, encoding="utf-8")
-    shutil.copyfile(other / name, bundle / name)
-    message = refusal(bundle)
-    assert str(bundle / name) in message
-    assert "SHA-256" in message
-    reseal(bundle)
-    read_bundle(bundle)  # nothing else is wrong with it
-
-
-# --- refusing: weights ---
-
-
-def edit_weights(bundle: Path, change: Callable[[dict[str, Any]], None]) -> None:
-    tensors: dict[str, Any] = load_file(bundle / WEIGHTS_FILE)
-    change(tensors)
-    save_file({n: np.ascontiguousarray(t) for n, t in tensors.items()}, bundle / WEIGHTS_FILE)
-    reseal(bundle)
-
-
-@pytest.mark.parametrize("dtype", [np.float16, np.float64, np.int32])
-def test_weights_of_another_type_are_refused(bundle: Path, dtype: type[np.generic]) -> None:
-    edit_weights(bundle, lambda ts: ts.update({n: t.astype(dtype) for n, t in ts.items()}))
-    assert WEIGHTS_FILE in refusal(bundle)
-
-
-def test_one_tensor_of_another_type_is_refused_by_name(bundle: Path) -> None:
-    edit_weights(bundle, lambda ts: ts.update({"ln1.bias": ts["ln1.bias"].astype(np.float16)}))
-    message = refusal(bundle)
-    assert WEIGHTS_FILE in message
-    assert "'ln1.bias' is F16" in message
-
-
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("name", ["embedding.weight", "gru.weight_hh_l0", "ln1.bias"])
-def test_a_weight_that_is_not_finite_is_refused(bundle: Path, name: str, value: float) -> None:
-    def spoil(tensors: dict[str, Any]) -> None:
-        tensors[name].flat[-1] = value
-
-    edit_weights(bundle, spoil)
-    message = refusal(bundle)
-    assert WEIGHTS_FILE in message
-    assert repr(name) in message
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        *("embedding.weight", "gru.weight_ih_l0", "gru.weight_hh_l0", "gru.bias_ih_l0"),
-        *("gru.bias_hh_l0", "ln1.weight", "ln1.bias"),
-    ],
-)
-def test_a_missing_extra_or_misshapen_tensor_is_refused_by_name(bundle: Path, name: str) -> None:
-    whole = contents(bundle)[WEIGHTS_FILE]
-
-    def remove(tensors: dict[str, Any]) -> None:
-        del tensors[name]
-
-    def rename(tensors: dict[str, Any]) -> None:
-        tensors[f"{name}x"] = tensors[name]
-
-    def flatten(tensors: dict[str, Any]) -> None:
-        tensors[name] = tensors[name].reshape(-1, 1, 1)
-
-    def shorten(tensors: dict[str, Any]) -> None:
-        tensors[name] = tensors[name][:-1]
-
-    def turn(tensors: dict[str, Any]) -> None:
-        tensors[name] = tensors[name].reshape((*tensors[name].shape[::-1], 1))
-
-    for change in (remove, rename, flatten, shorten, turn):
-        (bundle / WEIGHTS_FILE).write_bytes(whole)
-        edit_weights(bundle, change)
-        message = refusal(bundle)
-        assert WEIGHTS_FILE in message
-        assert name in message
-
-
-def edit_header(bundle: Path, change: Callable[[dict[str, Any]], None]) -> None:
-    path = bundle / WEIGHTS_FILE
-    raw = path.read_bytes()
-    size = struct.unpack("<Q", raw[:8])[0]
-    header = json.loads(raw[8 : 8 + size])
-    change(header)
-    written = json.dumps(header).encode()
-    path.write_bytes(struct.pack("<Q", len(written)) + written + raw[8 + size :])
-    reseal(bundle)
-
-
-@pytest.mark.parametrize(
-    "tensor",
-    [
-        {"data_offsets": [0, 8]},  # shared with another tensor
-        {"data_offsets": [-1, 8]},
-        {"data_offsets": [2**63, 2**63 + 8]},
-        {"data_offsets": [8]},
-        {"shape": [2**40, 2**40]},
-        {"shape": [-2]},
-        {"shape": "2"},
-        {"dtype": "F4"},
-        {"dtype": "BF16"},
-        {"dtype": "pickle"},
-        {"dtype": None},
-    ],
-    ids=str,
-)
-def test_a_header_that_lies_about_a_tensor_is_refused(bundle: Path, tensor: Any) -> None:
-    edit_header(bundle, lambda header: header["ln1.bias"].update(tensor))
-    assert WEIGHTS_FILE in refusal(bundle)
-
-
-@pytest.mark.parametrize(
-    "head",
-    [
-        struct.pack("<Q", 2**63),
-        struct.pack("<Q", 50_000_000),
-        struct.pack("<Q", 100_000) + b"[" * 100_000,
-        struct.pack("<Q", 100_000) + b'{"a":' * 20_000,
-        struct.pack("<Q", 2) + b"{}",
-    ],
-    ids=["huge", "longer than the file", "deep list", "deep table", "no tensor"],
-)
-def test_a_header_of_an_impossible_form_is_refused(bundle: Path, head: bytes) -> None:
-    (bundle / WEIGHTS_FILE).write_bytes(head)
-    reseal(bundle)
-    assert WEIGHTS_FILE in refusal(bundle)
-
-
-# --- refusing: config.json ---
-
-
-def test_the_architecture_may_be_called_cell_as_in_the_first_bundles(
-    bundle: Path, config: BundleConfig
-) -> None:
-    path = bundle / CONFIG_FILE
-    content = json.loads(path.read_text(encoding="utf-8"))
-    content["cell"] = content.pop("architecture")
-    path.write_text(json.dumps(content), encoding="utf-8")
-    assert read_bundle(bundle).config == config
-
-
-@pytest.mark.parametrize("widths", [[], [0], [65], [2, 2], [3, 2], [2.0], [True], 2, "2", None])
-def test_filter_widths_that_are_no_widths_are_refused(
-    tmp_path: Path, config: BundleConfig, tokenizer_file: Path, widths: object
-) -> None:
-    cnn = changed(config, architecture="cnn")
-    write_bundle(tmp_path / "bundle", cnn, random_tensors(cnn), tokenizer_file, "")
-    edit_config(tmp_path / "bundle", filter_widths=widths)
-    assert "filter_widths is " in refusal(tmp_path / "bundle")
-
-
-def edit_config(bundle: Path, **changes: object) -> None:
-    path = bundle / CONFIG_FILE
-    content = json.loads(path.read_text(encoding="utf-8"))
-    path.write_text(json.dumps({**content, **changes}), encoding="utf-8")
-
-
-WRONG_SIZES: list[object] = [
-    *("4", 4.0, True, None, [4], {}, 0, -1, 2**31, 10**30, float("inf"), float("nan"))
-]
-WRONG_VALUES: dict[str, list[object]] = {
-    "vocab_size": WRONG_SIZES,
-    "embedding_dim": WRONG_SIZES,
-    "hidden_size": WRONG_SIZES,
-    "num_layers": [*WRONG_SIZES, 65],
-    "max_length": WRONG_SIZES,
-    "architecture": ["rnn", "GRU", "", None, 3, ["gru"], {"gru": 1}, ["gru"] * 10_000],
-    "pooling": ["sum", "Last", None, 3, ["last"], {}],
-    "bidirectional": [0, 1, "false", None, []],
-    "pad_id": [1, -1, "0", None, [0]],
-    "labels": [
-        *(["one"], ["a", "b", "c"], "ab", [1, 2], None, {"a": 1, "b": 2}, [["a"], ["b"]]),
-        *(["same", "same"], ["", "good"], ["two\nlines", "good"], ["\x1b[31m", "good"]),
-    ],
-    "sha256": [[], None, "0123", 5],
-    "command": [[], None, 5],
-    "metrics": [[1], None, "good", 0.5],
-    "format": ["other", None, 1, ["nsmc-bundle"]],
-    "format_version": [0, 2, "1", None, [1]],
-}
-
-
-@pytest.mark.parametrize(
-    ("key", "value"), [(key, value) for key, values in WRONG_VALUES.items() for value in values]
-)
-def test_a_configuration_with_a_wrong_value_is_refused_by_key(
-    bundle: Path, key: str, value: object
-) -> None:
-    edit_config(bundle, **{key: value})
-    message = refusal(bundle)
-    assert str(bundle / CONFIG_FILE) in message
-    assert key in message
-    assert len(message) < len(str(bundle)) + 200  # whatever the value
-
-
-@pytest.mark.parametrize(
-    "key",
-    [
-        *(
-            "architecture",
-            "vocab_size",
-            "embedding_dim",
-            "hidden_size",
-            "num_layers",
-            "bidirectional",
-        ),
-        *("pooling", "pad_id", "max_length", "labels", "format", "format_version"),
-    ],
-)
-def test_a_configuration_without_a_key_is_refused_by_key(bundle: Path, key: str) -> None:
-    path = bundle / CONFIG_FILE
-    content = json.loads(path.read_text(encoding="utf-8"))
-    del content[key]
-    path.write_text(json.dumps(content))
-    message = refusal(bundle)
-    assert str(path) in message
-    assert key in message
-
-
-@pytest.mark.parametrize(
-    "key",
-    ["vocab_size", "embedding_dim", "hidden_size", "num_layers", "bidirectional", "architecture"],
-)
-def test_a_configuration_of_other_sizes_than_the_weights_is_refused(bundle: Path, key: str) -> None:
-    other: dict[str, object] = {"bidirectional": True, "architecture": "lstm", "num_layers": 64}
-    # Sizes of terabytes: they must be compared, not allocated.
-    edit_config(bundle, **{key: other.get(key, 2**31 - 1)})
-    message = refusal(bundle)
-    assert WEIGHTS_FILE in message or CONFIG_FILE in message
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"[]",
-        b"null",
-        b"1",
-        b'"nsmc-bundle"',
-        b"{}",
-        b"{",
-        b"not JSON",
-        b"\xff\xfe{\x00}\x00",  # UTF-16
-        b'{"format": "\xff"}',
-        b"[" * 100_000,
-        b"[" * 900 + b"]" * 900,
-        b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
-        b'{"format": "nsmc-bundle", "format_version": 1, "architecture": '
-        + b"[" * 900
-        + b"]" * 900
-        + b"}",
-        b'{"format": "nsmc-bundle", "format_version": ' + b"1" * 10_000 + b"}",
-        b'{"format": "nsmc-bundle", "format_version": 1e400}',
-        b"\x00" * 100,
-    ],
-    ids=lambda content: repr(content)[:40],
-)
-def test_a_configuration_that_is_no_table_of_ours_is_refused(bundle: Path, content: bytes) -> None:
-    (bundle / CONFIG_FILE).write_bytes(content)
-    assert str(bundle / CONFIG_FILE) in refusal(bundle)
-
-
-def test_what_later_versions_add_to_the_configuration_is_ignored(
-    bundle: Path, config: BundleConfig
-) -> None:
-    edit_config(bundle, trained_at="2031-01-01")
-    assert read_bundle(bundle).config == config
-
-
-# --- refusing: tokenizer.json ---
-
-
-def edit_tokenizer(bundle: Path, change: Callable[[dict[str, Any]], None]) -> None:
-    path = bundle / TOKENIZER_FILE
-    content = json.loads(path.read_text(encoding="utf-8"))
-    change(content)
-    path.write_text(json.dumps(content), encoding="utf-8")
-    reseal(bundle)
-
-
-def a_token_more(content: dict[str, Any]) -> None:
-    vocab = content["model"]["vocab"]
-    vocab["another"] = len(vocab)
-
-
-def a_merge_less(content: dict[str, Any]) -> None:
-    vocab = content["model"]["vocab"]
-    content["model"]["merges"].pop()
-    del vocab[max(vocab, key=vocab.__getitem__)]
-
-
-def an_id_too_high(content: dict[str, Any]) -> None:
-    content["model"]["vocab"]["!"] = len(content["model"]["vocab"])
-
-
-def a_huge_id(content: dict[str, Any]) -> None:
-    content["model"]["vocab"]["!"] = 2**32 - 1
-
-
-def an_impossible_id(content: dict[str, Any]) -> None:
-    content["model"]["vocab"]["!"] = -1
-
-
-def a_merge_of_unknown_tokens(content: dict[str, Any]) -> None:
-    content["model"]["merges"].append("nowhere known")
-
-
-def no_tokens(content: dict[str, Any]) -> None:
-    content["model"] |= {"vocab": {}, "merges": []}
-
-
-def another_model(content: dict[str, Any]) -> None:
-    content["model"]["type"] = "Transformer"
-
-
-def no_model(content: dict[str, Any]) -> None:
-    del content["model"]
-
-
-def an_added_token(content: dict[str, Any]) -> None:
-    options = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized", "special"), False)
-    content["added_tokens"] = [{"id": len(content["model"]["vocab"]), "content": "[X]", **options}]
-
-
-def ids_by_chance(content: dict[str, Any]) -> None:
-    content["model"]["dropout"] = 0.5
-
-
-def a_model_of_words(content: dict[str, Any]) -> None:
-    vocab = content["model"]["vocab"]
-    content["model"] = {"type": "WordLevel", "vocab": vocab, "unk_token": "<pad>"}
-
-
-def another_padding(content: dict[str, Any]) -> None:
-    vocab = content["model"]["vocab"]
-    vocab["<pad>"], vocab["!"] = vocab["!"], vocab["<pad>"]
-
-
-def another_normalizer(content: dict[str, Any]) -> None:
-    content["normalizer"] = {"type": "Precompiled", "precompiled_charsmap": "AAAA"}
-
-
-@pytest.mark.parametrize(
-    "spoil",
-    [
-        *(ids_by_chance, a_model_of_words, another_padding, another_normalizer),
-        *(a_token_more, a_merge_less, an_id_too_high, a_huge_id, an_impossible_id),
-        *(a_merge_of_unknown_tokens, no_tokens, another_model, no_model, an_added_token),
-    ],
-)
-def test_a_tokenizer_of_another_size_or_form_is_refused(
-    bundle: Path, spoil: Callable[[dict[str, Any]], None]
-) -> None:
-    edit_tokenizer(bundle, spoil)
-    assert str(bundle / TOKENIZER_FILE) in refusal(bundle)
-
-
-def replacing(before: str, after: str, times: int = 1) -> dict[str, Any]:
-    one = {"type": "Replace", "pattern": {"String": before}, "content": after}
-    return {"type": "Sequence", "normalizers": [one] * times}
-
-
-def nested(depth: int) -> dict[str, Any]:
-    normalizer: dict[str, Any] = {"type": "NFC"}
-    for _ in range(depth):
-        normalizer = {"type": "Sequence", "normalizers": [normalizer]}
-    return normalizer
-
-
-@pytest.mark.parametrize(
-    "normalizer",
-    [
-        replacing("a", "a" * 10, times=10),
-        replacing("a", "가" * 3),
-        replacing("a", "a", times=33),
-        replacing("", "a"),
-        {"type": "Replace", "pattern": {"Regex": "(a*)*b"}, "content": ""},
-        nested(5),
-        nested(200),
-        {"type": "Prepend", "prepend": "a" * 1000},
-        {"type": "Sequence"},
-        {"type": "Replace"},
-    ],
-    ids=lambda normalizer: str(normalizer)[:40],
-)
-def test_normalizers_that_let_a_text_explode_are_refused(
-    bundle: Path, normalizer: dict[str, Any]
-) -> None:
-    edit_tokenizer(bundle, lambda content: content.update(normalizer=normalizer))
-    assert str(bundle / TOKENIZER_FILE) in refusal(bundle)
-
-
-@pytest.mark.parametrize(
-    "normalizer", [replacing("a", "bb"), replacing("가나", "다"), nested(3), {"type": "Lowercase"}]
-)
-def test_normalizers_of_the_contract_are_read(bundle: Path, normalizer: dict[str, Any]) -> None:
-    edit_tokenizer(bundle, lambda content: content.update(normalizer=normalizer))
-    assert Predictor.load(bundle)(["a 가나"])
-
-
-def test_a_tokenizer_that_does_not_split_words_is_refused(bundle: Path) -> None:
-    edit_tokenizer(bundle, lambda content: content["pre_tokenizer"].update(use_regex=False))
-    assert str(bundle / TOKENIZER_FILE) in refusal(bundle)
-
-
-@pytest.mark.parametrize("name", [CONFIG_FILE, WEIGHTS_FILE, TOKENIZER_FILE])
-@pytest.mark.parametrize("kind", ["pipe", "device", "giant"])
-def test_pipes_devices_and_giants_are_refused_without_being_read(
-    bundle: Path, name: str, kind: str
-) -> None:
-    path = bundle / name
-    if kind == "giant":
-        os.truncate(path, 1 << 40)  # a hole: it takes no room
-    else:
-        path.unlink()
-        if kind == "pipe":
-            os.mkfifo(path)
-        else:
-            path.symlink_to("/dev/zero")
-    with pytest.raises((ValueError, FileNotFoundError), match=name):
-        read_bundle(bundle)
-
-
-@pytest.mark.parametrize("content", [b"[" * 100_000, b'{"a":' * 100_000])
-def test_a_deep_configuration_is_refused(bundle: Path, content: bytes) -> None:
-    (bundle / CONFIG_FILE).write_bytes(content)
-    assert str(bundle / CONFIG_FILE) in refusal(bundle)
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"max_length": MOST_TOKENS + 1},
-        {"metrics": {"test/loss": 10**400}},
-        {"metrics": {"test/loss": -(10**400)}},
-        {"labels": ["a" * 1001, "b"]},
-    ],
-    ids=lambda changes: str(changes)[:30],
-)
-def test_numbers_and_names_beyond_all_use_are_refused(
-    bundle: Path, changes: dict[str, object]
-) -> None:
-    edit_config(bundle, **changes)
-    assert str(bundle / CONFIG_FILE) in refusal(bundle)
-
-
-@pytest.mark.parametrize(
-    "content",
-    [b"[]", b"null", b"{}", b"[" * 100_000, b'{"model":' * 10_000, b"\xff\xfe{\x00}\x00", b"\x00"],
-    ids=lambda content: repr(content)[:20],
-)
-def test_a_tokenizer_file_that_holds_something_else_is_refused(
-    bundle: Path, content: bytes
-) -> None:
-    (bundle / TOKENIZER_FILE).write_bytes(content)
-    reseal(bundle)
-    assert str(bundle / TOKENIZER_FILE) in refusal(bundle)
-
-
-def test_padding_and_truncation_in_the_tokenizer_file_do_not_act(bundle: Path) -> None:
-    text = "정말 재미없는 영화"
-    expected = Predictor.load(bundle).encode([text, "a"])
-    tokenizer = Tokenizer.from_file(str(bundle / TOKENIZER_FILE))
-    tokenizer.enable_padding(length=50)
-    tokenizer.enable_truncation(2)
-    tokenizer.save(str(bundle / TOKENIZER_FILE))
-    reseal(bundle)
-    predictor = Predictor.load(bundle)
-    assert predictor.encode([text, "a"]) == expected
-    assert predictor.encode([text]) == expected[:1]
-
-
-# --- refusing: damage of any kind ---
-
-edits = st.lists(
-    st.tuples(
-        st.sampled_from(["set", "flip", "cut", "insert", "end"]),
-        st.floats(0, 1, exclude_max=True),  # where, as a share of the file
-        st.integers(0, 255),
-        st.sampled_from([1, 2, 8, 50]),
-    ),
-    min_size=1,
-    max_size=4,
-)
-
-
-def damage(content: bytes, edits: list[tuple[str, float, int, int]]) -> bytes:
-    data = bytearray(content)
-    for kind, share, byte, length in edits:
-        place = int(share * len(data))
-        if kind == "set" and data:
-            data[place] = byte
-        elif kind == "flip" and data:
-            data[place] ^= 1 << (byte % 8)
-        elif kind == "cut":
-            del data[place : place + length]
-        elif kind == "insert":
-            data[place:place] = bytes([byte]) * length
-        elif kind == "end":
-            del data[place:]
-    return bytes(data)
-
-
-@pytest.fixture(scope="module")
-def fuzzed(
-    tmp_path_factory: pytest.TempPathFactory, config: BundleConfig, tokenizer_file: Path
-) -> Path:
-    folder = tmp_path_factory.mktemp("fuzz") / "bundle"
-    write_bundle(folder, config, random_tensors(config), tokenizer_file, "")
-    return folder
-
-
-@settings(deadline=None, max_examples=100)
-@given(name=st.sampled_from(FILES), edits=edits, in_header=st.booleans(), resealed=st.booleans())
-def test_a_damaged_bundle_is_refused_or_classifies(
-    fuzzed: Path,
-    name: str,
-    edits: list[tuple[str, float, int, int]],
-    in_header: bool,
-    resealed: bool,
-) -> None:
-    whole = {file: (fuzzed / file).read_bytes() for file in FILES}
-    # Half of the damage falls into the first 500 bytes, where the weights have their header; so
-    # does all that is resealed: other numbers under their own checksum are just another model.
-    split = 500 if in_header or resealed else len(whole[name])
-    damaged = damage(whole[name][:split], edits) + whole[name][split:]
-    (fuzzed / name).write_bytes(damaged)
-    if resealed and name != CONFIG_FILE:
-        reseal(fuzzed)
-    try:
-        predictor = Predictor.load(fuzzed)
-    except (ValueError, FileNotFoundError) as error:
-        assert len(str(error).splitlines()) == 1
-        assert str(fuzzed) in str(error)
-    else:
-        assert resealed or name == CONFIG_FILE or damaged == whole[name]
-        for answer in [*predictor(["정말 별로", "", "good 영화"]), *predictor(["최고"])]:
-            assert answer.label in predictor.config.labels
-            assert 0.5 <= answer.probability <= 1
-    finally:
-        for file, content in whole.items():
-            (fuzzed / file).write_bytes(content)

@@ -1,6 +1,5 @@
 """The predictor against the torch classifier, and its answers to whatever it is given."""
 
-import pickle
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -17,14 +16,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nsmc.data.tokenizer import save_tokenizer
-from nsmc.runtime.bundle import POOLINGS, expected_shapes, write_bundle
+from nsmc.runtime.bundle import POOLINGS, expected_shapes
 from nsmc.runtime.encoders import ENCODERS
 from nsmc.runtime.loading import Bundle
 from nsmc.runtime.packing import Array, Packed
 from nsmc.runtime.predictor import Predictor, softmax
 from nsmc.training.classifier import TextClassifier
 from nsmc.training.padding import pad
-from tests.bundles import TOKENIZER, classifier_like, config_of
+from tests.bundles import TOKENIZER, classifier_like, config_of, write_bundle
 
 pytestmark = pytest.mark.usefixtures("each_kernel")
 
@@ -376,35 +375,20 @@ def test_answers_before_and_after_the_table_is_made_are_the_same(
     np.testing.assert_array_equal(predictor.logits([reviews[-1]]), alone)
 
 
-def test_a_few_reviews_make_no_table_and_many_one_by_one_do() -> None:
-    predictor = predictor_of()
-    for _ in range(20):
-        predictor.logits([[5] * 64])
-    assert not has_table(predictor)
-    for _ in range(20):
-        predictor.logits([[5] * 64])
-    assert has_table(predictor)
-
-
-def test_logits_are_the_same_to_the_bit_alone_in_any_batch_and_whatever_was_asked_before() -> None:
-    predictor = predictor_of()
+@pytest.mark.parametrize(("cell", "pooling"), [("gru", "last"), ("lstm", "last"), ("cnn", "max")])
+def test_logits_are_the_same_to_the_bit_alone_in_any_batch_and_whatever_was_asked_before(
+    cell: str, pooling: str
+) -> None:
+    network = {"architecture": cell, "pooling": pooling, "filter_widths": [1, 2, 4]}
+    predictor = predictor_of(**network)
     reviews = random_reviews(2_000, longest=20)
-    first = np.concatenate([predictor_of().logits([review]) for review in reviews[:50]])
+    first = np.concatenate([predictor_of(**network).logits([review]) for review in reviews[:50]])
     together = predictor.logits(reviews)
     np.testing.assert_array_equal(together[:50], first)
     alone = np.concatenate([predictor.logits([review]) for review in reviews])
     np.testing.assert_array_equal(together, alone)
     order = np.random.default_rng(0).permutation(len(reviews))
     np.testing.assert_array_equal(predictor.logits([reviews[i] for i in order]), together[order])
-
-
-def test_a_predictor_is_copied_without_its_table() -> None:
-    predictor, reviews = predictor_of(bidirectional=True), random_reviews(300, longest=20)
-    fresh = len(pickle.dumps(predictor_of(bidirectional=True)))
-    expected = predictor.logits(reviews)
-    content = pickle.dumps(predictor)
-    assert len(content) <= fresh
-    np.testing.assert_array_equal(pickle.loads(content).logits(reviews), expected)
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)
@@ -444,34 +428,6 @@ def test_threads_that_make_the_table_at_once_get_the_right_answers() -> None:
                 for logits in found:
                     np.testing.assert_array_equal(logits, expected)
         assert has_table(predictor)
-
-
-# --- float16 ---
-
-
-@every_network
-def test_a_float16_bundle_answers_as_its_rounded_weights_do(
-    tmp_path: Path, cell: str, pooling: str, bidirectional: bool, num_layers: int
-) -> None:
-    changes = {
-        "architecture": cell,
-        "pooling": pooling,
-        "bidirectional": bidirectional,
-        "num_layers": num_layers,
-    }
-    _, classifier = twins(**changes)  # type: ignore[arg-type]
-    tokenizer_file = tmp_path / "tokenizer.json"
-    save_tokenizer(TOKENIZER, tokenizer_file)
-    config = config_of(**changes, dtype="float16")
-    write_bundle(tmp_path / "half", config, classifier.bundle_tensors(), tokenizer_file, card="")
-    half = Predictor.load(tmp_path / "half")
-    with torch.no_grad():
-        for parameter in classifier.parameters():
-            parameter.copy_(parameter.half().float())
-    reviews = [[], [5], *random_reviews(12, longest=30)]
-    logits = half.logits(reviews)
-    assert logits.dtype == np.float32
-    close(logits, torch_logits(classifier, reviews))
 
 
 # --- the package ---

@@ -3,16 +3,14 @@
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator
-from itertools import chain
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nsmc.runtime.csv_records import read_records
-from nsmc.runtime.lines import LONGEST_LINE, Line
+from nsmc.runtime.lines import LONGEST_LINE
 from nsmc.runtime.readers import (
     FORMATS,
     Answer,
@@ -330,21 +328,6 @@ def test_a_quote_that_ends_where_no_field_can_damages_its_own_row_alone() -> Non
     rows = read('document,label\n"a"b,1\n"c",1\nd"e,1\n"f""g",0\n', "csv")
     assert sound(rows) == [(3, "c"), (4, 'd"e'), (5, 'f"g')]
     assert lines_with_errors(rows).keys() == {2}
-
-
-def test_a_file_of_open_quotes_is_read_line_by_line_not_again_and_again() -> None:
-    # From any of these lines the next ones would be parsed as one record without end.
-    line, count = 'a"",b"",c",",d', 3_000
-    read_lines = []
-
-    def lines() -> Iterator[Line]:
-        for number in range(1, count):
-            read_lines.append(number)
-            yield Line(number, line)
-
-    records = list(read_records(chain([Line(0, "document")], lines())))
-    assert len(records) == count
-    assert len(read_lines) == count - 1
 
 
 @given(st.lists(st.text(alphabet='a,"\n\r ', max_size=8), max_size=12))

@@ -17,7 +17,6 @@ from nsmc.sweeps.dry_run import (
     parameter_count,
     plan_table,
     seconds_by_shape,
-    total,
 )
 from nsmc.sweeps.plan import Job, job_name, plan_jobs, record_refused
 
@@ -180,10 +179,6 @@ def test_parameters_are_those_of_the_model(composed: Composed) -> None:
 )
 def test_seconds_in_words(seconds: float, words: str) -> None:
     assert in_words(seconds) == words
-
-
-def test_a_sum_tells_what_it_lacks() -> None:
-    assert total([1.0, None, 2.5]) == (3.5, 1)
 
 
 def test_names_say_what_was_chosen() -> None:

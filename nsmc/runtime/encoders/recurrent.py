@@ -14,10 +14,10 @@ import numpy as np
 from nsmc.runtime import recurrence
 from nsmc.runtime.encoders.settings import OnnxGraph, Range
 from nsmc.runtime.packing import Array, Packed
-from nsmc.runtime.recurrence import CELLS, Cell, DirectionWeights, project, run
+from nsmc.runtime.recurrence import GATES, Cell, DirectionWeights
 from nsmc.runtime.token_tables import TokenTables
 
-# PyTorch's gates are r, z, n and i, f, g, o; ONNX's are z, r, n and i, o, f, g.
+# ONNX's order of PyTorch's gates r, z, n and i, f, g, o.
 _ONNX_GATES = {"gru": (1, 0, 2), "lstm": (0, 3, 1, 2)}
 
 
@@ -39,7 +39,7 @@ class RecurrentSettings:
 
     @property
     def table_width(self) -> int:
-        return CELLS[self.architecture].gates * self.width
+        return len(GATES[self.architecture]) * self.width
 
     @property
     def backend(self) -> str:
@@ -52,7 +52,7 @@ class RecurrentSettings:
         return [[f"_l{layer}{end}" for end in ends] for layer in range(self.num_layers)]
 
     def shapes(self, embedding_dim: int) -> dict[str, tuple[int, ...]]:
-        gates = CELLS[self.architecture].gates * self.hidden_size
+        gates = len(GATES[self.architecture]) * self.hidden_size
         shapes: dict[str, tuple[int, ...]] = {}
         for layer, suffixes in enumerate(self.suffixes):
             for suffix in suffixes:
@@ -77,25 +77,23 @@ class RecurrentSettings:
         return RecurrentEncoder(self, tensors)
 
     def onnx_states(self, graph: OnnxGraph, embedded: str) -> str:
-        sequence = embedded
-        for suffixes in self.suffixes:
-            sequence = self._onnx_layer(graph, suffixes, sequence)
-        return sequence
+        return self._onnx_layers(graph, self.suffixes, embedded)
 
     def onnx_last(self, graph: OnnxGraph, embedded: str) -> str:
-        sequence, (*below, top) = embedded, self.suffixes
-        for suffixes in below:
-            sequence = self._onnx_layer(graph, suffixes, sequence)
+        *below, top = self.suffixes
+        sequence = self._onnx_layers(graph, below, embedded)
         directions = [self._onnx_direction(graph, suffix, sequence) for suffix in top]
         return graph.joined([graph.at_last_token(states) for states in directions])
 
-    def _onnx_layer(self, graph: OnnxGraph, suffixes: list[str], sequence: str) -> str:
-        """All states of a layer [T, B, W]; beyond a review's length they mean nothing."""
-        directions = [
-            _in_order(graph, suffix, self._onnx_direction(graph, suffix, sequence))
-            for suffix in suffixes
-        ]
-        return graph.joined(directions)
+    def _onnx_layers(self, graph: OnnxGraph, layers: list[list[str]], sequence: str) -> str:
+        """All states [T, B, W] of the last of these layers."""
+        for suffixes in layers:
+            directions = [
+                _in_order(graph, suffix, self._onnx_direction(graph, suffix, sequence))
+                for suffix in suffixes
+            ]
+            sequence = graph.joined(directions)
+        return sequence
 
     def _onnx_direction(self, graph: OnnxGraph, suffix: str, sequence: str) -> str:
         """The states [T, B, H] of one direction of a layer, in the order that it reads tokens.
@@ -135,50 +133,37 @@ class RecurrentEncoder:
     """Runs a bundle's layers, one direction after the other."""
 
     def __init__(self, settings: RecurrentSettings, tensors: Mapping[str, Array]) -> None:
-        cell = settings.architecture
-        self._layers: list[list[Cell]] = [
-            [CELLS[cell](_direction(tensors, cell, suffix)) for suffix in suffixes]
-            for suffixes in settings.suffixes
-        ]
+        name = settings.architecture
+
+        def cell(suffix: str) -> Cell:
+            fields = DirectionWeights._fields
+            return Cell(name, DirectionWeights(*(tensors[f"{name}.{f}{suffix}"] for f in fields)))
+
+        self._layers = [[cell(suffix) for suffix in suffixes] for suffixes in settings.suffixes]
         projections = [(cell.input_weight, cell.input_bias) for cell in self._layers[0]]
         self.tables = TokenTables(projections, tensors["embedding.weight"])
 
     def states(self, packed: Packed) -> Array:
-        sequence = self._run(packed, wants_states=True)[1]
-        assert sequence is not None
-        return sequence
+        return self._run(packed, wants_states=True)
 
     def last(self, packed: Packed) -> Array:
-        return self._run(packed, wants_states=False)[0]
+        return self._run(packed, wants_states=False)
 
-    def _run(self, packed: Packed, wants_states: bool) -> tuple[Array, Array | None]:
-        """The last states [B, W] and, where they are wanted, all states [N, W]."""
+    def _run(self, packed: Packed, wants_states: bool) -> Array:
+        """The states of all tokens [N, W], or the last ones of the reviews [B, W]."""
         orders = [packed.forward()]
         if len(self._layers[0]) == 2:
             orders.append(packed.backward())
-        inputs, rows = self.tables(packed), packed.ids
-        sequence: Array | None = None
-        for depth, cells in enumerate(self._layers):
-            if sequence is not None:
-                inputs, rows = [project(cell, sequence) for cell in cells], orders[0]
-            wants_sequence = depth < len(self._layers) - 1 or wants_states
-            found = [
-                run(
-                    cell,
-                    each,
-                    rows[order],
-                    packed.active,
-                    len(packed.lengths),
-                    target=order if wants_sequence else None,
+        inputs = self.tables(packed)
+        sources = [packed.ids, *(packed.ids[order] for order in orders[1:])]
+        for cells, above in zip(self._layers, [*self._layers[1:], []], strict=True):
+            of_all = wants_states or above
+            directions = [
+                cell.run(projected, source, packed, order if of_all else None)
+                for cell, projected, source, order in zip(
+                    cells, inputs, sources, orders, strict=True
                 )
-                for cell, each, order in zip(cells, inputs, orders, strict=True)
             ]
-            if wants_sequence:
-                sequence = np.concatenate([states for _, states in found if states is not None], -1)
-        return np.concatenate([state for state, _ in found], axis=-1), sequence
-
-
-def _direction(tensors: Mapping[str, Array], cell: str, suffix: str) -> DirectionWeights:
-    return DirectionWeights(
-        *(tensors[f"{cell}.{name}{suffix}"] for name in DirectionWeights._fields)
-    )
+            states = directions[0] if len(directions) == 1 else np.concatenate(directions, axis=-1)
+            inputs, sources = [cell.project(states) for cell in above], orders
+        return states

@@ -8,17 +8,8 @@ them, E embedding, W width of a state.
 """
 
 from collections.abc import Mapping
-from dataclasses import fields
-from typing import (
-    Annotated,
-    Any,
-    ClassVar,
-    NamedTuple,
-    Protocol,
-    get_args,
-    get_origin,
-    get_type_hints,
-)
+from dataclasses import asdict, fields
+from typing import Any, ClassVar, NamedTuple, Protocol, get_args, get_type_hints
 
 from nsmc.runtime.packing import Array, Packed
 
@@ -35,11 +26,9 @@ class Encoder(Protocol):
 
     def states(self, packed: Packed) -> Array:
         """The state after each token [N, W]."""
-        ...
 
     def last(self, packed: Packed) -> Array:
         """The state after each review's last token [B, W]; zeros for a review without a token."""
-        ...
 
 
 class OnnxGraph(Protocol):
@@ -49,23 +38,19 @@ class OnnxGraph(Protocol):
     lengths: str  # [B], of int64
     int32_lengths: str
 
-    def node(self, kind: str, *inputs: str, **attributes: Any) -> str:
+    def node(self, operator: str, *inputs: str, **attributes: Any) -> str:
         """Adds an operator; returns what it computes."""
-        ...
 
     def constant(self, value: object) -> str: ...
 
     def tensor(self, name: str, value: Array | None = None) -> str:
         """A tensor under its name in the bundle, or another one under a name of its own."""
-        ...
 
     def joined(self, parts: list[str]) -> str:
         """Side by side."""
-        ...
 
     def at_last_token(self, states: str) -> str:
         """Of states [T, B, any] those after each review's last token; zeros without one."""
-        ...
 
 
 class EncoderSettings(Protocol):
@@ -78,52 +63,42 @@ class EncoderSettings(Protocol):
     @property
     def architecture(self) -> str:
         """Its name in the registry."""
-        ...
 
     @property
     def width(self) -> int:
         """W."""
-        ...
 
     @property
     def table_width(self) -> int:
         """How many numbers the runtime keeps for each token of the vocabulary."""
-        ...
 
     @property
     def backend(self) -> str:
         """What computes the states: numpy, or compiled code."""
-        ...
 
     def shapes(self, embedding_dim: int) -> dict[str, tuple[int, ...]]:
         """Name and shape of each of the encoder's tensors in a bundle."""
-        ...
 
     def describe(self) -> str:
         """In words, such as "GRU 128, 1 layer(s), one direction"."""
-        ...
 
     def may_differ(self, source: Any) -> set[str]:
         """Settings in which an encoder may differ from one that it takes its weights from."""
-        ...
 
     def encoder(self, tensors: Mapping[str, Array]) -> Encoder:
         """The encoder of a bundle's tensors."""
-        ...
 
     def onnx_states(self, graph: OnnxGraph, embedded: str) -> str:
         """States [T, B, W] from embeddings [T, B, E]; beyond a review's length any numbers."""
-        ...
 
     def onnx_last(self, graph: OnnxGraph, embedded: str) -> str:
         """As `Encoder.last`."""
-        ...
 
 
-def own_settings(kind: type[EncoderSettings]) -> dict[str, Any]:
-    """The annotation of each setting, but for the architecture's name."""
-    hints = get_type_hints(kind, include_extras=True)
-    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+def own_settings(settings: type[EncoderSettings]) -> dict[str, Any]:
+    """The annotation of each setting except the architecture's name."""
+    hints = get_type_hints(settings, include_extras=True)
+    names = [field.name for field in fields(settings)]  # type: ignore[arg-type]
     return {name: hints[name] for name in names if name != "architecture"}
 
 
@@ -131,33 +106,29 @@ def expected(annotation: Any) -> str:
     """What a setting must be, in words."""
     if annotation is bool:
         return "true or false"
-    _, allowed = get_args(annotation)
-    number = "a list of ascending whole numbers" if _is_tuple(annotation) else "a whole number"
-    return f"{number} from {allowed.low} to {allowed.high:,}"
+    single, (low, high) = get_args(annotation)
+    numbers = "a whole number" if single is int else "a list of ascending whole numbers"
+    return f"{numbers} from {low} to {high:,}"
 
 
-def is_allowed(annotation: Any, value: object) -> bool:
+def is_allowed(annotation: Any, value: Any) -> bool:
     """Whether a value, as JSON has it, is one that a setting may have."""
     if annotation is bool:
         return type(value) is bool
-    if _is_tuple(annotation):
-        number = Annotated[int, get_args(annotation)[1]]
-        is_list = isinstance(value, list) and all(is_allowed(number, each) for each in value)
-        return is_list and bool(value) and value == sorted(set(value))  # type: ignore[call-overload]
-    _, allowed = get_args(annotation)
-    return type(value) is int and allowed.low <= value <= allowed.high
-
-
-def _is_tuple(annotation: Any) -> bool:
-    return get_origin(get_args(annotation)[0]) is tuple
+    single, (low, high) = get_args(annotation)
+    numbers = [value] if single is int else value
+    if not isinstance(numbers, list) or any(type(number) is not int for number in numbers):
+        return False
+    is_ascending = numbers == sorted(set(numbers))
+    return bool(numbers) and is_ascending and low <= numbers[0] and numbers[-1] <= high
 
 
 def needed_settings(ours: EncoderSettings, theirs: EncoderSettings) -> dict[str, Any]:
     """Which settings an encoder would need to take its weights from another one: none if it can."""
     free = ours.may_differ(theirs) if type(ours) is type(theirs) else set()
-    names = [field.name for field in fields(theirs)]  # type: ignore[arg-type]
+    needed = asdict(theirs)  # type: ignore[call-overload]
     return {
-        name: getattr(theirs, name)
-        for name in names
-        if name not in free and getattr(ours, name, None) != getattr(theirs, name)
+        name: value
+        for name, value in needed.items()
+        if name not in free and getattr(ours, name, None) != value
     }

@@ -40,15 +40,3 @@ def test_logits_equal_torch_s_alone_and_in_a_batch(
     np.testing.assert_allclose(predictor.logits(reviews), expected, rtol=0, atol=TOLERANCE)
     alone = np.concatenate([predictor.logits([review]) for review in reviews])
     np.testing.assert_allclose(alone, expected, rtol=0, atol=TOLERANCE)
-
-
-def test_logits_are_the_same_to_the_bit_alone_in_any_batch_and_whatever_was_asked_before() -> None:
-    generator = np.random.default_rng(0)
-    lengths = generator.integers(0, 21, 500)
-    reviews = [generator.integers(0, V, length).tolist() for length in lengths]
-    settings = {"filter_widths": [1, 2, 4], "pooling": "max"}
-    together = twins(**settings)[0].logits(reviews)
-    predictor = twins(**settings)[0]
-    alone = np.concatenate([predictor.logits([review]) for review in reviews])
-    np.testing.assert_array_equal(together, alone)
-    np.testing.assert_array_equal(predictor.logits(reviews), together)

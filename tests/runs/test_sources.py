@@ -10,8 +10,8 @@ import pytest
 from nsmc.config.schema import RunConfig, check_config
 from nsmc.data.soft_labels import SOFT_LABELS_FILE
 from nsmc.runs.corpus_files import training_fingerprint
-from nsmc.runs.leakage import check_held_out
 from nsmc.runs.record import write_record
+from nsmc.runs.sources import check_held_out
 
 Composed = Callable[..., dict[str, Any]]
 

@@ -1,0 +1,101 @@
+"""What is printed at the end of a run, and jobs that run as commands of their own."""
+
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from filelock import FileLock
+
+from nsmc.config.schema import check_config
+from nsmc.runs.record import BusyError, read_record, write_record
+from nsmc.runs.run import next_commands, run_in_subprocess, summary
+from tests.commands import PROJECT
+
+METRICS = {"val/accuracy": 0.75, "val/f1": 0.5, "val/loss": 0.6, "test/accuracy": 0.7}
+
+
+def test_the_summary_shows_what_was_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    bundle = tmp_path / "run" / "bundle"
+    bundle.mkdir(parents=True)
+    (bundle / "nsmc.safetensors").write_bytes(bytes(1_500_000))
+    (bundle / "tokenizer.json").write_bytes(bytes(500_000))
+    record = {
+        "metrics": {**METRICS, "test/f1": 0.25, "test/loss": 0.65},
+        "seconds": 12.34,
+        "train_seconds": 10.0,
+        "reviews_per_second": 4321.0,
+        "parameters": 1_379_330,
+    }
+    lines = summary(record, bundle).splitlines()
+    table = [line.split() for line in lines]
+    assert ["accuracy", "0.7500", "0.7000"] in table
+    assert ["F1", "0.5000", "0.2500"] in table
+    assert ["loss", "0.6000", "0.6500"] in table
+    assert ["parameters", "1,379,330"] in table
+    assert "2.00 MB (weights 1.50 MB)" in summary(record, bundle)
+    assert "run" in table[-1]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        ([], "predict run/bundle "),
+        (["experiment=pretrain"], "nsmc train init_from=run"),
+        (["experiment=linear"], "nsmc train experiment=distill "),
+    ],
+)
+def test_what_comes_next_depends_on_what_was_trained(
+    composed: Callable[..., dict[str, Any]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    overrides: list[str],
+    expected: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = check_config(composed("data=sample", *overrides))
+    record = {"config": config.model_dump()}
+    lines = next_commands(config, record, tmp_path / "run")
+    assert expected in lines
+    assert ("tensorboard --logdir outputs" in lines) == (config.task != "linear")
+    recipe = check_config(composed("data=sample"))
+    of_a_recipe = {"config": recipe.model_dump(), "final_step_config": record["config"]}
+    assert next_commands(recipe, of_a_recipe, tmp_path / "run") == lines
+
+
+def test_a_run_without_a_test_shows_validation_alone(tmp_path: Path) -> None:
+    (tmp_path / "nsmc.safetensors").write_bytes(b"")
+    validation = {key: value for key, value in METRICS.items() if key.startswith("val/")}
+    record = {
+        "metrics": validation,
+        "seconds": 1.0,
+        "train_seconds": 1.0,
+        "reviews_per_second": 1.0,
+        "parameters": 1,
+    }
+    assert "test" not in summary(record, tmp_path).split("seconds")[0]
+
+
+def test_next_commands_can_be_pasted_whatever_the_folder_is_called(
+    composed: Callable[..., dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = check_config(composed("data=sample"))
+    lines = next_commands(config, {"config": config.model_dump()}, tmp_path / "내 $run's")
+    (command,) = (line for line in lines.splitlines() if " predict " in line)
+    assert shlex.split(command)[1:3] == ["predict", "내 $run's/bundle"]
+
+
+def test_who_comes_second_to_a_run_leaves_its_record_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_record(tmp_path, {"status": "running"})
+    monkeypatch.setattr(sys, "argv", [str(PROJECT / "train.py")])
+    with FileLock(tmp_path / ".lock"), pytest.raises(BusyError, match="another process is at"):
+        run_in_subprocess(tmp_path, ["data=sample", "trainer.accelerator=cpu"])
+    assert read_record(tmp_path) == {"status": "running"}
