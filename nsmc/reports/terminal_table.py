@@ -40,8 +40,8 @@ def terminal_table(board: Leaderboard, ansi: bool = False, width: int = WIDTH) -
             lines[index] = f"{_BOLD}{lines[index]}{_PLAIN}"
     if len(board.rows) > MAX_ROWS:
         lines.append(f"… and {len(board.rows) - MAX_ROWS:,} more settings")
-    told = {*shown, *(_summarizable(columns) if SUMMARY in shown else ())}
-    if dropped := [title for title in columns if title not in told]:
+    covered = {*shown, *(_summarizable(columns) if SUMMARY in shown else ())}
+    if dropped := [title for title in columns if title not in covered]:
         note = f"(no room for {', '.join(dropped)}: see leaderboard.md)"
         lines += textwrap.wrap(note, width, break_long_words=False, break_on_hyphens=False)
     return "\n".join([title, *lines])
@@ -58,8 +58,8 @@ def _narrower(columns: Columns, board: Leaderboard) -> Iterator[tuple[Columns, i
         columns = _without(title, columns) if title else _with_short_names(columns)
         yield columns, _LONG_SUMMARY
     if len(board.columns) > FEW:
-        told = _summarizable(columns)
-        kept = [column for title, column in columns.items() if title not in told]
+        summarized = _summarizable(columns)
+        kept = [column for title, column in columns.items() if title not in summarized]
         summary = summary_of(board, [name for name in board.columns if name not in NAMELESS])
         columns = _ordered([*kept, _first_rows(summary)])
         yield columns, _LONG_SUMMARY

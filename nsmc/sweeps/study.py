@@ -17,7 +17,7 @@ from typing import Any
 from nsmc.config.schema import Range, SearchConfig
 from nsmc.runs.record import held, is_locked, is_occupied
 from nsmc.runtime.extras import needs_extra
-from nsmc.sweeps.alive import let_go, sign_of_life
+from nsmc.sweeps.process_lock import hold_process_lock, release_process_lock
 from nsmc.training.pruning import Pruning
 from nsmc.training.randomness import step_seed
 
@@ -72,11 +72,13 @@ class Study:
                 "another name"
             )
         self._study.set_user_attr("base", base)
-        self._alive = sign_of_life(folder, STUDY_FILE)  # someone cares for this process's trials
+        self._alive = hold_process_lock(
+            folder, STUDY_FILE
+        )  # someone cares for this process's trials
 
     def close(self) -> None:
         """Say that this process is no longer at work on any trial."""
-        let_go(self._alive)
+        release_process_lock(self._alive)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -89,13 +91,16 @@ class Study:
 
         One with parameters that are not of the search's space has failed.
         """
-        running = self._study.get_trials(states=(TrialState.RUNNING,))
-        dead = [trial for trial in running if not _is_alive(trial, self.folder)]
-        for trial in dead:
+        left_behind = []
+        for trial in self._study.get_trials(states=(TrialState.RUNNING,)):
+            if _is_alive(trial, self.folder):
+                continue
             if problem := problem_of(trial, self._space):
                 log.warning("%s: trial %d has failed: %s", STUDY_FILE, trial.number, problem)
                 self._study.tell(trial.number, state=TrialState.FAIL)
-        return [trial for trial in dead if not problem_of(trial, self._space)]
+            else:
+                left_behind.append(trial)
+        return left_behind
 
     def count(self) -> int:
         """The trials that were begun."""
