@@ -110,7 +110,8 @@ class CorpusFiles:
             }
             reviews = read_reviews(self.unlabelled, self.form.without_labels(), keep_ids=keep_ids)
             is_new = [without_spaces(text) not in held_out for text in reviews.texts]
-            parts[UNLABELLED] = reviews.take(np.flatnonzero(is_new))
+            new = reviews.take(np.flatnonzero(is_new))
+            parts[UNLABELLED] = replace(new, left_out=reviews.left_out)
         return parts
 
 
