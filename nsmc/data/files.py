@@ -1,7 +1,7 @@
 """The files of a corpus: fetched where they are missing, read, and split into parts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
