@@ -20,6 +20,7 @@ from nsmc.runtime.bundle import (
     DTYPES,
     FORMAT,
     FORMAT_VERSION,
+    MOST_LABELS,
     MOST_TOKENS,
     POOLINGS,
     TOKENIZER_FILE,
@@ -36,7 +37,7 @@ from nsmc.small_files import read_json, read_text
 # Bytes that the weights, or the embedding folded with the input projection, may take in memory.
 _LARGEST_TABLE = 8 << 30
 
-_LARGEST_CONFIG = 1 << 20  # bytes; ours have a thousand
+_LARGEST_CONFIG = 16 << 20  # bytes; most have a thousand, those of many labels more
 _LARGEST_HEADER = 1 << 20  # bytes of the weights' file that are no weights
 _LARGEST_TOKENIZER = 256 << 20  # bytes; a million tokens take some 80 MB
 
@@ -138,10 +139,11 @@ def _check_config(path: Path, values: dict[str, Any]) -> None:
         require(key, isinstance(values.get(key, ""), str), "a text")
     labels: Any = values.get("labels")
     are_names = isinstance(labels, list) and all(isinstance(name, str) for name in labels)
-    require("labels", are_names and len(labels) in (0, 2), "two names")
+    are_so_many = are_names and len(labels) != 1 and len(labels) <= MOST_LABELS
+    require("labels", are_so_many, f"two to {MOST_LABELS:,} names")
     are_readable = all(0 < len(name) <= _LONGEST_LABEL and name.isprintable() for name in labels)
     are_different = len(set(labels)) == len(labels)
-    require("labels", are_readable and are_different, "two different names that can be printed")
+    require("labels", are_readable and are_different, "different names that can be printed")
     require("dtype", values.get("dtype", "float32") in tuple(DTYPES), " or ".join(DTYPES))
     metrics = values.get("metrics", {})
     are_numbers = isinstance(metrics, dict) and all(

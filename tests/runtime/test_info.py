@@ -123,3 +123,9 @@ def test_an_altered_bundle_is_refused(tmp_path: Path) -> None:
         file.write(b"\0")
     with pytest.raises(ValueError, match="altered"):
         info(folder)
+
+
+def test_of_many_labels_a_few_are_named(tmp_path: Path) -> None:
+    found = of(tmp_path, labels=tuple(f"별 {number}" for number in range(1_012)))
+    assert "별 8, 별 9 and 1,002 more\n" in as_text(found)
+    assert len(found["labels"]) == 1_012

@@ -251,6 +251,11 @@ def test_a_header_of_an_impossible_form_is_refused(bundle: Path, head: bytes) ->
 # --- config.json ---
 
 
+def test_the_head_has_a_row_for_each_label(bundle: Path) -> None:
+    edit_config(bundle, lambda content: content.update(labels=["a", "b", "c"]))
+    assert "config.json calls for F32 [3" in refusal(bundle)
+
+
 def test_labels_and_a_head_come_together(bundle: Path) -> None:
     edit_config(bundle, lambda content: content.update(labels=[]))
     assert "tensor 'ln1.bias' does not belong there" in refusal(bundle)
@@ -282,7 +287,7 @@ WRONG_VALUES: dict[str, list[object]] = {
     "bidirectional": [0, 1, "false", None, []],
     "pad_id": [1, -1, "0", None, [0]],
     "labels": [
-        *(["one"], ["a", "b", "c"], "ab", [1, 2], None, {"a": 1, "b": 2}, [["a"], ["b"]]),
+        *(["one"], "ab", [1, 2], None, {"a": 1, "b": 2}, [["a"], ["b"]]),
         *(["same", "same"], ["", "good"], ["two\nlines", "good"], ["\x1b[31m", "good"]),
     ],
     "sha256": [[], None, "0123", 5],
@@ -535,6 +540,7 @@ def test_pipes_devices_and_giants_are_refused_without_being_read(
         {"metrics": {"test/loss": 10**400}},
         {"metrics": {"test/loss": -(10**400)}},
         {"labels": ["a" * 1001, "b"]},
+        {"labels": [str(number) for number in range(32_768)]},
     ],
     ids=lambda changes: str(changes)[:30],
 )
