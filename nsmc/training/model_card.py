@@ -4,8 +4,6 @@ import math
 import re
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from nsmc.runtime.bundle import BundleConfig, expected_shapes
 
 _MOST_LABELS = 20  # that the card names; config.json has all
@@ -14,14 +12,6 @@ _SPLITS = {"val/": "validation", "test/": "test"}
 # About a corpus that is known by its name; for others the card says no more than their name.
 _LEARNT = {"nsmc": "short movie reviews of one site and time"}
 _EXAMPLES = {"nsmc": "와 진짜 재밌는 영화임미다!!"}
-
-_CARDS = Environment(
-    loader=FileSystemLoader(Path(__file__).with_name("cards")),
-    autoescape=False,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    keep_trailing_newline=True,
-)
 
 
 def model_card(config: BundleConfig, corpus: str) -> str:
@@ -37,11 +27,12 @@ def model_card(config: BundleConfig, corpus: str) -> str:
     if not config.labels:
         loss = metrics.get("val/loss")
         perplexity = None if loss is None else math.exp(loss)
-        return _CARDS.get_template("encoder.md").render(values, loss=loss, perplexity=perplexity)
+        return _render("encoder.md", **values, loss=loss, perplexity=perplexity)
     name = config.encoder.architecture.upper()
     article = "An" if name[0] in "AEFHILMNORSX" else "A"  # the letter is spoken with a vowel
-    return _CARDS.get_template("classifier.md").render(
-        values,
+    return _render(
+        "classifier.md",
+        **values,
         title=f"{article} {name}",
         apart=_apart(config.labels),
         labels=_listed(config.labels),
@@ -84,3 +75,16 @@ def _metric_names(labels: tuple[str, ...]) -> dict[str, str]:
         area if len(labels) == 2 else f"{area}, the mean of each label against the rest"
     )
     return {**names, "loss": "cross-entropy"}
+
+
+def _render(card: str, **values: object) -> str:
+    import jinja2  # here, as a tenth of a second is long for a command that writes no card
+
+    templates = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).with_name("cards")),
+        autoescape=False,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return templates.get_template(card).render(values)
