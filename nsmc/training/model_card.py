@@ -70,11 +70,8 @@ def _metric_names(labels: tuple[str, ...]) -> dict[str, str]:
     names = {"accuracy": "accuracy", "macro_f1": "F1, the mean over the labels"}
     if len(labels) == 2:
         names["f1"] = f"F1 of the label {_in_line(labels[1])}"
-    area = "area under the ROC curve"
-    names["auroc"] = (
-        area if len(labels) == 2 else f"{area}, the mean of each label against the rest"
-    )
-    return {**names, "loss": "cross-entropy"}
+    each = "" if len(labels) == 2 else ", the mean of each label against the rest"
+    return {**names, "auroc": f"area under the ROC curve{each}", "loss": "cross-entropy"}
 
 
 def _render(card: str, **values: object) -> str:
