@@ -99,6 +99,7 @@ def classifier_like(config: BundleConfig, **changes: Any) -> "TextClassifier":
             "vocab_size": config.vocab_size,
             "embedding_dim": config.embedding_dim,
             "pooling": config.pooling,
+            "label_count": len(config.labels),
             **changes,
         }
     )

@@ -115,21 +115,21 @@ class Keys:
 
     def describe(self, problem: Any, key: str) -> str:
         """One of pydantic's errors in a line: the key, its value, and what is allowed."""
-        value, kind = problem["input"], problem["type"]
+        value, code = problem["input"], problem["type"]
         message = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
         if not key:  # of the whole, which the message names itself
             return str(message)
         # A union such as "int or null" adds the member's name to the path; it is no key.
         while key not in self and _MEMBER.search(key):
             key = key.rpartition(".")[0]
-        if kind == "extra_forbidden":
+        if code == "extra_forbidden":
             return self.unknown(key)
-        if kind == "missing":
+        if code == "missing":
             return f"{key}: missing; set it"
-        allowed = _IN_WORDS.get(kind, message)
+        allowed = _IN_WORDS.get(code, message)
         if type(None) in self._types(key) and "null" not in allowed:
             allowed += ", or null" + " (which None is written as)" * (value in ("None", "none"))
-        return f"{key}={_shown(value)}: must be {allowed}{_hint(kind, value)}"
+        return f"{key}={_shown(value)}: must be {allowed}{_hint(code, value)}"
 
 
 def _fields(schema: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
@@ -139,8 +139,8 @@ def _fields(schema: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, Fi
             yield from _fields(section, f"{prefix}{name}.")
 
 
-def _is_section(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, BaseModel)
+def _is_section(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
 def _members(annotation: Any) -> list[Any]:
@@ -152,13 +152,13 @@ def _members(annotation: Any) -> list[Any]:
     return [annotation]
 
 
-def _hint(kind: str, value: Any) -> str:
+def _hint(code: str, value: Any) -> str:
     """Advice for a value that only needs other quotes, or none, or no decimals."""
-    if kind == "string_type" and isinstance(value, int | float):
+    if code == "string_type" and isinstance(value, int | float):
         return f"; in quotes it is: '{_shown(value)}'"
-    if kind in (*_NUMBERS, "bool_type") and isinstance(value, str) and _looks_typed(value):
+    if code in (*_NUMBERS, "bool_type") and isinstance(value, str) and _looks_typed(value):
         return "; in quotes it is text, so leave them out"
-    if kind in _NUMBERS and isinstance(value, float) and value.is_integer():
+    if code in _NUMBERS and isinstance(value, float) and value.is_integer():
         return f": {value:.0f}"
     return ""
 

@@ -18,7 +18,7 @@ from hydra.errors import HydraException
 
 from nsmc.config.commands import train_command
 from nsmc.config.schema import KEYS
-from nsmc.config.steps import FREE, OF_THE_COMMAND
+from nsmc.config.steps import FREE, OF_THE_COMMAND, flat
 
 NOT_A_SETTING = "not a setting; write KEY=VALUE without spaces, such as model.lr=0.01"
 
@@ -174,16 +174,13 @@ def as_overrides(values: Mapping[str, Any]) -> list[str]:
     return [f"{key}={written(value)}" for key, value in values.items()]
 
 
-def choices(params: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+def choices(params: Mapping[str, Any]) -> Iterator[str]:
     """The overrides of a sweep that a YAML file has as `{KEY: [VALUE, VALUE]}`.
 
     Text is what would stand on the command line: "1,2" are two values, too.
     """
-    for name, value in params.items():
-        key = f"{prefix}{name}"
-        if isinstance(value, Mapping):
-            yield from choices(value, f"{key}.")
-        elif isinstance(value, str):
+    for key, value in flat(params):
+        if isinstance(value, str):
             yield readable(f"{key}={value}", in_sweep=True)
         else:
             values = value if isinstance(value, list) else [value]

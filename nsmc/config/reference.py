@@ -112,7 +112,7 @@ def _groups() -> Iterator[str]:
 
 
 def _sections(entries: dict[str, Entry]) -> Iterator[str]:
-    """A table for each section; one that is null by default, such as recipe, is a key's value."""
+    """A table for each section; one that is null by default, such as recipe, is a row instead."""
     sections = {key for key in KEYS if "." not in key and KEYS.is_section(key)}
     sections -= {key for key, entry in entries.items() if entry.default == "null"}
     order = ["", *(name for name in _GROUPS if name in sections)]
@@ -161,13 +161,13 @@ def _allowed(node: dict[str, Any]) -> str:
         return ", ".join(f"`{choice}`" for choice in node["enum"])
     if "const" in node:
         return f"`{node['const']}`"
-    kind = node.get("type")
-    if kind in ("integer", "number"):
-        return _range(node, "a whole number" if kind == "integer" else "a number")
-    return _TYPES.get(str(kind), "a section")
+    type_ = node.get("type")
+    if type_ in ("integer", "number"):
+        return _range(node, "a whole number" if type_ == "integer" else "a number")
+    return _TYPES.get(str(type_), "a section")
 
 
-def _range(node: dict[str, Any], kind: str) -> str:
+def _range(node: dict[str, Any], what: str) -> str:
     low, high = node.get("minimum"), node.get("maximum")
     parts = []
     if low is not None:
@@ -178,7 +178,7 @@ def _range(node: dict[str, Any], kind: str) -> str:
         parts.append(f"up to {high:,}")
     elif (below := node.get("exclusiveMaximum")) is not None:
         parts.append(f"below {below:g}")
-    return " ".join([kind, *parts])
+    return " ".join([what, *parts])
 
 
 if __name__ == "__main__":

@@ -195,18 +195,18 @@ class ModelConfig(Section):
     num_sampled: Annotated[PositiveInt, OnlyFor(("pretrain",))]
 
     def encoder(self) -> dict[str, Any]:
-        """The settings of `TextEncoder`, but for the vocabulary."""
-        kind = ENCODERS[self.architecture]
+        """The settings of `TextEncoder`, without the vocabulary."""
+        encoder = ENCODERS[self.architecture]
         return self.model_dump(
             include={
                 *("architecture", "embedding_dim", "embedding_rank"),
                 *("embedding_dropout", "word_dropout"),
-                *(*own_settings(kind), *kind.training_shares),
+                *(*own_settings(encoder), *encoder.training_shares),
             }
         )
 
     def classifier(self) -> dict[str, Any]:
-        """The settings of `TextClassifier`, but for the vocabulary."""
+        """The settings of `TextClassifier`, without the vocabulary."""
         return {**self.encoder(), "pooling": self.pooling, "output_dropout": self.output_dropout}
 
     def optimization(self) -> dict[str, Any]:
@@ -220,9 +220,9 @@ class ModelConfig(Section):
 
 def _config_of(architecture: str) -> type[ModelConfig]:
     """The section `model` of an architecture: what all share, and its own settings."""
-    kind = ENCODERS[architecture]
-    own: dict[str, Any] = {key: _as_in_yaml(value) for key, value in own_settings(kind).items()}
-    own |= dict.fromkeys(kind.training_shares, Share)
+    encoder = ENCODERS[architecture]
+    own: dict[str, Any] = {key: _as_in_yaml(value) for key, value in own_settings(encoder).items()}
+    own |= dict.fromkeys(encoder.training_shares, Share)
     own["architecture"] = Literal[architecture]
     required: dict[str, Any] = {key: (annotation, ...) for key, annotation in own.items()}
     return create_model(f"ModelConfig_{architecture}", __base__=ModelConfig, **required)
@@ -238,9 +238,9 @@ def _as_in_yaml(annotation: Any) -> Any:
     """The annotation of an encoder's setting, for pydantic."""
     if annotation is bool:
         return bool
-    kind, allowed = get_args(annotation)
+    type_, allowed = get_args(annotation)
     number = Annotated[int, Field(ge=allowed.low, le=allowed.high)]
-    if kind is int:
+    if type_ is int:
         return number
     return Annotated[list[number], Field(min_length=1), AfterValidator(_are_ascending)]
 
@@ -393,7 +393,7 @@ class RunConfig(Section):
                 "callbacks.checkpoint.monitor=val/loss"
             )
         if task == "pretrain" and not ENCODERS[architecture].can_be_pretrained:
-            can = [f"model={name}" for name, kind in ENCODERS.items() if kind.can_be_pretrained]
+            can = [f"model={name}" for name, it in ENCODERS.items() if it.can_be_pretrained]
             yield (
                 f"a language model is recurrent: with task=pretrain set {' or '.join(can)}, "
                 f"model={architecture} cannot be pretrained"
@@ -440,15 +440,15 @@ def check_section(section: type[S], values: Any, *path: str) -> S:
 
 def _describe(problem: Any, path: tuple[str | int, ...]) -> str:
     """As `KEYS.describe`, with a path from which the names that pydantic has for types are gone."""
-    kind = problem["type"]
-    if kind == "union_tag_not_found":
+    code = problem["type"]
+    if code == "union_tag_not_found":
         return "model.architecture: missing; set it"
-    if kind == "union_tag_invalid":
+    if code == "union_tag_invalid":
         allowed = {"type": "literal_error", "msg": " or ".join(map(repr, ENCODERS))}
         return KEYS.describe({**allowed, "input": problem["ctx"]["tag"]}, "model.architecture")
     if path[:1] == ("model",) and len(path) > 2:
         architecture, *rest = path[1:]
-        if kind == "extra_forbidden" and (key := f"model.{rest[0]}") in KEYS:
+        if code == "extra_forbidden" and (key := f"model.{rest[0]}") in KEYS:
             return f"{key}: not a setting of model={architecture}"
         path = ("model", *rest)
     if path[:2] == ("search", "space"):

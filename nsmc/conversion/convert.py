@@ -87,7 +87,7 @@ def sample_texts() -> list[str]:
 def _write_as(
     dtype: str, bundle: Bundle, folder: Path, scratch: Path, token_ids: list[list[int]]
 ) -> Array:
-    """Write the weights as another type; returns the probabilities of reviews [N, 2] with them."""
+    """Write the weights as another type; returns the probabilities of reviews [N, C] with them."""
     largest = max(float(np.abs(tensor).max()) for tensor in bundle.tensors.values())
     if largest > float(np.finfo(dtype).max):
         raise ValueError(f"{folder}: weights up to {largest:.3g} do not fit into {dtype}")
@@ -99,7 +99,7 @@ def _write_as(
 
 
 def _write_onnx(bundle: Bundle, folder: Path, scratch: Path, token_ids: list[list[int]]) -> Array:
-    """Write the network; returns the probabilities [N, 2] that onnxruntime computes with it."""
+    """Write the network; returns the probabilities [N, C] that onnxruntime computes with it."""
     try:
         from nsmc.conversion.onnx import fill_onnx, probabilities
     except ImportError as error:

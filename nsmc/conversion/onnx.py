@@ -3,7 +3,7 @@
 The encoder adds its own part; see `runtime/encoders`. The specification:
 https://onnx.ai/onnx/operators/
 
-Legend: B reviews, T tokens, E embedding, W width of an encoder's states.
+Legend: B reviews, T tokens, E embedding, W width of an encoder's states, C labels.
 """
 
 import dataclasses
@@ -37,7 +37,7 @@ def fill_onnx(folder: Path, bundle: Bundle, tokenizer_file: Path) -> None:
 
 
 def probabilities(folder: Path, token_ids: Sequence[Sequence[int]]) -> Array:
-    """Those of reviews [N, 2], computed by onnxruntime."""
+    """Those of reviews [N, C], computed by onnxruntime."""
     session = onnxruntime.InferenceSession(
         str(folder / ONNX_FILE), providers=["CPUExecutionProvider"]
     )
@@ -53,7 +53,7 @@ def probabilities(folder: Path, token_ids: Sequence[Sequence[int]]) -> Array:
 
 
 def onnx_model(bundle: Bundle) -> onnx.ModelProto:
-    """The network: `token_ids` int64 [B, T], `lengths` int32 [B] -> `probabilities` [B, 2].
+    """The network: `token_ids` int64 [B, T], `lengths` int32 [B] -> `probabilities` [B, C].
 
     What stands in a row of `token_ids` beyond its length has no effect, not even where it is no
     token's id. B and T may be 0.
@@ -94,7 +94,7 @@ class _Graph:
                 described("token_ids", TensorProto.INT64, ["reviews", "tokens"]),
                 described("lengths", TensorProto.INT32, ["reviews"]),
             ],
-            [described("probabilities", TensorProto.FLOAT, ["reviews", 2])],
+            [described("probabilities", TensorProto.FLOAT, ["reviews", len(self.config.labels)])],
             list(self.constants.values()),
         )
         opset = helper.make_opsetid("", _OPSET)
@@ -164,23 +164,23 @@ class _Graph:
         has_token = self.node(
             "Cast", self.node("Min", self.length_column, one), to=TensorProto.FLOAT
         )
-        found = []
+        vectors = []
         if self.config.pooling in ("max", "max_mean"):
             lowest = self.constant(-2, np.float32)  # states lie in (-1, 1)
             tokens = self.node("Where", mask, sequence, lowest)
             maxima = self.node("ReduceMax", tokens, axes=[0], keepdims=0)
-            found.append(self.node("Mul", maxima, has_token))
+            vectors.append(self.node("Mul", maxima, has_token))
         if self.config.pooling in ("mean", "max_mean"):
             zero = self.constant(0, np.float32)
             total = self.total(self.node("Where", mask, sequence, zero))
             count = self.node(
                 "Cast", self.node("Max", self.length_column, one), to=TensorProto.FLOAT
             )
-            found.append(self.node("Div", total, count))
+            vectors.append(self.node("Div", total, count))
         if self.config.pooling == "attention":
             mean = self.total(self.node("Mul", self.shares(sequence, mask), sequence))
-            found.append(self.node("Mul", mean, has_token))
-        return self.joined(found)
+            vectors.append(self.node("Mul", mean, has_token))
+        return self.joined(vectors)
 
     def shares(self, sequence: str, mask: str) -> str:
         """How much of a review's attention each token has [T, B, 1]."""

@@ -1,7 +1,7 @@
 """The files of a corpus: fetched where they are missing, read, and split into parts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -122,7 +122,8 @@ class CorpusFiles:
                 prefix=f"{UNLABELLED} ",
             )
             is_new = [without_spaces(text) not in held_out for text in reviews.texts]
-            parts[UNLABELLED] = reviews.take(np.flatnonzero(is_new))
+            new = reviews.take(np.flatnonzero(is_new))
+            parts[UNLABELLED] = replace(new, left_out=reviews.left_out)
         return parts
 
 

@@ -14,7 +14,6 @@ from nsmc.config.schema import LoggerConfig, RunConfig, TrainerConfig
 from nsmc.data.datamodule import ReviewDataModule
 from nsmc.data.encoding import TokenizerSettings
 from nsmc.data.soft_labels import Distillation
-from nsmc.data.training_set import TrainingSettings
 from nsmc.runs.corpus_files import files_of, tokenizer_file
 from nsmc.runtime.loading import read_bundle
 from nsmc.runtime.locate import bundle_folder
@@ -57,7 +56,9 @@ def build_datamodule(run: RunConfig) -> ReviewDataModule:
         **config.model_dump(include=_OF_THE_DATAMODULE),
         pad_to=config.max_length if config.padding == "fixed" else None,
         seed=run.seed,
-        training=TrainingSettings(config.bpe_dropout, config.bpe_samples, distillation),
+        bpe_dropout=config.bpe_dropout,
+        bpe_samples=config.bpe_samples,
+        distillation=distillation,
     )
 
 
@@ -132,8 +133,8 @@ def build_callbacks(config: RunConfig, folder: Path) -> list[L.Callback]:
 def build_loggers(config: LoggerConfig, folder: Path, step: int | None = None) -> list[Logger]:
     """TensorBoard first: it is the logger that charts are drawn for.
 
-    `step` is the one that an interrupted run goes on from: TensorBoard then drops what that run
-    logged after it, and the numbers of this part go into a CSV file of their own.
+    `step` is the one that a run is resumed from: TensorBoard then drops what was logged after it,
+    and the numbers of this part go into a CSV file of their own.
     """
     loggers: list[Logger] = []
     if config.tensorboard:
@@ -181,7 +182,7 @@ def build_trainer(
         callbacks=callbacks,
         logger=build_loggers(config.logger, folder, step),
         plugins=[AtomicCheckpointIO(), *cluster],
-        # Not the run's folder: in a job of Slurm's Lightning would go on from an hpc_ckpt_*.ckpt
+        # Not the run's folder: in a job of Slurm's Lightning would resume from an hpc_ckpt_*.ckpt
         # that an earlier version of this program left there.
         default_root_dir=folder / CHECKPOINTS,
         use_distributed_sampler=False,  # the datamodule's sampler deals the reviews out itself

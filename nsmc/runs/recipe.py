@@ -1,7 +1,7 @@
 """A recipe: runs that build on each other, such as encoder, teachers, student, by one command.
 
 Each step is a run of its own, in a folder that is named by the run's signature. So a step whose
-result is there is skipped, one that was interrupted goes on, and recipes that have steps in common
+result is there is skipped, an interrupted one is resumed, and recipes that have steps in common
 share their results. The last step's result is the recipe's. nsmc/config/steps.py says how a recipe
 is written.
 """

@@ -15,7 +15,7 @@ from nsmc.runs.resume import AUTO, named_folder, newest_unfinished
 
 _HYDRA = ".hydra"
 
-# Looked for once: a run that has begun is no longer one to go on with.
+# Looked for once: a run that has begun is no longer one to resume.
 _folders: dict[tuple[str | None, str], str] = {}
 
 
@@ -43,7 +43,7 @@ def sweep_folder(name: str | None, unnamed: str) -> str:
 
 
 def run_folder(resume: str | None, new: str, *, _root_: DictConfig) -> str:
-    """The run's folder: the one that it goes on in, or a new one."""
+    """The run's folder: that of the resumed run, or a new one."""
     if (resume, new) not in _folders:
         own = new if resume is None else _resumed_folder(resume, new, _root_)
         devices, nodes = _root_.trainer.devices, _root_.trainer.num_nodes
@@ -62,10 +62,7 @@ def _resumed_folder(resume: str, new: str, root: DictConfig) -> str:
 
 
 def hydra_subdir(resume: str | None, folder: str, *, _root_: DictConfig) -> str | None:
-    """Where Hydra keeps the configuration; a run that goes on keeps the one it has.
-
-    Of processes that train together the first one keeps it.
-    """
+    """Where Hydra writes the configuration; None where a resumed run has one, or in later ranks."""
     has_one = resume is not None and (Path(folder) / _HYDRA).is_dir()
     return None if has_one or other(_root_.trainer.num_nodes) else _HYDRA
 

@@ -1,7 +1,6 @@
-"""Going on with a run that was interrupted.
+"""Resumes a run that was interrupted.
 
-`resume=` finds the run and the configuration that it goes on with; the run then takes over what an
-earlier part of itself left in its folder.
+`resume=` finds the run and its configuration; the run then takes over what it left in its folder.
 """
 
 import logging
@@ -31,7 +30,7 @@ _UNFINISHED = ("interrupted", "failed")
 
 
 def named_folder(resume: str) -> Path:
-    """The folder of the run to go on with.
+    """The folder of the run to resume.
 
     Raises ValueError for one that holds no run, or more than a run's own files.
     """
@@ -80,13 +79,13 @@ def resumed_config(folder: Path, typed: Mapping[str, Any], overrides: Sequence[s
         if key in ours:
             continue
         if "." not in key and KEYS.affects_result(key) and isinstance(typed.get(key, {}), Mapping):
-            raise ValueError(f"{key}: a run goes on with its own; leave {key}= out")
+            raise ValueError(f"{key}: a resumed run keeps its own; leave {key}= out")
         value, before = _value_of(typed, key), _value_of(begun, key)
         if KEYS.affects_result(key) and value != before:
             has_bundle = (folder / "bundle" / CONFIG_FILE).is_file()
             start = f", from these weights with {pasteable('init_from', str(shortened(folder)))}"
             raise ValueError(
-                f"{key}: cannot change for a run that goes on ({folder} has {before}); leave out "
+                f"{key}: cannot change in a resumed run ({folder} has {before}); leave out "
                 f"resume= to begin a new one{start if has_bundle else ''}"
             )
         config = _with(config, key.split("."), value)

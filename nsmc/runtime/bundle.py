@@ -33,6 +33,8 @@ _NAMES = (WEIGHTS_FILE, ONNX_FILE, TOKENIZER_FILE, CONFIG_FILE, CARD_FILE, VECTO
 
 POOLINGS = ("last", "mean", "max", "max_mean", "attention")
 
+MOST_LABELS = 32_767  # whose numbers fit into 16 bits
+
 MOST_TOKENS = 65_536  # that `max_length` may be: a review's states are in memory together
 
 DTYPES = {"float32": "F32", "float16": "F16"}  # their names in a safetensors file
@@ -51,7 +53,7 @@ class BundleConfig:
     pooling: str  # one of POOLINGS
     pad_id: int
     max_length: int  # tokens; what follows them in a longer review is not read
-    labels: tuple[str, ...]  # two, or none for a pretrained encoder, which classifies nothing yet
+    labels: tuple[str, ...]  # two or more; none for a pretrained encoder: it classifies nothing yet
     dtype: str = "float32"  # of the weights in the file, one of DTYPES; computed in float32
     metrics: dict[str, float] = field(default_factory=dict)
     signature: str = ""  # of the run that trained it

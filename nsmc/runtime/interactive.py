@@ -13,7 +13,7 @@ from nsmc.terminal import harmless
 PROMPT = "영화 리뷰를 입력하세요: "
 QUIT_WORDS = ("q", "exit", "quit")
 
-# The blog post's words for its two answers; a bundle with other labels answers with those.
+# The blog post's words for its two answers; a bundle with any other label answers with those.
 _SENTENCES = {"positive": "긍정적인 리뷰", "negative": "부정적인 리뷰"}
 
 _LONGEST_ECHO = 200  # characters of a review that are repeated beside its answer
@@ -54,6 +54,7 @@ def converse(predictor: Predictor) -> None:
     sys.stdin.reconfigure(errors="replace")  # type: ignore[union-attr]
     with contextlib.suppress(ImportError):
         import readline  # noqa: F401 - gives input() line editing, where the platform has it
+    has_sentences = all(label in _SENTENCES for label in predictor.config.labels)
     while True:
         try:
             text = input(PROMPT).strip()
@@ -64,5 +65,5 @@ def converse(predictor: Predictor) -> None:
             return
         if text:
             answer = predictor([text])[0]
-            sentence = _SENTENCES.get(answer.label, answer.label)
+            sentence = _SENTENCES[answer.label] if has_sentences else answer.label
             print(f"{sentence} ({answer.probability:.1%})")

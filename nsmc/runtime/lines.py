@@ -1,4 +1,4 @@
-"""Lines of text from files and pipes: the one place where bytes become text.
+"""Lines of text from files and pipes: only here do bytes become text.
 
 A line that is not UTF-8 comes with what is wrong with it. What is not text at all is refused.
 """

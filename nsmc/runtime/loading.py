@@ -20,6 +20,7 @@ from nsmc.runtime.bundle import (
     DTYPES,
     FORMAT,
     FORMAT_VERSION,
+    MOST_LABELS,
     MOST_TOKENS,
     POOLINGS,
     TOKENIZER_FILE,
@@ -36,7 +37,7 @@ from nsmc.small_files import read_json, read_text
 # Bytes that the weights, or the embedding folded with the input projection, may take in memory.
 _LARGEST_TABLE = 8 << 30
 
-_LARGEST_CONFIG = 1 << 20  # bytes; ours have a thousand
+_LARGEST_CONFIG = 16 << 20  # bytes; most have a thousand, those of many labels more
 _LARGEST_HEADER = 1 << 20  # bytes of the weights' file that are no weights
 _LARGEST_TOKENIZER = 256 << 20  # bytes; a million tokens take some 80 MB
 
@@ -123,8 +124,8 @@ def read_config(path: Path) -> BundleConfig:
 def _check_config(path: Path, values: dict[str, Any]) -> None:
     def require(key: str, good: bool, wanted: str) -> None:
         if not good:
-            found = repr(values[key])[:40] if key in values else "missing"
-            raise ValueError(f"{path}: {key} is {found}; expected {wanted}")
+            value = repr(values[key])[:40] if key in values else "missing"
+            raise ValueError(f"{path}: {key} is {value}; expected {wanted}")
 
     for key, choices in (("architecture", ENCODERS), ("pooling", POOLINGS)):
         require(key, values.get(key) in tuple(choices), ", ".join(choices))
@@ -138,10 +139,11 @@ def _check_config(path: Path, values: dict[str, Any]) -> None:
         require(key, isinstance(values.get(key, ""), str), "a text")
     labels: Any = values.get("labels")
     are_names = isinstance(labels, list) and all(isinstance(name, str) for name in labels)
-    require("labels", are_names and len(labels) in (0, 2), "two names")
+    are_so_many = are_names and len(labels) != 1 and len(labels) <= MOST_LABELS
+    require("labels", are_so_many, f"two to {MOST_LABELS:,} names")
     are_readable = all(0 < len(name) <= _LONGEST_LABEL and name.isprintable() for name in labels)
     are_different = len(set(labels)) == len(labels)
-    require("labels", are_readable and are_different, "two different names that can be printed")
+    require("labels", are_readable and are_different, "different names that can be printed")
     require("dtype", values.get("dtype", "float32") in tuple(DTYPES), " or ".join(DTYPES))
     metrics = values.get("metrics", {})
     are_numbers = isinstance(metrics, dict) and all(
@@ -156,15 +158,15 @@ def _read_weights(path: Path, config: BundleConfig) -> dict[str, Array]:
     shapes, wanted = expected_shapes(config), DTYPES[config.dtype]
     try:
         with safe_open(path, framework="numpy") as file:
-            found = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - no mapping
-            for name in sorted(shapes.keys() ^ found.keys()):
+            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - no dict
+            for name in sorted(shapes.keys() ^ slices.keys()):
                 problem = "is missing" if name in shapes else "does not belong there"
                 raise ValueError(f"{path}: tensor {name!r} {problem}")
             for name, shape in shapes.items():
-                kind, actual = found[name].get_dtype(), tuple(found[name].get_shape())
-                if (kind, actual) != (wanted, shape):
+                dtype, actual = slices[name].get_dtype(), tuple(slices[name].get_shape())
+                if (dtype, actual) != (wanted, shape):
                     raise ValueError(
-                        f"{path}: tensor {name!r} is {kind} {list(actual)}; "
+                        f"{path}: tensor {name!r} is {dtype} {list(actual)}; "
                         f"config.json calls for {wanted} {list(shape)}"
                     )
             tensors: dict[str, Array] = {

@@ -5,6 +5,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from safetensors.numpy import load_file
 
@@ -13,6 +14,7 @@ from nsmc.conversion.convert import LARGEST_DIFFERENCE, convert, sample_texts
 from nsmc.runtime.bundle import (
     CARD_FILE,
     CONFIG_FILE,
+    ONNX_FILE,
     TOKENIZER_FILE,
     VECTORS_FILE,
     WEIGHTS_FILE,
@@ -121,6 +123,18 @@ def test_float16_is_half_the_size_where_the_weights_are_most_of_it(tmp_path: Pat
     done = convert(random_bundle(tmp_path / "bundle", embedding_dim=200), "float16")
     assert done.bytes_after / done.bytes_before == pytest.approx(0.5, abs=0.01)
     assert "50% of before" in str(done)
+
+
+@every_form
+@pytest.mark.parametrize("count", [3, 1_000])
+def test_any_number_of_labels_is_converted(tmp_path: Path, form: str, count: int) -> None:
+    labels = tuple(f"별 {number}" for number in range(count))
+    done = convert(random_bundle(tmp_path / "bundle", labels=labels), form)
+    config = json.loads((done.folder / CONFIG_FILE).read_text(encoding="utf-8"))
+    assert config["labels"] == list(labels)
+    if form == "onnx":
+        (output,) = onnx.load(done.folder / ONNX_FILE).graph.output
+        assert output.type.tensor_type.shape.dim[1].dim_value == count
 
 
 # --- refusals ---

@@ -6,10 +6,13 @@ import shutil
 import unicodedata
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 import nsmc.data.encoding
@@ -17,7 +20,7 @@ from nsmc.data.corpus import NSMC
 from nsmc.data.download import RemoteFile
 from nsmc.data.encoding import (
     EncodedCorpus,
-    EncodedReviews,
+    TextsOnDisk,
     TokenizerSettings,
     concatenated,
     encode_corpus,
@@ -141,43 +144,39 @@ def test_the_path_of_the_corpus_does_not_matter(
 
 
 @pytest.mark.parametrize(
-    "changed",
+    ("changes", "settings"),
     [
-        replace(SETTINGS, vocab_size=321),
-        replace(SETTINGS, min_frequency=3),
-        replace(SETTINGS, normalization="nfd"),
+        ({"split": replace(SPLIT, validation_fraction=0.25)}, {}),
+        ({"split": replace(SPLIT, split_seed=8)}, {}),
+        ({"form": replace(NSMC, skip_damaged=True)}, {}),
+        ({"form": replace(NSMC, labels=LabelRules(mapping={"0": "bad", "1": "good"}))}, {}),
+        ({}, {"vocab_size": 321}),
+        ({}, {"min_frequency": 3}),
+        ({}, {"normalization": "nfd"}),
     ],
 )
 def test_each_setting_has_an_encoding_of_its_own(
-    tmp_path: Path, changed: TokenizerSettings
+    tmp_path: Path, changes: dict[str, Any], settings: dict[str, Any]
 ) -> None:
-    first, second = encoded(tmp_path / "corpus"), encoded(tmp_path / "corpus", changed)
+    first = encoded(tmp_path / "corpus")
+    files = replace(files_in(tmp_path / "corpus"), **changes)
+    second = encode_corpus(files, replace(SETTINGS, **settings), tmp_path / "cache")
     assert key_of(first) != key_of(second)
     assert first.corpus_fingerprint == second.corpus_fingerprint
     assert first.tokenizer_path.exists()
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"split": replace(SPLIT, validation_fraction=0.25)},
-        {"split": replace(SPLIT, split_seed=8)},
-        {"split": replace(SPLIT, test_fraction=0.2), "test_file": None},
-        {"form": replace(NSMC, skip_damaged=True)},
-        {"form": replace(NSMC, labels=LabelRules(mapping={"0": "bad", "1": "good"}))},
-    ],
-)
-def test_each_split_and_form_has_an_encoding_of_its_own(
-    tmp_path: Path, changes: dict[str, Any]
+def test_texts_that_are_in_two_parts_are_counted_every_time(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     files = write_corpus(tmp_path / "corpus")
-    first, second = (
-        encode_corpus(each, SETTINGS, tmp_path / "cache")
-        for each in (files, replace(files, **changes))
-    )
-    assert key_of(first) != key_of(second)
-    if "test_file" not in changes:
-        assert first.corpus_fingerprint == second.corpus_fingerprint
+    (tmp_path / "corpus" / "test.txt").write_bytes(files.train.read_bytes())
+    for _ in range(2):
+        caplog.clear()
+        encode_corpus(files, SETTINGS, tmp_path / "cache")
+        (warning,) = [record for record in caplog.records if record.levelno == logging.WARNING]
+        expected = "32 of the test part's 40 reviews have a text of the training part"
+        assert warning.getMessage() == expected
 
 
 @pytest.mark.parametrize("name", ["train.txt", "test.txt"])
@@ -196,6 +195,8 @@ def test_which_file_is_for_training_matters(tmp_path: Path) -> None:
     files = replace(
         write_corpus(tmp_path / "corpus"), split=replace(SPLIT, validation_fraction=0.5)
     )
+    with (tmp_path / "corpus" / "test.txt").open("a", encoding="utf-8") as file:
+        file.write("98\t지루하다\t0\n")
     straight = encode_corpus(files, SETTINGS, tmp_path / "cache")
     files = replace(files, train_file="test.txt", test_file="train.txt")
     swapped = encode_corpus(files, SETTINGS, tmp_path / "cache")
@@ -390,8 +391,21 @@ def test_ids_have_the_smallest_type_that_holds_the_last_one(vocab_size: int, dty
     assert reviews.token_ids.tolist() == [1, last]
 
 
-def test_the_length_is_the_number_of_reviews() -> None:
-    reviews = EncodedReviews(
-        np.array([5, 6, 7], np.uint16), np.array([0, 1, 3]), np.array([0, 1], np.int16)
-    )
-    assert len(reviews) == 2
+# Texts on disk
+
+ANY_TEXTS = st.lists(st.text(st.characters(codec="utf-8"), max_size=20), max_size=20)
+
+
+@given(ANY_TEXTS, st.integers(0, 25), st.integers(0, 25))
+def test_slices_are_those_of_the_list(texts: list[str], start: int, stop: int) -> None:
+    with TemporaryDirectory() as folder:
+        stored = TextsOnDisk(Path(folder) / "texts", texts)
+        assert len(stored) == len(texts)
+        assert stored[start:stop] == texts[start:stop]
+
+
+def test_the_file_is_removed_and_the_length_stays(tmp_path: Path) -> None:
+    stored = TextsOnDisk(tmp_path / "texts", ["영화", "", "a\u2028b\r\n"])
+    stored.remove()
+    assert list(tmp_path.iterdir()) == []
+    assert len(stored) == 3

@@ -27,12 +27,16 @@ def vectors_of(folder: Path) -> list[dict[str, Any]]:
 
 
 def test_they_are_the_predictor_s_own(tmp_path: Path) -> None:
-    folder = random_bundle(tmp_path / "bundle", pooling="max_mean", bidirectional=True)
+    labels = ("나쁨", "보통", "좋음")
+    folder = random_bundle(
+        tmp_path / "bundle", pooling="max_mean", bidirectional=True, labels=labels
+    )
     predictor = Predictor.load(folder)
     vectors = vectors_of(folder)
     assert [each["ids"] for each in vectors] == predictor.encode(PROBES)
     found = np.array([each["logits"] for each in vectors])
     expected = predictor.logits([each["ids"] for each in vectors])
+    assert expected.shape == (len(PROBES), 3)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
     assert np.ptp(found, axis=0).min() > 0.01  # the texts do differ
 

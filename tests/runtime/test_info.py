@@ -78,7 +78,7 @@ def test_as_text_says_it_in_a_line_each(tmp_path: Path, bidirectional: bool) -> 
     assert "0.9877" in text
 
 
-def test_an_encoder_and_a_bundle_without_a_card_are_told_too(tmp_path: Path) -> None:
+def test_an_encoder_and_a_bundle_without_a_card_are_described_too(tmp_path: Path) -> None:
     found = of(tmp_path, labels=())
     (tmp_path / "bundle" / "README.md").unlink()
     assert found["labels"] == []
@@ -123,3 +123,9 @@ def test_an_altered_bundle_is_refused(tmp_path: Path) -> None:
         file.write(b"\0")
     with pytest.raises(ValueError, match="altered"):
         info(folder)
+
+
+def test_of_many_labels_a_few_are_named(tmp_path: Path) -> None:
+    found = of(tmp_path, labels=tuple(f"별 {number}" for number in range(1_012)))
+    assert "별 8, 별 9 and 1,002 more\n" in as_text(found)
+    assert len(found["labels"]) == 1_012

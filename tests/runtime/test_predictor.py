@@ -20,7 +20,7 @@ from nsmc.runtime.bundle import POOLINGS, expected_shapes
 from nsmc.runtime.encoders import ENCODERS
 from nsmc.runtime.loading import Bundle
 from nsmc.runtime.packing import Array, Packed
-from nsmc.runtime.predictor import Predictor, softmax
+from nsmc.runtime.predictor import Predictor, exact_softmax, softmax
 from nsmc.training.classifier import TextClassifier
 from nsmc.training.padding import pad
 from tests.bundles import TOKENIZER, classifier_like, config_of, write_bundle
@@ -159,9 +159,36 @@ def test_probabilities_are_the_softmax_of_the_logits_and_the_label_is_the_likeli
     assert {answer.label for answer in predictor(texts)} == {"bad", "good"}
 
 
+@pytest.mark.parametrize("count", [2, 3, 10, 1_000])
+def test_with_any_number_of_labels_the_answer_is_the_likeliest(count: int) -> None:
+    labels = tuple(f"별 {number}" for number in range(count))
+    predictor = predictor_of(labels=labels, bidirectional=True)
+    texts = [*"가나다라마바사아자차카타파하", "", "good movie", "정말 최고"]
+    logits = predictor.logits(predictor.encode(texts)).astype(np.float64)
+    probabilities = predictor.probabilities(texts)
+    assert (probabilities.shape, probabilities.dtype) == ((len(texts), count), np.float64)
+    odds = np.exp(logits)
+    np.testing.assert_allclose(probabilities, odds / odds.sum(axis=1, keepdims=True), rtol=1e-6)
+    assert predictor(texts) == [
+        (labels[int(row.argmax())], pytest.approx(row.max(), rel=1e-12)) for row in probabilities
+    ]
+    assert len({answer.label for answer in predictor(texts)}) > 1
+    assert predictor.probabilities([]).shape == (0, count)
+
+
+@pytest.mark.parametrize("labels", [("a", "b"), ("a", "b", "c")])
+def test_of_labels_that_are_as_likely_the_first_is_the_answer(labels: tuple[str, ...]) -> None:
+    config = config_of(labels=labels)
+    tensors = {name: np.zeros(shape, np.float32) for name, shape in expected_shapes(config).items()}
+    predictor = Predictor(Bundle(config, tensors, TOKENIZER))
+    assert predictor(["최고"]) == [("a", pytest.approx(1 / len(labels)))]
+
+
 def test_softmax_of_a_hand_worked_case_and_of_numbers_that_would_overflow() -> None:
     close(softmax(np.array([[0.0, np.log(3)]], np.float32)), [[0.25, 0.75]])
     close(softmax(np.array([[1e4, -1e4], [-3e38, -3e38]], np.float32)), [[1, 0], [0.5, 0.5]])
+    (sure,) = exact_softmax(np.array([[40, 0, 0]], np.float32))
+    np.testing.assert_allclose(sure[1:], np.exp(-40.0), rtol=1e-12)
 
 
 def test_an_encoder_s_bundle_is_refused_and_the_message_says_what_it_is_for() -> None:
@@ -236,7 +263,7 @@ def test_what_is_no_text_is_said_with_its_index_and_type(texts: Any, index: int,
 
 @pytest.mark.parametrize("texts", ["최고", b"good", None, 7])
 def test_what_is_no_list_of_texts_is_refused(texts: Any) -> None:
-    for ask in (PREDICTOR, PREDICTOR.encode):
+    for ask in (PREDICTOR, PREDICTOR.encode, PREDICTOR.probabilities):
         with pytest.raises(TypeError, match="a list of texts is needed"):
             ask(texts)
 
@@ -265,25 +292,6 @@ def test_white_space_around_a_review_changes_nothing(text: str, before: str) -> 
 
 
 # --- as a library ---
-
-
-def test_eight_threads_get_the_answers_that_one_gets() -> None:
-    predictor = predictor_of(
-        architecture="lstm", bidirectional=True, num_layers=2, pooling="attention"
-    )
-    work = [
-        [f"{'영화 최고 ' * (worker + place % 5)}{place}" for place in range(1 + 20 * (worker % 2))]
-        for worker in range(8)
-    ]
-    expected = [predictor(texts) for texts in work]
-    start = Barrier(8)
-
-    def answer_often(worker: int) -> bool:
-        start.wait(timeout=30)
-        return all(predictor(work[worker]) == expected[worker] for _ in range(30))
-
-    with ThreadPoolExecutor(8) as pool:
-        assert all(pool.map(answer_often, range(8)))
 
 
 def modules_after(code: str, *arguments: str) -> set[str]:
@@ -411,22 +419,22 @@ def test_of_long_reviews_few_are_computed_together(
     assert sum(count for _, count in shapes) == len(reviews)
 
 
-def test_threads_that_make_the_table_at_once_get_the_right_answers() -> None:
-    reviews = random_reviews(40, longest=20)
-    expected = predictor_of(bidirectional=True).logits(reviews)
-    for _ in range(10):
-        predictor, start = predictor_of(bidirectional=True), Barrier(8)
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_threads_that_ask_at_once_get_the_answers_that_one_gets(cell: str) -> None:
+    network = {"architecture": cell, "bidirectional": True, "pooling": "attention"}
+    work = [[f"{'영화 최고 ' * (row % 5)}{worker}" for row in range(40)] for worker in range(8)]
+    expected = [predictor_of(**network)(texts) for texts in work]
+    for _ in range(5):  # each time while the tables are made
+        predictor, start = predictor_of(**network), Barrier(8)
 
         def answer_often(
             worker: int, predictor: Predictor = predictor, start: Barrier = start
-        ) -> list[Array]:
+        ) -> bool:
             start.wait(timeout=30)
-            return [predictor.logits(reviews) for _ in range(12)]
+            return all(predictor(work[worker]) == expected[worker] for _ in range(12))
 
         with ThreadPoolExecutor(8) as pool:
-            for found in pool.map(answer_often, range(8)):
-                for logits in found:
-                    np.testing.assert_array_equal(logits, expected)
+            assert all(pool.map(answer_often, range(8)))
         assert has_table(predictor)
 
 

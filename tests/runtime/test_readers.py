@@ -295,12 +295,6 @@ def test_a_csv_text_longer_than_csv_s_own_limit_is_read_like_in_every_other_form
     assert sound(read(f"document,label\n{text},1\nlast,0\n", "csv")) == [(2, text), (3, "last")]
 
 
-def test_a_csv_quote_that_is_never_closed_makes_no_review_of_the_rest_of_the_file() -> None:
-    rows = read('label,document\n1,good\n0,"open\n1,next\n0,last\n', "csv")
-    assert (2, "good") in sound(rows)
-    assert 3 in lines_with_errors(rows)
-
-
 def with_one_open_quote(count: int, damaged: int, quoted: bool) -> str:
     lines = [f'{i},"review, {i}",1' if quoted else f"{i},review {i},1" for i in range(count)]
     lines[damaged] = f'{damaged},"open,1'
