@@ -147,7 +147,7 @@ def _describe_choice(wrong: str, options: Sequence[str]) -> str:
     if group == "data" and re.search(r"[/\\.~]", choice):
         return (
             f"{line}; for files of your own set data=folder data.root=FOLDER data.train_file=NAME "
-            "data.test_file=NAME, or write configs/data/NAME.yaml"
+            "data.test_file=NAME, or write FOLDER/data/NAME.yaml and add --config-dir FOLDER"
         )
     return line
 

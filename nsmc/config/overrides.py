@@ -224,8 +224,8 @@ def typed_for_steps(overrides: Sequence[str]) -> dict[str, Any]:
             continue  # the recipe has it by now
         if section not in FREE:
             raise ValueError(
-                f"{key}: a recipe's steps have their own; change them in a file of your own under "
-                f"configs/experiment that builds on this one (free are {', '.join(FREE)})"
+                f"{key}: a recipe's steps have their own; change them in a file "
+                f"experiment/NAME.yaml of your own that builds on this one (free are {', '.join(FREE)})"
             )
         typed[key] = value
     return typed

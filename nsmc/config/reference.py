@@ -49,6 +49,7 @@ that does not exist, end in one line before any data is read.
 
     python train.py KEY=VALUE …           # set keys
     python train.py GROUP=CHOICE …        # choose a file under configs/GROUP/
+    python train.py --config-dir FOLDER … # or one of your own, FOLDER/GROUP/CHOICE.yaml
     python train.py --cfg job             # show the whole configuration, run nothing
 """
 
