@@ -9,7 +9,7 @@ import logging
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import chain
+from itertools import accumulate, chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,6 @@ from tokenizers import Tokenizer
 from nsmc.data.cache import cached_folder, digest_of, digest_of_file, load_arrays, save_arrays
 from nsmc.data.files import UNLABELLED, CorpusFiles
 from nsmc.data.preparation import Progress, return_memory
-from nsmc.data.texts_on_disk import TextsOnDisk
 from nsmc.data.tokenizer import IntArray, Texts, encode, save_tokenizer, train_tokenizer
 from nsmc.runtime.loading import read_tokenizer
 
@@ -168,6 +167,36 @@ def _train(scratch: Path, texts: Mapping[str, Texts], settings: TokenizerSetting
     save_tokenizer(tokenizer, scratch / "tokenizer.json")
 
 
+class TextsOnDisk:
+    """Texts in a file, read in slices: training a tokenizer on them needs a gigabyte itself."""
+
+    def __init__(self, path: Path, texts: Sequence[str]) -> None:
+        """Write the texts to `path`; raises OSError where that fails."""
+        self._path = path
+        sizes = []
+        with path.open("wb") as file:
+            for text in texts:
+                sizes.append(file.write(text.encode("utf-8")))
+        self._offsets = np.fromiter(accumulate(sizes, initial=0), np.int64, len(sizes) + 1)
+
+    def __len__(self) -> int:
+        return len(self._offsets) - 1
+
+    def __getitem__(self, rows: slice) -> list[str]:
+        """The texts of a slice without a step."""
+        start, stop, _ = rows.indices(len(self))
+        offsets = self._offsets[start : max(start, stop) + 1].tolist()
+        with self._path.open("rb") as file:
+            file.seek(offsets[0])
+            content = file.read(offsets[-1] - offsets[0])
+        ends = [offset - offsets[0] for offset in offsets]
+        return [content[begin:end].decode("utf-8") for begin, end in pairwise(ends)]
+
+    def remove(self) -> None:
+        """Delete the file; the length is still known."""
+        self._path.unlink()
+
+
 def encode_texts(
     tokenizer: Tokenizer, texts: Texts, labels: npt.NDArray[np.int8]
 ) -> EncodedReviews:
@@ -185,7 +214,9 @@ def encode_texts(
 
 
 def concatenated(parts: Sequence[EncodedReviews]) -> EncodedReviews:
-    """Several parts as one, in memory, without targets."""
+    """Several parts as one, in memory, without targets; a single one as it is."""
+    if len(parts) == 1:
+        return parts[0]
     lengths = np.concatenate([part.lengths(0) for part in parts])
     return EncodedReviews(
         np.concatenate([part.token_ids for part in parts]),

@@ -21,7 +21,7 @@ class CorpusFiles:
 
     What is missing is downloaded if it is one of `remote_files`, by name; the unlabelled reviews
     are made from `unlabelled_archive`, a URL. Unless `needs_test`, the test file may be missing.
-    `unlabelled_file` is None where none are wanted. A `classifier` needs reviews of both labels.
+    `unlabelled_file` is None where none are wanted. A classifier `needs_both_labels`.
     """
 
     root: Path
@@ -33,7 +33,7 @@ class CorpusFiles:
     unlabelled_file: str | None = None
     unlabelled_archive: str | None = None
     needs_test: bool = True
-    classifier: bool = True
+    needs_both_labels: bool = True
 
     @property
     def train(self) -> Path:
@@ -71,7 +71,7 @@ class CorpusFiles:
 
     def check_labels(self, labels: npt.NDArray[np.int8]) -> None:
         """Raises ValueError where a classifier would see only one of the labels."""
-        if self.classifier and len(np.unique(labels)) == 1:
+        if self.needs_both_labels and len(np.unique(labels)) == 1:
             raise ValueError(
                 f"{self.train}: every review has the label {labels[0]}; a classifier learns from "
                 "reviews with the label 0 and reviews with the label 1"
@@ -98,7 +98,8 @@ class CorpusFiles:
             }
             reviews = read_reviews(self.unlabelled, labelled=False, keep_ids=keep_ids)
             is_new = [without_spaces(text) not in held_out for text in reviews.texts]
-            parts[UNLABELLED] = reviews.take(np.flatnonzero(is_new))
+            new = reviews.take(np.flatnonzero(is_new))
+            parts[UNLABELLED] = replace(new, dropped=reviews.dropped)
         return parts
 
 

@@ -14,7 +14,6 @@ from nsmc.config.schema import LoggerConfig, RunConfig, TrainerConfig
 from nsmc.data.datamodule import ReviewDataModule
 from nsmc.data.encoding import TokenizerSettings
 from nsmc.data.soft_labels import Distillation
-from nsmc.data.training_set import TrainingSettings
 from nsmc.runs.corpus_files import files_of, tokenizer_file
 from nsmc.runtime.loading import read_bundle
 from nsmc.runtime.locate import bundle_folder
@@ -57,7 +56,9 @@ def build_datamodule(run: RunConfig) -> ReviewDataModule:
         **config.model_dump(include=_OF_THE_DATAMODULE),
         pad_to=config.max_length if config.padding == "fixed" else None,
         seed=run.seed,
-        training=TrainingSettings(config.bpe_dropout, config.bpe_samples, distillation),
+        bpe_dropout=config.bpe_dropout,
+        bpe_samples=config.bpe_samples,
+        distillation=distillation,
     )
 
 

@@ -41,7 +41,7 @@ def files_of(run: RunConfig) -> CorpusFiles:
         unlabelled_file=data.unlabelled_file if has_unlabelled else None,
         unlabelled_archive=archive,
         needs_test=run.test,
-        classifier=run.task != "pretrain",
+        needs_both_labels=run.task != "pretrain",
     )
 
 

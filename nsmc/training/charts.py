@@ -42,13 +42,7 @@ class ValidationCharts(L.Callback):
         self._results.to(pl_module.device).reset()
 
     def on_validation_batch_end(
-        self,
-        trainer: L.Trainer,
-        pl_module: L.LightningModule,
-        outputs: Any,
-        batch: Batch,
-        batch_idx: int,
-        dataloader_idx: int = 0,
+        self, trainer: L.Trainer, pl_module: Any, outputs: Any, batch: Batch, *_: Any
     ) -> None:
         self._results.update(
             torch.stack([outputs["probabilities"], batch.labels, batch.rows], dim=1)

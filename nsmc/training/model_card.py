@@ -3,8 +3,6 @@
 import math
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from nsmc.runtime.bundle import BundleConfig, expected_shapes
 
 _METRICS = {
@@ -18,14 +16,6 @@ _SPLITS = {"val/": "validation", "test/": "test"}
 # About a corpus that is known by its name; for others the card says no more than their name.
 _LEARNT = {"nsmc": "short movie reviews of one site and time"}
 _EXAMPLES = {"nsmc": "와 진짜 재밌는 영화임미다!!"}
-
-_CARDS = Environment(
-    loader=FileSystemLoader(Path(__file__).with_name("cards")),
-    autoescape=False,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    keep_trailing_newline=True,
-)
 
 
 def model_card(config: BundleConfig, corpus: str) -> str:
@@ -41,12 +31,13 @@ def model_card(config: BundleConfig, corpus: str) -> str:
     if not config.labels:
         loss = metrics.get("val/loss")
         perplexity = None if loss is None else math.exp(loss)
-        return _CARDS.get_template("encoder.md").render(values, loss=loss, perplexity=perplexity)
+        return _render("encoder.md", **values, loss=loss, perplexity=perplexity)
     negative, positive = config.labels
     name = config.encoder.architecture.upper()
     article = "An" if name[0] in "AEFHILMNORSX" else "A"  # the letter is spoken with a vowel
-    return _CARDS.get_template("classifier.md").render(
-        values,
+    return _render(
+        "classifier.md",
+        **values,
         title=f"{article} {name}",
         negative=negative,
         positive=positive,
@@ -56,3 +47,16 @@ def model_card(config: BundleConfig, corpus: str) -> str:
         learnt=_LEARNT.get(corpus, f"the reviews of the corpus `{corpus}`"),
         example=_EXAMPLES.get(corpus, "TEXT"),
     )
+
+
+def _render(card: str, **values: object) -> str:
+    import jinja2  # here, as a tenth of a second is long for a command that writes no card
+
+    templates = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).with_name("cards")),
+        autoescape=False,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return templates.get_template(card).render(values)

@@ -163,28 +163,6 @@ lengths_of_reviews = st.lists(st.integers(1, 100), min_size=1, max_size=80)
 flags = st.booleans()
 
 
-@settings(deadline=None, max_examples=200)
-@given(lengths_of_reviews, st.integers(1, 20), flags, flags, flags, st.integers(0, 2**32))
-def test_an_epoch_has_every_row_once_in_full_batches_but_one(
-    lengths: list[int], batch_size: int, shuffle: bool, bucketing: bool, same_steps: bool, seed: int
-) -> None:
-    sampler = sampler_of(
-        lengths,
-        batch_size,
-        shuffle=shuffle,
-        bucketing=bucketing,
-        same_steps=same_steps,
-        seed=seed,
-    )
-    batches = batches_of(sampler)
-    assert sorted(row for batch in batches for row in batch) == list(range(len(lengths)))
-    assert len(sampler) == len(batches) == -(-len(lengths) // batch_size)
-    rest = len(lengths) % batch_size
-    assert sorted(map(len, batches)) == sorted(
-        [batch_size] * (len(lengths) // batch_size) + [rest] * (rest > 0)
-    )
-
-
 def test_without_shuffling_and_bucketing_rows_are_in_file_order() -> None:
     sampler = sampler_of([3, 1, 2, 9, 1, 4, 1], 3)
     assert batches_of(sampler) == [[0, 1, 2], [3, 4, 5], [6]]
@@ -330,7 +308,7 @@ def test_same_steps_leaves_out_a_last_step_with_fewer_reviews_than_processes() -
     same_steps=flags,
     seed=st.integers(0, 2**32),
     epoch=st.integers(0, 100),
-    world_size=st.integers(2, 4),
+    world_size=st.integers(1, 4),
 )
 def test_processes_share_an_epoch_without_overlap(
     lengths: list[int],
@@ -359,6 +337,7 @@ def test_processes_share_an_epoch_without_overlap(
     shards = [batches_of(sampler) for sampler in samplers]
     assert [len(sampler) for sampler in samplers] == [len(shard) for shard in shards]
     assert all(1 <= len(batch) <= batch_size for shard in shards for batch in shard)
+    assert all(sum(len(batch) < batch_size for batch in shard) <= 1 for shard in shards)
     rows = [row for shard in shards for batch in shard for row in batch]
     assert len(rows) == len(set(rows))
     assert set(rows) <= set(range(len(lengths)))

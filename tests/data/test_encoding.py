@@ -6,17 +6,20 @@ import shutil
 import unicodedata
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 import nsmc.data.encoding
 from nsmc.data.download import RemoteFile
 from nsmc.data.encoding import (
     EncodedCorpus,
-    EncodedReviews,
+    TextsOnDisk,
     TokenizerSettings,
     concatenated,
     encode_corpus,
@@ -136,31 +139,24 @@ def test_the_path_of_the_corpus_does_not_matter(
 
 
 @pytest.mark.parametrize(
-    "changed",
+    ("split", "settings"),
     [
-        replace(SETTINGS, vocab_size=321),
-        replace(SETTINGS, min_frequency=3),
-        replace(SETTINGS, normalization="nfd"),
+        ({"validation_fraction": 0.25}, {}),
+        ({"split_seed": 8}, {}),
+        ({}, {"vocab_size": 321}),
+        ({}, {"min_frequency": 3}),
+        ({}, {"normalization": "nfd"}),
     ],
 )
 def test_each_setting_has_an_encoding_of_its_own(
-    tmp_path: Path, changed: TokenizerSettings
+    tmp_path: Path, split: dict[str, Any], settings: dict[str, Any]
 ) -> None:
-    first, second = encoded(tmp_path / "corpus"), encoded(tmp_path / "corpus", changed)
+    first = encoded(tmp_path / "corpus")
+    files = replace(files_in(tmp_path / "corpus"), **split)
+    second = encode_corpus(files, replace(SETTINGS, **settings), tmp_path / "cache")
     assert key_of(first) != key_of(second)
     assert first.corpus_fingerprint == second.corpus_fingerprint
     assert first.tokenizer_path.exists()
-
-
-@pytest.mark.parametrize("changes", [{"validation_fraction": 0.25}, {"split_seed": 8}])
-def test_each_split_has_an_encoding_of_its_own(tmp_path: Path, changes: dict[str, Any]) -> None:
-    files = write_corpus(tmp_path / "corpus")
-    first, second = (
-        encode_corpus(each, SETTINGS, tmp_path / "cache")
-        for each in (files, replace(files, **changes))
-    )
-    assert key_of(first) != key_of(second)
-    assert first.corpus_fingerprint == second.corpus_fingerprint
 
 
 @pytest.mark.parametrize("name", ["train.txt", "test.txt"])
@@ -306,7 +302,7 @@ def test_a_classifier_is_refused_one_label_alone(tmp_path: Path, label: int) -> 
     with pytest.raises(ValueError, match=message):
         encode_corpus(files, SETTINGS, tmp_path / "cache")
     # A language model needs no labels; what it encoded is refused to a classifier all the same.
-    encode_corpus(replace(files, classifier=False), SETTINGS, tmp_path / "cache")
+    encode_corpus(replace(files, needs_both_labels=False), SETTINGS, tmp_path / "cache")
     with pytest.raises(ValueError, match=message):
         encode_corpus(files, SETTINGS, tmp_path / "cache")
 
@@ -371,8 +367,21 @@ def test_ids_have_the_smallest_type_that_holds_the_last_one(vocab_size: int, dty
     assert reviews.token_ids.tolist() == [1, last]
 
 
-def test_the_length_is_the_number_of_reviews() -> None:
-    reviews = EncodedReviews(
-        np.array([5, 6, 7], np.uint16), np.array([0, 1, 3]), np.array([0, 1], np.int8)
-    )
-    assert len(reviews) == 2
+# Texts on disk
+
+ANY_TEXTS = st.lists(st.text(st.characters(codec="utf-8"), max_size=20), max_size=20)
+
+
+@given(ANY_TEXTS, st.integers(0, 25), st.integers(0, 25))
+def test_slices_are_those_of_the_list(texts: list[str], start: int, stop: int) -> None:
+    with TemporaryDirectory() as folder:
+        stored = TextsOnDisk(Path(folder) / "texts", texts)
+        assert len(stored) == len(texts)
+        assert stored[start:stop] == texts[start:stop]
+
+
+def test_the_file_is_removed_and_the_length_stays(tmp_path: Path) -> None:
+    stored = TextsOnDisk(tmp_path / "texts", ["영화", "", "a\u2028b\r\n"])
+    stored.remove()
+    assert list(tmp_path.iterdir()) == []
+    assert len(stored) == 3

@@ -8,11 +8,9 @@ import pytest
 import nsmc.data.soft_labels
 from nsmc.data.corpus import Reviews
 from nsmc.data.soft_labels import Distillation, soft_labels, teacher_digest, write_soft_labels
-from nsmc.data.tokenizer import save_tokenizer, train_tokenizer
-from nsmc.runtime.bundle import expected_shapes
 from nsmc.runtime.locate import bundle_folder
 from nsmc.runtime.predictor import Predictor
-from tests.bundles import config_of, write_bundle
+from tests.bundles import random_bundle
 
 TEXTS = ["정말 재밌는 영화", "너무 지루하다", "최고 👍 ㅋㅋㅋ", "돈이 아깝다"]
 REVIEWS = Reviews(TEXTS, np.array([1, 0, 1, 0], np.int8), ids=["7", "8", "9", "10"])
@@ -101,30 +99,8 @@ def test_a_folder_that_is_no_bundle_is_named(tmp_path: Path) -> None:
 # Bundles
 
 
-def bundle(folder: Path, seed: int = 0) -> Path:
-    tokenizer = train_tokenizer(TEXTS * 3, vocab_size=280, min_frequency=2, normalization="nfc")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    tokenizer_file = folder.parent / "trained.json"
-    save_tokenizer(tokenizer, tokenizer_file)
-    config = config_of(
-        architecture="gru",
-        vocab_size=tokenizer.get_vocab_size(),
-        embedding_dim=3,
-        hidden_size=4,
-        num_layers=1,
-        bidirectional=True,
-        pooling="max_mean",
-        pad_id=0,
-        max_length=64,
-        labels=("negative", "positive"),
-    )
-    generator = np.random.default_rng(seed)
-    tensors = {
-        name: generator.normal(0, 1, shape).astype(np.float32)
-        for name, shape in expected_shapes(config).items()
-    }
-    write_bundle(folder, config, tensors, tokenizer_file, "# A card\n")
-    return folder
+def bundle(folder: Path, scale: float = 1.0) -> Path:
+    return random_bundle(folder, scale=scale, bidirectional=True, pooling="max_mean")
 
 
 def predicted(folder: Path) -> list[float]:
@@ -175,12 +151,12 @@ def test_a_bundle_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_another_bundle_in_the_same_place_is_asked_anew(tmp_path: Path) -> None:
     first = soft_labels(str(bundle(tmp_path / "teacher")), REVIEWS, tmp_path / "cache")
-    second = soft_labels(str(bundle(tmp_path / "teacher", seed=1)), REVIEWS, tmp_path / "cache")
+    second = soft_labels(str(bundle(tmp_path / "teacher", scale=0.5)), REVIEWS, tmp_path / "cache")
     assert first.tolist() != second.tolist()
 
 
 def test_a_teacher_s_digest_is_that_of_what_it_holds(tmp_path: Path) -> None:
-    one, same, other = (bundle(tmp_path / f"{n}", seed) for n, seed in enumerate((0, 0, 1)))
+    one, same, other = (bundle(tmp_path / f"{n}", scale) for n, scale in enumerate((1, 1, 0.5)))
     assert teacher_digest(str(one)) == teacher_digest(str(same)) != teacher_digest(str(other))
 
 

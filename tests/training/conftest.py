@@ -16,6 +16,14 @@ _GOOD = ("정말 재밌는 영화", "최고의 연기", "또 보고 싶다", "�
 _BAD = ("너무 지루하다", "최악의 연출", "돈이 아깝다 정말", "다시는 안 본다 이런 영화")
 
 
+# What nsmc/runs/logs.py filters out of a run, for the reasons that it gives.
+expected_warnings = pytest.mark.filterwarnings(
+    *("ignore:.*treespec, LeafSpec.*", "ignore:.*does not have many workers.*"),
+    *("ignore:.*exists and is not empty.*", "ignore:.*your dataloader is not resumable.*"),
+    *("ignore:.*The dirpath has changed.*", "ignore:.*smaller than the logging interval.*"),
+    "ignore:.*it is recommended to use .*devices=1.*",
+)
+
 CLASSIFIER = {
     "architecture": "gru",
     "embedding_dim": 6,
