@@ -27,7 +27,7 @@ from nsmc.runs.processes import is_first
 from nsmc.runs.record import read_record
 from nsmc.runs.resolvers import register_resolvers
 from nsmc.runs.resume import AUTO, resumed_config
-from nsmc.sweeps.stopping import how_to_go_on, is_started_for_jobs, run_until_told
+from nsmc.sweeps.stopping import how_to_go_on, is_started_for_jobs, run_until_stopped
 from nsmc.terminal import accept_every_text
 from nsmc.termination import exit_on_signals
 from nsmc.training.signals import raise_on_signals
@@ -68,16 +68,16 @@ def run_task(cfg: DictConfig) -> float:
     folder = Path(hydra_config.runtime.output_dir)
     with one_line_errors(folder, in_sweep=is_sweep):
         if is_sweep and is_started_for_jobs():
-            return run_until_told(lambda: _run(cfg, hydra_config, None))
+            return run_until_stopped(lambda: _run(cfg, hydra_config, None))
         advice = f": {how_to_go_on(folder.parent)}" if is_sweep else ""
         return _run(cfg, hydra_config, f"interrupted{advice}")
 
 
-def _run(cfg: DictConfig, hydra_config: HydraConf, last_words: str | None) -> float:
+def _run(cfg: DictConfig, hydra_config: HydraConf, message: str | None) -> float:
     """Run a job; returns the metric that is monitored, NaN where there is none.
 
-    `last_words` are printed where a signal ends the process before the run has begun; None where
-    whoever started the process decides what a signal does.
+    `message` is printed if a signal ends the process before the run has begun; None leaves signals
+    to whoever started the process.
     """
     is_sweep = hydra_config.mode == RunMode.MULTIRUN
     typed = list(hydra_config.overrides.task)
@@ -92,8 +92,8 @@ def _run(cfg: DictConfig, hydra_config: HydraConf, last_words: str | None) -> fl
         config = resumed_config(folder, values, typed)
     if not is_sweep and is_for_many_runs(config):
         raise ValueError(f"search and sweep are for many runs: {train_command()} -m …")
-    if last_words is not None:
-        exit_on_signals(last_words)
+    if message is not None:
+        exit_on_signals(message)
     # Before torch and Lightning are imported, which takes seconds.
     if is_first(config.trainer):
         check_inputs(config)

@@ -49,9 +49,9 @@ def write_report(
     target.mkdir(parents=True, exist_ok=True)
     sections = _sections(boards, _read_importances(folders))
     _write_charts(target, sections)
-    _write_text(target / "leaderboard.csv", csv_table(*boards))
-    _write_text(target / "leaderboard.md", _tables(boards, markdown_table, "## {}\n\n") + "\n")
-    _write_text(target / "report.html", page(sections, problems, notes, about))
+    write_file(target / "leaderboard.csv", csv_table(*boards))
+    write_file(target / "leaderboard.md", _tables(boards, markdown_table, "## {}\n\n") + "\n")
+    write_file(target / "report.html", page(sections, problems, notes, about))
     if is_sweep:
         _write_best(target, boards)
     width = shutil.get_terminal_size((WIDTH, 0)).columns if ansi else WIDTH
@@ -163,7 +163,3 @@ def _best_rows(boards: Sequence[Leaderboard]) -> list[tuple[Leaderboard, Row]]:
 
 def _count(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def _write_text(path: Path, text: str) -> None:
-    write_file(path, text.encode("utf-8", "replace"))

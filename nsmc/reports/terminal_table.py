@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import PurePath
 
-from nsmc.reports.leaderboard import FEW, NAMELESS, Leaderboard
+from nsmc.reports.leaderboard import BEST_RUN, FEW, NAMELESS, Leaderboard
 from nsmc.reports.tables import MAX_ROWS, ROLES, SUMMARY, Column, columns_of, summary_of
 from nsmc.reports.values import display_width, ellipsize, ellipsize_middle
 
@@ -40,8 +40,8 @@ def terminal_table(board: Leaderboard, ansi: bool = False, width: int = WIDTH) -
             lines[index] = f"{_BOLD}{lines[index]}{_PLAIN}"
     if len(board.rows) > MAX_ROWS:
         lines.append(f"… and {len(board.rows) - MAX_ROWS:,} more settings")
-    told = {*shown, *(_summarizable(columns) if SUMMARY in shown else ())}
-    if dropped := [title for title in columns if title not in told]:
+    covered = {*shown, *(_summarizable(columns) if SUMMARY in shown else ())}
+    if dropped := [title for title in columns if title not in covered]:
         note = f"(no room for {', '.join(dropped)}: see leaderboard.md)"
         lines += textwrap.wrap(note, width, break_long_words=False, break_on_hyphens=False)
     return "\n".join([title, *lines])
@@ -54,12 +54,12 @@ def _narrower(columns: Columns, board: Leaderboard) -> Iterator[tuple[Columns, i
     """
     yield columns, _LONG_SUMMARY
     # Settings and names stay readable for now.
-    for title in ("reviews/s", "parameters", "", "seconds", "MB"):
-        columns = _without(title, columns) if title else _with_short_names(columns)
+    for title in ("reviews/s", "parameters", BEST_RUN, "seconds", "MB"):
+        columns = _with_short_names(columns) if title == BEST_RUN else _without(title, columns)
         yield columns, _LONG_SUMMARY
     if len(board.columns) > FEW:
-        told = _summarizable(columns)
-        kept = [column for title, column in columns.items() if title not in told]
+        summarized = _summarizable(columns)
+        kept = [column for title, column in columns.items() if title not in summarized]
         summary = summary_of(board, [name for name in board.columns if name not in NAMELESS])
         columns = _ordered([*kept, _first_rows(summary)])
         yield columns, _LONG_SUMMARY
@@ -104,13 +104,9 @@ def _without(title: str, columns: Columns) -> Columns:
 
 def _with_short_names(columns: Columns) -> Columns:
     """Folders by their names alone, which end in a digest."""
-    shorter = {}
-    for title, column in columns.items():
-        if column.role == "folder":
-            names = [text.rpartition("/")[2] for text in column.texts]
-            column = replace(column, texts=[ellipsize_middle(name, _NAME_LENGTH) for name in names])
-        shorter[title] = column
-    return shorter
+    names = [text.rpartition("/")[2] for text in columns[BEST_RUN].texts]
+    short = [ellipsize_middle(name, _NAME_LENGTH) for name in names]
+    return columns | {BEST_RUN: replace(columns[BEST_RUN], texts=short)}
 
 
 def _cut(column: Column, length: int) -> Column:

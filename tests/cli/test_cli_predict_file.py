@@ -196,13 +196,6 @@ def test_a_named_pipe_can_be_read_as_a_shell_s_substitution_makes_one(bundle: Pa
     assert done.stdout.startswith(b"positive\t")
 
 
-def test_a_csv_of_an_old_macintosh_is_refused_in_one_line(
-    bundle: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    Path("mac.csv").write_bytes(b"id,document\r1,good\r2,bad\r")
-    assert "mac.csv" in refused(["predict", str(bundle), "--input", "mac.csv"], capsys)
-
-
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP])
 def test_ended_from_outside_it_leaves_no_unfinished_file(
     bundle: Path, tmp_path: Path, signum: signal.Signals
