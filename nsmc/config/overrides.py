@@ -225,7 +225,8 @@ def typed_for_steps(overrides: Sequence[str]) -> dict[str, Any]:
         if section not in FREE:
             raise ValueError(
                 f"{key}: a recipe's steps have their own; change them in a file "
-                f"experiment/NAME.yaml of your own that builds on this one (free are {', '.join(FREE)})"
+                "experiment/NAME.yaml of your own that builds on this one "
+                f"(free are {', '.join(FREE)})"
             )
         typed[key] = value
     return typed

@@ -42,9 +42,9 @@ def test_a_record_s_numbers_are_finite_and_its_curve_has_epochs(tmp_path: Path) 
 def test_a_run_of_before_a_key_was_renamed_counts_as_one_of_today(tmp_path: Path) -> None:
     old, new = record(0.8), record(0.7, seed=2)
     old["config"]["model"]["cell"] = old["config"]["model"].pop("architecture")
-    old["config"]["callbacks"] |= {"seconds_between_lines": 5, "checkpoint": {"minutes": 3}}
-    runs = [read_run(write(tmp_path / name, c) / "run.json") for name, c in zip("ab", (old, new))]
-    board = leaderboard(runs)
+    old["config"]["callbacks"] |= {"seconds_between_lines": 5}
+    old["config"]["callbacks"]["checkpoint"]["minutes"] = 3
+    board = leaderboard([read_run(write(tmp_path, content) / "run.json") for content in (old, new)])
     assert not board.columns and len(board.rows[0].runs) == 2
 
 
