@@ -13,7 +13,6 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.fields import FieldInfo
 
 from nsmc.config.commands import train_command
-from nsmc.config.renamed import RENAMED
 
 # How similar two names are, from 0 to 1, before one is taken for a typing error in the other. Whole
 # keys have their section in common already.
@@ -104,9 +103,7 @@ class Keys:
         return f"{key}: no such key; {advice}"
 
     def _meant(self, key: str) -> str | None:
-        """Its name of today; a similar one in its section; the same in another section."""
-        if key in RENAMED:
-            return RENAMED[key]
+        """A similar name in the same section, or the same name in another one."""
         section, _, name = key.rpartition(".")
         parts = {other: other.rpartition(".") for other in self}
         beside = {part[2]: other for other, part in parts.items() if part[0] == section}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nsmc.config.commands import shortened, train_command
+from nsmc.config.commands import relative_path, train_command
 from nsmc.config.renamed import RENAMED
 from nsmc.reports.values import Value, as_mapping, clean, finite_numbers, flatten
 from nsmc.small_files import read_bytes
@@ -121,7 +121,7 @@ def problems_of(runs: Sequence[Run]) -> list[Problem]:
 
 def display_path(path: Path) -> str:
     """A path as a user would type it: relative if it is inside the working directory."""
-    return clean(shortened(path.absolute()))
+    return clean(relative_path(path.absolute()))
 
 
 def _all_records(folders: Iterable[Path]) -> list[Path]:

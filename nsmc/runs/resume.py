@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from nsmc.config.commands import shortened
+from nsmc.config.commands import relative_path
 from nsmc.config.composition import check_composed_alike
 from nsmc.config.overrides import pasteable, typed_values
 from nsmc.config.schema import KEYS, DataConfig, RunConfig, check_config, check_section
@@ -83,10 +83,10 @@ def resumed_config(folder: Path, typed: Mapping[str, Any], overrides: Sequence[s
         value, before = _value_of(typed, key), _value_of(begun, key)
         if KEYS.affects_result(key) and value != before:
             has_bundle = (folder / "bundle" / CONFIG_FILE).is_file()
-            start = f", from these weights with {pasteable('init_from', str(shortened(folder)))}"
+            start = f"with {pasteable('init_from', str(relative_path(folder)))}"
             raise ValueError(
                 f"{key}: cannot change in a resumed run ({folder} has {before}); leave out "
-                f"resume= to begin a new one{start if has_bundle else ''}"
+                f"resume= to begin a new one{f', from these weights {start}' if has_bundle else ''}"
             )
         config = _with(config, key.split("."), value)
     checked = check_config(config)

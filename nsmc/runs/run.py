@@ -17,7 +17,7 @@ import torch
 from nsmc.config.commands import (
     predict_command,
     program,
-    shortened,
+    relative_path,
     train_command,
     train_command_here,
     train_words,
@@ -81,7 +81,7 @@ def run_and_report(
         if not is_first(config.trainer):  # the first process says it and has the exit code
             sys.exit(0)
         signum = error.signum if isinstance(error, Interrupted) else signal.SIGINT
-        advice = f"go on with {train_command()} {pasteable('resume', str(shortened(folder)))}"
+        advice = f"go on with {train_command()} {pasteable('resume', str(relative_path(folder)))}"
         raise Interrupted(signum, advice) from None
     finally:
         gc.collect()  # a failed job's tensors would be missing for the next one's
@@ -120,7 +120,7 @@ def run_in_subprocess(folder: Path, overrides: Sequence[str]) -> Record:
     if record.get("status") == "pruned":
         raise Pruned("pruned")
     if code != 0 or record.get("status") != "finished":
-        error = record.get("error") or f"{shortened(folder)}: ended with code {code}, see above"
+        error = record.get("error") or f"{relative_path(folder)}: ended with code {code}, see above"
         write_record(folder, {**record, "status": "failed", "error": error})
         raise ValueError(error)
     return record
@@ -146,13 +146,13 @@ def summary(record: Record, bundle: Path) -> str:
         size = sum(path.stat().st_size for path in bundle.iterdir())
         weights = (bundle / WEIGHTS_FILE).stat().st_size
         lines.append(f"{'bundle':<12}{size / 1e6:.2f} MB (weights {weights / 1e6:.2f} MB)")
-    return "\n".join([*lines, f"{'folder':<12}{shortened(bundle.parent)}"])
+    return "\n".join([*lines, f"{'folder':<12}{relative_path(bundle.parent)}"])
 
 
 def next_commands(config: RunConfig, record: Record, folder: Path) -> str:
     """Commands that can be typed as they stand."""
     task = final_step_config(record)["task"]
-    train, folder = train_command_here(), shortened(folder)
+    train, folder = train_command_here(), relative_path(folder)
     lines = ["", "Next:"]
     if task == "classify":
         lines.append(f"  {predict_command(folder / 'bundle')}")
