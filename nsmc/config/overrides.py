@@ -13,7 +13,7 @@ from typing import Any
 
 from hydra._internal.utils import get_args_parser
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Quote, QuotedString, Sweep
+from hydra.core.override_parser.types import OverrideType, Quote, QuotedString, Sweep
 from hydra.errors import HydraException
 
 from nsmc.config.commands import train_command
@@ -210,6 +210,17 @@ def typed_values(overrides: Sequence[str]) -> list[tuple[str, Any]]:
     """The keys and groups that the overrides name, with the values, however these are quoted."""
     parsed = OverridesParser.create().parse_overrides(list(overrides))
     return [(override.key_or_group, override.value()) for override in parsed]
+
+
+def plain_change(override: str) -> tuple[str, Any] | None:
+    """The key or group, and the value, of an override that changes one; None for any other."""
+    try:
+        parsed = OverridesParser.create().parse_override(override)
+        value = parsed.value()
+    except (HydraException, RecursionError, ValueError):
+        return None
+    is_change = parsed.type == OverrideType.CHANGE and parsed.package is None
+    return (parsed.key_or_group, value) if is_change and not parsed.is_sweep_override() else None
 
 
 def typed_for_steps(overrides: Sequence[str]) -> dict[str, Any]:

@@ -14,9 +14,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from hydra.errors import HydraException
-from omegaconf.errors import OmegaConfBaseException
-
 from nsmc.atomic import write_file
 from nsmc.config.commands import relative_path
 from nsmc.config.composition import composed, flags, search_path
@@ -168,7 +165,7 @@ def check_steps(recipe: RecipeConfig, typed: Values) -> None:
                 raise ValueError("is a recipe itself; list its steps instead")
             # Its sources still have the names of their steps.
             check_sources(config, planned)
-        except (ValueError, OSError, HydraException, OmegaConfBaseException) as error:
+        except (ValueError, OSError) as error:
             raise ValueError(f"recipe, step {name}: {describe(error)}") from None
         planned[name] = config
 

@@ -24,7 +24,7 @@ from nsmc.config.commands import (
 )
 from nsmc.config.composition import flags
 from nsmc.config.overrides import pasteable, quoted
-from nsmc.config.schema import RunConfig
+from nsmc.config.schema import RunConfig, check_config
 from nsmc.runs.job import run_job
 from nsmc.runs.processes import check_started, is_first
 from nsmc.runs.recipe import run_recipe
@@ -36,6 +36,7 @@ from nsmc.runs.record import (
     read_record,
     write_record,
 )
+from nsmc.runs.sources import overrides_to_start_from
 from nsmc.runtime.bundle import WEIGHTS_FILE
 from nsmc.termination import exception_arrived
 from nsmc.training.signals import Interrupted, Pruned
@@ -157,7 +158,12 @@ def next_commands(config: RunConfig, record: Record, folder: Path) -> str:
     if task == "classify":
         lines.append(f"  {predict_command(folder / 'bundle')}")
     elif task == "pretrain":
-        lines.append(f"  {train} {pasteable('init_from', str(folder))}")
+        needed: list[str] = []
+        with contextlib.suppress(ValueError):  # of a main configuration that says too little
+            theirs = check_config(final_step_config(record))
+            needed = overrides_to_start_from(theirs, record.get("overrides", []))
+        start = pasteable("init_from", str(folder))
+        lines.append(" ".join([f"  {train} {start}", *map(shlex.quote, needed)]))
     else:
         teachers = shlex.quote(f"distill.teachers=[{quoted(str(folder))}]")
         lines.append(f"  {train} experiment=distill {teachers}")
