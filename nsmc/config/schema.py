@@ -28,8 +28,8 @@ from nsmc.config.steps import (
     without_null,
     without_unset,
 )
-from nsmc.runtime.bundle import MOST_TOKENS, Pooling
-from nsmc.runtime.encoders import ENCODERS
+from nsmc.runtime.bundle import LARGEST_MEMORY, MOST_TOKENS, Pooling, are_labels, memory_needed
+from nsmc.runtime.encoders import ENCODERS, encoder_settings
 from nsmc.runtime.encoders.settings import own_settings
 
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -76,8 +76,8 @@ Place = Annotated[str, AfterValidator(_is_no_none), AfterValidator(_at_home)] | 
 
 
 def _are_two_names(labels: list[str]) -> list[str]:
-    if len(labels) != 2 or len(set(labels)) != 2:
-        raise ValueError("exactly two different names, of label 0 and of label 1: [NAME,NAME]")
+    if not are_labels(labels):
+        raise ValueError("two different names that can be printed, of labels 0 and 1: [NAME,NAME]")
     return labels
 
 
@@ -178,7 +178,7 @@ class ModelConfig(_RegularizationConfig, _OptimizationConfig, _HeadConfig, _Enco
         return self.model_dump(include={*part.model_fields})
 
 
-def _config_of(architecture: str) -> type[ModelConfig]:
+def section_of(architecture: str) -> type[ModelConfig]:
     """The section `model` of an architecture: what all share, and its own settings."""
     encoder = ENCODERS[architecture]
     own: dict[str, Any] = {key: _as_in_yaml(value) for key, value in own_settings(encoder).items()}
@@ -196,16 +196,17 @@ def _are_ascending(numbers: list[int]) -> list[int]:
 
 def _as_in_yaml(annotation: Any) -> Any:
     """The annotation of an encoder's setting, for pydantic."""
-    if annotation is bool:
-        return bool
-    type_, allowed = get_args(annotation)
-    number = Annotated[int, Field(ge=allowed.low, le=allowed.high)]
-    if type_ is int:
-        return number
-    return Annotated[list[number], Field(min_length=1), AfterValidator(_are_ascending)]
+    if not hasattr(annotation, "__metadata__"):  # bool, or a Literal
+        return annotation
+    number, (low, high) = get_args(annotation)
+    limits = Field(ge=low, le=high)
+    if number in (int, float):
+        return Annotated[number, limits]
+    numbers = list[Annotated[int, limits]]
+    return Annotated[numbers, Field(min_length=1), AfterValidator(_are_ascending)]
 
 
-MODEL_CONFIGS = {architecture: _config_of(architecture) for architecture in ENCODERS}
+MODEL_CONFIGS = {architecture: section_of(architecture) for architecture in ENCODERS}
 
 if TYPE_CHECKING:
     AnyModelConfig = ModelConfig
@@ -348,6 +349,9 @@ class RunConfig(Section):
     def _fits_together(self) -> Self:
         for problem in self._contradictions():
             raise ValueError(problem)
+        # A tokenizer that is given has as many tokens as it has: see `build_module`.
+        if self.task != "linear" and not self.data.tokenizer:
+            self.check_memory(self.data.vocab_size)
         return self
 
     def _contradictions(self) -> Iterator[str]:
@@ -360,8 +364,8 @@ class RunConfig(Section):
         if task == "pretrain" and not ENCODERS[architecture].can_be_pretrained:
             can = [f"model={name}" for name, it in ENCODERS.items() if it.can_be_pretrained]
             yield (
-                f"a language model is recurrent: with task=pretrain set {' or '.join(can)}, "
-                f"model={architecture} cannot be pretrained"
+                f"model={architecture} cannot be pretrained as a language model; with "
+                f"task=pretrain set {' or '.join(can)}"
             )
         if task != "classify" and self.distill.teachers:
             yield f"only a classifier has teachers: with task={task} leave out distill.teachers"
@@ -378,6 +382,17 @@ class RunConfig(Section):
         if self.linear.ngram_min > self.linear.ngram_max:
             low, high = self.linear.ngram_min, self.linear.ngram_max
             yield f"linear.ngram_max={high}: must be linear.ngram_min={low} or more"
+
+    def check_memory(self, vocab_size: int) -> None:
+        """Raises ValueError where a bundle, with that many tokens, would be too large to use."""
+        embedding_dim, encoder = self.model.embedding_dim, encoder_settings(self.model.encoder())
+        needed = memory_needed(encoder, vocab_size, embedding_dim)
+        if needed > LARGEST_MEMORY:
+            raise ValueError(
+                f"{encoder.describe()}, model.{embedding_dim=}, {vocab_size:,} tokens: the bundle "
+                f"would take {needed / 2**30:.1f} GB of memory to use, {LARGEST_MEMORY >> 30} are "
+                "allowed; lower data.vocab_size or the model's sizes"
+            )
 
 
 KEYS = Keys(RunConfig)

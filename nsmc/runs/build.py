@@ -65,9 +65,11 @@ def build_datamodule(run: RunConfig) -> ReviewDataModule:
 def build_module(config: RunConfig, datamodule: ReviewDataModule) -> Module:
     """The module for the corpus's vocabulary, with the weights of `init_from` where that is set.
 
-    Raises what `read_bundle` raises, and ValueError where that bundle is of another shape.
+    Raises what `read_bundle` raises, and ValueError where that bundle is of another shape, or the
+    run's would be too large to use.
     """
     model, vocab_size = config.model, datamodule.corpus.tokenizer().get_vocab_size()
+    config.check_memory(vocab_size)
     if vocab_size < config.data.vocab_size and not datamodule.tokenizer.file:
         log.info(
             "the corpus gives %d tokens of data.vocab_size=%d", vocab_size, config.data.vocab_size
