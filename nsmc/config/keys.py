@@ -34,7 +34,8 @@ _IN_WORDS = {
 _MEMBER = re.compile(r"\.(int|float|str|constrained-int|function-after)[^.]*$")
 _NUMBERS = ("int_type", "int_from_float", "float_type")
 
-_RENAMED = {
+# For messages, and for reports over old runs: what a key was called, and is called now.
+RENAMED = {
     "model.cell": "model.architecture",
     "model.negatives": "model.num_sampled",
     "model.adversarial_size": "model.adversarial_epsilon",
@@ -115,7 +116,7 @@ class Keys:
 
     def unknown(self, key: str) -> str:
         """Says that there is no such key, and which one was meant where one is nearly the same."""
-        meant = _RENAMED.get(key) or self._meant(key)
+        meant = RENAMED.get(key) or self._meant(key)
         advice = f"did you mean {meant}?" if meant else f"{train_command()} --cfg job shows all"
         return f"{key}: no such key; {advice}"
 

@@ -18,7 +18,7 @@ from pydantic import (
     create_model,
     model_validator,
 )
-from pydantic_core import PydanticCustomError, PydanticKnownError
+from pydantic_core import PydanticKnownError
 
 from nsmc.config.keys import NO_EFFECT, Keys, OnlyFor, Section
 from nsmc.config.steps import (
@@ -33,8 +33,8 @@ from nsmc.data.corpus import CorpusForm
 from nsmc.data.splitting import SplitSettings
 from nsmc.reading.file_format import FileFormat
 from nsmc.reading.labels import LabelRules, label_text
-from nsmc.runtime.bundle import MOST_TOKENS, Pooling
-from nsmc.runtime.encoders import ENCODERS
+from nsmc.runtime.bundle import LARGEST_MEMORY, MOST_TOKENS, Pooling, are_labels, memory_needed
+from nsmc.runtime.encoders import ENCODERS, encoder_settings
 from nsmc.runtime.encoders.settings import own_settings
 
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -99,10 +99,6 @@ def _are_weights(value: Any) -> Any:
 
 
 ClassWeights = Annotated[Literal["balanced"] | list[float] | None, BeforeValidator(_are_weights)]
-
-
-def _problem(message: str) -> PydanticCustomError:
-    return PydanticCustomError("data", "{message}", {"message": message})
 
 
 class RemoteFileConfig(Section):
@@ -176,16 +172,17 @@ class DataConfig(Section):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        try:
-            self.form.labels.check()
-        except ValueError as error:
-            raise _problem(str(error)) from None
+        self.form.labels.check()
+        if self.labels is not None and not are_labels(self.labels):
+            raise ValueError(
+                "data.labels: expected at least two different names that can be printed"
+            )
         if (self.folds is None) != (self.fold is None):
-            raise _problem("data.folds and data.fold are set together, or neither")
+            raise ValueError("data.folds and data.fold are set together, or neither")
         if self.folds is not None and self.fold is not None and self.fold >= self.folds:
-            raise _problem(f"data.fold={self.fold}: data.folds={self.folds} are called 0 and on")
+            raise ValueError(f"data.fold={self.fold}: data.folds={self.folds} are called 0 and on")
         if self.folds is not None and self.test_file is not None:
-            raise _problem(
+            raise ValueError(
                 "data.folds: a fold is the test part: set data.test_file=null or data.folds=null"
             )
         return self
@@ -255,7 +252,7 @@ class ModelConfig(_RegularizationConfig, _OptimizationConfig, _HeadConfig, _Enco
         return self.model_dump(include={*part.model_fields})
 
 
-def _config_of(architecture: str) -> type[ModelConfig]:
+def section_of(architecture: str) -> type[ModelConfig]:
     """The section `model` of an architecture: what all share, and its own settings."""
     encoder = ENCODERS[architecture]
     own: dict[str, Any] = {key: _as_in_yaml(value) for key, value in own_settings(encoder).items()}
@@ -273,16 +270,17 @@ def _are_ascending(numbers: list[int]) -> list[int]:
 
 def _as_in_yaml(annotation: Any) -> Any:
     """The annotation of an encoder's setting, for pydantic."""
-    if annotation is bool:
-        return bool
-    type_, allowed = get_args(annotation)
-    number = Annotated[int, Field(ge=allowed.low, le=allowed.high)]
-    if type_ is int:
-        return number
-    return Annotated[list[number], Field(min_length=1), AfterValidator(_are_ascending)]
+    if not hasattr(annotation, "__metadata__"):  # bool, or a Literal
+        return annotation
+    number, (low, high) = get_args(annotation)
+    limits = Field(ge=low, le=high)
+    if number in (int, float):
+        return Annotated[number, limits]
+    numbers = list[Annotated[int, limits]]
+    return Annotated[numbers, Field(min_length=1), AfterValidator(_are_ascending)]
 
 
-MODEL_CONFIGS = {architecture: _config_of(architecture) for architecture in ENCODERS}
+MODEL_CONFIGS = {architecture: section_of(architecture) for architecture in ENCODERS}
 
 if TYPE_CHECKING:
     AnyModelConfig = ModelConfig
@@ -426,6 +424,9 @@ class RunConfig(Section):
     def _fits_together(self) -> Self:
         for problem in self._contradictions():
             raise ValueError(problem)
+        # A tokenizer that is given has as many tokens as it has: see `build_module`.
+        if self.task != "linear" and not self.data.tokenizer:
+            self.check_memory(self.data.vocab_size)
         return self
 
     def _contradictions(self) -> Iterator[str]:
@@ -438,8 +439,8 @@ class RunConfig(Section):
         if task == "pretrain" and not ENCODERS[architecture].can_be_pretrained:
             can = [f"model={name}" for name, it in ENCODERS.items() if it.can_be_pretrained]
             yield (
-                f"a language model is recurrent: with task=pretrain set {' or '.join(can)}, "
-                f"model={architecture} cannot be pretrained"
+                f"model={architecture} cannot be pretrained as a language model; with "
+                f"task=pretrain set {' or '.join(can)}"
             )
         if task != "classify" and self.distill.teachers:
             yield f"only a classifier has teachers: with task={task} leave out distill.teachers"
@@ -456,6 +457,17 @@ class RunConfig(Section):
         if self.linear.ngram_min > self.linear.ngram_max:
             low, high = self.linear.ngram_min, self.linear.ngram_max
             yield f"linear.ngram_max={high}: must be linear.ngram_min={low} or more"
+
+    def check_memory(self, vocab_size: int) -> None:
+        """Raises ValueError where a bundle, with that many tokens, would be too large to use."""
+        embedding_dim, encoder = self.model.embedding_dim, encoder_settings(self.model.encoder())
+        needed = memory_needed(encoder, vocab_size, embedding_dim)
+        if needed > LARGEST_MEMORY:
+            raise ValueError(
+                f"{encoder.describe()}, model.{embedding_dim=}, {vocab_size:,} tokens: the bundle "
+                f"would take {needed / 2**30:.1f} GB of memory to use, {LARGEST_MEMORY >> 30} are "
+                "allowed; lower data.vocab_size or the model's sizes"
+            )
 
 
 KEYS = Keys(RunConfig)

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from nsmc.data.cache import digest_of, digest_of_file
-from nsmc.data.corpus import NSMC, CorpusForm, LabelArray, Reviews, read_reviews, without_spaces
+from nsmc.data.corpus import NSMC, CorpusForm, Reviews, read_reviews, without_spaces
 from nsmc.data.download import RemoteFile, fetch_missing
 from nsmc.data.splitting import SplitSettings, split
 from nsmc.data.unlabelled import fetch_unlabelled
 from nsmc.reading.labels import listed
+from nsmc.runtime.bundle import are_labels
 
 UNLABELLED = "unlabelled"  # the part of reviews without labels, where there is one
 
@@ -77,19 +78,20 @@ class CorpusFiles:
         validation = digest_of_file(self.validation) if self.validation else None
         return fingerprint_of(digest_of_file(self.train), test, validation)
 
-    def check_labels(self, names: tuple[str, ...], labels: LabelArray) -> None:
-        """Raises ValueError where a classifier would see only one label, or not all of them."""
+    def check_labels(self, names: tuple[str, ...]) -> None:
+        """Raises ValueError where a classifier would see one label, or one that has no right name."""
         if not self.classifier:
             return
-        counts = np.bincount(labels, minlength=len(names))
-        if np.count_nonzero(counts) < 2:
-            only = f"every review has the label {names[counts.argmax()]!r}"
+        if len(names) < 2:
+            every = f"every review has the label {names[0]!r}" if names else "no review has a label"
             raise ValueError(
-                f"{self.train}: {only if names else 'no review has a label'}; a classifier learns "
-                "from reviews of two labels or more"
+                f"{self.train}: {every}; a classifier learns from reviews of two labels or more"
             )
-        if missing := [name for name, count in zip(names, counts, strict=True) if not count]:
-            raise ValueError(f"{self.train}: no review has the label {listed(missing)}")
+        if not are_labels(names):
+            raise ValueError(
+                f"{self.train}: labels such as {listed(names)} cannot name answers: they are too "
+                "long, too many, or cannot be printed; is data.label_column right?"
+            )
 
     def read(self, *, keep_ids: bool = True) -> dict[str, Reviews]:
         """The reviews by part: train, val and, where they are wanted, test and unlabelled.

@@ -110,6 +110,8 @@ def test_the_blog_experiment_has_the_blogs_numbers(composed: Composed) -> None:
         ("data.labels=[1,b]", "data.labels: 1 must be text; in quotes it is: '1'"),
         ("data=folder", "data.root: missing; set it"),
         ("linear.ngram_min=7", "linear.ngram_max=6: must be linear.ngram_min=7 or more"),
+        ("data.labels=[a,a]", "data.labels=[a, a]: must be two different names"),
+        ("data.labels=['',b]", "data.labels=['', b]: must be two different names"),
     ],
 )
 def test_a_wrong_value_is_named_in_one_line(
@@ -137,7 +139,8 @@ def test_a_wrong_value_is_named_in_one_line(
         (["model.num_filters=0"], "model.num_filters=0: must be greater than or equal to 1"),
         (
             ["task=pretrain", "callbacks.checkpoint.monitor=val/loss"],
-            "with task=pretrain set model=gru or model=lstm, model=cnn cannot be pretrained",
+            "model=cnn cannot be pretrained as a language model; with task=pretrain set model="
+            "gru or model=lstm",
         ),
     ],
 )
@@ -186,6 +189,27 @@ def test_a_search_builds_on_another_one_without_keys_that_are_null(composed: Com
 def test_a_search_is_of_any_architecture(composed: Composed, architecture: str) -> None:
     config = composed("search=optuna", f"model={architecture}")
     assert {key.removeprefix("model.") for key in config["search"]["space"]} <= {*config["model"]}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "gigabytes"),
+    [
+        (["model=cnn", "model.num_filters=65536", "data.vocab_size=20000"], "43.9"),
+        (["model=lstm", "model.hidden_size=65536"], "64.1"),
+        (["model.embedding_dim=65536", "model.embedding_rank=2", "data.vocab_size=90000"], "22.1"),
+    ],
+)
+def test_a_model_that_no_bundle_can_hold_is_refused(
+    composed: Composed, overrides: list[str], gigabytes: str
+) -> None:
+    values = composed(*overrides)
+    with pytest.raises(ValueError, match=f"the bundle would take {gigabytes} GB of memory"):
+        check_config(values)
+    check_config({**values, "task": "linear"})  # which makes none
+    # How many tokens a tokenizer that is given has is known once it is read.
+    config = check_config({**values, "data": {**values["data"], "tokenizer": "tokenizer.json"}})
+    with pytest.raises(ValueError, match=r"lower data\.vocab_size or the model's sizes"):
+        config.check_memory(1_000_000)
 
 
 @pytest.mark.parametrize("architecture", sorted(ENCODERS))
