@@ -78,15 +78,19 @@ class CorpusFiles:
         validation = digest_of_file(self.validation) if self.validation else None
         return fingerprint_of(digest_of_file(self.train), test, validation)
 
-    def check_labels(self, names: tuple[str, ...]) -> None:
-        """Raises ValueError where a classifier would see one label, or one that has no right name."""
+    def check_labels(self, names: tuple[str, ...], labels: LabelArray) -> None:
+        """Raises ValueError where a classifier would see only one label, or not all of them."""
         if not self.classifier:
             return
-        if len(names) < 2:
-            every = f"every review has the label {names[0]!r}" if names else "no review has a label"
+        counts = np.bincount(labels, minlength=len(names))
+        if np.count_nonzero(counts) < 2:
+            only = f"every review has the label {names[counts.argmax()]!r}"
             raise ValueError(
-                f"{self.train}: {every}; a classifier learns from reviews of two labels or more"
+                f"{self.train}: {only if names else 'no review has a label'}; a classifier learns "
+                "from reviews of two labels or more"
             )
+        if missing := [name for name, count in zip(names, counts, strict=True) if not count]:
+            raise ValueError(f"{self.train}: no review has the label {listed(missing)}")
         if not are_labels(names):
             raise ValueError(
                 f"{self.train}: labels such as {listed(names)} cannot name answers: they are too "
