@@ -115,7 +115,9 @@ def encode_corpus(
     info = json.loads((folder / "info.json").read_text())
     splits = {name: _open(folder, name) for name in info["reviews"]}
     labels = tuple(info["labels"])
-    files.check_labels(labels)  # a language model may have encoded the corpus
+    files.check_labels(
+        labels, splits["train"].labels
+    )  # a language model may have encoded the corpus
     counts = ", ".join(f"{name} {count:,}" for name, count in info["reviews"].items())
     left_out = "".join(
         f"{count:,} rows {what} left out; " for what, count in info["left_out"].items()

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from nsmc.data.corpus import read_reviews
+from nsmc.data.corpus import NSMC, read_reviews
 from nsmc.data.unlabelled import fetch_unlabelled, write_unlabelled
 from tests.data.test_download import Reply, direct_and_impatient, serving
 
@@ -19,6 +19,7 @@ __all__ = ["direct_and_impatient"]  # a fixture
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 
+UNLABELLED = NSMC.without_labels()
 TOP = "nsmc-e25115d"
 TRAIN = [("1", "재밌다", 1), ("2", "별로", 0)]
 TEST = [("3", "최고의 영화", 1), ("4", "두  칸", 0)]
@@ -72,7 +73,7 @@ def made(root: Path, *films: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
     (root / "archive").write_bytes(as_published(*films))
     path = root / "unlabelled.txt"
     write_unlabelled(path, root / "archive", root / "train.txt", root / "test.txt")
-    reviews = read_reviews(path, labelled=False)
+    reviews = read_reviews(path, UNLABELLED)
     return list(zip(reviews.ids, reviews.texts, strict=True))
 
 
@@ -190,7 +191,7 @@ def test_the_archive_is_fetched_once_and_not_kept(root: Path) -> None:
         fetch(root, f"{server.url}/archive.tar.gz")
         fetch(root, f"{server.url}/archive.tar.gz")
     assert server.requested == ["/archive.tar.gz"]
-    assert read_reviews(root / "unlabelled.txt", labelled=False).texts == ["좋아요"]
+    assert read_reviews(root / "unlabelled.txt", UNLABELLED).texts == ["좋아요"]
     assert files_in(root) == {"unlabelled.txt"}
 
 
