@@ -3,6 +3,7 @@
 The YAML files under configs/ choose the values; this file says which values make sense.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar, Union, get_args
@@ -71,6 +72,18 @@ def _as_label(value: Any) -> Any:
 
 Label = Annotated[str, BeforeValidator(_as_label), Field(min_length=1)]
 Column = Annotated[int, Field(ge=1)] | Annotated[str, Field(min_length=1)]
+
+
+def _are_weights(value: Any) -> Any:
+    is_list = isinstance(value, list) and all(
+        type(weight) in (int, float) and 0 < weight < math.inf for weight in value
+    )
+    if not (is_list or value in (None, "balanced")):
+        raise ValueError("balanced, a list of a number above 0 for each label, or null")
+    return value
+
+
+ClassWeights = Annotated[Literal["balanced"] | list[float] | None, BeforeValidator(_are_weights)]
 
 
 def _problem(message: str) -> PydanticCustomError:
@@ -192,6 +205,7 @@ class ModelConfig(Section):
     r_drop: Annotated[float, Field(ge=0)]
     adversarial: Literal["none", "adversarial", "virtual"]
     adversarial_epsilon: Annotated[float, Field(gt=0)]
+    class_weights: Annotated[ClassWeights, OnlyFor(("classify",))]
     num_sampled: Annotated[PositiveInt, OnlyFor(("pretrain",))]
 
     def encoder(self) -> dict[str, Any]:
@@ -276,7 +290,7 @@ class TrainerConfig(Section):
 
 
 class CheckpointConfig(Section):
-    monitor: Literal["val/accuracy", "val/f1", "val/auroc", "val/loss"]
+    monitor: Literal["val/accuracy", "val/macro_f1", "val/f1", "val/auroc", "val/loss"]
     every_n_minutes: Annotated[Annotated[float, Field(gt=0)] | None, NO_EFFECT]
 
 
@@ -347,6 +361,7 @@ class LinearConfig(Section):
     ngram_max: PositiveInt
     min_count: PositiveInt
     C: Annotated[float, Field(gt=0)]
+    class_weights: ClassWeights
 
 
 def _all_at_home(paths: list[str]) -> list[str]:

@@ -20,6 +20,7 @@ from nsmc.runtime.locate import bundle_folder
 from nsmc.training.averaging import WeightAverage
 from nsmc.training.charts import ValidationCharts
 from nsmc.training.checkpoints import LAST, AtomicCheckpointIO, BestCheckpoint
+from nsmc.training.class_weights import class_weights
 from nsmc.training.early_stopping import EarlyStopping
 from nsmc.training.initial import start_from
 from nsmc.training.interruption import LastCheckpoint
@@ -65,9 +66,11 @@ def build_datamodule(run: RunConfig) -> ReviewDataModule:
 def build_module(config: RunConfig, datamodule: ReviewDataModule) -> Module:
     """The module for the corpus's vocabulary, with the weights of `init_from` where that is set.
 
-    Raises what `read_bundle` raises, and ValueError where that bundle is of another shape.
+    Raises what `read_bundle` and `class_weights` raise, and ValueError where that bundle is of
+    another shape, or the corpus's labels have no such metric as the run is to monitor.
     """
-    model, vocab_size = config.model, datamodule.corpus.tokenizer().get_vocab_size()
+    corpus = datamodule.corpus
+    model, vocab_size = config.model, corpus.tokenizer().get_vocab_size()
     if vocab_size < config.data.vocab_size and not datamodule.tokenizer.file:
         log.info(
             "the corpus gives %d tokens of data.vocab_size=%d", vocab_size, config.data.vocab_size
@@ -81,18 +84,22 @@ def build_module(config: RunConfig, datamodule: ReviewDataModule) -> Module:
             counts=token_counts(datamodule.training_reviews, vocab_size),
         )
     else:
+        count = len(corpus.labels)
+        if count > 2 and config.callbacks.checkpoint.monitor == "val/f1":
+            raise ValueError(
+                "callbacks.checkpoint.monitor=val/f1: F1 is that of the second of two labels, and "
+                f"this corpus has {count}; choose val/macro_f1"
+            )
+        weights = class_weights(model.class_weights, corpus.splits["train"].labels, count)
         module = SentimentModule(
-            classifier={
-                "vocab_size": vocab_size,
-                "label_count": len(datamodule.corpus.labels),
-                **model.classifier(),
-            },
+            classifier={"vocab_size": vocab_size, "label_count": count, **model.classifier()},
             optimization=model.optimization(),
             regularization=model.regularization(),
+            class_weights=None if weights is None else weights.tolist(),
         )
     if config.init_from is not None:
         bundle = read_bundle(bundle_folder(Path(config.init_from)))
-        start_from(module.network, bundle, config.init_from)
+        start_from(module.network, bundle, config.init_from, corpus.labels)
     return module
 
 
