@@ -22,7 +22,7 @@ from nsmc.config.schema import KEYS, MODEL_CONFIGS
 # The groups in the order in which a newcomer meets them, each with the file that declares its keys
 # first; further files of a group say only what they choose otherwise.
 _GROUPS = {
-    "data": "folder",
+    "data": "files",
     "model": "gru",
     "trainer": "default",
     "callbacks": "default",
@@ -32,7 +32,10 @@ _GROUPS = {
 # Groups whose files set keys of other groups.
 _PRESETS = ("experiment", "ablation")
 
-_TYPES = {"string": "text", "boolean": "`true`, `false`", "array": "a list", "null": "`null`"}
+_TYPES = {
+    **{"string": "text", "boolean": "`true`, `false`", "array": "a list", "null": "`null`"},
+    "object": "a mapping",
+}
 _NO_LIMIT = 2**31 - 1  # what a whole number holds anyway
 
 _LINE = re.compile(
