@@ -25,12 +25,9 @@ def choices() -> list[str]:
 
 @pytest.mark.parametrize("choice", choices())
 def test_every_choice_composes_and_passes_the_checks(composed: Composed, choice: str) -> None:
-    # A student without a teacher is refused, and a corpus of one's own is in a folder.
-    needed = {
-        "experiment=distill": "distill.teachers=[teacher]",
-        "data=folder": "data.root=mine",
-        "data=files": "data.train_file=mine",
-    }
+    # A student without a teacher is refused, and a corpus of one's own is somewhere.
+    needed = {"experiment=distill": "distill.teachers=[teacher]", "data=files": "data.train_file=x"}
+    needed |= {f"data={name}": "data.root=x" for name in ("folder", "ratings", "shopping", "steam")}
     check_config(composed(choice, *filter(None, [needed.get(choice)])))
 
 
