@@ -19,7 +19,7 @@ from pydantic import (
     create_model,
     model_validator,
 )
-from pydantic_core import PydanticKnownError
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from nsmc.config.keys import NAMED, NO_EFFECT, Keys, OnlyFor, Section
 from nsmc.config.steps import (
@@ -178,14 +178,14 @@ class DataConfig(Section):
 
     @property
     def form(self) -> CorpusForm:
-        names = ("format", "encoding", "header", "quoting")
         columns = {
             name: int(column) if column and column.isdecimal() and not self.header else column
             for name in ("text_column", "label_column", "id_column", "group_column")
             for column in [getattr(self, name)]
         }
+        how: dict[str, Any] = self.model_dump(include={"format", "encoding", "header", "quoting"})
         return CorpusForm(
-            FileFormat(**{name: getattr(self, name) for name in names}, **columns),
+            FileFormat(**how, **columns),
             LabelRules(tuple(self.labels) if self.labels else None, self.label_map),
             self.skip_damaged,
         )
@@ -210,7 +210,7 @@ class DataConfig(Section):
             raise _problem(str(error)) from None
         if self.labels is not None and not are_labels(self.labels):
             raise _problem(
-                f"data.labels={self.labels}: expected at least two different names that can be printed"
+                f"data.labels={self.labels}: expected different names, two at least, to be printed"
             )
         if (self.folds is None) != (self.fold is None):
             raise _problem("data.folds and data.fold are set together, or neither")
