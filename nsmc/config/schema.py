@@ -4,6 +4,7 @@ The YAML files under configs/ choose the values; this file says which values mak
 """
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar, Union, get_args
@@ -18,9 +19,9 @@ from pydantic import (
     create_model,
     model_validator,
 )
-from pydantic_core import PydanticKnownError
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
-from nsmc.config.keys import NO_EFFECT, Keys, OnlyFor, Section
+from nsmc.config.keys import NAMED, NO_EFFECT, Keys, OnlyFor, Section
 from nsmc.config.steps import (
     RecipeConfig,
     as_folder_name,
@@ -85,8 +86,30 @@ def _as_label(value: Any) -> Any:
     return label_text(value) if isinstance(value, bool | int | float) else value
 
 
-Label = Annotated[str, BeforeValidator(_as_label), Field(min_length=1)]
-Column = Annotated[int, Field(ge=1)] | Annotated[str, Field(min_length=1)]
+Label = Annotated[str, BeforeValidator(_as_label), AfterValidator(_is_set)]
+
+# VALUE:LABEL, or in YAML's manner VALUE: LABEL, each also in quotes, up to a comma or the end.
+_ITEM = r"""\s*("[^"]*"|'[^']*'|[^,:{}'"]+)\s*"""
+_PAIR = re.compile(rf"{_ITEM}:{_ITEM}(?:,|$)")
+
+
+def _as_label_map(value: Any) -> Any:
+    """A mapping that was typed; Hydra would join it to that of the YAML, and knows no such keys."""
+    if not isinstance(value, str):
+        return value
+    pairs, end = {}, 1
+    while value[:1] == "{" and (pair := _PAIR.match(value[:-1], end)):
+        key, label = (item.strip().strip("'\"") for item in pair.groups())
+        pairs[label_text(key)] = None if pair[2].strip() in ("null", "~") else label
+        end = pair.end()
+    if not pairs or value[end:] != "}":
+        raise ValueError("{VALUE:LABEL,VALUE:LABEL}, where a VALUE may be a range, 1-4")
+    return pairs
+
+
+LabelMap = Annotated[dict[Label, Label | None], BeforeValidator(_as_label_map)]
+# A name, or, where a file has no header, a position.
+Column = Annotated[str, BeforeValidator(_as_label), AfterValidator(_is_set)]
 
 
 def _are_weights(value: Any) -> Any:
@@ -101,6 +124,11 @@ def _are_weights(value: Any) -> Any:
 ClassWeights = Annotated[Literal["balanced"] | list[float] | None, BeforeValidator(_are_weights)]
 
 
+def _problem(message: str) -> PydanticCustomError:
+    """For a message that names the keys itself."""
+    return PydanticCustomError(NAMED, "{message}", {"message": message})
+
+
 class RemoteFileConfig(Section):
     url: str
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -110,7 +138,7 @@ class DataConfig(Section):
     # Of files the content counts, as the corpus's fingerprint, and not what they are called.
     name: Annotated[str, NO_EFFECT]
     root: Annotated[Folder, NO_EFFECT]
-    train_file: Annotated[str, NO_EFFECT]
+    train_file: Annotated[str, AfterValidator(_is_set), NO_EFFECT]
     test_file: Annotated[str | None, NO_EFFECT]
     validation_file: Annotated[str | None, NO_EFFECT]
     remote_files: Annotated[dict[str, RemoteFileConfig] | None, NO_EFFECT]
@@ -125,7 +153,7 @@ class DataConfig(Section):
     group_column: Column | None
     skip_damaged: bool
     labels: list[Label] | None
-    label_map: dict[Label, Label | None] | None
+    label_map: LabelMap | None
     test_fraction: Annotated[float, Field(gt=0, lt=1)]
     validation_fraction: Annotated[float, Field(gt=0, lt=1)]
     folds: Annotated[int, Field(ge=2)] | None
@@ -150,10 +178,14 @@ class DataConfig(Section):
 
     @property
     def form(self) -> CorpusForm:
-        names = ("format", "encoding", "header", "quoting")
-        columns = ("text_column", "label_column", "id_column", "group_column")
+        columns = {
+            name: int(column) if column and column.isdecimal() and not self.header else column
+            for name in ("text_column", "label_column", "id_column", "group_column")
+            for column in [getattr(self, name)]
+        }
+        how: dict[str, Any] = self.model_dump(include={"format", "encoding", "header", "quoting"})
         return CorpusForm(
-            FileFormat(**{name: getattr(self, name) for name in (*names, *columns)}),
+            FileFormat(**how, **columns),
             LabelRules(tuple(self.labels) if self.labels else None, self.label_map),
             self.skip_damaged,
         )
@@ -172,17 +204,20 @@ class DataConfig(Section):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        self.form.labels.check()
+        try:
+            self.form.labels.check()
+        except ValueError as error:
+            raise _problem(str(error)) from None
         if self.labels is not None and not are_labels(self.labels):
-            raise ValueError(
-                "data.labels: expected at least two different names that can be printed"
+            raise _problem(
+                f"data.labels={self.labels}: expected different names, two at least, to be printed"
             )
         if (self.folds is None) != (self.fold is None):
-            raise ValueError("data.folds and data.fold are set together, or neither")
+            raise _problem("data.folds and data.fold are set together, or neither")
         if self.folds is not None and self.fold is not None and self.fold >= self.folds:
-            raise ValueError(f"data.fold={self.fold}: data.folds={self.folds} are called 0 and on")
+            raise _problem(f"data.fold={self.fold}: data.folds={self.folds} are called 0 and on")
         if self.folds is not None and self.test_file is not None:
-            raise ValueError(
+            raise _problem(
                 "data.folds: a fold is the test part: set data.test_file=null or data.folds=null"
             )
         return self

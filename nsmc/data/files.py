@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from nsmc.data.cache import digest_of, digest_of_file
-from nsmc.data.corpus import NSMC, CorpusForm, Reviews, read_reviews, without_spaces
+from nsmc.data.corpus import NSMC, CorpusForm, LabelArray, Reviews, read_reviews, without_spaces
 from nsmc.data.download import RemoteFile, fetch_missing
 from nsmc.data.splitting import SplitSettings, split
 from nsmc.data.unlabelled import fetch_unlabelled

@@ -118,13 +118,9 @@ def remembered_fingerprint() -> Fingerprint:
 
 
 def training_fingerprint(config: DataConfig) -> str | None:
-    """The fingerprint of the same corpus without its test file; None without a training file."""
+    """The fingerprint of the training file alone; None without one."""
     train = _digest(config, config.train_file)
-    return (
-        None
-        if train is None
-        else fingerprint_of(train, None, _digest(config, config.validation_file))
-    )
+    return None if train is None else fingerprint_of(train, None)
 
 
 def warn_of_own_test(config: DataConfig) -> None:

@@ -25,7 +25,7 @@ from nsmc.runs.build import (
     build_trainer,
     check_hardware,
 )
-from nsmc.runs.corpus_files import corpus_name, warn_of_own_test
+from nsmc.runs.corpus_files import corpus_name, training_fingerprint, warn_of_own_test
 from nsmc.runs.hparams import log_hyperparameters
 from nsmc.runs.linear_job import train_linear
 from nsmc.runs.logs import quieten
@@ -90,6 +90,7 @@ def run_job(
         begun = {
             "signature": run.signature,
             "corpus_fingerprint": run.corpus_fingerprint,
+            "training_fingerprint": training_fingerprint(config.data),
             "starting_checkpoint": run.starting_checkpoint,
             "command": command,
             "overrides": list(overrides),

@@ -64,6 +64,7 @@ class BundleConfig:
     metrics: dict[str, float] = field(default_factory=dict)
     signature: str = ""  # of the run that trained it
     command: str = ""  # that trained it
+    reading: dict[str, Any] | None = None  # how its corpus's files were read; see `file_form`
     # Of the weights and the tokenizer; filled in when a bundle is written.
     sha256: dict[str, str] = field(default_factory=dict, compare=False)
     format: str = FORMAT

@@ -34,6 +34,7 @@ from nsmc.runtime.bundle import (
 )
 from nsmc.runtime.encoders import ENCODERS, encoder_settings
 from nsmc.runtime.encoders.settings import expected, is_allowed, own_settings
+from nsmc.runtime.file_form import check_reading
 from nsmc.runtime.packing import Array
 from nsmc.small_files import read_json, read_text
 
@@ -147,6 +148,11 @@ def _check_config(path: Path, values: dict[str, Any]) -> None:
     )
     require("metrics", are_numbers, "a table of numbers")
     require("sha256", isinstance(values.get("sha256"), dict), "a table")
+    if values.get("reading") is not None:
+        try:
+            check_reading(values["reading"], labels)
+        except ValueError as error:
+            raise ValueError(f"{path}: reading is damaged: {error}") from None
 
 
 def _read_weights(path: Path, config: BundleConfig) -> dict[str, Array]:
