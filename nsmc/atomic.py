@@ -81,11 +81,11 @@ def whole_folder(path: Path, advice: str | None = None) -> Iterator[Path]:
     _put_on_disk(path.parent)
 
 
-def refusal(error: OSError, place: str) -> str | None:
-    """A line about a refusal to write or to lock at `place`, with the way out; else None."""
+def refusal(error: OSError, path: str) -> str | None:
+    """A line about a refusal to write or to lock `path`, with the way out; else None."""
     if error.errno not in _WAYS_OUT or error.strerror is None:
         return None
-    return f"{place}: {error.strerror}; {_way_out(error)}"
+    return f"{path}: {error.strerror}; {_way_out(error)}"
 
 
 def _way_out(error: OSError) -> str:

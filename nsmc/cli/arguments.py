@@ -4,11 +4,22 @@ import argparse
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nsmc.cli.messages import print_message
 from nsmc.runtime.extras import needs_extra
 
+if TYPE_CHECKING:
+    from nsmc.reading.file_format import FileFormat
+    from nsmc.runtime.bundle import BundleConfig
+
 OUTPUTS = Path("outputs")  # where bundles that were trained here are
+
+# How a file is read, as `FileFormat` calls it.
+FILE_OPTIONS = (
+    *("text_column", "label_column", "id_column"),
+    *("format", "encoding", "quoting", "header"),
+)
 
 _MMAP_THRESHOLD, _LARGE_BLOCK = -3, 4 << 20  # glibc's M_MMAP_THRESHOLD, and bytes
 
@@ -44,14 +55,42 @@ def add_file_options(parser: argparse.ArgumentParser, required: bool) -> None:
         "--input",
         required=required,
         metavar="FILE",
-        help="TSV, CSV, JSON Lines or text; - is a pipe",
+        help="TSV, CSV, JSON Lines, JSON, Parquet or text, also gzipped; - is a pipe",
     )
-    parser.add_argument("--column", metavar="NAME", help="of the reviews (default: document)")
+    parser.add_argument(
+        "--text-column", metavar="NAME", help="of the reviews (default: the bundle's, or document)"
+    )
+    parser.add_argument("--id-column", metavar="NAME", help="of their names (default: id, if any)")
     parser.add_argument(
         "--format",
-        choices=("tsv", "csv", "jsonl", "text"),
+        choices=("tsv", "csv", "jsonl", "json", "parquet", "text"),
         help="of the file, where its extension does not say it",
     )
+    parser.add_argument("--encoding", metavar="NAME", help="such as cp949 (default: utf-8)")
+    parser.add_argument(
+        "--quoting",
+        choices=("csv", "field", "nsmc", "none"),
+        help="what double quotes mean in TSV and CSV; see docs/data.md",
+    )
+    parser.add_argument(
+        "--header",
+        action=argparse.BooleanOptionalAction,
+        help="--no-header: columns are positions, from 1",
+    )
+
+
+def file_format(
+    options: argparse.Namespace, config: "BundleConfig", *, labelled: bool
+) -> "FileFormat":
+    """How to read `--input`: as the options say, else as the bundle's corpus was read.
+
+    Raises ValueError for options that make no sense together.
+    """
+    from nsmc.runtime import file_form
+
+    named = {name: getattr(options, name, None) for name in FILE_OPTIONS}
+    chosen = {name: value for name, value in named.items() if value is not None}
+    return file_form.file_format(config.reading, options.input, chosen, labelled=labelled)
 
 
 def return_memory_early() -> None:

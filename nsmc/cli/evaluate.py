@@ -3,7 +3,13 @@
 import argparse
 from typing import Any
 
-from nsmc.cli.arguments import add_bundle, add_file_options, chosen_bundle, return_memory_early
+from nsmc.cli.arguments import (
+    add_bundle,
+    add_file_options,
+    chosen_bundle,
+    file_format,
+    return_memory_early,
+)
 from nsmc.cli.messages import print_answer, print_json, print_message
 
 
@@ -12,18 +18,17 @@ def add_parser(commands: Any) -> None:
         "evaluate",
         help="measure a bundle on labelled reviews",
         description=(
-            "Accuracy, F1, area under the ROC curve, cross-entropy, calibration error, confusion "
-            "matrix and the most confident mistakes. Damaged rows are left out and counted; more "
-            "than a tenth of them, and a label that is not the bundle's, are refused."
+            "Accuracy, macro F1, area under the ROC curve, cross-entropy, calibration error, "
+            "confusion matrix and the most confident mistakes. Damaged rows are left out and "
+            "counted; more than a tenth of them, and a label that is not the bundle's, are refused."
         ),
     )
     add_bundle(parser)
     add_file_options(parser, required=True)
     parser.add_argument(
-        "--label",
-        default="label",
+        "--label-column",
         metavar="NAME",
-        help="column of 0 and 1 or of the bundle's label names (default: label)",
+        help="of the bundle's labels, or of what they were in its corpus (default: as there)",
     )
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.set_defaults(run=run)
@@ -31,21 +36,19 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Measure on a file. Raises what `evaluate` raises, and ValueError for a file of text."""
+    from nsmc.reading.opening import name_of
+    from nsmc.reading.rows import open_rows
     from nsmc.runtime.evaluation import evaluate
-    from nsmc.runtime.lines import name_of, opened
     from nsmc.runtime.predictor import Predictor
-    from nsmc.runtime.readers import Columns, format_of, read_rows
 
     return_memory_early()
     predictor = Predictor.load(chosen_bundle(options.bundle))
-    columns = Columns(options.column or "document", options.label)
-    form, name = options.format or format_of(options.input), name_of(options.input)
-    if form == "text":
-        raise ValueError(f"{name}: a text file has no labels; see --format")
-    with opened(options.input) as stream:
-        evaluation = evaluate(predictor, read_rows(stream, form, columns, name))
-    for line, error in evaluation.tally.first[:10]:
-        print_message(f"nsmc: line {line} left out: {error}")
+    with open_rows(options.input, file_format(options, predictor.config, labelled=True)) as rows:
+        if rows.format == "text":
+            raise ValueError(f"{name_of(options.input)}: a text file has no labels; see --format")
+        evaluation = evaluate(predictor, rows, rows.unit)
+    for message in evaluation.tally.messages:
+        print_message(f"nsmc: left out: {message}")
     if options.json:
         print_json(evaluation.as_json())
     else:

@@ -18,7 +18,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from nsmc.config.commands import train_command
-from nsmc.config.composition import CONFIG_NAME, CONFIGS, flags, search_path
+from nsmc.config.composition import CONFIG_NAME, CONFIGS, check_left_out, flags, search_path
 from nsmc.config.errors import one_line_errors
 from nsmc.config.overrides import command_line, readable_arguments
 from nsmc.config.schema import check_config, is_for_many_runs
@@ -26,7 +26,7 @@ from nsmc.runs.prepare import check_inputs
 from nsmc.runs.processes import is_first
 from nsmc.runs.record import read_record
 from nsmc.runs.resolvers import register_resolvers
-from nsmc.runs.resume import AUTO, resumed_config
+from nsmc.runs.resume import AUTO, resumed_config, with_own_model
 from nsmc.sweeps.stopping import how_to_go_on, is_started_for_jobs, run_until_stopped
 from nsmc.terminal import accept_every_text
 from nsmc.termination import exit_on_signals
@@ -48,6 +48,7 @@ def train(words: Sequence[str]) -> int:
         parser = get_args_parser()
         parser.prog = train_command()
         options = parser.parse_args(readable_arguments(words))
+        options.overrides = with_own_model(options.overrides)
         if options.experimental_rerun is not None:  # it would load a pickle
             raise ValueError("--experimental-rerun: use nsmc rerun RUN_FOLDER")
         if options.config_path is not None and "://" not in options.config_path:
@@ -86,6 +87,8 @@ def _run(cfg: DictConfig, hydra_config: HydraConf, message: str | None) -> float
     values: Any = OmegaConf.to_container(cfg, resolve=True)
     if values["resume"] in (None, AUTO):
         config = check_config(values)
+        if config.recipe:
+            check_left_out(overrides)
         if config.resume == AUTO and read_record(folder) is None:
             log.info("resume=auto: no unfinished run is like this one; a new one begins")
     else:

@@ -7,7 +7,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nsmc.cli.arguments import add_file_options, chosen_bundle, return_memory_early
+from nsmc.cli.arguments import (
+    FILE_OPTIONS,
+    add_file_options,
+    chosen_bundle,
+    file_format,
+    return_memory_early,
+)
 from nsmc.cli.messages import print_error, print_message
 from nsmc.termination import set_handlers
 
@@ -16,13 +22,16 @@ if TYPE_CHECKING:
     from nsmc.runtime.predictor import Predictor
 
 _OPTION = re.compile(r"--[a-z0-9]+(-[a-z0-9]+)*(=|$)", re.IGNORECASE | re.ASCII)
-_OPTIONS = ("--help", "--input", "--output", "--column", "--format")
+_OPTIONS = (
+    *("--help", "--input", "--output", "--text-column", "--id-column"),
+    *("--format", "--encoding", "--quoting", "--header", "--no-header"),
+)
 
 
 def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "predict",
-        help="say whether reviews are positive or negative",
+        help="say which label reviews have",
         usage="nsmc predict [BUNDLE] [TEXT ...]\n       nsmc predict [BUNDLE] --input FILE [...]",
         description=(
             "Prints label, probability and text of each TEXT, separated by tabs. Without a TEXT, "
@@ -73,10 +82,12 @@ def run(options: argparse.Namespace) -> int:
 
     bundle, texts = split_words(options.words)
     if options.input is None:
-        for name in ("output", "column", "format"):
-            if getattr(options, name) is not None:
-                raise ValueError(f"--{name} is for files: name one with --input")
-        return _answer(Predictor.load(chosen_bundle(bundle)), texts)
+        for name in ("output", *FILE_OPTIONS):
+            is_of_pipes = name == "encoding" and not texts
+            if getattr(options, name, None) is not None and not is_of_pipes:
+                option = name.replace("_", "-")
+                raise ValueError(f"--{option} is for files: name one with --input")
+        return _answer(Predictor.load(chosen_bundle(bundle)), texts, options.encoding)
     if bundle is None and len(texts) == 1:
         bundle, texts = Path(texts[0]), []  # beside a file, a word can name a bundle alone
     if texts:
@@ -84,7 +95,8 @@ def run(options: argparse.Namespace) -> int:
     return _predict_file(Predictor.load(chosen_bundle(bundle)), options)
 
 
-def _answer(predictor: "Predictor", texts: Any) -> int:
+def _answer(predictor: "Predictor", texts: Any, encoding: str | None) -> int:
+    from nsmc.reading.opening import opened
     from nsmc.runtime.interactive import answer_pipe, answer_texts, converse
 
     if texts:
@@ -93,7 +105,7 @@ def _answer(predictor: "Predictor", texts: Any) -> int:
         set_handlers(_leave_the_terminal)
         converse(predictor)
     elif sys.stdin is not None:
-        return _exit_code(answer_pipe(predictor, sys.stdin.buffer))
+        return _exit_code(answer_pipe(predictor, opened("-"), encoding or "utf-8"))
     return 0
 
 
@@ -106,15 +118,10 @@ def _predict_file(predictor: "Predictor", options: argparse.Namespace) -> int:
     from nsmc.runtime.batch_predict import predict_file
 
     return_memory_early()
-    tally = predict_file(
-        predictor,
-        options.input,
-        options.output or "-",
-        options.column or "document",
-        options.format,
-    )
-    for line, error in tally.first[:10]:
-        print_message(f"nsmc: line {line}: {error}")
+    form = file_format(options, predictor.config, labelled=False)
+    tally = predict_file(predictor, options.input, options.output or "-", form)
+    for message in tally.messages:
+        print_message(f"nsmc: {message}")
     if options.output not in (None, "-"):
         rows = f"{tally.rows:,} row{'s' * (tally.rows != 1)}"
         print_message(f"wrote {rows} to {options.output}")

@@ -34,6 +34,21 @@ _IN_WORDS = {
 _MEMBER = re.compile(r"\.(int|float|str|constrained-int|function-after)[^.]*$")
 _NUMBERS = ("int_type", "int_from_float", "float_type")
 
+# For messages, and for reports over old runs: what a key was called, and is called now.
+RENAMED = {
+    "model.cell": "model.architecture",
+    "model.negatives": "model.num_sampled",
+    "model.adversarial_size": "model.adversarial_epsilon",
+    "data.bpe_cuts": "data.bpe_samples",
+    "linear.strength": "linear.C",
+    "linear.shortest": "linear.ngram_min",
+    "linear.longest": "linear.ngram_max",
+    "search.at_once": "search.n_jobs",
+    "callbacks.checkpoint.minutes": "callbacks.checkpoint.every_n_minutes",
+    "callbacks.seconds_between_lines": "callbacks.log_interval_seconds",
+    "variant": "ablation",
+}
+
 _LONGEST_SHOWN = 200  # characters of a value in a message
 
 # The type of errors whose messages name keys themselves, as those about a whole configuration do.
@@ -85,6 +100,9 @@ class Keys:
         """Whether it holds other keys."""
         return any(map(_is_section, self._types(key)))
 
+    def can_be_null(self, key: str) -> bool:
+        return type(None) in self._types(key)
+
     def is_required(self, key: str) -> bool:
         """Whether there is such a key, and a configuration must have it."""
         return key in self._fields and self._fields[key].is_required()
@@ -104,7 +122,7 @@ class Keys:
 
     def unknown(self, key: str) -> str:
         """Says that there is no such key, and which one was meant where one is nearly the same."""
-        meant = self._meant(key)
+        meant = RENAMED.get(key) or self._meant(key)
         advice = f"did you mean {meant}?" if meant else f"{train_command()} --cfg job shows all"
         return f"{key}: no such key; {advice}"
 
@@ -133,9 +151,11 @@ class Keys:
         if code == "missing":
             return f"{key}: missing; set it"
         allowed = _IN_WORDS.get(code, message)
-        if type(None) in self._types(key) and "null" not in allowed:
+        if self.can_be_null(key) and "null" not in allowed:
             allowed += ", or null" + " (which None is written as)" * (value in ("None", "none"))
-        return f"{key}={_shown(value)}: must be {allowed}{_hint(code, value)}"
+        of_list = re.sub(r"\.\d+$", "", key)  # a list's items are no keys
+        start = f"{key}={_shown(value)}:" if of_list == key else f"{of_list}: {_shown(value)}"
+        return f"{start} must be {allowed}{_hint(code, value)}"
 
 
 def _fields(schema: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:

@@ -22,13 +22,20 @@ from pydantic import (
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from nsmc.config.keys import NAMED, NO_EFFECT, Keys, OnlyFor, Section
-from nsmc.config.steps import RecipeConfig, as_folder_name, check_recipe
+from nsmc.config.steps import (
+    RecipeConfig,
+    as_folder_name,
+    check_recipe,
+    is_plain,
+    without_null,
+    without_unset,
+)
 from nsmc.data.corpus import CorpusForm
 from nsmc.data.splitting import SplitSettings
 from nsmc.reading.file_format import FileFormat
 from nsmc.reading.labels import LabelRules, label_text
-from nsmc.runtime.bundle import MOST_TOKENS
-from nsmc.runtime.encoders import ENCODERS
+from nsmc.runtime.bundle import LARGEST_MEMORY, MOST_TOKENS, Pooling, are_labels, memory_needed
+from nsmc.runtime.encoders import ENCODERS, encoder_settings
 from nsmc.runtime.encoders.settings import own_settings
 
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -36,7 +43,15 @@ PositiveInt = Annotated[int, Field(ge=1, le=2**31 - 1)]
 NETWORKS = OnlyFor(("classify", "pretrain"))
 S = TypeVar("S", bound=Section)
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
-Choices = Annotated[list[str | int | float | bool | None], Field(min_length=1)]
+
+
+def _is_plain(value: Any) -> Any:
+    if not is_plain(value):
+        raise ValueError("text, a number, true, false or null")
+    return value
+
+
+Choices = Annotated[list[Annotated[Any, AfterValidator(_is_plain)]], Field(min_length=1)]
 
 
 def _is_no_none(text: str) -> str:
@@ -163,14 +178,14 @@ class DataConfig(Section):
 
     @property
     def form(self) -> CorpusForm:
-        names = ("format", "encoding", "header", "quoting")
         columns = {
             name: int(column) if column and column.isdecimal() and not self.header else column
             for name in ("text_column", "label_column", "id_column", "group_column")
             for column in [getattr(self, name)]
         }
+        how: dict[str, Any] = self.model_dump(include={"format", "encoding", "header", "quoting"})
         return CorpusForm(
-            FileFormat(**{name: getattr(self, name) for name in names}, **columns),
+            FileFormat(**how, **columns),
             LabelRules(tuple(self.labels) if self.labels else None, self.label_map),
             self.skip_damaged,
         )
@@ -193,6 +208,10 @@ class DataConfig(Section):
             self.form.labels.check()
         except ValueError as error:
             raise _problem(str(error)) from None
+        if self.labels is not None and not are_labels(self.labels):
+            raise _problem(
+                f"data.labels={self.labels}: expected different names, two at least, to be printed"
+            )
         if (self.folds is None) != (self.fold is None):
             raise _problem("data.folds and data.fold are set together, or neither")
         if self.folds is not None and self.fold is not None and self.fold >= self.folds:
@@ -214,53 +233,61 @@ class DataConfig(Section):
         return self.unlabelled_archive if is_own else None
 
 
-class ModelConfig(Section):
-    """What all architectures share; `AnyModelConfig` has each with its own settings."""
-
+class _EncoderConfig(Section):
     architecture: str
     embedding_dim: Annotated[int, Field(ge=1, le=65_536)]
-    pooling: Literal["last", "mean", "max", "max_mean", "attention"]
     embedding_rank: PositiveInt | None
-    dropout: Share
     embedding_dropout: Share
-    output_dropout: Share
     word_dropout: Share
+
+
+class _HeadConfig(Section):
+    pooling: Pooling
+    output_dropout: Share
+
+
+class _OptimizationConfig(Section):
     optimizer: Literal["adam", "adamw"]
     lr: Annotated[float, Field(gt=0)]
     weight_decay: Annotated[float, Field(ge=0)]
     schedule: Literal["constant", "one_cycle", "cosine"]
+
+
+class _RegularizationConfig(Section):
     label_smoothing: Share
     r_drop: Annotated[float, Field(ge=0)]
     adversarial: Literal["none", "adversarial", "virtual"]
     adversarial_epsilon: Annotated[float, Field(gt=0)]
+
+
+class ModelConfig(_RegularizationConfig, _OptimizationConfig, _HeadConfig, _EncoderConfig):
+    """What all architectures share; `AnyModelConfig` has each with its own settings."""
+
+    dropout: Share
     class_weights: Annotated[ClassWeights, OnlyFor(("classify",))]
     num_sampled: Annotated[PositiveInt, OnlyFor(("pretrain",))]
 
     def encoder(self) -> dict[str, Any]:
         """The settings of `TextEncoder`, without the vocabulary."""
         encoder = ENCODERS[self.architecture]
-        return self.model_dump(
-            include={
-                *("architecture", "embedding_dim", "embedding_rank"),
-                *("embedding_dropout", "word_dropout"),
-                *(*own_settings(encoder), *encoder.training_shares),
-            }
-        )
+        own = (*own_settings(encoder), *encoder.training_shares)
+        return self.model_dump(include={*_EncoderConfig.model_fields, *own})
 
     def classifier(self) -> dict[str, Any]:
         """The settings of `TextClassifier`, without the vocabulary."""
-        return {**self.encoder(), "pooling": self.pooling, "output_dropout": self.output_dropout}
+        return self.encoder() | self._part(_HeadConfig)
 
     def optimization(self) -> dict[str, Any]:
-        return self.model_dump(include={"optimizer", "lr", "weight_decay", "schedule"})
+        return self._part(_OptimizationConfig)
 
     def regularization(self) -> dict[str, Any]:
-        return self.model_dump(
-            include={"label_smoothing", "r_drop", "adversarial", "adversarial_epsilon"}
-        )
+        return self._part(_RegularizationConfig)
+
+    def _part(self, part: type[Section]) -> dict[str, Any]:
+        return self.model_dump(include={*part.model_fields})
 
 
-def _config_of(architecture: str) -> type[ModelConfig]:
+def section_of(architecture: str) -> type[ModelConfig]:
     """The section `model` of an architecture: what all share, and its own settings."""
     encoder = ENCODERS[architecture]
     own: dict[str, Any] = {key: _as_in_yaml(value) for key, value in own_settings(encoder).items()}
@@ -278,16 +305,17 @@ def _are_ascending(numbers: list[int]) -> list[int]:
 
 def _as_in_yaml(annotation: Any) -> Any:
     """The annotation of an encoder's setting, for pydantic."""
-    if annotation is bool:
-        return bool
-    type_, allowed = get_args(annotation)
-    number = Annotated[int, Field(ge=allowed.low, le=allowed.high)]
-    if type_ is int:
-        return number
-    return Annotated[list[number], Field(min_length=1), AfterValidator(_are_ascending)]
+    if not hasattr(annotation, "__metadata__"):  # bool, or a Literal
+        return annotation
+    number, (low, high) = get_args(annotation)
+    limits = Field(ge=low, le=high)
+    if number in (int, float):
+        return Annotated[number, limits]
+    numbers = list[Annotated[int, limits]]
+    return Annotated[numbers, Field(min_length=1), AfterValidator(_are_ascending)]
 
 
-MODEL_CONFIGS = {architecture: _config_of(architecture) for architecture in ENCODERS}
+MODEL_CONFIGS = {architecture: section_of(architecture) for architecture in ENCODERS}
 
 if TYPE_CHECKING:
     AnyModelConfig = ModelConfig
@@ -380,7 +408,7 @@ class SearchConfig(Section):
     sampler: Literal["tpe", "gp", "random"]
     pruner: Literal["median", "hyperband", "none"]
     startup_trials: PositiveInt
-    space: Annotated[dict[str, Space], Field(min_length=1)]
+    space: Annotated[dict[str, Space], Field(min_length=1), BeforeValidator(without_null)]
     trial: Annotated[int, Field(ge=0)] | None
 
 
@@ -402,6 +430,11 @@ class DistillConfig(Section):
     temperature: Annotated[float, Field(gt=0)]
 
 
+def _without_unset(recipe: RecipeConfig) -> RecipeConfig:
+    steps = {name: without_unset(step, KEYS) for name, step in recipe.steps.items()}
+    return RecipeConfig(shared=without_unset(recipe.shared, KEYS), steps=steps)
+
+
 class RunConfig(Section):
     """All of a run's configuration."""
 
@@ -416,7 +449,7 @@ class RunConfig(Section):
     linear: Annotated[LinearConfig, OnlyFor(("linear",))]
     sweep: Annotated[SweepConfig, NO_EFFECT]
     search: Annotated[SearchConfig | None, NO_EFFECT] = None
-    recipe: RecipeConfig | None
+    recipe: Annotated[RecipeConfig, AfterValidator(_without_unset)] | None
     seed: Seed
     ckpt_path: Place
     resume: Annotated[Place, NO_EFFECT]
@@ -426,6 +459,9 @@ class RunConfig(Section):
     def _fits_together(self) -> Self:
         for problem in self._contradictions():
             raise ValueError(problem)
+        # A tokenizer that is given has as many tokens as it has: see `build_module`.
+        if self.task != "linear" and not self.data.tokenizer:
+            self.check_memory(self.data.vocab_size)
         return self
 
     def _contradictions(self) -> Iterator[str]:
@@ -438,8 +474,8 @@ class RunConfig(Section):
         if task == "pretrain" and not ENCODERS[architecture].can_be_pretrained:
             can = [f"model={name}" for name, it in ENCODERS.items() if it.can_be_pretrained]
             yield (
-                f"a language model is recurrent: with task=pretrain set {' or '.join(can)}, "
-                f"model={architecture} cannot be pretrained"
+                f"model={architecture} cannot be pretrained as a language model; with "
+                f"task=pretrain set {' or '.join(can)}"
             )
         if task != "classify" and self.distill.teachers:
             yield f"only a classifier has teachers: with task={task} leave out distill.teachers"
@@ -457,6 +493,17 @@ class RunConfig(Section):
             low, high = self.linear.ngram_min, self.linear.ngram_max
             yield f"linear.ngram_max={high}: must be linear.ngram_min={low} or more"
 
+    def check_memory(self, vocab_size: int) -> None:
+        """Raises ValueError where a bundle, with that many tokens, would be too large to use."""
+        embedding_dim, encoder = self.model.embedding_dim, encoder_settings(self.model.encoder())
+        needed = memory_needed(encoder, vocab_size, embedding_dim)
+        if needed > LARGEST_MEMORY:
+            raise ValueError(
+                f"{encoder.describe()}, model.{embedding_dim=}, {vocab_size:,} tokens: the bundle "
+                f"would take {needed / 2**30:.1f} GB of memory to use, {LARGEST_MEMORY >> 30} are "
+                "allowed; lower data.vocab_size or the model's sizes"
+            )
+
 
 KEYS = Keys(RunConfig)
 
@@ -466,10 +513,25 @@ def check_config(config: Mapping[str, Any]) -> RunConfig:
 
     Raises ValueError, in one line, that names each wrong key, its value and what is allowed.
     """
+    _check_architecture(config.get("model"))
     checked = check_section(RunConfig, dict(config))
     if checked.recipe:
         check_recipe(checked.recipe, KEYS)
     return checked
+
+
+def _check_architecture(model: Any) -> None:
+    """Raises ValueError where the settings are another architecture's."""
+    chosen = model.get("architecture") if isinstance(model, Mapping) else None
+    if not isinstance(chosen, str) or chosen not in MODEL_CONFIGS:
+        return  # which the schema says
+    own = MODEL_CONFIGS[chosen].model_fields.keys()
+    known = {key for config in MODEL_CONFIGS.values() for key in config.model_fields}
+    if own - model.keys() and known & model.keys() - own:
+        raise ValueError(
+            f"model.architecture={chosen}: the other settings are of another one; "
+            f"choose it with model={chosen}"
+        )
 
 
 def check_section(section: type[S], values: Any, *path: str) -> S:
@@ -488,7 +550,8 @@ def _describe(problem: Any, path: tuple[str | int, ...]) -> str:
         return "model.architecture: missing; set it"
     if code == "union_tag_invalid":
         allowed = {"type": "literal_error", "msg": " or ".join(map(repr, ENCODERS))}
-        return KEYS.describe({**allowed, "input": problem["ctx"]["tag"]}, "model.architecture")
+        chosen = problem["input"]["architecture"]
+        return KEYS.describe({**allowed, "input": chosen}, "model.architecture")
     if path[:1] == ("model",) and len(path) > 2:
         architecture, *rest = path[1:]
         if code == "extra_forbidden" and (key := f"model.{rest[0]}") in KEYS:

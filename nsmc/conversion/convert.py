@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 
 import nsmc
+from nsmc.reading.file_format import FileFormat
+from nsmc.reading.rows import open_rows
 from nsmc.runtime.bundle import (
     CARD_FILE,
     ONNX_FILE,
@@ -23,7 +25,6 @@ from nsmc.runtime.golden import PROBES, write_vectors
 from nsmc.runtime.loading import Bundle, read_bundle
 from nsmc.runtime.packing import Array
 from nsmc.runtime.predictor import Predictor, softmax
-from nsmc.runtime.readers import Columns, read_rows
 
 SAMPLE = Path(nsmc.__file__).parent / "data" / "sample" / "ratings_test.txt"
 
@@ -79,9 +80,8 @@ def convert(folder: Path, form: str, output: Path | None = None) -> Conversion:
 
 def sample_texts() -> list[str]:
     """The test reviews of the sample corpus, which comes with the package."""
-    with SAMPLE.open("rb") as stream:
-        rows = list(read_rows(stream, "tsv", Columns("document"), str(SAMPLE)))
-    return [row.text for row in rows if not row.error]
+    with open_rows(str(SAMPLE), FileFormat(quoting="nsmc")) as rows:
+        return [row.text for row in rows if not row.error]
 
 
 def _write_as(

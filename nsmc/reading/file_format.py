@@ -27,8 +27,9 @@ class FileFormat:
     taken, if there is one. `quoting` tells what double quotes mean in TSV and CSV: "csv" RFC 4180,
     where a quoted field may hold line ends; "field" that a field which is in quotes as a whole
     loses them; "nsmc" the same twice, as NSMC's files were made; "none" that they are text. None
-    is "csv" for CSV and "field" for TSV. `for_command` says that advice is given in options of the
-    command line rather than in keys of the configuration.
+    is "field". CSV files, where a field may hold delimiters, are with both of these read as "csv".
+    `for_command` says that advice is given in options of the command line rather than in keys of
+    the configuration.
 
     Raises ValueError for an unknown encoding and columns that do not fit the header.
     """

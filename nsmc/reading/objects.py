@@ -11,6 +11,7 @@ from nsmc.reading.lines import LONGEST_LINE, read_lines
 from nsmc.reading.tables import Record, Table
 
 _BLOCK = 1 << 16
+_MOST_DAMAGED = 1_000  # rows at the start, before the one that says which columns there are
 _SPACE = " \t\r\n"
 
 
@@ -37,8 +38,12 @@ def read_json_array(stream: BinaryIO, name: str, file_format: FileFormat) -> Tab
 
 
 def _table(records: Iterator[Record]) -> Table:
-    first = list(islice(records, 1))
-    return Table([*first[0].values] if first else [], chain(first, records), fixed=False)
+    start = list[Record]()
+    for record in islice(records, _MOST_DAMAGED):
+        start.append(record)
+        if not record.error:
+            break
+    return Table([*start[-1].values] if start else [], chain(start, records), fixed=False)
 
 
 def _parsed(number: int, line: str, error: str) -> Record:

@@ -5,16 +5,17 @@ A damaged row is no end: it comes with what is wrong with it.
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, BinaryIO, NamedTuple, cast
 
 from nsmc.reading.file_format import Column, FileFormat
 from nsmc.reading.labels import label_text
 from nsmc.reading.lines import read_lines
 from nsmc.reading.objects import read_json_array, read_json_lines
-from nsmc.reading.opening import first_bytes, is_pipe, name_of, opened
+from nsmc.reading.opening import first_bytes, is_pipe, name_of, opened, position
 from nsmc.reading.parquet import read_parquet
 from nsmc.reading.tables import Record, Table, read_table
 
@@ -27,7 +28,8 @@ class Row(NamedTuple):
     """One row of a file, which begins at `line`, from 1; in Parquet and JSON arrays its number.
 
     `label`, `group` and `id` are None where no such column is read. `others` has the values of the
-    other columns, where these are wanted. With an `error` there is no text.
+    other columns, where these are wanted. With an `error` there is no text, and the rest only where
+    it could be read.
     """
 
     line: int
@@ -44,12 +46,14 @@ class Rows:
     """The rows of a file, once.
 
     `format` is what the file turned out to have. `others` are the columns that are in a row's
-    `others`: of JSON, those of the first object.
+    `others`: of JSON, those of the first object. `position` says how many bytes of the file were
+    read.
     """
 
     format: str
     rows: Iterator[Row]
     others: tuple[str, ...] = ()
+    position: Callable[[], int] = lambda: 0
 
     @property
     def unit(self) -> str:
@@ -68,7 +72,8 @@ def open_rows(path: str, file_format: FileFormat, *, others: bool = False) -> It
     not known, and what `read_rows` raises.
     """
     with _opened(path, file_format) as (stream, known_format):
-        yield read_rows(stream, name_of(path), known_format, others=others)
+        rows = read_rows(stream, name_of(path), known_format, others=others)
+        yield replace(rows, position=partial(position, stream))
 
 
 @contextmanager
@@ -111,7 +116,7 @@ def read_rows(
     columns = _columns(table, file_format, name)
     rest = [column for column in table.columns if column not in columns.values()] if others else []
     rows = (_row(record, columns, others) for record in table.records)
-    return Rows(form, rows, tuple(map(str, rest)))
+    return Rows(form, rows, tuple(map(_called, rest)))
 
 
 def _table(stream: BinaryIO, name: str, file_format: FileFormat) -> Table:
@@ -150,22 +155,27 @@ def _row(record: Record, columns: dict[str, Column], with_others: bool) -> Row:
     if error:
         return Row(line, error=error)
     texts = {kind: values.get(column) for kind, column in columns.items()}
-    text = texts["text"]
+    text, review_id = texts["text"], texts.get("id")
+    label, group = map(_optional, map(texts.get, ("label", "group")))
     if not isinstance(text, str):
-        what = f"{columns['text']!r} is not a text" if text is not None else "no text"
-        return Row(line, error=what if columns["text"] in values else f"no {columns['text']!r}")
-    label, group, review_id = map(_optional, map(texts.get, ("label", "group", "id")))
-    if "label" in columns and not label:
-        return Row(line, id=review_id, error="no label")
+        error = f"{columns['text']!r} is not a text" if text is not None else NO_TEXT
+        error, text = (error if columns["text"] in values else f"no {columns['text']!r}"), ""
+    elif "label" in columns and not label:
+        error, text = "no label", ""
     others = {}
     if with_others:
         used = columns.values()
-        others = {str(column): value for column, value in values.items() if column not in used}
-    return _checked(Row(line, text, label, review_id, group, others))
+        others = {_called(column): value for column, value in values.items() if column not in used}
+    name = review_id if isinstance(review_id, str) else _optional(review_id)
+    return _checked(Row(line, text, label or None, name, group, others, error))
 
 
 def _optional(value: Any) -> str | None:
     return None if value is None else label_text(value)
+
+
+def _called(column: Column) -> str:
+    return column if isinstance(column, str) else f"column {column}"
 
 
 def _checked(row: Row) -> Row:

@@ -40,7 +40,9 @@ def read_table(stream: BinaryIO, name: str, file_format: FileFormat) -> Table:
     refuses.
     """
     delimiter = "," if file_format.format == "csv" else "\t"
-    quoting = file_format.quoting or ("csv" if file_format.format == "csv" else "field")
+    quoting = file_format.quoting or "field"
+    if file_format.format == "csv" and quoting in ("field", "nsmc"):  # which TSV alone has
+        quoting = "csv"
     lines = read_lines(stream, name, file_format)
     rows = read_fields(lines, delimiter) if quoting == "csv" else _split(lines, delimiter)
     first = next(rows, None)

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from nsmc.atomic import write_file
-from nsmc.config.commands import predict_command, shortened
+from nsmc.config.commands import predict_command, relative_path
 from nsmc.reports.charts import NAMES, charts_of
 from nsmc.reports.leaderboard import Leaderboard, Row, drop_repeats, leaderboards, problems_in
 from nsmc.reports.page import Section, page
@@ -159,7 +159,7 @@ def _best_lines(boards: Sequence[Leaderboard]) -> list[str]:
         corpus = f" ({format_value(row.values[CORPUS])})" if CORPUS in row.values else ""
         lines.append(f"best    {display_path(bundle if has_bundle else row.best.folder)}{corpus}")
         if has_bundle and board.task == "classify":
-            commands.append(f"try     {predict_command(shortened(bundle.absolute()))}")
+            commands.append(f"try     {predict_command(relative_path(bundle.absolute()))}")
     return [*lines, *commands[:1]]
 
 

@@ -21,8 +21,8 @@ _folders: dict[tuple[str | None, str], str] = {}
 
 def register_resolvers() -> None:
     """Make the resolvers known to OmegaConf; doing so twice changes nothing."""
-    resolvers = (train_command, sample_root, run_id, sweep_folder, run_folder, hydra_subdir)
-    for resolver in (*resolvers, log_name):
+    resolvers = (train_command, sample_root, run_id, run_model, sweep_folder, run_folder)
+    for resolver in (*resolvers, hydra_subdir, log_name):
         OmegaConf.register_new_resolver(resolver.__name__, resolver, replace=True)
 
 
@@ -35,6 +35,13 @@ def sample_root() -> str:
 def run_id() -> str:
     """Four hexadecimal digits, the same throughout a process: two runs in one second differ."""
     return secrets.token_hex(2)
+
+
+def run_model(*, _root_: DictConfig) -> str:
+    """What a run trains, for its folder's name: `gru`, `linear`, or `recipe`."""
+    if _root_.recipe is not None:
+        return "recipe"
+    return str("linear" if _root_.task == "linear" else _root_.model.architecture)
 
 
 def sweep_folder(name: str | None, unnamed: str) -> str:

@@ -6,10 +6,12 @@ a file of soft labels, are taken at the user's word.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from nsmc.config.composition import composed
 from nsmc.config.overrides import as_overrides
 from nsmc.config.schema import DataConfig, RunConfig
 from nsmc.data.soft_labels import SOFT_LABELS_FILE
@@ -18,7 +20,7 @@ from nsmc.runs.record import RECORD_FILE, final_step_config, read_record
 from nsmc.runtime.bundle import CONFIG_FILE, TOKENIZER_FILE, flat
 from nsmc.runtime.loading import read_config, read_tokenizer
 from nsmc.runtime.locate import bundle_folder
-from nsmc.training.starting import check_shape
+from nsmc.training.starting import check_shape, needed_overrides
 
 # What rows there are, and with which labels: the split is drawn among these, by label.
 _FORM = (
@@ -48,6 +50,17 @@ def check_sources(config: RunConfig, planned: Mapping[str, RunConfig] | None = N
             _check_bundle(config, source)
         elif _is_language_model(Path(source)):
             raise _no_teacher(source)
+
+
+def overrides_to_start_from(theirs: RunConfig, typed: Sequence[str]) -> list[str]:
+    """What to type, beside `init_from`, for a classifier that starts from a run's weights.
+
+    `typed` is what was typed for that run.
+    """
+    corpus = [o for o in typed if re.match(r"data(\.(?!unlabelled)\w+)?=", o)]
+    ours = composed([*corpus, "data.unlabelled=false"])
+    shape = needed_overrides(ours.model.encoder(), theirs.model.encoder())
+    return [*corpus, *_needed_split(ours.data, theirs.data.model_dump()), *shape]
 
 
 def check_held_out(config: RunConfig, corpus_fingerprint: str) -> None:
@@ -135,16 +148,20 @@ def _recorded_data(record: dict[str, Any], source: str) -> Mapping[str, Any]:
 
 
 def _check_split(ours: DataConfig, theirs: Mapping[str, Any], source: str) -> None:
-    given, wanted = _split_of(ours.model_dump()), _split_of(theirs)
-    if "split_seed" not in given:  # this run holds out nothing of the training file
-        return
-    needed = {key: theirs[key] for key in wanted if given.get(key) != wanted[key]}
-    if needed:
-        overrides = as_overrides({f"data.{key}": value for key, value in needed.items()})
+    if needed := _needed_split(ours, theirs):
         raise ValueError(
             f"{source}: may have learnt from reviews that this run holds out; set "
-            f"{' '.join(overrides)}, as it did"
+            f"{' '.join(needed)}, as it did"
         )
+
+
+def _needed_split(ours: DataConfig, theirs: Mapping[str, Any]) -> list[str]:
+    """The overrides with which `ours` holds out what they do."""
+    given, wanted = _split_of(ours.model_dump()), _split_of(theirs)
+    if "split_seed" not in given:  # nothing of the training file is held out
+        return []
+    needed = {key: theirs[key] for key in wanted if given.get(key) != wanted[key]}
+    return as_overrides({f"data.{key}": value for key, value in needed.items()})
 
 
 def _split_of(data: Mapping[str, Any]) -> dict[str, str]:

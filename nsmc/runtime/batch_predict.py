@@ -12,19 +12,12 @@ from pathlib import Path
 from typing import TextIO
 
 from nsmc.atomic import whole_file
+from nsmc.reading.file_format import FileFormat
+from nsmc.reading.rows import Row, open_rows
+from nsmc.runtime.answers import Answer, output_format, writer_of
 from nsmc.runtime.damage import Tally
-from nsmc.runtime.lines import name_of, opened
 from nsmc.runtime.parallel import mapped
 from nsmc.runtime.predictor import Predictor
-from nsmc.runtime.readers import (
-    BY_EXTENSION,
-    Answer,
-    Columns,
-    Row,
-    format_of,
-    read_rows,
-    writer_of,
-)
 from nsmc.terminal import HarmlessStream
 
 _CHUNK = 2048  # rows that are classified together
@@ -33,48 +26,45 @@ _SECONDS_BETWEEN_LINES = 20  # where the progress goes into a log
 _ADVICE = "choose another --output"
 
 
-def predict_file(
-    predictor: Predictor, source: str, output: str, column: str, kind: str | None
-) -> Tally:
+def predict_file(predictor: Predictor, source: str, output: str, file_format: FileFormat) -> Tally:
     """Classify a file's rows into another file; returns their number and which were damaged.
 
-    `-` stands for standard input and output. Raises FileNotFoundError without the file, ValueError
-    for a header that lacks the column, OSError where the output cannot be written.
+    `-` stands for standard input and output. Raises what `open_rows`, `output_format` and
+    `writer_of` raise, and OSError where the output cannot be written.
     """
-    kind = kind or format_of(source)
     if "-" not in (source, output):
         with contextlib.suppress(OSError):  # one of them is not there
             if Path(source).samefile(output):
                 raise ValueError(f"--output {output} is the input; choose another")
-    tally = Tally()
     size = Path(source).stat().st_size if Path(source).is_file() else 0
-    with opened(source) as stream:
-        rows = _readable(read_rows(stream, kind, Columns(column), name_of(source)), source)
-        first = list(itertools.islice(rows, 1))  # a wrong column is refused before any output
+    with open_rows(source, file_format, others=True) as opened:
+        form, tally = output_format(output, opened.format), Tally(unit=opened.unit)
+        rows = _readable(opened.rows, source)
+        first = list(itertools.islice(rows, 1))  # what is no such file is refused before any output
         with _appearing(output, source) as file:
-            # An extension that says no format leaves it as the input's.
-            write = writer_of(file, BY_EXTENSION.get(Path(output).suffix.lower(), kind))
+            write = writer_of(file, form, opened.others, opened.unit)
             progress = Progress(size)
             for answer in classified(predictor, itertools.chain(first, rows)):
                 write(answer)
                 tally.add(answer.row.line, answer.row.error)
                 if tally.rows % _CHUNK == 0:
-                    progress.show(tally.rows, stream.tell() if size else 0)
+                    progress.show(tally.rows, opened.position() if size else 0)
             progress.end(tally.rows)
     return tally
 
 
 def classified(predictor: Predictor, rows: Iterable[Row]) -> Iterator[Answer]:
     """The rows with their answers, in order; a few chunks at a time are in memory."""
-    for answers in mapped(partial(_answers, predictor), _chunks(rows)):
+    for answers in mapped(partial(_answers, predictor), chunks(rows)):
         yield from answers
 
 
-def _chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
+def chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    """The rows in lists that are classified together."""
     chunk, size = list[Row](), 0
     for row in rows:
         chunk.append(row)
-        size += len(row.text) + len(row.id)
+        size += len(row.text) + sum(len(str(value)) for value in row.others.values())
         if len(chunk) == _CHUNK or size > _CHUNK_CHARACTERS:
             yield chunk
             chunk, size = [], 0

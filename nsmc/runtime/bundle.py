@@ -9,11 +9,12 @@ Writing is atomic. Reading, which trusts nothing, is in `loading`.
 import contextlib
 import hashlib
 import json
+import math
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from safetensors.numpy import save
@@ -31,9 +32,14 @@ ONNX_FILE = "nsmc.onnx"
 
 _NAMES = (WEIGHTS_FILE, ONNX_FILE, TOKENIZER_FILE, CONFIG_FILE, CARD_FILE, VECTORS_FILE)
 
-POOLINGS = ("last", "mean", "max", "max_mean", "attention")
+Pooling = Literal["last", "mean", "max", "max_mean", "attention"]
+POOLINGS: tuple[str, ...] = get_args(Pooling)
 
 MOST_LABELS = 32_767  # whose numbers fit into 16 bits
+# Bytes that the weights, or the embedding folded with the input projection, may take in memory.
+LARGEST_MEMORY = 8 << 30
+
+_LONGEST_LABEL = 1_000  # characters
 
 MOST_TOKENS = 65_536  # that `max_length` may be: a review's states are in memory together
 
@@ -58,6 +64,7 @@ class BundleConfig:
     metrics: dict[str, float] = field(default_factory=dict)
     signature: str = ""  # of the run that trained it
     command: str = ""  # that trained it
+    reading: dict[str, Any] | None = None  # how its corpus's files were read; see `file_form`
     # Of the weights and the tokenizer; filled in when a bundle is written.
     sha256: dict[str, str] = field(default_factory=dict, compare=False)
     format: str = FORMAT
@@ -83,6 +90,18 @@ def expected_shapes(config: BundleConfig) -> dict[str, tuple[int, ...]]:
     shapes["ln1.weight"] = (len(config.labels), pooled_width(config.pooling, width))
     shapes["ln1.bias"] = (len(config.labels),)
     return shapes
+
+
+def memory_needed(encoder: EncoderSettings, vocab_size: int, embedding_dim: int) -> int:
+    """Bytes of the weights, or of the tables of tokens where these take more; without the head."""
+    weights = sum(map(math.prod, encoder.shapes(embedding_dim).values()))
+    return 4 * max(vocab_size * embedding_dim + weights, vocab_size * encoder.table_width)
+
+
+def are_labels(names: Sequence[str]) -> bool:
+    """Whether they can name labels: two or more different texts that can be printed."""
+    are_readable = all(0 < len(name) <= _LONGEST_LABEL and name.isprintable() for name in names)
+    return are_readable and 2 <= len(names) == len({*names}) <= MOST_LABELS
 
 
 @contextlib.contextmanager

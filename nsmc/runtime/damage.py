@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 _LISTED = 1_000  # damaged rows that are kept
 _REASONS = 3  # different ones that are named together
+_SHOWN = 10  # rows that are told one by one
 
 
 class Damage(NamedTuple):
@@ -16,11 +17,15 @@ class Damage(NamedTuple):
 
 @dataclass
 class Tally:
-    """How many rows there were, how many of them were damaged, and the first of these."""
+    """How many rows there were, how many of them were damaged, and the first of these.
+
+    `unit` is what is counted: a "line", or a "row" of a file that has no lines.
+    """
 
     rows: int = 0
     damaged: int = 0
     first: list[Damage] = field(default_factory=list)
+    unit: str = "line"
 
     def add(self, line: int, error: str) -> None:
         """Count a row; one with an `error` is damaged."""
@@ -35,10 +40,17 @@ class Tally:
         """Whether more than a tenth is damaged: the others then say little about the whole."""
         return 10 * self.damaged > self.rows
 
+    @property
+    def messages(self) -> list[str]:
+        """The first damaged rows, each with what is wrong with it, and how many more there are."""
+        shown = [f"{self.unit} {line}: {error}" for line, error in self.first[:_SHOWN]]
+        more = self.damaged - len(shown)
+        return [*shown, f"{more:,} more rows cannot be read"] if more else shown
+
     def __str__(self) -> str:
         """In one line: how many of how many, and the first different reasons with their lines."""
         lines: dict[str, int] = {}
         for line, error in self.first:
             lines.setdefault(error, line)
-        reasons = [f"line {line}: {error}" for error, line in lines.items()][:_REASONS]
+        reasons = [f"{self.unit} {line}: {error}" for error, line in lines.items()][:_REASONS]
         return f"{self.damaged:,} of {self.rows:,} rows cannot be read ({'; '.join(reasons)})"

@@ -1,27 +1,33 @@
 """Measures a bundle on labelled reviews, with numpy alone.
 
-Legend: N reviews.
+Legend: N reviews, C labels.
 """
 
 import heapq
 import itertools
-from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from nsmc.runtime.batch_predict import classified
+from nsmc.reading.labels import LabelRules, listed
+from nsmc.reading.rows import Row
+from nsmc.runtime.batch_predict import chunks
+from nsmc.runtime.bundle import BundleConfig
 from nsmc.runtime.damage import Tally
-from nsmc.runtime.metrics import AT_ONCE, IntArray, Metrics
-from nsmc.runtime.predictor import Predictor
-from nsmc.runtime.readers import Row
+from nsmc.runtime.file_form import label_values
+from nsmc.runtime.metrics import IntArray, Metrics
+from nsmc.runtime.packing import Array
+from nsmc.runtime.parallel import mapped
+from nsmc.runtime.predictor import Predictor, exact_softmax
 from nsmc.terminal import harmless
 
-_ABOVE_HALF = float(np.nextafter(0.5, 1))
 _MISTAKES = 10  # that are kept, the most confident ones
 _LOOK_AHEAD = 1_000  # rows whose labels are named, too, where one is not the bundle's
+_LARGEST_TABLE = 12  # labels; of more, only the commonest confusions are shown
+_LONGEST_NAME = 20  # characters of a label in a table
 
 
 class Mistake(NamedTuple):
@@ -36,14 +42,16 @@ class Mistake(NamedTuple):
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The label 1, the second of a bundle's, counts as positive.
+    """A metric is None where it is undefined; of two labels the second counts as positive.
 
-    A metric is None where it is undefined. `confusion` [2, 2] counts reviews by true label and
-    answer. `mistakes` are the most confident ones, the worst first. Damaged rows are left out.
+    `confusion` [C, C] counts reviews by true label and answer. `mistakes` are the most confident
+    ones, the worst first. Damaged rows are left out, and so are `unused` ones, whose value in the
+    label column the bundle's corpus left out.
     """
 
     labels: tuple[str, ...]
     tally: Tally
+    unused: int
     metrics: dict[str, float | None]
     confusion: IntArray
     mistakes: list[Mistake]
@@ -51,13 +59,14 @@ class Evaluation:
     @property
     def count(self) -> int:
         """The reviews that were measured."""
-        return self.tally.rows - self.tally.damaged
+        return self.tally.rows - self.tally.damaged - self.unused
 
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
         return {
             "rows": self.tally.rows,
             "left_out": self.tally.damaged,
+            "unused_labels": self.unused,
             "reviews": self.count,
             "labels": list(self.labels),
             **self.metrics,
@@ -70,96 +79,143 @@ class Evaluation:
         """For a terminal."""
         titles = {
             "accuracy": "accuracy",
-            "f1": f"F1 of {self.labels[1]}",
+            "macro_f1": "macro F1",
+            "f1": f"F1 of {self.labels[1][:_LONGEST_NAME]}",
             "auroc": "area under the ROC curve",
             "loss": "cross-entropy",
             "calibration_error": "calibration error",
         }
         lines = [f"{'reviews':<28}{self.count:>10,}"]
         lines += [f"{'left out':<28}{self.tally.damaged:>10,} of {self.tally.rows:,} rows"]
-        for name, title in titles.items():
-            value = self.metrics[name]
-            lines += [f"{title:<28}{'undefined' if value is None else f'{value:.4f}':>10}"]
-        first, second = self.labels
-        width = max(len(first), len(second)) + 2
-        lines += ["", f"{'true label':<{width + 10}}answered {first:>{width}}{second:>{width}}"]
-        for label, counts in zip(self.labels, self.confusion.tolist(), strict=True):
-            cells = "".join(f"{count:>{width},}" for count in counts)
-            lines += [f"{label:<{width + 19}}{cells}"]
+        if self.unused:
+            lines += [f"{'with labels not learnt':<28}{self.unused:>10,} rows, left out, too"]
+        for name, value in self.metrics.items():
+            shown = "undefined" if value is None else f"{value:.4f}"
+            lines += [f"{titles[name]:<28}{shown:>10}"]
+        small = len(self.labels) <= _LARGEST_TABLE
+        lines += ["", *(self._table() if small else self._commonest_confusions())]
         if self.mistakes:
-            lines += ["", "most confident mistakes (line, true label, probability of the other):"]
-        for line, label, _, probability, text in self.mistakes:
+            lines += ["", "most confident mistakes (line, true label, answer, its probability):"]
+        for line, label, answer, probability, text in self.mistakes:
+            names = f"{label[:_LONGEST_NAME]}  {answer[:_LONGEST_NAME]}"
             shown = harmless(" ".join(text.split())[:80])
-            lines += [f"  {line:>7}  {label:<{width}}{probability:.4f}  {shown}"]
+            lines += [f"  {line:>7}  {names}  {probability:.4f}  {shown}"]
         return "\n".join(lines)
 
+    def _table(self) -> Iterator[str]:
+        names = [label[:_LONGEST_NAME] for label in self.labels]
+        width = max(map(len, names))
+        cells = [[f"{count:,}" for count in counts] for counts in self.confusion.tolist()]
+        widths = [max(map(len, column)) + 2 for column in zip(names, *cells, strict=True)]
+        for first, row in (("true label", names), *zip(names, cells, strict=True)):
+            answered = "answered" if row is names else ""
+            values = "".join(f"{cell:>{size}}" for cell, size in zip(row, widths, strict=True))
+            yield f"{first:<{max(width, 10)}}  {answered:<8}{values}"
 
-def evaluate(predictor: Predictor, rows: Iterable[Row]) -> Evaluation:
-    """Classify labelled rows and compare; labels are 0 and 1, or the bundle's own names.
+    def _commonest_confusions(self) -> Iterator[str]:
+        counts = self.confusion * (1 - np.eye(len(self.labels), dtype=np.int64))
+        yield "commonest confusions (reviews, true label, answer):"
+        for cell in np.argsort(-counts, axis=None, kind="stable")[:_LARGEST_TABLE]:
+            label, answer = divmod(int(cell), len(self.labels))
+            if counts[label, answer]:
+                names = [self.labels[number][:_LONGEST_NAME] for number in (label, answer)]
+                yield f"  {counts[label, answer]:>7,}  {names[0]}  {names[1]}"
 
-    Raises ValueError for a label that is neither, and where more than a tenth of the rows, or all,
-    are damaged: then the others would say nothing about the file.
+
+def evaluate(predictor: Predictor, rows: Iterable[Row], unit: str = "line") -> Evaluation:
+    """Classify labelled rows and compare.
+
+    Labels are the bundle's own names, or values that mean them: those of its corpus, or 0 and 1.
+    `unit` is what a row is called. Raises ValueError for another label, and where more than a
+    tenth of the rows, or all, are damaged: then the others would say nothing about the file.
     """
-    names, metrics, tally = predictor.config.labels, Metrics(), Tally()
-    wrong = _measured(predictor, _with_labels(rows, names), metrics, tally)
+    config = predictor.config
+    labels, metrics, tally = _Labels(config, unit), Metrics(len(config.labels)), Tally(unit=unit)
+    wrong = _measured(predictor, labels.numbered(rows), metrics, tally)
     worst = heapq.nlargest(_MISTAKES, wrong, key=lambda each: (each.probability, -each.line))
+    tally.rows += labels.unused
     if not tally.rows:
         raise ValueError("nothing to measure: there is no row")
     if tally.is_too_much:
         raise ValueError(f"not measured: {tally}")
-    return Evaluation(names, tally, metrics.result(), metrics.confusion, worst)
+    if tally.rows == tally.damaged + labels.unused:
+        raise ValueError("nothing to measure: no row has a label that the bundle has learnt")
+    return Evaluation(
+        config.labels, tally, labels.unused, metrics.result(), metrics.confusion, worst
+    )
 
 
 def _measured(
     predictor: Predictor, rows: Iterable[Row], metrics: Metrics, tally: Tally
 ) -> Iterator[Mistake]:
-    """Add rows, whose labels are "0" and "1", to the metrics and the tally; yields the mistakes."""
-    names, labels, probabilities = predictor.config.labels, array("b"), array("d")
-    for row, answer, probability in classified(predictor, rows):
-        tally.add(row.line, row.error)
-        if not row.error and probability is not None:
-            label, is_positive = int(row.label or 0), answer == names[1]
-            labels.append(label)
-            # Just above one half where the answer is positive: rounding may have made it a half.
-            of_positive = probability if is_positive else 1 - probability
-            probabilities.append(
-                max(of_positive, _ABOVE_HALF) if is_positive else min(of_positive, 0.5)
-            )
-            if is_positive != bool(label):
-                yield Mistake(row.line, names[label], answer, probability, row.text)
-        if len(labels) == AT_ONCE:
-            metrics.add(np.array(labels, np.int8), np.array(probabilities))
-            del labels[:], probabilities[:]
-    metrics.add(np.array(labels, np.int8), np.array(probabilities))
+    """Add rows, whose labels are numbers, to the metrics and the tally; yields the mistakes."""
+    names = predictor.config.labels
+    for chunk, logits in mapped(partial(_logits, predictor), chunks(rows)):
+        for row in chunk:
+            tally.add(row.line, row.error)
+        sound = [row for row in chunk if not row.error]
+        if not sound:
+            continue
+        labels = np.array([int(row.label or 0) for row in sound])
+        metrics.add(labels, logits)
+        answers = logits.argmax(axis=1)
+        is_wrong = np.flatnonzero(answers != labels)
+        probabilities = exact_softmax(logits[is_wrong]).max(axis=1)
+        for index, probability in zip(is_wrong.tolist(), probabilities.tolist(), strict=True):
+            row, answer = sound[index], names[answers[index]]
+            yield Mistake(row.line, names[labels[index]], answer, probability, row.text)
 
 
-def _with_labels(rows: Iterable[Row], names: Sequence[str]) -> Iterator[Row]:
-    """The rows with labels "0" and "1"; one without a label is damaged.
-
-    Raises ValueError for a label that is not the bundle's.
-    """
-    known = {"0": "0", "1": "1", names[0]: "0", names[1]: "1"}
-    remaining, seen = iter(rows), set[str]()
-    for row in remaining:
-        label = (row.label or "").strip()
-        if row.error:
-            yield row
-        elif not label:
-            yield row._replace(text="", error="no label")
-        elif label in known:
-            seen.add(label)
-            yield row._replace(label=known[label])
-        else:
-            others = itertools.islice(remaining, _LOOK_AHEAD)
-            seen |= {label, *((other.label or "").strip() for other in others)} - {""}
-            raise ValueError(_foreign(row.line, label, seen, names))
+def _logits(predictor: Predictor, rows: list[Row]) -> tuple[list[Row], Array]:
+    """The rows, and the logits [N, C] of those that are not damaged."""
+    texts = [row.text for row in rows if not row.error]
+    return rows, predictor.logits(predictor.encode(texts))
 
 
-def _foreign(line: int, label: str, seen: set[str], names: Sequence[str]) -> str:
-    shown = ", ".join(repr(each[:40]) for each in sorted(seen)[:10])
-    more = ", …" if len(seen) > 10 else ""
-    return (
-        f"line {line}: label {label[:40]!r} is not one of the bundle's; the file has "
-        f"{shown}{more}, the bundle 0 or {names[0]!r}, 1 or {names[1]!r}: rewrite "
-        "the labels, or name another column with --label"
-    )
+class _Labels:
+    """From what rows have in the label column to numbers of the bundle's labels."""
+
+    def __init__(self, config: BundleConfig, unit: str) -> None:
+        self.names, self.unit = config.labels, unit
+        self.rules = label_values(config.reading, config.labels)
+        self.unused = 0
+        self._numbers = dict[str, str | None]()  # as text, which rows have
+
+    def numbered(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """The rows with numbers for labels, without those whose label is to be left out.
+
+        Raises ValueError for a label that is not the bundle's.
+        """
+        remaining = iter(rows)
+        for row in remaining:
+            value = row.label or ""
+            if row.error:
+                yield row
+                continue
+            if value not in self._numbers and not self._is_known(value):
+                others = [other.label or "" for other in itertools.islice(remaining, _LOOK_AHEAD)]
+                raise ValueError(self._foreign(row.line, value, {*self._numbers, value, *others}))
+            number = self._numbers[value]
+            if number is None:
+                self.unused += 1
+            else:
+                yield row._replace(label=number)
+
+    def _is_known(self, value: str) -> bool:
+        try:
+            label = self.rules.label_of(value)
+        except ValueError:
+            if value not in self.names:
+                return False
+            label = value  # of a corpus with other values; a file of answers has the names
+        self._numbers[value] = None if label is None else str(self.names.index(label))
+        return True
+
+    def _foreign(self, line: int, value: str, seen: set[str]) -> str:
+        found = LabelRules().ordered(seen - {""})
+        known = listed(dict.fromkeys([*(self.rules.mapping or ()), *self.names]))
+        return (
+            f"{self.unit} {line}: label {value[:40]!r} is not one of the bundle's; the file has "
+            f"{listed(found)}, the bundle {known}: rewrite the labels, or name another column "
+            "with --label-column"
+        )

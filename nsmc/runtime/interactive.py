@@ -5,8 +5,10 @@ import sys
 from collections.abc import Iterable
 from typing import BinaryIO
 
+from nsmc.reading.file_format import FileFormat
+from nsmc.reading.lines import read_lines
+from nsmc.reading.opening import name_of
 from nsmc.runtime.damage import Tally
-from nsmc.runtime.lines import name_of, read_lines
 from nsmc.runtime.predictor import Predictor
 from nsmc.terminal import harmless
 
@@ -30,13 +32,14 @@ def answer_texts(predictor: Predictor, texts: Iterable[str]) -> None:
             _print_line("empty", "", "")
 
 
-def answer_pipe(predictor: Predictor, stream: BinaryIO) -> Tally:
+def answer_pipe(predictor: Predictor, stream: BinaryIO, encoding: str = "utf-8") -> Tally:
     """The same for the lines of a stream; a damaged one is answered with what is wrong with it.
 
-    Raises ValueError for what is not text.
+    Raises ValueError for what is not text, and for an unknown encoding.
     """
     tally = Tally()
-    for line in read_lines(stream, name_of("-")):
+    file_format = FileFormat(encoding=encoding, for_command=True)
+    for line in read_lines(stream, name_of("-"), file_format):
         tally.add(line.number, line.error)
         if line.error:
             _print_line("error", "", f"line {line.number}: {line.error}")

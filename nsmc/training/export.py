@@ -3,6 +3,7 @@
 import dataclasses
 import logging
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytorch_lightning as L
@@ -12,6 +13,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from nsmc.data.datamodule import ReviewDataModule
 from nsmc.data.tokenizer import PAD_ID
 from nsmc.runtime.bundle import BundleConfig, fill_bundle, rewrite_config, whole_bundle
+from nsmc.runtime.file_form import reading_of
 from nsmc.runtime.golden import write_vectors
 from nsmc.runtime.loading import read_bundle
 from nsmc.runtime.predictor import Predictor
@@ -74,6 +76,7 @@ class BundleExport(L.Callback):
             labels=datamodule.corpus.labels if classifier else (),
             signature=self.signature,
             command=self.command,
+            reading=_reading(datamodule) if classifier else None,
         )
         card = model_card(self.config, self.corpus)
         with whole_bundle(self.folder) as scratch:
@@ -88,6 +91,11 @@ class BundleExport(L.Callback):
         rewrite_config(self.folder, self.config, model_card(self.config, self.corpus))
 
     on_test_end = on_validation_end
+
+
+def _reading(datamodule: ReviewDataModule) -> dict[str, Any]:
+    files, labels = datamodule.files, datamodule.corpus.labels
+    return reading_of(files.form.file_format, str(files.train), files.form.labels, labels)
 
 
 def best_checkpoint(trainer: L.Trainer) -> str:

@@ -17,7 +17,10 @@ def test_evaluate_shows_its_measures_and_says_what_was_left_out(
     assert "accuracy                        0.5000" in captured.out
     assert BAD in captured.out.split("most confident mistakes")[1]
     assert "left out                             1 of 11 rows\n" in captured.out
-    assert one_line(captured.err) == "nsmc: line 12 left out: 2 fields where the header has 3"
+    assert (
+        one_line(captured.err)
+        == "nsmc: left out: line 12: 2 fields where the first row has 3 (is the file cut off?)"
+    )
 
 
 def test_evaluate_as_json_is_one_object(
@@ -35,7 +38,7 @@ def test_evaluate_takes_labels_of_another_name_and_the_bundle_s_own(
     bundle: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("a.csv").write_text(f"document,truth\n{GOOD},positive\n{BAD},negative\n", "utf-8")
-    words = ["evaluate", str(bundle), "--input", "a.csv", "--json", "--label", "truth"]
+    words = ["evaluate", str(bundle), "--input", "a.csv", "--json", "--label-column", "truth"]
     assert main(words) == 0
     assert json.loads(capsys.readouterr().out)["accuracy"] == 1
     assert "no column 'label'" in refused(words[:-2], capsys)
@@ -54,8 +57,8 @@ def test_evaluate_refuses_stars_however_they_are_measured(
 ) -> None:
     lines = [f"{GOOD},{1 + n % 5}\n" for n in range(50)]
     Path("a.csv").write_text("review,stars\n" + "".join(lines), "utf-8")
-    words = ["evaluate", str(bundle), "--input", "a.csv", "--column", "review", *json_option]
-    line = refused([*words, "--label", "stars"], capsys)
+    words = ["evaluate", str(bundle), "--input", "a.csv", "--text-column", "review", *json_option]
+    line = refused([*words, "--label-column", "stars"], capsys)
     assert "line 3: label '2' is not one of the bundle's" in line
     assert "'1', '2', '3', '4', '5'" in line
 
@@ -68,7 +71,7 @@ def test_evaluate_refuses_a_file_in_another_encoding_whose_ascii_rows_it_can_rea
     Path("a.tsv").write_bytes(b"id\tdocument\tlabel\n" + b"".join(lines))
     line = refused(["evaluate", str(bundle), "--input", "a.tsv", *json_option], capsys)
     assert "60 of 70 rows cannot be read" in line
-    assert "iconv -f cp949 -t utf-8" in line
+    assert "looks like cp949: read it with --encoding cp949" in line
 
 
 def test_evaluate_says_what_is_undefined(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -72,7 +72,7 @@ def test_an_empty_text_among_others_is_said_to_be_empty(
     ("option", "meant"),
     [
         *(("--inptu", "--input"), ("--imput=big.tsv", "--input"), ("--outptu", "--output")),
-        *(("--INPUT", "--input"), ("--colum-n", "--column"), ("--fromat", "--format")),
+        *(("--INPUT", "--input"), ("--text-colum-n", "--text-column"), ("--fromat", "--format")),
     ],
 )
 @pytest.mark.parametrize("words", [[], ["--input", "reviews.tsv"]])
@@ -125,7 +125,7 @@ def test_a_word_that_is_a_file_is_not_classified(capsys: pytest.CaptureFixture[s
     assert "--input 리뷰" in refused(["predict", "리뷰"], capsys)
 
 
-@pytest.mark.parametrize("option", ["--output", "--format", "--column"])
+@pytest.mark.parametrize("option", ["--output", "--format", "--text-column", "--quoting"])
 def test_an_option_for_files_is_not_classified_where_the_file_was_forgotten(
     bundle: Path, option: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -165,7 +165,7 @@ def test_a_piped_line_that_is_not_utf_8_is_an_error_and_many_are_a_failure(
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(stream, encoding="utf-8"))
     assert main(["predict", str(bundle)]) == code
     captured = capsys.readouterr()
-    reason = "not UTF-8, looks like cp949: convert it with iconv -f cp949 -t utf-8"
+    reason = "not UTF-8, looks like cp949: read it with --encoding cp949"
     errors = [f"error\t\tline {number}: {reason}" for number in range(1, damaged + 1)]
     assert rows(captured.out) == [*errors, *[row(predictor, GOOD)] * (10 - damaged)]
     if code:
@@ -175,12 +175,38 @@ def test_a_piped_line_that_is_not_utf_8_is_an_error_and_many_are_a_failure(
         assert captured.err == ""
 
 
+def piped(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.TextIOWrapper(io.BufferedReader(io.BytesIO(content)))
+    monkeypatch.setattr(sys, "stdin", stream)
+
+
+@pytest.mark.parametrize(
+    ("content", "options"),
+    [
+        (gzip.compress(GOOD.encode()), []),
+        (GOOD.encode("cp949"), ["--encoding", "cp949"]),
+        (GOOD.encode("utf-16"), ["--encoding=utf-16"]),
+    ],
+    ids=["gzip", "cp949", "utf-16"],
+)
+def test_a_pipe_may_be_packed_and_in_another_encoding(
+    bundle: Path,
+    predictor: Predictor,
+    content: bytes,
+    options: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    piped(content, monkeypatch)
+    assert main(["predict", str(bundle), *options]) == 0
+    assert rows(capsys.readouterr().out) == [row(predictor, GOOD)]
+
+
 def test_a_pipe_of_what_is_no_text_is_refused(
     bundle: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stream = io.BytesIO(gzip.compress(GOOD.encode()))
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(stream))
-    assert "standard input: compressed by gzip" in refused(["predict", str(bundle)], capsys)
+    piped(b"PK\x03\x04", monkeypatch)
+    assert "standard input: an Excel workbook" in refused(["predict", str(bundle)], capsys)
 
 
 def test_a_real_process_answers_arguments_and_pipes(bundle: Path, predictor: Predictor) -> None:

@@ -75,7 +75,7 @@ def test_each_setting_s_best_run_is_named(tmp_path: Path) -> None:
     best = str(next(tmp_path.glob("*0.1*seed-2_3fa9c1")))
     assert csv_table(board).splitlines()[1].endswith(best)
     assert best in markdown_table(board)
-    assert terminal_table(board).splitlines()[1].endswith("gru_lr-0.…2_3fa9c1")
+    assert terminal_table(board).splitlines()[-2] == f"   1  {best}"
     assert numbers_of(board.rows[0], "val/loss") == pytest.approx((0.45, 0.005**0.5))
     assert board.rows[1].metrics["val/loss"] == Statistic(0.6, None)
 

@@ -61,7 +61,10 @@ def test_without_a_finished_run_there_is_still_a_page(tmp_path: Path) -> None:
     )
 
 
-def test_a_report_over_several_tasks_has_a_table_and_charts_for_each(tmp_path: Path) -> None:
+def test_a_report_over_several_tasks_has_a_table_and_charts_for_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     curve = [{"epoch": 1, "val/loss": 7.0, "val/accuracy": 0.8, "train/loss": 7.2}]
     write(tmp_path / "gru", {**record(0.8), "history": curve})
     model = {**record(None, task="pretrain"), "metrics": {"val/loss": 7.0}, "history": curve}

@@ -6,18 +6,22 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from nsmc.reading.file_format import FileFormat
+from nsmc.reading.lines import LONGEST_LINE
+from nsmc.reading.rows import Row, Rows
 from nsmc.runtime import batch_predict
 from nsmc.runtime.batch_predict import classified, predict_file
 from nsmc.runtime.damage import Tally
-from nsmc.runtime.lines import LONGEST_LINE
 from nsmc.runtime.predictor import Prediction, Predictor
-from nsmc.runtime.readers import Row
 from tests.bundles import random_bundle
 
+FORM = FileFormat(label_column=None, quoting="nsmc", for_command=True)
 CHUNK = 16  # rows, in place of thousands
 TEXTS = [f"{'영화 최고 ' * (i % 5)}{i} 별로{'ㅋ' * (i % 7)}" for i in range(20 * CHUNK + 3)]
 
@@ -74,7 +78,7 @@ def test_a_file_of_many_chunks_gets_the_predictor_s_answers_in_order(
     path = written(tmp_path / source, TEXTS)
     if output == "out.txt":  # whose extension says nothing: it is of the input's format
         output = "out" + path.suffix
-    tally = predict_file(predictor, str(path), str(tmp_path / output), "document", None)
+    tally = predict_file(predictor, str(path), str(tmp_path / output), FORM)
     assert tally == Tally(len(TEXTS))
     found = answers_in(tmp_path / output)
     for text, row, expected in zip(TEXTS, found, predictor(TEXTS), strict=True):
@@ -93,7 +97,7 @@ def test_rows_keep_their_ids_and_lines_where_some_are_damaged(
     lines += [f"n{i}\t최고 {i}" if i % 3 else f"n{i}" for i in range(4 * CHUNK)]
     (tmp_path / "in.tsv").write_text("\n".join(lines), encoding="utf-8")
     output = tmp_path / "out.jsonl"
-    tally = predict_file(predictor, str(tmp_path / "in.tsv"), str(output), "document", None)
+    tally = predict_file(predictor, str(tmp_path / "in.tsv"), str(output), FORM)
     assert (tally.rows, tally.damaged) == (4 * CHUNK, 22)
     assert [row.line for row in tally.first] == list(range(2, 66, 3))
     for i, row in enumerate(answers_in(output)):
@@ -101,7 +105,7 @@ def test_rows_keep_their_ids_and_lines_where_some_are_damaged(
         if i % 3:
             assert (row["id"], row["document"]) == (f"n{i}", f"최고 {i}")
         else:
-            assert row["error"] == "1 fields where the header has 2"
+            assert row["error"] == "1 fields where the first row has 2 (is the file cut off?)"
             assert "label" not in row
 
 
@@ -111,7 +115,7 @@ def test_a_file_without_a_review_makes_an_output_without_an_answer(
 ) -> None:
     (tmp_path / "in.txt").write_text(content)
     output = tmp_path / "out.tsv"
-    predict_file(predictor, str(tmp_path / "in.txt"), str(output), "document", "text")
+    predict_file(predictor, str(tmp_path / "in.txt"), str(output), replace(FORM, format="text"))
     labels = [row["label"] for row in answers_in(output) if row["document"] != "document"]
     assert all(label == "" for label in labels)
 
@@ -146,15 +150,28 @@ def test_a_failure_halfway_leaves_no_output_and_an_earlier_one_as_it_was(
     if before is not None:
         output.write_text(before)
     with pytest.raises(type(error)):
-        predict_file(Failing(error), str(source), str(output), "document", None)  # type: ignore[arg-type]
+        predict_file(Failing(error), str(source), str(output), FORM)  # type: ignore[arg-type]
     assert names_in(tmp_path) == {"in.tsv"} | ({"out.tsv"} if before else set())
     assert before is None or output.read_text() == before
+
+
+def test_an_output_keeps_the_permissions_of_the_file_before_it(
+    tmp_path: Path, predictor: Predictor
+) -> None:
+    source, output = written(tmp_path / "in.tsv", TEXTS[:3]), tmp_path / "out.tsv"
+    output.touch()
+    output.chmod(0o640)
+    predict_file(predictor, str(source), str(output), FORM)
+    assert stat.S_IMODE(output.stat().st_mode) == 0o640
+    assert len(output.read_text(encoding="utf-8").splitlines()) == 4
 
 
 def test_an_input_without_the_column_leaves_no_output(tmp_path: Path, predictor: Predictor) -> None:
     source = written(tmp_path / "in.csv", TEXTS)
     with pytest.raises(ValueError, match="no column 'review'"):
-        predict_file(predictor, str(source), str(tmp_path / "out.csv"), "review", None)
+        predict_file(
+            predictor, str(source), str(tmp_path / "out.csv"), replace(FORM, text_column="review")
+        )
     assert names_in(tmp_path) == {"in.csv"}
 
 
@@ -170,7 +187,7 @@ def test_nothing_is_at_the_output_s_place_before_the_end(
         show(self, count, place)
 
     monkeypatch.setattr(batch_predict.Progress, "show", spy)
-    predict_file(predictor, str(source), str(output), "document", None)
+    predict_file(predictor, str(source), str(output), FORM)
     assert seen == [False] * (len(TEXTS) // CHUNK)
     assert names_in(tmp_path) == {"in.tsv", "out.tsv"}
 
@@ -178,7 +195,7 @@ def test_nothing_is_at_the_output_s_place_before_the_end(
 def test_an_earlier_output_is_replaced(tmp_path: Path, predictor: Predictor) -> None:
     source, output = written(tmp_path / "in.txt", ["최고"]), tmp_path / "out.tsv"
     output.write_text("earlier\n" * 100)
-    predict_file(predictor, str(source), str(output), "document", None)
+    predict_file(predictor, str(source), str(output), FORM)
     assert [row["document"] for row in answers_in(output)] == ["최고"]
 
 
@@ -201,7 +218,7 @@ def test_an_output_that_cannot_be_written_is_said_in_one_line(
     source = written(tmp_path / "in.tsv", TEXTS)
     before = names_in(tmp_path)
     with pytest.raises(OSError, match=r"cannot write .*choose another --output") as caught:
-        predict_file(predictor, str(source), str(output), "document", None)
+        predict_file(predictor, str(source), str(output), FORM)
     assert str(output) in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1
     assert names_in(tmp_path) == before
@@ -213,20 +230,24 @@ def test_a_folder_without_the_right_to_write_is_said(tmp_path: Path, predictor: 
     folder = tmp_path / "folder"
     folder.mkdir(mode=0o500)
     with pytest.raises(OSError, match="cannot write"):
-        predict_file(predictor, str(source), str(folder / "out.tsv"), "document", None)
+        predict_file(predictor, str(source), str(folder / "out.tsv"), FORM)
 
 
 def test_a_failure_of_the_input_is_not_blamed_on_the_output(
     tmp_path: Path, predictor: Predictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def failing(*_: object) -> Iterator[Row]:
+    def failing() -> Iterator[Row]:
         yield Row(1, "최고")
         raise OSError(5, "Input/output error")  # what a disk says; without a file's name
 
-    monkeypatch.setattr(batch_predict, "read_rows", failing)
+    @contextmanager
+    def opened(*_: object, **__: object) -> Iterator[Rows]:
+        yield Rows("tsv", failing())
+
+    monkeypatch.setattr(batch_predict, "open_rows", opened)
     source = written(tmp_path / "in.tsv", TEXTS)
     with pytest.raises(OSError, match="Input/output error") as caught:
-        predict_file(predictor, str(source), str(tmp_path / "out.tsv"), "document", None)
+        predict_file(predictor, str(source), str(tmp_path / "out.tsv"), FORM)
     assert "cannot write" not in str(caught.value)
 
 
@@ -238,7 +259,7 @@ def test_an_output_that_is_no_plain_file_is_not_replaced_by_one(
     os.mkfifo(output)
     reader = os.open(output, os.O_RDONLY | os.O_NONBLOCK)
     try:
-        predict_file(predictor, str(source), str(output), "document", None)
+        predict_file(predictor, str(source), str(output), FORM)
     except OSError:
         pass  # a refusal is as good as writing into it
     finally:
@@ -254,8 +275,8 @@ def test_a_dash_is_standard_output_in_the_input_s_format(
     tmp_path: Path, predictor: Predictor, capsys: pytest.CaptureFixture[str], suffix: str
 ) -> None:
     source, output = written(tmp_path / f"in{suffix}", TEXTS), tmp_path / f"out{suffix}"
-    predict_file(predictor, str(source), str(output), "document", None)
-    predict_file(predictor, str(source), "-", "document", None)
+    predict_file(predictor, str(source), str(output), FORM)
+    predict_file(predictor, str(source), "-", FORM)
     captured = capsys.readouterr()
     assert captured.out.encode() == output.read_bytes()
     assert captured.err == ""
@@ -270,7 +291,7 @@ def test_a_lone_surrogate_in_json_does_not_end_the_whole_job(
 ) -> None:
     source = tmp_path / "in.jsonl"
     source.write_text('{"document": "최고"}\n{"document": "\\ud83d"}\n{"document": "끝"}\n')
-    tally = predict_file(predictor, str(source), str(tmp_path / output), "document", None)
+    tally = predict_file(predictor, str(source), str(tmp_path / output), FORM)
     assert tally == Tally(3)
     assert (tmp_path / output).read_text(encoding="utf-8").count("끝") == 1
 
@@ -289,7 +310,7 @@ def test_a_damaged_line_is_an_error_at_its_place_in_the_output(
 ) -> None:
     source, output = tmp_path / "in.txt", tmp_path / "out.tsv"
     source.write_bytes("최고\n".encode() + damage() + "끝\n".encode())
-    tally = predict_file(predictor, str(source), str(output), "document", None)
+    tally = predict_file(predictor, str(source), str(output), FORM)
     assert (tally.rows, [row.line for row in tally.first]) == (3, [2])
     rows = answers_in(output)
     assert [row["line"] for row in rows] == ["1", "2", "3"]
@@ -304,5 +325,5 @@ def test_a_pipe_is_called_standard_input(
     (tmp_path / "in.csv").write_text("id,text\n", encoding="utf-8")
     with (tmp_path / "in.csv").open(encoding="utf-8") as stream:
         monkeypatch.setattr(sys, "stdin", stream)
-        with pytest.raises(ValueError, match=r"^standard input, line 1: no column 'document'"):
-            predict_file(predictor, "-", "-", "document", "csv")
+        with pytest.raises(ValueError, match=r"^standard input: no column 'document'"):
+            predict_file(predictor, "-", "-", replace(FORM, format="csv"))

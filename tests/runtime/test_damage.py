@@ -27,3 +27,11 @@ def test_the_first_thousand_are_kept() -> None:
     tally = tally_of(*["no text"] * 1_200)
     assert tally.damaged == 1_200
     assert tally.first == [Damage(line, "no text") for line in range(2, 1_002)]
+
+
+def test_some_are_told_one_by_one_and_how_many_more_there_are() -> None:
+    assert tally_of("a", "", "b").messages == ["line 2: a", "line 4: b"]
+    many = tally_of(*["a"] * 1_200)
+    many.unit = "row"
+    assert many.messages[:2] == ["row 2: a", "row 3: a"]
+    assert many.messages[10:] == ["1,190 more rows cannot be read"]

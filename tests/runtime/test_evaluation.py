@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,34 +13,46 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
+from nsmc.reading.rows import Row
 from nsmc.runtime.evaluation import Evaluation, evaluate
-from nsmc.runtime.predictor import Prediction, Predictor, softmax
-from nsmc.runtime.readers import Row
+from nsmc.runtime.packing import Array
+from nsmc.runtime.predictor import Predictor, softmax
 from tests.bundles import config_of, random_bundle
 
 # --- whole evaluations ---
 
 
 class Oracle:
-    """Stands for a predictor: a text is the probability that it is positive."""
+    """Stands for a predictor: a text is the probabilities of the labels but for the first one."""
 
-    def __init__(self, labels: tuple[str, str] = ("negative", "positive")) -> None:
-        self.config = config_of(labels=labels)
+    def __init__(
+        self,
+        labels: tuple[str, ...] = ("negative", "positive"),
+        reading: dict[str, Any] | None = None,
+    ) -> None:
+        self.config = config_of(labels=labels, reading=reading)
 
-    def __call__(self, texts: Sequence[str]) -> list[Prediction]:
-        names = self.config.labels
-        found = [float(text) for text in texts]
-        return [Prediction(names[p > 0.5], max(p, 1 - p)) for p in found]
+    def encode(self, texts: Sequence[str]) -> Sequence[str]:
+        return texts
+
+    def logits(self, texts: Sequence[str]) -> Array:
+        count = len(self.config.labels)
+        others = np.array([[float(p) for p in text.split()] for text in texts])
+        others = others.reshape(len(texts), count - 1)
+        every = np.concatenate([1 - others.sum(axis=1, keepdims=True), others], axis=1)
+        return np.log(np.maximum(every, 1e-30))
 
 
 def evaluation_of(
-    *rows: tuple[float, object], labels: tuple[str, str] = ("negative", "positive")
+    *rows: tuple[object, object],
+    labels: tuple[str, ...] = ("negative", "positive"),
+    reading: dict[str, Any] | None = None,
 ) -> Evaluation:
     found = [
         Row(line, str(probability), str(label))
         for line, (probability, label) in enumerate(rows, start=2)
     ]
-    return evaluate(Oracle(labels), found)  # type: ignore[arg-type]
+    return evaluate(Oracle(labels, reading), found)  # type: ignore[arg-type]
 
 
 def test_a_hand_worked_case() -> None:
@@ -56,7 +69,7 @@ def test_a_hand_worked_case() -> None:
     assert [each.probability for each in found.mistakes] == pytest.approx([0.8, 0.6])
 
 
-SCORES = st.one_of(st.sampled_from([0, 0.25, 0.5, 0.75, 1]), st.floats(0, 1))
+SCORES = st.sampled_from([0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1])
 SAMPLES = st.lists(st.tuples(st.integers(0, 1), SCORES), min_size=1, max_size=40)
 
 
@@ -72,7 +85,9 @@ def test_mistakes_are_the_most_confident_ones_the_worst_and_earliest_first(
         if (score > 0.5) != bool(label)
     ]
     expected = sorted(wrong)[:10]
-    assert [(-each.probability, each.line) for each in found.mistakes] == expected
+    assert [each.line for each in found.mistakes] == [line for _, line in expected]
+    probabilities = [each.probability for each in found.mistakes]
+    assert probabilities == pytest.approx([-negative for negative, _ in expected])
     assert found.confusion[0, 1] + found.confusion[1, 0] == len(wrong)
     assert found.confusion.sum() == found.count == len(sample)
 
@@ -90,24 +105,19 @@ def sound_rows(count: int, start: int = 100) -> list[Row]:
 
 
 def test_damaged_rows_are_left_out_with_their_reason_and_counted() -> None:
-    rows = [Row(3, "0.9", ""), Row(6, error="not UTF-8"), Row(7, "0.9"), Row(8, "0.9", " ")]
+    rows = [Row(3, error="no label"), Row(6, error="not UTF-8")]
     found = evaluate(Oracle(), [*rows, *sound_rows(36)])  # type: ignore[arg-type]
-    assert (found.tally.rows, found.count) == (40, 36)
-    assert found.tally.first == [
-        (3, "no label"),
-        (6, "not UTF-8"),
-        (7, "no label"),
-        (8, "no label"),
-    ]
+    assert (found.tally.rows, found.count) == (38, 36)
+    assert found.tally.first == [(3, "no label"), (6, "not UTF-8")]
     content = found.as_json()
-    assert (content["rows"], content["left_out"], content["reviews"]) == (40, 4, 36)
-    assert re.search(r"^left out +4 of 40 rows$", found.as_text(), re.MULTILINE)
+    assert (content["rows"], content["left_out"], content["reviews"]) == (38, 2, 36)
+    assert re.search(r"^left out +2 of 38 rows$", found.as_text(), re.MULTILINE)
 
 
 def test_a_mistake_s_text_reaches_no_terminal_as_it_is() -> None:
     class Wrong(Oracle):
-        def __call__(self, texts: Sequence[str]) -> list[Prediction]:
-            return [Prediction("positive", 0.9)] * len(texts)
+        def logits(self, texts: Sequence[str]) -> Array:
+            return np.array([[0, 2]] * len(texts), np.float32)
 
     rows = [Row(2, "a\x1b]0;title\x07\x1b[2J\u202e" + "x" * 10_000, "0"), Row(3, "b", "1")]
     found = evaluate(Wrong(), rows)  # type: ignore[arg-type]
@@ -148,12 +158,14 @@ def test_labels_of_another_set_are_refused_however_few_of_them_there_are(
     with pytest.raises(ValueError, match=f"^line {line}: label '{foreign}' is not one") as caught:
         evaluate(Oracle(), rows)  # type: ignore[arg-type]
     assert ", ".join(repr(each) for each in sorted(set(seen))) in str(caught.value)
-    assert "the bundle 0 or 'negative', 1 or 'positive'" in str(caught.value)
+    assert "the bundle '0', '1', 'negative', 'positive'" in str(caught.value)
 
 
 def test_labels_of_another_set_are_refused_before_the_file_was_read() -> None:
     endless = (Row(line, "0.9", str(line)) for line in itertools.count(0))
-    with pytest.raises(ValueError, match=r"'0', '1', '10', .*, …, the bundle") as caught:
+    with pytest.raises(
+        ValueError, match=r"'0', '1', '2', .*'9' and 9\d\d more, the bundle"
+    ) as caught:
         evaluate(Oracle(), endless)  # type: ignore[arg-type]
     assert len(str(caught.value)) < 300
 
@@ -192,7 +204,8 @@ def test_as_json_is_plain_and_holds_everything() -> None:
         "text": "0.9",
     }
     assert content["skipped"] == [{"line": 12, "error": "no text"}]
-    assert {"accuracy", "f1", "auroc", "loss", "calibration_error"} <= content.keys()
+    metrics = {"accuracy", "macro_f1", "f1", "auroc", "loss", "calibration_error"}
+    assert metrics <= content.keys()
 
 
 @pytest.mark.parametrize("labels", [("negative", "positive"), ("별로", "추천"), ("a" * 30, "b")])
@@ -205,7 +218,7 @@ def test_as_text_shows_every_measure_and_a_table_in_columns(labels: tuple[str, s
     start = next(place for place, line in enumerate(lines) if line.startswith("true label"))
     header, first, second = lines[start : start + 3]
     assert len({len(header), len(first), len(second)}) == 1  # columns end at the same place
-    assert first.split() == [labels[0], "1", "1"]
+    assert first.split() == [labels[0][:20], "1", "1"]
     assert second.split() == [labels[1], "0", "1"]
 
 
@@ -231,8 +244,8 @@ def test_an_answer_at_the_very_middle_is_counted_as_what_it_says() -> None:
     assert likelier[1] == 0.5
 
     class Undecided(Oracle):
-        def __call__(self, texts: Sequence[str]) -> list[Prediction]:
-            return [Prediction("positive", 0.5)] * len(texts)
+        def logits(self, texts: Sequence[str]) -> Array:
+            return np.array([[0, 6e-8]] * len(texts), np.float32)
 
     found = evaluate(Undecided(), [Row(2, "a", "1"), Row(3, "b", "0")])  # type: ignore[arg-type]
     assert found.confusion.tolist() == [[0, 1], [0, 1]]
@@ -249,3 +262,62 @@ def test_an_evaluation_of_a_bundle_is_that_of_its_predictor_s_answers(tmp_path: 
     assert found.metrics["accuracy"] == pytest.approx(float((answers == labels).mean()))
     probabilities = softmax(predictor.logits(predictor.encode(texts)))[:, 1]
     assert found.metrics["auroc"] == pytest.approx(roc_auc_score(labels, probabilities), abs=1e-3)
+
+
+# --- more labels ---
+
+STARS = ("나쁨", "보통", "좋음")
+STAR_MAP = {"1-4": "나쁨", "5-6": "보통", "7": None, "8-10": "좋음"}
+
+
+def test_of_three_labels_a_hand_worked_case() -> None:
+    rows = [("0.1 0.8", 5), ("0.1 0.8", "좋음"), ("0.2 0.2", 1), ("0.7 0.2", 4), ("0.1 0.7", 10)]
+    found = evaluation_of(*rows, ("0.3 0.3", 7), labels=STARS, reading={"label_map": STAR_MAP})
+    assert found.confusion.tolist() == [[1, 1, 0], [0, 0, 1], [0, 0, 2]]
+    assert (found.count, found.unused, found.tally.rows) == (5, 1, 6)
+    assert found.metrics["accuracy"] == pytest.approx(3 / 5)
+    assert found.metrics["macro_f1"] == pytest.approx((2 / 3 + 0 + 4 / 5) / 3)
+    assert "f1" not in found.metrics
+    assert [(each.line, each.label, each.answer) for each in found.mistakes] == [
+        (2, "보통", "좋음"),
+        (5, "나쁨", "보통"),
+    ]
+    text = found.as_text()
+    assert re.search(r"^with labels not learnt +1 rows, left out, too$", text, re.MULTILINE)
+    assert re.search(r"^나쁨 +1 +1 +0$", text, re.MULTILINE)
+    assert found.as_json()["unused_labels"] == 1
+
+
+def test_a_label_of_the_corpus_counts_before_a_name() -> None:
+    """As the corpus has them, 2 means the first label, though another label is called 2."""
+    labels, reading = ("1", "2"), {"label_map": {"1-5": "1", "6-10": "2"}}
+    found = evaluation_of((0.1, 2), (0.9, 9), labels=labels, reading=reading)
+    assert found.metrics["accuracy"] == 1
+
+
+def test_with_a_reading_0_and_1_mean_nothing_by_themselves() -> None:
+    with pytest.raises(ValueError, match=r"label '0' is not .*the bundle '1', '2': rewrite"):
+        evaluation_of((0.1, 0), labels=("1", "2"), reading={})
+
+
+def test_where_every_label_is_left_out_there_is_nothing_to_measure() -> None:
+    with pytest.raises(ValueError, match="no row has a label that the bundle has learnt"):
+        evaluation_of(("0 0", 7), labels=STARS, reading={"label_map": STAR_MAP})
+
+
+def test_of_many_labels_the_commonest_confusions_are_shown() -> None:
+    labels = tuple(f"별 {number}" for number in range(30))
+    sure = np.eye(30)[:, 1:]
+    rows = [(" ".join(map(str, sure[(n * n) % 30])), f"별 {n % 30}") for n in range(90)]
+    found = evaluation_of(*rows, ("0 " * 29, "별 7"), labels=labels)
+    text = found.as_text()
+    shown = text[text.index("commonest confusions") :].split("\n\n")[0].split("\n")[1:]
+    assert len(shown) == 12
+    assert all(line.split()[0] == "3" for line in shown)
+    assert max(map(len, text.split("\n"))) < 140
+    assert np.array(found.as_json()["confusion"]).shape == (30, 30)
+
+
+def test_a_row_of_a_file_without_lines_is_called_a_row() -> None:
+    with pytest.raises(ValueError, match=r"^row 2: label '5'"):
+        evaluate(Oracle(), [Row(2, "0.9", "5")], "row")  # type: ignore[arg-type]

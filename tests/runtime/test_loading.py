@@ -293,6 +293,13 @@ WRONG_VALUES: dict[str, list[object]] = {
     "sha256": [[], None, "0123", 5],
     "command": [[], None, 5],
     "metrics": [[1], None, "good", 0.5],
+    "reading": [
+        [],
+        "csv",
+        {"format": 5},
+        {"label_map": {"1": "x"}},
+        {"text_column": "x" * 500, "a": 1},
+    ],
     "format": ["other", None, 1, ["nsmc-bundle"]],
     "format_version": [0, 2, "1", None, [1]],
 }

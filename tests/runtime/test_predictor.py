@@ -166,13 +166,16 @@ def test_with_any_number_of_labels_the_answer_is_the_likeliest(count: int) -> No
     texts = [*"가나다라마바사아자차카타파하", "", "good movie", "정말 최고"]
     logits = predictor.logits(predictor.encode(texts)).astype(np.float64)
     probabilities = predictor.probabilities(texts)
-    assert (probabilities.shape, probabilities.dtype) == ((len(texts), count), np.float64)
+    assert probabilities.shape == (len(texts), count)
+    assert probabilities.dtype == np.float64
     odds = np.exp(logits)
     np.testing.assert_allclose(probabilities, odds / odds.sum(axis=1, keepdims=True), rtol=1e-6)
-    assert predictor(texts) == [
-        (labels[int(row.argmax())], pytest.approx(row.max(), rel=1e-12)) for row in probabilities
-    ]
-    assert len({answer.label for answer in predictor(texts)}) > 1
+    answers = predictor(texts)
+    likeliest = [labels[number] for number in probabilities.argmax(axis=1).tolist()]
+    assert [answer.label for answer in answers] == likeliest
+    found = [answer.probability for answer in answers]
+    np.testing.assert_allclose(found, probabilities.max(axis=1), rtol=1e-12)
+    assert len(set(likeliest)) > 1
     assert predictor.probabilities([]).shape == (0, count)
 
 
@@ -181,7 +184,9 @@ def test_of_labels_that_are_as_likely_the_first_is_the_answer(labels: tuple[str,
     config = config_of(labels=labels)
     tensors = {name: np.zeros(shape, np.float32) for name, shape in expected_shapes(config).items()}
     predictor = Predictor(Bundle(config, tensors, TOKENIZER))
-    assert predictor(["최고"]) == [("a", pytest.approx(1 / len(labels)))]
+    (answer,) = predictor(["최고"])
+    assert answer.label == "a"
+    assert answer.probability == pytest.approx(1 / len(labels))
 
 
 def test_softmax_of_a_hand_worked_case_and_of_numbers_that_would_overflow() -> None:
@@ -365,7 +370,7 @@ def test_ids_that_are_not_in_the_vocabulary_are_refused(
 
 
 def has_table(predictor: Predictor) -> bool:
-    return bool(predictor._encoder.tables.is_complete)  # type: ignore[attr-defined]
+    return predictor._encoder.tables.is_complete
 
 
 @every_form

@@ -40,7 +40,6 @@ class FirstEpochIsBest(L.Callback):
 def export(tmp_path: Path) -> BundleExport:
     return BundleExport(
         str(tmp_path / "bundle"),
-        labels=("부정", "긍정"),
         corpus="tiny",
         command="python train.py data=tiny",
         signature="abc123",

@@ -1,6 +1,6 @@
 """Writes docs/configuration.md: every key, from the schema and from the comments of the YAML files.
 
-    python -m nsmc.config.reference docs/configuration.md
+    python -m docs.configuration docs/configuration.md
 
 The schema says what a key may hold; the YAML file under configs/ that chooses its value says what
 it means.
@@ -41,6 +41,8 @@ _NO_LIMIT = 2**31 - 1  # what a whole number holds anyway
 _LINE = re.compile(
     r"^(?P<indent> *)(?P<key>[\w./-]+):(?: +(?P<value>[^#]*?))? *(?:# (?P<text>.*))?$"
 )
+# At a comment's end, for readers of the YAML: the page says what is allowed beside it.
+_RANGE = re.compile(r"[,;] (above 0|[\d,]+ (and more|to (below )?[\d,]+))$")
 _COMMENT = re.compile(r"^ *# (?P<text>.*)$")
 
 _INTRODUCTION = """# Configuration
@@ -52,6 +54,7 @@ that does not exist, end in one line before any data is read.
 
     python train.py KEY=VALUE …           # set keys
     python train.py GROUP=CHOICE …        # choose a file under configs/GROUP/
+    python train.py --config-dir FOLDER … # or one of your own, FOLDER/GROUP/CHOICE.yaml
     python train.py --cfg job             # show the whole configuration, run nothing
 """
 
@@ -133,8 +136,9 @@ def _is_in(key: str, section: str) -> bool:
 
 
 def _row(key: str, entry: Entry | None) -> str:
-    default = f"`{entry.default}`" if entry and entry.default else ""
-    cells = (f"`{key}`", default, entry.text if entry else "", _allowed_of(key))
+    default = f"`{entry.default}`" if entry and entry.default else "keys, in its file"
+    text = _RANGE.sub("", entry.text) if entry else ""
+    cells = (f"`{key}`", default, text, _allowed_of(key))
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
