@@ -167,7 +167,7 @@ class DataConfig(Section):
     bpe_dropout: Share
     bpe_samples: PositiveInt
     unlabelled: bool
-    unlabelled_file: Annotated[str, NO_EFFECT]
+    unlabelled_file: Annotated[str | None, NO_EFFECT]
     unlabelled_archive: Annotated[Place, NO_EFFECT]
     max_length: Annotated[int, Field(gt=0, le=MOST_TOKENS)]
     padding: Literal["longest", "fixed"]
