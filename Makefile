@@ -68,7 +68,7 @@ format: install ## let ruff rewrite the code in the project's form
 	$(BIN)/ruff format .
 
 docs: install ## write docs/configuration.md from the schema and the YAML files
-	$(BIN)/python -m nsmc.config.reference docs/configuration.md
+	$(BIN)/python -m docs.configuration docs/configuration.md
 
 # BENCH picks some of training, profile, startup, runtime, scale, growth, quality, sweeps and kills.
 bench: .venv/bench ## measure speed against the blog post's script; NSMC_ROOT names the corpus

@@ -1,4 +1,4 @@
-"""Small recurrent sentiment classifiers on Korean reviews: trained by configuration, tiny to ship.
+"""Small sentiment classifiers on Korean reviews: trained by configuration, tiny to ship.
 
     from nsmc import Predictor
 

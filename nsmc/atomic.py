@@ -1,8 +1,8 @@
 """Files and folders that appear whole or not at all.
 
-Both are made beside their place, under a hidden name, put on the disk, and moved there in one step.
+Both are written beside their path under a hidden name, put on the disk, and moved in one step.
 Until then, what was there before stays as it is. What a killed process left under such a name is
-removed by the next one that writes into the same folder: a living process holds a lock on its own.
+removed by the next one that writes into the same folder: a living process locks what it writes.
 
 This module imports nothing but the standard library.
 """
@@ -45,9 +45,9 @@ if hasattr(os, "register_at_fork"):  # a child must not remove what its parent w
 def whole_file(path: Path, advice: str | None = None, parents: bool = False) -> Iterator[BinaryIO]:
     """A file to write, that is at `path` once the body has ended well.
 
-    It has the permissions of the file that it replaces, else the usual ones; with `parents`, the
-    folders that it is in are made. Raises OSError, in one line that names `path` and ends with
-    `advice` or else the usual way out, where it cannot be written.
+    It has the permissions of the file that it replaces, else the usual ones. With `parents`,
+    missing folders are made. Raises OSError, in one line that names `path` and ends with `advice`
+    or else the usual way out, where it cannot be written.
     """
     with _scratch_beside(path, _touch, advice, parents) as scratch:
         _keep_permissions(path, scratch)
@@ -69,8 +69,8 @@ def write_file(path: Path, content: str | bytes) -> None:
 def whole_folder(path: Path, advice: str | None = None) -> Iterator[Path]:
     """An empty folder to fill, that is at `path` once the body has ended well.
 
-    The folders that it is in are made. A folder that was at `path` is replaced, and then removed;
-    its permissions, and those of its files, stay. Raises OSError as `whole_file` does.
+    Missing folders above it are made. An earlier folder is replaced, and then removed; its
+    permissions, and those of its files, stay. Raises OSError as `whole_file` does.
     """
     with _scratch_beside(path, Path.mkdir, advice, parents=True) as scratch:
         yield scratch
@@ -81,11 +81,11 @@ def whole_folder(path: Path, advice: str | None = None) -> Iterator[Path]:
     _put_on_disk(path.parent)
 
 
-def refusal(error: OSError, place: str) -> str | None:
-    """One line about a refusal to write or to lock at `place`, with the way out; None of others."""
+def refusal(error: OSError, path: str) -> str | None:
+    """A line about a refusal to write or to lock `path`, with the way out; else None."""
     if error.errno not in _WAYS_OUT or error.strerror is None:
         return None
-    return f"{place}: {error.strerror}; {_way_out(error)}"
+    return f"{path}: {error.strerror}; {_way_out(error)}"
 
 
 def _way_out(error: OSError) -> str:
@@ -121,7 +121,7 @@ def _scratch_beside(
     finally:
         try:
             _remove(scratch)  # after the move there is none, or it is what was replaced
-        except BaseException:  # the user's impatience is no reason to leave half of it
+        except BaseException:  # a second ^C must not leave half of it
             _remove(scratch)
             raise
         _unfinished.discard(scratch)
@@ -196,7 +196,7 @@ def _locked(scratch: Path) -> int | None:
 
 
 def _remove_where_left_behind(scratch: Path) -> None:
-    """Remove it where no living process writes it: not where that cannot be known."""
+    """Remove it where certainly no living process writes it."""
     if fcntl is None or scratch in _unfinished:
         return
     descriptor = os.open(scratch, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -230,7 +230,7 @@ def _move_folder(scratch: Path, path: Path) -> None:
 
 
 def _exchange(first: Path, second: Path) -> bool:
-    """Let two folders change places in one step, where the system can (Linux's renameat2)."""
+    """Exchange two folders in one step, where the system can (Linux's renameat2)."""
     if not sys.platform.startswith("linux"):
         return False
     at_cwd, exchange = -100, 2

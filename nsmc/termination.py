@@ -34,9 +34,8 @@ SIGNALS: tuple[int, ...] = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
 
-SAME_SIGNAL_SECONDS = (
-    1.0  # it may come from the terminal and from the process that started this one
-)
+# A signal may come from the terminal and from the process that started this one.
+SAME_SIGNAL_SECONDS = 1.0
 
 # Does nothing but end a wait of the main thread. Programs ignore it unless they ask for it.
 _NUDGE = getattr(signal, "SIGURG", None)  # None on Windows, where a waiting thread cannot be woken
@@ -51,7 +50,7 @@ class _State:
     is_watching = False
     raises = 0
     raised_at = -math.inf
-    under_way = 0  # the signal whose exception is on its way to who handles it; 0 for none
+    under_way = 0  # the signal whose exception is on its way to the code that handles it, or 0
     is_lost = False  # whether Python said that it dropped that exception
 
 
@@ -99,7 +98,7 @@ def may_raise(signum: int) -> bool:
 
 
 def exception_arrived() -> None:
-    """What a handler raised has come to who handles it."""
+    """What a handler raised has been caught by the code that handles it."""
     _State.under_way = 0
 
 

@@ -128,7 +128,7 @@ def test_a_run_with_another_setting_starts_from_the_weights_as_advised(
     train(corpus, *SETTINGS, f"hydra.run.dir={folder}")
     resume = [sys.executable, "train.py", f"resume={folder}"]
     advice = one_line(run([*resume, "trainer.max_epochs=2", "model.lr=0.02"], 1).stderr)
-    assert advice.startswith("trainer.max_epochs: cannot change for a run that goes on")
+    assert advice.startswith("trainer.max_epochs: cannot change in a resumed run")
     start = shlex.split(advice)[-1]
     assert start == f"init_from={folder}"
     train(corpus, *SETTINGS[1:], start, "trainer.max_epochs=2", f"hydra.run.dir={tmp_path}/b")

@@ -92,11 +92,11 @@ def test_a_run_that_goes_on_keeps_its_configuration(corpus: Path, tmp_path: Path
     resume = [sys.executable, "train.py", f"resume={tmp_path}"]
     assert "finished before" in run([*resume, "logger=none", "data.cache_dir=elsewhere"]).stderr
     finished = run([*resume, "model=lstm"], expect=1)
-    assert "model: a run goes on with its own; leave model= out" in finished.stderr
+    assert "model: a resumed run keeps its own; leave model= out" in finished.stderr
     finished = run([*resume, f"hydra.run.dir={tmp_path}/elsewhere"], expect=1)
     assert "exclude each other" in finished.stderr
     finished = run([*resume, "model.lr=0.1"], expect=1)
-    assert "model.lr: cannot change for a run that goes on" in finished.stderr
+    assert "model.lr: cannot change in a resumed run" in finished.stderr
     finished = run([sys.executable, "train.py", f"resume={tmp_path}/nowhere"], expect=1)
     assert "there is no run in that folder" in finished.stderr
 

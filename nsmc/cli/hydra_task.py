@@ -26,8 +26,8 @@ from nsmc.runs.prepare import check_inputs
 from nsmc.runs.processes import is_first
 from nsmc.runs.record import read_record
 from nsmc.runs.resolvers import register_resolvers
-from nsmc.runs.resume import AUTO, resumed_config
-from nsmc.sweeps.stopping import how_to_go_on, is_started_for_jobs, run_until_told
+from nsmc.runs.resume import AUTO, resumed_config, with_own_model
+from nsmc.sweeps.stopping import how_to_go_on, is_started_for_jobs, run_until_stopped
 from nsmc.terminal import accept_every_text
 from nsmc.termination import exit_on_signals
 from nsmc.training.signals import raise_on_signals
@@ -48,6 +48,7 @@ def train(words: Sequence[str]) -> int:
         parser = get_args_parser()
         parser.prog = train_command()
         options = parser.parse_args(readable_arguments(words))
+        options.overrides = with_own_model(options.overrides)
         if options.experimental_rerun is not None:  # it would load a pickle
             raise ValueError("--experimental-rerun: use nsmc rerun RUN_FOLDER")
         if options.config_path is not None and "://" not in options.config_path:
@@ -68,16 +69,16 @@ def run_task(cfg: DictConfig) -> float:
     folder = Path(hydra_config.runtime.output_dir)
     with one_line_errors(folder, in_sweep=is_sweep):
         if is_sweep and is_started_for_jobs():
-            return run_until_told(lambda: _run(cfg, hydra_config, None))
+            return run_until_stopped(lambda: _run(cfg, hydra_config, None))
         advice = f": {how_to_go_on(folder.parent)}" if is_sweep else ""
         return _run(cfg, hydra_config, f"interrupted{advice}")
 
 
-def _run(cfg: DictConfig, hydra_config: HydraConf, last_words: str | None) -> float:
+def _run(cfg: DictConfig, hydra_config: HydraConf, message: str | None) -> float:
     """Run a job; returns the metric that is monitored, NaN where there is none.
 
-    `last_words` are printed where a signal ends the process before the run has begun; None where
-    whoever started the process decides what a signal does.
+    `message` is printed if a signal ends the process before the run has begun; None leaves signals
+    to whoever started the process.
     """
     is_sweep = hydra_config.mode == RunMode.MULTIRUN
     typed = list(hydra_config.overrides.task)
@@ -92,8 +93,8 @@ def _run(cfg: DictConfig, hydra_config: HydraConf, last_words: str | None) -> fl
         config = resumed_config(folder, values, typed)
     if not is_sweep and is_for_many_runs(config):
         raise ValueError(f"search and sweep are for many runs: {train_command()} -m …")
-    if last_words is not None:
-        exit_on_signals(last_words)
+    if message is not None:
+        exit_on_signals(message)
     # Before torch and Lightning are imported, which takes seconds.
     if is_first(config.trainer):
         check_inputs(config)

@@ -37,9 +37,9 @@ def program(name: str) -> str:
     """The name alone where the shell would find this environment's program, else its path."""
     path = Path(sys.executable).parent / name
     is_on_path = shutil.which(name) == str(path)
-    return name if is_on_path or not path.exists() else shlex.quote(str(shortened(path)))
+    return name if is_on_path or not path.exists() else shlex.quote(str(relative_path(path)))
 
 
-def shortened(path: Path) -> Path:
+def relative_path(path: Path) -> Path:
     """Relative to the working directory where it is inside."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

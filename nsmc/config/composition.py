@@ -11,10 +11,13 @@ from typing import Any
 
 from hydra import compose
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 import nsmc
 from nsmc.config.commands import train_command
+from nsmc.config.errors import describe
 from nsmc.config.overrides import quoted
 from nsmc.config.schema import RunConfig, check_config
 
@@ -30,7 +33,10 @@ CONFIGS = _IN_THE_WHEEL if _IN_THE_WHEEL.is_dir() else _PACKAGE.parent / "config
 def composed(overrides: Sequence[str]) -> RunConfig:
     """What `nsmc train` with these overrides would run; raises ValueError where that is wrong."""
     name = HydraConfig.get().job.config_name if HydraConfig.initialized() else CONFIG_NAME
-    values: Any = OmegaConf.to_container(compose(name, list(overrides)), resolve=True)
+    try:
+        values: Any = OmegaConf.to_container(compose(name, list(overrides)), resolve=True)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ValueError(describe(error)) from None
     return check_config(values)
 
 

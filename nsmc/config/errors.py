@@ -113,6 +113,11 @@ def _describe_composition(error: HydraException, text: str) -> str:
         return f"{several[1]}: {_for_sweeps()}; a list is written {key}=[{values}]"
     if sweep := re.match("Sweep parameters '(.+)' requires --multirun", text):
         return f"{sweep[1]}: {_for_sweeps()}"
+    if not_merged := re.match(r"Error merging override (.+)|In '(.+?)': (\w+ raised .*)", text):
+        reason = not_merged[3] or describe(error.__cause__ or error)
+        if "Cannot merge DictConfig with ListConfig" in reason:
+            reason = "a list cannot take the place of keys, {KEY: VALUE}, nor keys that of a list"
+        return f"{not_merged[1] or not_merged[2]}: {reason.partition(' full_key:')[0]}"
     return text.partition(" See https://hydra.cc")[0]
 
 
@@ -147,7 +152,7 @@ def _describe_choice(wrong: str, options: Sequence[str]) -> str:
     if group == "data" and re.search(r"[/\\.~]", choice):
         return (
             f"{line}; for files of your own set data=folder data.root=FOLDER data.train_file=NAME "
-            "data.test_file=NAME, or write configs/data/NAME.yaml"
+            "data.test_file=NAME, or write FOLDER/data/NAME.yaml and add --config-dir FOLDER"
         )
     return line
 

@@ -34,6 +34,20 @@ _IN_WORDS = {
 _MEMBER = re.compile(r"\.(int|float|str|constrained-int|function-after)[^.]*$")
 _NUMBERS = ("int_type", "int_from_float", "float_type")
 
+_RENAMED = {
+    "model.cell": "model.architecture",
+    "model.negatives": "model.num_sampled",
+    "model.adversarial_size": "model.adversarial_epsilon",
+    "data.bpe_cuts": "data.bpe_samples",
+    "linear.strength": "linear.C",
+    "linear.shortest": "linear.ngram_min",
+    "linear.longest": "linear.ngram_max",
+    "search.at_once": "search.n_jobs",
+    "callbacks.checkpoint.minutes": "callbacks.checkpoint.every_n_minutes",
+    "callbacks.seconds_between_lines": "callbacks.log_interval_seconds",
+    "variant": "ablation",
+}
+
 _LONGEST_SHOWN = 200  # characters of a value in a message
 
 # Marks a key, or a section, that can change no result: `Annotated[int, NO_EFFECT]`.
@@ -79,6 +93,9 @@ class Keys:
         """Whether it holds other keys."""
         return any(map(_is_section, self._types(key)))
 
+    def can_be_null(self, key: str) -> bool:
+        return type(None) in self._types(key)
+
     def is_required(self, key: str) -> bool:
         """Whether there is such a key, and a configuration must have it."""
         return key in self._fields and self._fields[key].is_required()
@@ -98,7 +115,7 @@ class Keys:
 
     def unknown(self, key: str) -> str:
         """Says that there is no such key, and which one was meant where one is nearly the same."""
-        meant = self._meant(key)
+        meant = _RENAMED.get(key) or self._meant(key)
         advice = f"did you mean {meant}?" if meant else f"{train_command()} --cfg job shows all"
         return f"{key}: no such key; {advice}"
 
@@ -115,21 +132,23 @@ class Keys:
 
     def describe(self, problem: Any, key: str) -> str:
         """One of pydantic's errors in a line: the key, its value, and what is allowed."""
-        value, kind = problem["input"], problem["type"]
+        value, code = problem["input"], problem["type"]
         message = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
         if not key:  # of the whole, which the message names itself
             return str(message)
         # A union such as "int or null" adds the member's name to the path; it is no key.
         while key not in self and _MEMBER.search(key):
             key = key.rpartition(".")[0]
-        if kind == "extra_forbidden":
+        if code == "extra_forbidden":
             return self.unknown(key)
-        if kind == "missing":
+        if code == "missing":
             return f"{key}: missing; set it"
-        allowed = _IN_WORDS.get(kind, message)
-        if type(None) in self._types(key) and "null" not in allowed:
+        allowed = _IN_WORDS.get(code, message)
+        if self.can_be_null(key) and "null" not in allowed:
             allowed += ", or null" + " (which None is written as)" * (value in ("None", "none"))
-        return f"{key}={_shown(value)}: must be {allowed}{_hint(kind, value)}"
+        of_list = re.sub(r"\.\d+$", "", key)  # a list's items are no keys
+        start = f"{key}={_shown(value)}:" if of_list == key else f"{of_list}: {_shown(value)}"
+        return f"{start} must be {allowed}{_hint(code, value)}"
 
 
 def _fields(schema: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
@@ -139,8 +158,8 @@ def _fields(schema: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, Fi
             yield from _fields(section, f"{prefix}{name}.")
 
 
-def _is_section(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, BaseModel)
+def _is_section(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
 def _members(annotation: Any) -> list[Any]:
@@ -152,13 +171,13 @@ def _members(annotation: Any) -> list[Any]:
     return [annotation]
 
 
-def _hint(kind: str, value: Any) -> str:
+def _hint(code: str, value: Any) -> str:
     """Advice for a value that only needs other quotes, or none, or no decimals."""
-    if kind == "string_type" and isinstance(value, int | float):
+    if code == "string_type" and isinstance(value, int | float):
         return f"; in quotes it is: '{_shown(value)}'"
-    if kind in (*_NUMBERS, "bool_type") and isinstance(value, str) and _looks_typed(value):
+    if code in (*_NUMBERS, "bool_type") and isinstance(value, str) and _looks_typed(value):
         return "; in quotes it is text, so leave them out"
-    if kind in _NUMBERS and isinstance(value, float) and value.is_integer():
+    if code in _NUMBERS and isinstance(value, float) and value.is_integer():
         return f": {value:.0f}"
     return ""
 

@@ -13,12 +13,12 @@ from typing import Any
 
 from hydra._internal.utils import get_args_parser
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Quote, QuotedString, Sweep
+from hydra.core.override_parser.types import OverrideType, Quote, QuotedString, Sweep
 from hydra.errors import HydraException
 
 from nsmc.config.commands import train_command
 from nsmc.config.schema import KEYS
-from nsmc.config.steps import FREE, OF_THE_COMMAND
+from nsmc.config.steps import FREE, OF_THE_COMMAND, flat
 
 NOT_A_SETTING = "not a setting; write KEY=VALUE without spaces, such as model.lr=0.01"
 
@@ -174,16 +174,13 @@ def as_overrides(values: Mapping[str, Any]) -> list[str]:
     return [f"{key}={written(value)}" for key, value in values.items()]
 
 
-def choices(params: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+def choices(params: Mapping[str, Any]) -> Iterator[str]:
     """The overrides of a sweep that a YAML file has as `{KEY: [VALUE, VALUE]}`.
 
     Text is what would stand on the command line: "1,2" are two values, too.
     """
-    for name, value in params.items():
-        key = f"{prefix}{name}"
-        if isinstance(value, Mapping):
-            yield from choices(value, f"{key}.")
-        elif isinstance(value, str):
+    for key, value in flat(params):
+        if isinstance(value, str):
             yield readable(f"{key}={value}", in_sweep=True)
         else:
             values = value if isinstance(value, list) else [value]
@@ -215,6 +212,17 @@ def typed_values(overrides: Sequence[str]) -> list[tuple[str, Any]]:
     return [(override.key_or_group, override.value()) for override in parsed]
 
 
+def plain_change(override: str) -> tuple[str, Any] | None:
+    """The key or group, and the value, of an override that changes one; None for any other."""
+    try:
+        parsed = OverridesParser.create().parse_override(override)
+        value = parsed.value()
+    except (HydraException, RecursionError, ValueError):
+        return None
+    is_change = parsed.type == OverrideType.CHANGE and parsed.package is None
+    return (parsed.key_or_group, value) if is_change and not parsed.is_sweep_override() else None
+
+
 def typed_for_steps(overrides: Sequence[str]) -> dict[str, Any]:
     """What was typed for a recipe's steps.
 
@@ -227,8 +235,9 @@ def typed_for_steps(overrides: Sequence[str]) -> dict[str, Any]:
             continue  # the recipe has it by now
         if section not in FREE:
             raise ValueError(
-                f"{key}: a recipe's steps have their own; change them in a file of your own under "
-                f"configs/experiment that builds on this one (free are {', '.join(FREE)})"
+                f"{key}: a recipe's steps have their own; change them in a file "
+                "experiment/NAME.yaml of your own that builds on this one "
+                f"(free are {', '.join(FREE)})"
             )
         typed[key] = value
     return typed

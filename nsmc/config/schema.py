@@ -3,6 +3,7 @@
 The YAML files under configs/ choose the values; this file says which values make sense.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar, Union, get_args
@@ -20,12 +21,19 @@ from pydantic import (
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from nsmc.config.keys import NO_EFFECT, Keys, OnlyFor, Section
-from nsmc.config.steps import RecipeConfig, as_folder_name, check_recipe
+from nsmc.config.steps import (
+    RecipeConfig,
+    as_folder_name,
+    check_recipe,
+    is_plain,
+    without_null,
+    without_unset,
+)
 from nsmc.data.corpus import CorpusForm
 from nsmc.data.splitting import SplitSettings
 from nsmc.reading.file_format import FileFormat
 from nsmc.reading.labels import LabelRules, label_text
-from nsmc.runtime.bundle import MOST_TOKENS
+from nsmc.runtime.bundle import MOST_TOKENS, Pooling
 from nsmc.runtime.encoders import ENCODERS
 from nsmc.runtime.encoders.settings import own_settings
 
@@ -34,7 +42,15 @@ PositiveInt = Annotated[int, Field(ge=1, le=2**31 - 1)]
 NETWORKS = OnlyFor(("classify", "pretrain"))
 S = TypeVar("S", bound=Section)
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
-Choices = Annotated[list[str | int | float | bool | None], Field(min_length=1)]
+
+
+def _is_plain(value: Any) -> Any:
+    if not is_plain(value):
+        raise ValueError("text, a number, true, false or null")
+    return value
+
+
+Choices = Annotated[list[Annotated[Any, AfterValidator(_is_plain)]], Field(min_length=1)]
 
 
 def _is_no_none(text: str) -> str:
@@ -71,6 +87,18 @@ def _as_label(value: Any) -> Any:
 
 Label = Annotated[str, BeforeValidator(_as_label), Field(min_length=1)]
 Column = Annotated[int, Field(ge=1)] | Annotated[str, Field(min_length=1)]
+
+
+def _are_weights(value: Any) -> Any:
+    is_list = isinstance(value, list) and all(
+        type(weight) in (int, float) and 0 < weight < math.inf for weight in value
+    )
+    if not (is_list or value in (None, "balanced")):
+        raise ValueError("balanced, a list of a number above 0 for each label, or null")
+    return value
+
+
+ClassWeights = Annotated[Literal["balanced"] | list[float] | None, BeforeValidator(_are_weights)]
 
 
 def _problem(message: str) -> PydanticCustomError:
@@ -173,56 +201,65 @@ class DataConfig(Section):
         return self.unlabelled_archive if is_own else None
 
 
-class ModelConfig(Section):
-    """What all architectures share; `AnyModelConfig` has each with its own settings."""
-
+class _EncoderConfig(Section):
     architecture: str
     embedding_dim: Annotated[int, Field(ge=1, le=65_536)]
-    pooling: Literal["last", "mean", "max", "max_mean", "attention"]
     embedding_rank: PositiveInt | None
-    dropout: Share
     embedding_dropout: Share
-    output_dropout: Share
     word_dropout: Share
+
+
+class _HeadConfig(Section):
+    pooling: Pooling
+    output_dropout: Share
+
+
+class _OptimizationConfig(Section):
     optimizer: Literal["adam", "adamw"]
     lr: Annotated[float, Field(gt=0)]
     weight_decay: Annotated[float, Field(ge=0)]
     schedule: Literal["constant", "one_cycle", "cosine"]
+
+
+class _RegularizationConfig(Section):
     label_smoothing: Share
     r_drop: Annotated[float, Field(ge=0)]
     adversarial: Literal["none", "adversarial", "virtual"]
     adversarial_epsilon: Annotated[float, Field(gt=0)]
+
+
+class ModelConfig(_RegularizationConfig, _OptimizationConfig, _HeadConfig, _EncoderConfig):
+    """What all architectures share; `AnyModelConfig` has each with its own settings."""
+
+    dropout: Share
+    class_weights: Annotated[ClassWeights, OnlyFor(("classify",))]
     num_sampled: Annotated[PositiveInt, OnlyFor(("pretrain",))]
 
     def encoder(self) -> dict[str, Any]:
-        """The settings of `TextEncoder`, but for the vocabulary."""
-        kind = ENCODERS[self.architecture]
-        return self.model_dump(
-            include={
-                *("architecture", "embedding_dim", "embedding_rank"),
-                *("embedding_dropout", "word_dropout"),
-                *(*own_settings(kind), *kind.training_shares),
-            }
-        )
+        """The settings of `TextEncoder`, without the vocabulary."""
+        encoder = ENCODERS[self.architecture]
+        own = (*own_settings(encoder), *encoder.training_shares)
+        return self.model_dump(include={*_EncoderConfig.model_fields, *own})
 
     def classifier(self) -> dict[str, Any]:
-        """The settings of `TextClassifier`, but for the vocabulary."""
-        return {**self.encoder(), "pooling": self.pooling, "output_dropout": self.output_dropout}
+        """The settings of `TextClassifier`, without the vocabulary."""
+        return self.encoder() | self._part(_HeadConfig)
 
     def optimization(self) -> dict[str, Any]:
-        return self.model_dump(include={"optimizer", "lr", "weight_decay", "schedule"})
+        return self._part(_OptimizationConfig)
 
     def regularization(self) -> dict[str, Any]:
-        return self.model_dump(
-            include={"label_smoothing", "r_drop", "adversarial", "adversarial_epsilon"}
-        )
+        return self._part(_RegularizationConfig)
+
+    def _part(self, part: type[Section]) -> dict[str, Any]:
+        return self.model_dump(include={*part.model_fields})
 
 
 def _config_of(architecture: str) -> type[ModelConfig]:
     """The section `model` of an architecture: what all share, and its own settings."""
-    kind = ENCODERS[architecture]
-    own: dict[str, Any] = {key: _as_in_yaml(value) for key, value in own_settings(kind).items()}
-    own |= dict.fromkeys(kind.training_shares, Share)
+    encoder = ENCODERS[architecture]
+    own: dict[str, Any] = {key: _as_in_yaml(value) for key, value in own_settings(encoder).items()}
+    own |= dict.fromkeys(encoder.training_shares, Share)
     own["architecture"] = Literal[architecture]
     required: dict[str, Any] = {key: (annotation, ...) for key, annotation in own.items()}
     return create_model(f"ModelConfig_{architecture}", __base__=ModelConfig, **required)
@@ -238,9 +275,9 @@ def _as_in_yaml(annotation: Any) -> Any:
     """The annotation of an encoder's setting, for pydantic."""
     if annotation is bool:
         return bool
-    kind, allowed = get_args(annotation)
+    type_, allowed = get_args(annotation)
     number = Annotated[int, Field(ge=allowed.low, le=allowed.high)]
-    if kind is int:
+    if type_ is int:
         return number
     return Annotated[list[number], Field(min_length=1), AfterValidator(_are_ascending)]
 
@@ -276,7 +313,7 @@ class TrainerConfig(Section):
 
 
 class CheckpointConfig(Section):
-    monitor: Literal["val/accuracy", "val/f1", "val/auroc", "val/loss"]
+    monitor: Literal["val/accuracy", "val/macro_f1", "val/f1", "val/auroc", "val/loss"]
     every_n_minutes: Annotated[Annotated[float, Field(gt=0)] | None, NO_EFFECT]
 
 
@@ -338,7 +375,7 @@ class SearchConfig(Section):
     sampler: Literal["tpe", "gp", "random"]
     pruner: Literal["median", "hyperband", "none"]
     startup_trials: PositiveInt
-    space: Annotated[dict[str, Space], Field(min_length=1)]
+    space: Annotated[dict[str, Space], Field(min_length=1), BeforeValidator(without_null)]
     trial: Annotated[int, Field(ge=0)] | None
 
 
@@ -347,6 +384,7 @@ class LinearConfig(Section):
     ngram_max: PositiveInt
     min_count: PositiveInt
     C: Annotated[float, Field(gt=0)]
+    class_weights: ClassWeights
 
 
 def _all_at_home(paths: list[str]) -> list[str]:
@@ -357,6 +395,11 @@ class DistillConfig(Section):
     teachers: Annotated[list[str], AfterValidator(_all_at_home), NO_EFFECT]  # their content counts
     weight: Annotated[float, Field(ge=0, le=1)]
     temperature: Annotated[float, Field(gt=0)]
+
+
+def _without_unset(recipe: RecipeConfig) -> RecipeConfig:
+    steps = {name: without_unset(step, KEYS) for name, step in recipe.steps.items()}
+    return RecipeConfig(shared=without_unset(recipe.shared, KEYS), steps=steps)
 
 
 class RunConfig(Section):
@@ -373,7 +416,7 @@ class RunConfig(Section):
     linear: Annotated[LinearConfig, OnlyFor(("linear",))]
     sweep: Annotated[SweepConfig, NO_EFFECT]
     search: Annotated[SearchConfig | None, NO_EFFECT] = None
-    recipe: RecipeConfig | None
+    recipe: Annotated[RecipeConfig, AfterValidator(_without_unset)] | None
     seed: Seed
     ckpt_path: Place
     resume: Annotated[Place, NO_EFFECT]
@@ -393,7 +436,7 @@ class RunConfig(Section):
                 "callbacks.checkpoint.monitor=val/loss"
             )
         if task == "pretrain" and not ENCODERS[architecture].can_be_pretrained:
-            can = [f"model={name}" for name, kind in ENCODERS.items() if kind.can_be_pretrained]
+            can = [f"model={name}" for name, it in ENCODERS.items() if it.can_be_pretrained]
             yield (
                 f"a language model is recurrent: with task=pretrain set {' or '.join(can)}, "
                 f"model={architecture} cannot be pretrained"
@@ -423,10 +466,25 @@ def check_config(config: Mapping[str, Any]) -> RunConfig:
 
     Raises ValueError, in one line, that names each wrong key, its value and what is allowed.
     """
+    _check_architecture(config.get("model"))
     checked = check_section(RunConfig, dict(config))
     if checked.recipe:
         check_recipe(checked.recipe, KEYS)
     return checked
+
+
+def _check_architecture(model: Any) -> None:
+    """Raises ValueError where the settings are another architecture's."""
+    chosen = model.get("architecture") if isinstance(model, Mapping) else None
+    if not isinstance(chosen, str) or chosen not in MODEL_CONFIGS:
+        return  # which the schema says
+    own = MODEL_CONFIGS[chosen].model_fields.keys()
+    known = {key for config in MODEL_CONFIGS.values() for key in config.model_fields}
+    if own - model.keys() and known & model.keys() - own:
+        raise ValueError(
+            f"model.architecture={chosen}: the other settings are of another one; "
+            f"choose it with model={chosen}"
+        )
 
 
 def check_section(section: type[S], values: Any, *path: str) -> S:
@@ -440,15 +498,16 @@ def check_section(section: type[S], values: Any, *path: str) -> S:
 
 def _describe(problem: Any, path: tuple[str | int, ...]) -> str:
     """As `KEYS.describe`, with a path from which the names that pydantic has for types are gone."""
-    kind = problem["type"]
-    if kind == "union_tag_not_found":
+    code = problem["type"]
+    if code == "union_tag_not_found":
         return "model.architecture: missing; set it"
-    if kind == "union_tag_invalid":
+    if code == "union_tag_invalid":
         allowed = {"type": "literal_error", "msg": " or ".join(map(repr, ENCODERS))}
-        return KEYS.describe({**allowed, "input": problem["ctx"]["tag"]}, "model.architecture")
+        chosen = problem["input"]["architecture"]
+        return KEYS.describe({**allowed, "input": chosen}, "model.architecture")
     if path[:1] == ("model",) and len(path) > 2:
         architecture, *rest = path[1:]
-        if kind == "extra_forbidden" and (key := f"model.{rest[0]}") in KEYS:
+        if code == "extra_forbidden" and (key := f"model.{rest[0]}") in KEYS:
             return f"{key}: not a setting of model={architecture}"
         path = ("model", *rest)
     if path[:2] == ("search", "space"):

@@ -13,8 +13,8 @@
 
 `defaults` chooses from the groups under configs/, as the defaults list of a file does; the rest are
 keys of the configuration. Where a key names a run, a name without a slash is a step's, and
-`./encoder` is a folder. Mappings merge, so another recipe can build on this one; a step that is
-null is left out.
+`./encoder` is a folder. Mappings merge, so another recipe can build on this one; null leaves out a
+step, or a key that cannot be null.
 """
 
 import re
@@ -51,10 +51,23 @@ def as_folder_name(name: str) -> str:
     return name
 
 
-def _without_null(steps: Any) -> Any:
-    if not isinstance(steps, dict):
-        return steps
-    return {name: step for name, step in steps.items() if step is not None}
+def without_null(section: Any) -> Any:
+    """What is left where a file that builds on another one drops some of its names."""
+    if not isinstance(section, dict):
+        return section
+    return {name: value for name, value in section.items() if value is not None}
+
+
+def without_unset(step: Mapping[str, Any], keys: Keys, prefix: str = "") -> dict[str, Any]:
+    """The same of a step's keys and groups, where null is no value."""
+    left = {}
+    for name, value in step.items():
+        key = f"{prefix}{name}"
+        if isinstance(value, dict):
+            left[name] = without_unset(value, keys, "" if key == "defaults" else f"{key}.")
+        elif value is not None or key not in keys or keys.can_be_null(key):
+            left[name] = value
+    return left
 
 
 class RecipeConfig(Section):
@@ -62,7 +75,7 @@ class RecipeConfig(Section):
     steps: Annotated[
         dict[Annotated[str, AfterValidator(as_folder_name)], dict[str, Any]],
         Field(min_length=1),
-        BeforeValidator(_without_null),
+        BeforeValidator(without_null),
     ]
 
     def values(self) -> dict[str, Values]:
@@ -154,8 +167,8 @@ def check_recipe(recipe: RecipeConfig, keys: Keys) -> None:
     used = {name for values in steps.values() for _, name in references(values)}
     if len(ends := [name for name in steps if name not in used]) > 1:
         raise ValueError(
-            f"recipe: no step builds on {' and '.join(ends)}, but a recipe has one result; "
-            f"{ends[0]}: null leaves a step out"
+            f"recipe: no step builds on {' and '.join(ends)}, but a recipe has one result; a "
+            "misspelt name is a step of its own, NAME: null leaves one out"
         )
 
 

@@ -164,23 +164,23 @@ class _Graph:
         has_token = self.node(
             "Cast", self.node("Min", self.length_column, one), to=TensorProto.FLOAT
         )
-        found = []
+        vectors = []
         if self.config.pooling in ("max", "max_mean"):
             lowest = self.constant(-2, np.float32)  # states lie in (-1, 1)
             tokens = self.node("Where", mask, sequence, lowest)
             maxima = self.node("ReduceMax", tokens, axes=[0], keepdims=0)
-            found.append(self.node("Mul", maxima, has_token))
+            vectors.append(self.node("Mul", maxima, has_token))
         if self.config.pooling in ("mean", "max_mean"):
             zero = self.constant(0, np.float32)
             total = self.total(self.node("Where", mask, sequence, zero))
             count = self.node(
                 "Cast", self.node("Max", self.length_column, one), to=TensorProto.FLOAT
             )
-            found.append(self.node("Div", total, count))
+            vectors.append(self.node("Div", total, count))
         if self.config.pooling == "attention":
             mean = self.total(self.node("Mul", self.shares(sequence, mask), sequence))
-            found.append(self.node("Mul", mean, has_token))
-        return self.joined(found)
+            vectors.append(self.node("Mul", mean, has_token))
+        return self.joined(vectors)
 
     def shares(self, sequence: str, mask: str) -> str:
         """How much of a review's attention each token has [T, B, 1]."""

@@ -15,6 +15,8 @@ from nsmc.reading.rows import NO_TEXT, Row, open_rows
 
 LabelArray = npt.NDArray[np.int16]
 
+_MOST_LABELS = 10_000  # more is another column by mistake
+
 
 @dataclass(frozen=True)
 class CorpusForm:
@@ -73,11 +75,17 @@ class Reviews:
 
 
 def read_reviews(
-    path: Path, form: CorpusForm = NSMC, *, keep_ids: bool = True, names: tuple[str, ...] = ()
+    path: Path,
+    form: CorpusForm = NSMC,
+    *,
+    keep_ids: bool = True,
+    names: tuple[str, ...] = (),
+    prefix: str = "",
 ) -> Reviews:
     """Read one file of a corpus; where there are `names`, no other labels are allowed.
 
-    Rows without a text are left out. A review without an id is called by its number among the rows.
+    Rows without a text are left out. A review without an id is called by its number among the rows,
+    after a `prefix` that tells the files of a corpus apart.
     Without `keep_ids` the reviews have none, which saves memory: the ids of a million take 60 MB.
     Raises FileNotFoundError for a missing file, and ValueError naming the file and the row for
     what `open_rows` refuses, for a damaged row and for a label that is not allowed.
@@ -87,9 +95,19 @@ def read_reviews(
     of_values: dict[str | None, str | None] = {None: ""}  # labels of values, "" without a column
     number_of: dict[str, int] = {}
     left_out = Counter[str]()
-    with open_rows(str(path), form.file_format) as rows:
+    file_format = form.file_format
+    has_labels = file_format.label_column is not None
+    has_groups = file_format.group_column is not None
+    with open_rows(str(path), file_format) as rows:
+        if has_labels and rows.format == "text":
+            raise ValueError(
+                f"{path}: plain text, which has no labels; {file_format.option('format', 'tsv')} "
+                "reads it as another format"
+            )
         for index, row in enumerate(rows, start=1):
             error = row.error
+            if not error and has_groups and not row.group:
+                error = "no group"
             if not error and row.label not in of_values:
                 try:
                     of_values[row.label] = rules.label_of(row.label or "")
@@ -104,15 +122,19 @@ def read_reviews(
             texts.append(row.text)
             numbers.append(number_of.setdefault(label, len(number_of)))
             if keep_ids:
-                ids.append(row.id or str(index))
-            if row.group is not None:
+                ids.append(row.id or f"{prefix}{index}")
+            if row.group:
                 groups.append(row.group)
     if not texts:
         raise ValueError(f"{path}: no row has a text{_listed(left_out)}")
-    order = rules.ordered(number_of) if form.file_format.label_column is not None else ("",)
+    if len(number_of) > _MOST_LABELS:
+        raise ValueError(
+            f"{path}: {len(number_of):,} different labels; is "
+            f"{file_format.option('label_column', file_format.label_column)} the right one?"
+        )
+    order = rules.ordered(number_of) if has_labels else ("",)
     position = np.array([order.index(label) for label in number_of], np.int16)
-    label_names = order if form.file_format.label_column is not None else ()
-    return Reviews(texts, position[numbers], label_names, left_out, ids, groups)
+    return Reviews(texts, position[numbers], order if has_labels else (), left_out, ids, groups)
 
 
 def _reason(error: str) -> str:

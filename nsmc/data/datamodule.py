@@ -3,25 +3,28 @@
 It takes plain values. After `prepare_data` it knows the vocabulary, which the model needs.
 """
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as L
 from torch.utils.data import DataLoader
 
 from nsmc.data.batching import Batch, BatchDataset, BucketSampler, ReviewSource
-from nsmc.data.encoding import EncodedCorpus, TokenizerSettings, encode_corpus
-from nsmc.data.files import CorpusFiles
-from nsmc.data.training_set import TrainingSettings, training_reviews
+from nsmc.data.bpe_dropout import sample_reviews
+from nsmc.data.encoding import EncodedCorpus, TokenizerSettings, concatenated, encode_corpus
+from nsmc.data.files import UNLABELLED, CorpusFiles
+from nsmc.data.soft_labels import Distillation
 
 
 class ReviewDataModule(L.LightningDataModule):
     """Serves the train, val and test parts of a corpus as `Batch`es.
 
     `batch_size` counts reviews for each process. `pad_to` is a fixed number of tokens, or None to
-    pad to the longest review of each batch; longer reviews are cut to `max_length` tokens.
+    pad to the longest review of each batch; longer reviews are cut to `max_length` tokens. In
+    training, a merge of tokens is skipped with the probability `bpe_dropout`.
     """
 
     def __init__(
@@ -37,7 +40,9 @@ class ReviewDataModule(L.LightningDataModule):
         shuffle: bool,
         bucketing: bool,
         seed: int,
-        training: TrainingSettings | None = None,
+        bpe_dropout: float = 0.0,
+        bpe_samples: int = 8,
+        distillation: Distillation | None = None,
     ) -> None:
         super().__init__()
         self.files = files
@@ -50,12 +55,14 @@ class ReviewDataModule(L.LightningDataModule):
         self.shuffle = shuffle
         self.bucketing = bucketing
         self.seed = seed
-        self.training = training or TrainingSettings()
+        self.bpe_dropout = bpe_dropout
+        self.bpe_samples = bpe_samples
+        self.distillation = distillation
 
     def prepare_data(self) -> None:
         """Download what is missing and encode the corpus, unless that was done before.
 
-        Raises what `CorpusFiles.fetch`, `encode_corpus` and `training_reviews` raise.
+        Raises what fetching, reading and encoding the corpus and scoring it with teachers raise.
         """
         _ = self.training_reviews
 
@@ -66,8 +73,30 @@ class ReviewDataModule(L.LightningDataModule):
 
     @cached_property
     def training_reviews(self) -> ReviewSource:
-        """What an epoch trains on."""
-        return training_reviews(self.corpus, self.files, self.training, self.seed, self.cache_dir)
+        """What an epoch trains on: labelled and, if wanted, unlabelled reviews with targets."""
+        corpus, cache_dir = self.corpus, self.cache_dir
+        names = [name for name in ("train", UNLABELLED) if name in corpus.splits]
+        reviews = concatenated([corpus.splits[name] for name in names])
+        if self.distillation is None and not self.bpe_dropout:
+            return reviews
+        parts = self.files.read()  # again: the encoded corpus does not keep the texts
+        if self.distillation is not None:
+            self.distillation.log_accuracy(parts["val"], cache_dir)
+            targets = self.distillation.targets(parts["train"], parts.get(UNLABELLED), cache_dir)
+            # Training accuracy is then agreement with the targets: not all reviews have labels.
+            labels = targets.argmax(axis=1).astype(np.int16)
+            reviews = replace(reviews, labels=labels, targets=targets)
+        if not self.bpe_dropout:
+            return reviews
+        return sample_reviews(
+            reviews,
+            [text for name in names for text in parts[name].texts],
+            corpus.tokenizer(),
+            dropout=self.bpe_dropout,
+            samples=self.bpe_samples,
+            seed=self.seed,
+            cache_dir=cache_dir,
+        )
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint's weights depend on; compared when a run goes on from it."""

@@ -10,7 +10,7 @@ import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import chain
+from itertools import accumulate, chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,6 @@ from nsmc.data.cache import cached_folder, digest_of, digest_of_file, load_array
 from nsmc.data.corpus import LabelArray
 from nsmc.data.files import UNLABELLED, CorpusFiles, known_texts
 from nsmc.data.preparation import Progress, return_memory
-from nsmc.data.texts_on_disk import TextsOnDisk
 from nsmc.data.tokenizer import IntArray, Texts, encode, save_tokenizer, train_tokenizer
 from nsmc.runtime.loading import read_tokenizer
 
@@ -116,7 +115,9 @@ def encode_corpus(
     info = json.loads((folder / "info.json").read_text())
     splits = {name: _open(folder, name) for name in info["reviews"]}
     labels = tuple(info["labels"])
-    files.check_labels(labels)  # a language model may have encoded the corpus
+    files.check_labels(
+        labels, splits["train"].labels
+    )  # a language model may have encoded the corpus
     counts = ", ".join(f"{name} {count:,}" for name, count in info["reviews"].items())
     left_out = "".join(
         f"{count:,} rows {what} left out; " for what, count in info["left_out"].items()
@@ -185,6 +186,36 @@ def _train(scratch: Path, texts: Mapping[str, Texts], settings: TokenizerSetting
     save_tokenizer(tokenizer, scratch / "tokenizer.json")
 
 
+class TextsOnDisk:
+    """Texts in a file, read in slices: training a tokenizer on them needs a gigabyte itself."""
+
+    def __init__(self, path: Path, texts: Sequence[str]) -> None:
+        """Write the texts to `path`; raises OSError where that fails."""
+        self._path = path
+        sizes = []
+        with path.open("wb") as file:
+            for text in texts:
+                sizes.append(file.write(text.encode("utf-8")))
+        self._offsets = np.fromiter(accumulate(sizes, initial=0), np.int64, len(sizes) + 1)
+
+    def __len__(self) -> int:
+        return len(self._offsets) - 1
+
+    def __getitem__(self, rows: slice) -> list[str]:
+        """The texts of a slice without a step."""
+        start, stop, _ = rows.indices(len(self))
+        offsets = self._offsets[start : max(start, stop) + 1].tolist()
+        with self._path.open("rb") as file:
+            file.seek(offsets[0])
+            content = file.read(offsets[-1] - offsets[0])
+        ends = [offset - offsets[0] for offset in offsets]
+        return [content[begin:end].decode("utf-8") for begin, end in pairwise(ends)]
+
+    def remove(self) -> None:
+        """Delete the file; the length is still known."""
+        self._path.unlink()
+
+
 def encode_texts(tokenizer: Tokenizer, texts: Texts, labels: LabelArray) -> EncodedReviews:
     """Encode reviews in memory; the ids have the smallest unsigned type that holds them."""
     dtype = np.min_scalar_type(tokenizer.get_vocab_size() - 1)
@@ -200,7 +231,9 @@ def encode_texts(tokenizer: Tokenizer, texts: Texts, labels: LabelArray) -> Enco
 
 
 def concatenated(parts: Sequence[EncodedReviews]) -> EncodedReviews:
-    """Several parts as one, in memory, without targets."""
+    """Several parts as one, in memory, without targets; a single one as it is."""
+    if len(parts) == 1:
+        return parts[0]
     lengths = np.concatenate([part.lengths(0) for part in parts])
     return EncodedReviews(
         np.concatenate([part.token_ids for part in parts]),

@@ -1,16 +1,17 @@
 """The files of a corpus: fetched where they are missing, read, and split into parts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from nsmc.data.cache import digest_of, digest_of_file
-from nsmc.data.corpus import NSMC, CorpusForm, Reviews, read_reviews, without_spaces
+from nsmc.data.corpus import NSMC, CorpusForm, LabelArray, Reviews, read_reviews, without_spaces
 from nsmc.data.download import RemoteFile, fetch_missing
 from nsmc.data.splitting import SplitSettings, split
 from nsmc.data.unlabelled import fetch_unlabelled
+from nsmc.reading.labels import listed
 
 UNLABELLED = "unlabelled"  # the part of reviews without labels, where there is one
 
@@ -76,13 +77,19 @@ class CorpusFiles:
         validation = digest_of_file(self.validation) if self.validation else None
         return fingerprint_of(digest_of_file(self.train), test, validation)
 
-    def check_labels(self, names: tuple[str, ...]) -> None:
-        """Raises ValueError where a classifier would see only one label."""
-        if self.classifier and len(names) < 2:
-            every = f"every review has the label {names[0]!r}" if names else "no review has a label"
+    def check_labels(self, names: tuple[str, ...], labels: LabelArray) -> None:
+        """Raises ValueError where a classifier would see only one label, or not all of them."""
+        if not self.classifier:
+            return
+        counts = np.bincount(labels, minlength=len(names))
+        if np.count_nonzero(counts) < 2:
+            only = f"every review has the label {names[counts.argmax()]!r}"
             raise ValueError(
-                f"{self.train}: {every}; a classifier learns from reviews of two labels or more"
+                f"{self.train}: {only if names else 'no review has a label'}; a classifier learns "
+                "from reviews of two labels or more"
             )
+        if missing := [name for name, count in zip(names, counts, strict=True) if not count]:
+            raise ValueError(f"{self.train}: no review has the label {listed(missing)}")
 
     def read(self, *, keep_ids: bool = True) -> dict[str, Reviews]:
         """The reviews by part: train, val and, where they are wanted, test and unlabelled.
@@ -92,9 +99,9 @@ class CorpusFiles:
         """
         labelled = read_reviews(self.train, self.form, keep_ids=keep_ids)
         names = labelled.label_names
-        self.check_labels(names)
+        self.check_labels(names, labelled.labels)
         parts = {
-            name: read_reviews(path, self.form, keep_ids=keep_ids, names=names)
+            name: read_reviews(path, self.form, keep_ids=keep_ids, names=names, prefix=f"{name} ")
             for name, path in (("val", self.validation), ("test", self.test))
             if path is not None
         }
@@ -108,9 +115,15 @@ class CorpusFiles:
                 if name != "train"
                 for text in part.texts
             }
-            reviews = read_reviews(self.unlabelled, self.form.without_labels(), keep_ids=keep_ids)
+            reviews = read_reviews(
+                self.unlabelled,
+                self.form.without_labels(),
+                keep_ids=keep_ids,
+                prefix=f"{UNLABELLED} ",
+            )
             is_new = [without_spaces(text) not in held_out for text in reviews.texts]
-            parts[UNLABELLED] = reviews.take(np.flatnonzero(is_new))
+            new = reviews.take(np.flatnonzero(is_new))
+            parts[UNLABELLED] = replace(new, left_out=reviews.left_out)
         return parts
 
 

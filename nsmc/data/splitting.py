@@ -36,9 +36,8 @@ def split(
     train, parts = reviews, {}
     if test and settings.folds is not None:
         fold_of_row = folds_of(reviews, settings.folds, settings.split_seed)
-        is_tested = fold_of_row == settings.fold
-        parts["test"] = reviews.take(np.flatnonzero(is_tested))
-        train = _without_texts_of(reviews.take(np.flatnonzero(~is_tested)), parts["test"])
+        train, parts["test"] = _divided(reviews, fold_of_row == settings.fold)
+        _check_labels(reviews, [train, parts["test"]], f"data.fold={settings.fold}")
     elif test and settings.test_fraction is not None:
         other_seed = (settings.split_seed, 1)  # or validation and test would be drawn alike
         fraction = settings.test_fraction
@@ -65,15 +64,14 @@ def split_off(
     for groups, is_pure in _strata(reviews.labels, group_of_row, len(sizes)):
         groups = generator.permutation(groups)
         room = round(fraction * int(sizes[groups].sum()))
-        if is_pure and not room and len(groups) > 1:
-            room = int(sizes[groups].min())
+        if is_pure and len(groups) > 1:
+            least, total = int(sizes[groups].min()), int(sizes[groups].sum())
+            room = min(max(room, least), total - least)
         for group in groups:  # what is too large for the room that is left stays
             if sizes[group] <= room:
                 is_taken[group] = True
                 room -= sizes[group]
-    rows = is_taken[group_of_row]
-    taken = reviews.take(np.flatnonzero(rows))
-    parts = _without_texts_of(reviews.take(np.flatnonzero(~rows)), taken), taken
+    parts = _divided(reviews, is_taken[group_of_row])
     _check_labels(reviews, parts, f"data.{key}={fraction}")
     return parts
 
@@ -90,7 +88,9 @@ def folds_of(reviews: Reviews, folds: int, seed: int) -> IntArray:
     generator = np.random.default_rng(seed)
     for groups, _ in _strata(reviews.labels, group_of_row, len(sizes)):
         filled = np.zeros(folds, dtype=np.int64)
-        for group in generator.permutation(groups):
+        groups = generator.permutation(groups)
+        largest_first = groups[np.argsort(-sizes[groups], kind="stable")]
+        for group in largest_first:
             fold = np.lexsort((totals, filled))[0]  # the emptiest of this label, then of all
             fold_of_group[group] = fold
             filled[fold] += sizes[group]
@@ -101,13 +101,16 @@ def folds_of(reviews: Reviews, folds: int, seed: int) -> IntArray:
     return fold_of_row
 
 
-def _without_texts_of(reviews: Reviews, others: Reviews) -> Reviews:
-    """The reviews without those whose text the others have; only where there are groups is one."""
-    if not reviews.groups:
-        return reviews
-    texts = {text.strip() for text in others.texts}
-    rows = [row for row, text in enumerate(reviews.texts) if text.strip() not in texts]
-    return reviews.take(np.array(rows, np.int64))
+def _divided(reviews: Reviews, is_taken: npt.NDArray[np.bool_]) -> tuple[Reviews, Reviews]:
+    """The reviews that stay and those that are taken.
+
+    A text that is in groups of both is lost to those that stay.
+    """
+    taken = reviews.take(np.flatnonzero(is_taken))
+    if reviews.groups:
+        texts = {text.strip() for text in taken.texts}
+        is_taken = np.array([text.strip() in texts for text in reviews.texts]) | is_taken
+    return reviews.take(np.flatnonzero(~is_taken)), taken
 
 
 def _groups(reviews: Reviews) -> tuple[IntArray, IntArray]:
@@ -140,9 +143,11 @@ def _check_labels(reviews: Reviews, parts: Sequence[Reviews], key: str) -> None:
     """Raises ValueError where a label of the reviews is not in each of the parts."""
     for label in np.unique(reviews.labels):
         if not all((part.labels == label).any() for part in parts):
-            count = int((reviews.labels == label).sum())
-            name = reviews.label_names[label] if reviews.label_names else "(none)"
+            names = reviews.label_names
+            whose = f"the label {names[label]!r} has" if names else "there are"
+            where = "in groups that are too few or too large" if reviews.groups else "too few"
+            ways_out = "; leave it out with data.label_map, or add some" if names else ""
             raise ValueError(
-                f"{key}: the label {name!r} has {count:,} reviews, too few different ones for each "
-                "part; add some, or leave the label out with data.label_map"
+                f"{key}: {whose} {int((reviews.labels == label).sum()):,} reviews, {where} to have "
+                f"different ones in each part{ways_out}"
             )

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nsmc.config.commands import shortened, train_command
+from nsmc.config.commands import relative_path, train_command
+from nsmc.config.renamed import RENAMED
 from nsmc.reports.values import Value, as_mapping, clean, finite_numbers, flatten
 from nsmc.small_files import read_bytes
 
@@ -86,7 +87,8 @@ def read_run(path: Path) -> Run:
     status = record.get("status")
     if status not in _STATUSES:
         raise ValueError(f"unknown status {json.dumps(status)}")
-    config, history = flatten(_config_of(record)), record.get("history")
+    config = {RENAMED.get(key, key): value for key, value in flatten(_config_of(record)).items()}
+    history = record.get("history")
     points = map(finite_numbers, history if isinstance(history, list) else [])
     if status == "finished" and not config:
         raise ValueError("it has no config")
@@ -119,7 +121,7 @@ def problems_of(runs: Sequence[Run]) -> list[Problem]:
 
 def display_path(path: Path) -> str:
     """A path as a user would type it: relative if it is inside the working directory."""
-    return clean(shortened(path.absolute()))
+    return clean(relative_path(path.absolute()))
 
 
 def _all_records(folders: Iterable[Path]) -> list[Path]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from nsmc.atomic import write_file
-from nsmc.config.commands import predict_command, shortened
+from nsmc.config.commands import predict_command, relative_path
 from nsmc.reports.charts import NAMES, charts_of
 from nsmc.reports.leaderboard import Leaderboard, Row, drop_repeats, leaderboards, problems_in
 from nsmc.reports.page import Section, page
@@ -49,9 +49,9 @@ def write_report(
     target.mkdir(parents=True, exist_ok=True)
     sections = _sections(boards, _read_importances(folders))
     _write_charts(target, sections)
-    _write_text(target / "leaderboard.csv", csv_table(*boards))
-    _write_text(target / "leaderboard.md", _tables(boards, markdown_table, "## {}\n\n") + "\n")
-    _write_text(target / "report.html", page(sections, problems, notes, about))
+    write_file(target / "leaderboard.csv", csv_table(*boards))
+    write_file(target / "leaderboard.md", _tables(boards, markdown_table, "## {}\n\n") + "\n")
+    write_file(target / "report.html", page(sections, problems, notes, about))
     if is_sweep:
         _write_best(target, boards)
     width = shutil.get_terminal_size((WIDTH, 0)).columns if ansi else WIDTH
@@ -143,7 +143,7 @@ def _best_lines(boards: Sequence[Leaderboard]) -> list[str]:
         corpus = f" ({format_value(row.values[CORPUS])})" if CORPUS in row.values else ""
         lines.append(f"best    {display_path(bundle if has_bundle else row.best.folder)}{corpus}")
         if has_bundle and board.task == "classify":
-            commands.append(f"try     {predict_command(shortened(bundle.absolute()))}")
+            commands.append(f"try     {predict_command(relative_path(bundle.absolute()))}")
     return [*lines, *commands[:1]]
 
 
@@ -163,7 +163,3 @@ def _best_rows(boards: Sequence[Leaderboard]) -> list[tuple[Leaderboard, Row]]:
 
 def _count(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def _write_text(path: Path, text: str) -> None:
-    write_file(path, text.encode("utf-8", "replace"))

@@ -116,15 +116,17 @@ def _follows(run: Run, key: str) -> bool:
 
 
 def _drop_shared(settings: Sequence[dict[str, Value]]) -> None:
-    """Leave out what an architecture or students alone have, if all of these have it alike.
+    """Leave out what only some architectures or only students have, if they all have it alike.
 
     Naming the architecture or the teachers is enough.
     """
     for key in {key for values in settings for key in values} - {TEACHERS, *_DEFAULTS_TO}:
-        if key.startswith(("model.", "distill.")):
-            shared = {values[key] for values in settings if key in values}
-            for values in settings if len(shared) == 1 else ():
-                values.pop(key, None)
+        having = [values for values in settings if key in values]
+        others = [values.get(ARCHITECTURE) for values in settings if key not in values]
+        is_own = key.startswith("model.") and all(v.get(ARCHITECTURE) not in others for v in having)
+        if (is_own or key.startswith("distill.")) and len({v[key] for v in having}) == 1:
+            for values in having if others else ():
+                del values[key]
 
 
 def _sources(run: Run, key: str) -> list[str]:

@@ -133,8 +133,8 @@ def _columns_of(
 
 
 def _means(rows: Sequence[Row], metric: str, unit: float = 1) -> list[float | None]:
-    found = [row.metrics.get(metric) for row in rows]
-    return [statistic.mean / unit if statistic else None for statistic in found]
+    metrics = [row.metrics.get(metric) for row in rows]
+    return [statistic.mean / unit if statistic else None for statistic in metrics]
 
 
 def _texts(title: str, values: Sequence[Value], role: str) -> Column:

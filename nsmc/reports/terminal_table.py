@@ -1,20 +1,17 @@
 """The leaderboard on a terminal: as much of it as fits on a line."""
 
-import contextlib
-import os.path
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import PurePath
 
-from nsmc.reports.leaderboard import FEW, NAMELESS, Leaderboard
+from nsmc.reports.leaderboard import BEST_RUN, FEW, NAMELESS, Leaderboard
+from nsmc.reports.settings import CORPUS
 from nsmc.reports.tables import MAX_ROWS, ROLES, SUMMARY, Column, columns_of, summary_of
 from nsmc.reports.values import display_width, ellipsize, ellipsize_middle
 
 WIDTH = 100  # columns, if there is no terminal to ask
 
 _CELL_LENGTHS = (32, 20, 14)  # characters: the first with which lines fit
-_NAME_LENGTH = 18  # characters of a run's folder that has to be short
 _LONG_SUMMARY = 60  # columns that a summary of many settings may take
 _MIN_SUMMARY = 20  # and those that it should have at least
 _BOLD, _PLAIN = "\N{ESCAPE}[1m", "\N{ESCAPE}[0m"
@@ -25,26 +22,33 @@ Columns = dict[str, Column]  # by their whole titles
 def terminal_table(board: Leaderboard, ansi: bool = False, width: int = WIDTH) -> str:
     """The best rows, aligned, in `width` columns if that is possible; the best is bold with `ansi`.
 
-    Lines that are too long lose, one after the other, costs, the ends of long texts, and settings;
-    what is left out is named below.
+    Lines that are too long lose, one after the other, costs, the folders of the best runs, the ends
+    of long texts, and settings; the folders are listed below, and what else is left out is named.
     """
     columns = _ordered([_first_rows(column) for column in columns_of(board)])
     shown = columns
     for shown, summary_width in _narrower(columns, board):
         if _line_width(shown, summary_width) <= width:
             break
-    cells = [_cells(_cut_summary(column, shown, width)) for column in shown.values()]
-    title, *lines = ["  ".join(line).rstrip() for line in zip(*cells, strict=True)]
+    title, *lines = _lines([_cut_summary(column, shown, width) for column in shown.values()])
     for index, row in enumerate(board.rows[:MAX_ROWS]):
         if ansi and row.is_best:
             lines[index] = f"{_BOLD}{lines[index]}{_PLAIN}"
     if len(board.rows) > MAX_ROWS:
         lines.append(f"… and {len(board.rows) - MAX_ROWS:,} more settings")
-    told = {*shown, *(_summarizable(columns) if SUMMARY in shown else ())}
-    if dropped := [title for title in columns if title not in told]:
+    covered = {*shown, *(_summarizable(columns) if SUMMARY in shown else ())}
+    if dropped := [name for name in columns if name not in {*covered, BEST_RUN}]:
         note = f"(no room for {', '.join(dropped)}: see leaderboard.md)"
         lines += textwrap.wrap(note, width, break_long_words=False, break_on_hyphens=False)
-    return "\n".join([title, *lines])
+    return "\n".join([title, *lines, *_folder_lines(columns, shown)])
+
+
+def _folder_lines(columns: Columns, shown: Columns) -> list[str]:
+    """The best runs' folders below a table that has no room for them; whole, to be copied."""
+    if BEST_RUN in shown:
+        return []
+    titles = [title for title in ("rank", CORPUS, BEST_RUN) if title in columns]
+    return ["", *_lines([columns[title] for title in titles])]
 
 
 def _narrower(columns: Columns, board: Leaderboard) -> Iterator[tuple[Columns, int]]:
@@ -53,13 +57,13 @@ def _narrower(columns: Columns, board: Leaderboard) -> Iterator[tuple[Columns, i
     Each time with the width that a summary should have at least.
     """
     yield columns, _LONG_SUMMARY
-    # Settings and names stay readable for now.
-    for title in ("reviews/s", "parameters", "", "seconds", "MB"):
-        columns = _without(title, columns) if title else _with_short_names(columns)
+    # Settings stay readable for now.
+    for title in ("reviews/s", "parameters", BEST_RUN, "seconds", "MB"):
+        columns = _without(title, columns)
         yield columns, _LONG_SUMMARY
     if len(board.columns) > FEW:
-        told = _summarizable(columns)
-        kept = [column for title, column in columns.items() if title not in told]
+        summarized = _summarizable(columns)
+        kept = [column for title, column in columns.items() if title not in summarized]
         summary = summary_of(board, [name for name in board.columns if name not in NAMELESS])
         columns = _ordered([*kept, _first_rows(summary)])
         yield columns, _LONG_SUMMARY
@@ -67,8 +71,9 @@ def _narrower(columns: Columns, board: Leaderboard) -> Iterator[tuple[Columns, i
     for length in _CELL_LENGTHS[1:]:
         columns = {title: _cut(column, length) for title, column in columns.items()}
         yield columns, _MIN_SUMMARY
-    # Of settings, those that vary least go first; of those that vary as little, the last.
-    settings = [title for title in reversed(columns) if columns[title].role == "setting"]
+    # Of settings, those that vary least go first; of those that vary as little, the last. A corpus
+    # stays: ranks begin anew in each.
+    settings = [t for t in reversed(columns) if columns[t].role == "setting" and t != CORPUS]
     for title in sorted(settings, key=lambda t: (t in NAMELESS, len(set(columns[t].texts)))):
         columns = _without(title, columns)
         yield columns, _MIN_SUMMARY
@@ -88,29 +93,12 @@ def _summarizable(columns: Columns) -> list[str]:
 
 
 def _first_rows(column: Column) -> Column:
-    """The rows that are shown, their folders relative to the one that they have in common."""
     column = replace(column, texts=column.texts[:MAX_ROWS])
-    if column.role != "folder":
-        return _cut(column, _CELL_LENGTHS[0])
-    with contextlib.suppress(ValueError):  # inside and outside the working directory, or no rows
-        parent = os.path.commonpath([PurePath(text).parent for text in column.texts])
-        return replace(column, texts=[str(PurePath(t).relative_to(parent)) for t in column.texts])
-    return column
+    return column if column.role == "folder" else _cut(column, _CELL_LENGTHS[0])
 
 
 def _without(title: str, columns: Columns) -> Columns:
     return {other: column for other, column in columns.items() if other != title}
-
-
-def _with_short_names(columns: Columns) -> Columns:
-    """Folders by their names alone, which end in a digest."""
-    shorter = {}
-    for title, column in columns.items():
-        if column.role == "folder":
-            names = [text.rpartition("/")[2] for text in column.texts]
-            column = replace(column, texts=[ellipsize_middle(name, _NAME_LENGTH) for name in names])
-        shorter[title] = column
-    return shorter
 
 
 def _cut(column: Column, length: int) -> Column:
@@ -139,6 +127,11 @@ def _line_width(columns: Columns, summary_width: int) -> int:
 
 def _width(column: Column) -> int:
     return max(display_width(text) for text in [column.title, *column.texts])
+
+
+def _lines(columns: Sequence[Column]) -> list[str]:
+    """The titles, then each row."""
+    return ["  ".join(line).rstrip() for line in zip(*map(_cells, columns), strict=True)]
 
 
 def _cells(column: Column) -> list[str]:

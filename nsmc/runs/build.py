@@ -14,13 +14,13 @@ from nsmc.config.schema import LoggerConfig, RunConfig, TrainerConfig
 from nsmc.data.datamodule import ReviewDataModule
 from nsmc.data.encoding import TokenizerSettings
 from nsmc.data.soft_labels import Distillation
-from nsmc.data.training_set import TrainingSettings
 from nsmc.runs.corpus_files import files_of, tokenizer_file
 from nsmc.runtime.loading import read_bundle
 from nsmc.runtime.locate import bundle_folder
 from nsmc.training.averaging import WeightAverage
 from nsmc.training.charts import ValidationCharts
 from nsmc.training.checkpoints import LAST, AtomicCheckpointIO, BestCheckpoint
+from nsmc.training.class_weights import class_weights
 from nsmc.training.early_stopping import EarlyStopping
 from nsmc.training.initial import start_from
 from nsmc.training.interruption import LastCheckpoint
@@ -57,16 +57,20 @@ def build_datamodule(run: RunConfig) -> ReviewDataModule:
         **config.model_dump(include=_OF_THE_DATAMODULE),
         pad_to=config.max_length if config.padding == "fixed" else None,
         seed=run.seed,
-        training=TrainingSettings(config.bpe_dropout, config.bpe_samples, distillation),
+        bpe_dropout=config.bpe_dropout,
+        bpe_samples=config.bpe_samples,
+        distillation=distillation,
     )
 
 
 def build_module(config: RunConfig, datamodule: ReviewDataModule) -> Module:
     """The module for the corpus's vocabulary, with the weights of `init_from` where that is set.
 
-    Raises what `read_bundle` raises, and ValueError where that bundle is of another shape.
+    Raises what `read_bundle` and `class_weights` raise, and ValueError where that bundle is of
+    another shape, or the corpus's labels have no such metric as the run is to monitor.
     """
-    model, vocab_size = config.model, datamodule.corpus.tokenizer().get_vocab_size()
+    corpus = datamodule.corpus
+    model, vocab_size = config.model, corpus.tokenizer().get_vocab_size()
     if vocab_size < config.data.vocab_size and not datamodule.tokenizer.file:
         log.info(
             "the corpus gives %d tokens of data.vocab_size=%d", vocab_size, config.data.vocab_size
@@ -80,18 +84,22 @@ def build_module(config: RunConfig, datamodule: ReviewDataModule) -> Module:
             counts=token_counts(datamodule.training_reviews, vocab_size),
         )
     else:
+        count = len(corpus.labels)
+        if count > 2 and config.callbacks.checkpoint.monitor == "val/f1":
+            raise ValueError(
+                "callbacks.checkpoint.monitor=val/f1: F1 is that of the second of two labels, and "
+                f"this corpus has {count}; choose val/macro_f1"
+            )
+        weights = class_weights(model.class_weights, corpus.splits["train"].labels, count)
         module = SentimentModule(
-            classifier={
-                "vocab_size": vocab_size,
-                "label_count": len(datamodule.corpus.labels),
-                **model.classifier(),
-            },
+            classifier={"vocab_size": vocab_size, "label_count": count, **model.classifier()},
             optimization=model.optimization(),
             regularization=model.regularization(),
+            class_weights=None if weights is None else weights.tolist(),
         )
     if config.init_from is not None:
         bundle = read_bundle(bundle_folder(Path(config.init_from)))
-        start_from(module.network, bundle, config.init_from)
+        start_from(module.network, bundle, config.init_from, corpus.labels)
     return module
 
 
@@ -132,8 +140,8 @@ def build_callbacks(config: RunConfig, folder: Path) -> list[L.Callback]:
 def build_loggers(config: LoggerConfig, folder: Path, step: int | None = None) -> list[Logger]:
     """TensorBoard first: it is the logger that charts are drawn for.
 
-    `step` is the one that an interrupted run goes on from: TensorBoard then drops what that run
-    logged after it, and the numbers of this part go into a CSV file of their own.
+    `step` is the one that a run is resumed from: TensorBoard then drops what was logged after it,
+    and the numbers of this part go into a CSV file of their own.
     """
     loggers: list[Logger] = []
     if config.tensorboard:
@@ -181,7 +189,7 @@ def build_trainer(
         callbacks=callbacks,
         logger=build_loggers(config.logger, folder, step),
         plugins=[AtomicCheckpointIO(), *cluster],
-        # Not the run's folder: in a job of Slurm's Lightning would go on from an hpc_ckpt_*.ckpt
+        # Not the run's folder: in a job of Slurm's Lightning would resume from an hpc_ckpt_*.ckpt
         # that an earlier version of this program left there.
         default_root_dir=folder / CHECKPOINTS,
         use_distributed_sampler=False,  # the datamodule's sampler deals the reviews out itself

@@ -11,12 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import OverrideType
-from hydra.errors import HydraException
-
-from nsmc.config.overrides import as_overrides
-from nsmc.config.schema import KEYS, DataConfig
+from nsmc.config.overrides import as_overrides, plain_change
+from nsmc.config.schema import KEYS, DataConfig, RunConfig, check_config
 from nsmc.config.steps import OF_THE_COMMAND, RecipeConfig, is_choice, is_group, is_plain
 from nsmc.data.cache import is_cache
 from nsmc.data.download import PUT_THERE
@@ -58,18 +54,10 @@ def harmless_overrides(record: Mapping[str, Any]) -> list[str]:
 
 def _key_and_value(text: str) -> tuple[str, Any]:
     shown = text if len(text) < 100 else f"{text[:99]}…"
-    refusal = ValueError(f"{shown}: {_TYPE_ANEW}")
-    if len(text) > _LONGEST or "${" in text:
-        raise refusal
-    try:
-        override = OverridesParser.create().parse_override(text)
-        value = override.value()
-    except (HydraException, RecursionError, ValueError):
-        raise refusal from None
-    is_change = override.type == OverrideType.CHANGE and override.package is None
-    if not is_change or override.is_sweep_override() or not _may_be(override.key_or_group, value):
-        raise refusal
-    return override.key_or_group, value
+    change = plain_change(text) if len(text) <= _LONGEST and "${" not in text else None
+    if change is None or not _may_be(*change):
+        raise ValueError(f"{shown}: {_TYPE_ANEW}")
+    return change
 
 
 def _may_be(key: str, value: Any) -> bool:
@@ -85,6 +73,16 @@ def _may_be(key: str, value: Any) -> bool:
 def _is_of_the_command(key: str) -> bool:
     """Whether it says where a command finds its configuration or writes its files."""
     return re.split(r"[./]", key)[0] in ("hydra", *OF_THE_COMMAND)
+
+
+def recorded_config(folder: Path, values: Mapping[str, Any]) -> RunConfig:
+    """The configuration in the record of `folder`. Raises ValueError where it is none today."""
+    try:
+        return check_config(values)
+    except ValueError as error:
+        raise ValueError(
+            f"{folder}: recorded by another version of this program ({error})"
+        ) from None
 
 
 def check_recorded_steps(recipe: RecipeConfig) -> None:

@@ -45,7 +45,7 @@ Setting = str | float | bool
 _TICKED = ("architecture", "hidden_size", "lr", "seed", "task")
 _METRICS = (
     *("val/accuracy", "test/accuracy", "val/loss", "test/loss"),
-    *("val/f1", "test/f1", "val/auroc", "test/auroc"),
+    *("val/macro_f1", "test/macro_f1", "val/f1", "test/f1", "val/auroc", "test/auroc"),
 )
 _SECTION = "result"  # of the charts, each of one point, after all curves
 
@@ -84,7 +84,7 @@ def settings_of(config: RunConfig) -> dict[str, Setting | None]:
 def setting_columns() -> list[HParamInfo]:
     """A column for each of `settings_of`, with its type and, where there are few, its choices."""
     types: dict[str, Any] = {name: KEYS[key].annotation for name, key in _KEYS.items()}
-    types |= {"corpus": str, "pretrained": bool, "teachers": int}
+    types |= {"class_weights": str, "corpus": str, "pretrained": bool, "teachers": int}
     types["architecture"] = Literal[tuple(MODEL_CONFIGS)]
     return [_column(name, type_) for name, type_ in types.items()]
 

@@ -67,7 +67,7 @@ def run_job(
 ) -> Record:
     """Train, measure the best weights, export the bundle, keep `run.json`; returns the record.
 
-    `folder` is the run's own; a run that was interrupted in it goes on. `command` and `overrides`
+    `folder` is the run's own; a run interrupted in it is resumed. `command` and `overrides`
     are what a user types for the same run. Raises ValueError or OSError, in one line, for what a
     user can mend, and Interrupted when a signal stops it.
     """
@@ -123,7 +123,7 @@ def build(
     started = time.perf_counter()
     check_hardware(config.trainer)
     begun = record or {}
-    # To the bit, results depend on it: a run that goes on keeps what it had.
+    # To the bit, results depend on it: a resumed run keeps what it had.
     torch.set_num_threads(begun.get("threads") or config.trainer.threads or _THREADS)
     L.seed_everything(config.seed, workers=True, verbose=False)
     datamodule = build_datamodule(config)

@@ -17,9 +17,12 @@ from nsmc.data.datamodule import ReviewDataModule
 from nsmc.data.files import UNLABELLED
 from nsmc.data.soft_labels import SOFT_LABELS_FILE, write_soft_labels
 from nsmc.runtime.extras import needs_extra
+from nsmc.training.class_weights import class_weights
 from nsmc.training.metrics import classification_metrics, defined
 
 log = logging.getLogger(__name__)
+
+_LEAST_LOG = -100  # of a probability that is 0, so that the loss stays finite
 
 
 def train_linear(config: RunConfig, datamodule: ReviewDataModule, folder: Path) -> dict[str, Any]:
@@ -35,11 +38,17 @@ def train_linear(config: RunConfig, datamodule: ReviewDataModule, folder: Path) 
     datamodule.files.fetch()
     reviews = datamodule.files.read()
     train, val, test = reviews["train"], reviews["val"], reviews.pop("test", None)
+    label_count = len(train.label_names)
+    if missing := set(range(label_count)) - set(train.labels.tolist()):
+        name = train.label_names[min(missing)]
+        raise ValueError(f"data.labels: no training review has the label {name!r}; leave it out")
+    weights = class_weights(config.linear.class_weights, train.labels, label_count)
+    settings = config.linear.model_dump(exclude={"class_weights"})
     classifier = LinearClassifier(
-        **config.linear.model_dump(), normalization=config.data.normalization, seed=config.seed
+        **settings, normalization=config.data.normalization, seed=config.seed
     )
     log.info("fitting %s reviews", f"{len(train):,}")
-    classifier.fit(train.texts, train.labels)
+    classifier.fit(train.texts, train.labels, label_count, weights)
     train_seconds = time.perf_counter() - started
     if config.data.unlabelled and UNLABELLED not in reviews:
         log.info("no unlabelled reviews in %s: the others alone get soft labels", config.data.root)
@@ -52,7 +61,6 @@ def train_linear(config: RunConfig, datamodule: ReviewDataModule, folder: Path) 
         metrics |= _metrics("test", test, classifier.probabilities(test.texts))
     ids = [review_id for part in reviews.values() for review_id in part.ids]
     answers = np.concatenate([*probabilities.values()])
-    answers = np.stack([1 - answers, answers], axis=1)
     write_soft_labels(folder / SOFT_LABELS_FILE, ids, train.label_names, answers)
     return {
         "metrics": metrics,
@@ -67,7 +75,7 @@ def train_linear(config: RunConfig, datamodule: ReviewDataModule, folder: Path) 
 def _metrics(split: str, reviews: Reviews, probabilities: np.ndarray[Any, Any]) -> dict[str, float]:
     predictions = torch.from_numpy(probabilities).float()
     labels = torch.from_numpy(reviews.labels).long()
-    loss = torch.nn.functional.binary_cross_entropy(predictions, labels.float())
-    metrics = classification_metrics(split)
+    loss = torch.nn.functional.nll_loss(predictions.log().clamp(min=_LEAST_LOG), labels)
+    metrics = classification_metrics(split, predictions.shape[1])
     metrics.update(predictions, labels)
     return defined({f"{split}/loss": loss, **metrics.compute()}, split)

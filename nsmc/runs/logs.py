@@ -1,7 +1,7 @@
-"""What a run logs: the lines in its file, and of Lightning's what a user can act on.
+"""A run's log file, and a filter for Lightning's messages that a user cannot act on.
 
-Where the file cannot be written, that is said once and stops nothing: a run that its disk is too
-small for ends by itself, and in one line, at what it needs to write.
+Where the file cannot be written, one line says so and nothing stops: on a full disk the run ends by
+itself, in one line, at what it needs to write.
 """
 
 import logging
@@ -34,7 +34,7 @@ class LogFile(logging.FileHandler):
 def quieten(is_first: bool) -> None:
     """Filter the messages and warnings that are about our own choices.
 
-    Of processes that train together, the first one says what goes on.
+    Of processes that train together, only the first one logs progress.
     """
     for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -42,13 +42,13 @@ def quieten(is_first: bool) -> None:
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*it is recommended to use .*devices=1.*")
     warnings.filterwarnings("ignore", message=".*is smaller than the logging interval.*")
-    # A run that goes on from another one's checkpoint has a folder of its own.
+    # A run that starts from another one's checkpoint has a folder of its own.
     warnings.filterwarnings("ignore", message=".*The dirpath has changed.*")
-    # Where that one was measured otherwise, what is best is found anew.
+    # Where that one was measured otherwise, the best epoch is chosen anew.
     warnings.filterwarnings("ignore", message=".*callbacks used to create the checkpoint.*")
-    # One that goes on in its own folder finds its files there.
+    # A resumed run finds its files in its folder.
     warnings.filterwarnings("ignore", message=".*exists and is not empty.*")
-    # LastCheckpoint finds the place within the epoch.
+    # LastCheckpoint restores the position within the epoch.
     warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")
     # An epoch of few batches may have seen one label alone.
     warnings.filterwarnings("ignore", message=".*samples in targets.*")
@@ -60,6 +60,6 @@ def quieten(is_first: bool) -> None:
 
 
 def _quiet_about_full_disks(problem: threading.ExceptHookArgs) -> None:
-    """TensorBoard writes in a thread; the next write of ours tells that there is no room."""
+    """TensorBoard writes in a thread; our own next write reports the full disk."""
     if not issubclass(problem.exc_type, OSError):
         threading.__excepthook__(problem)

@@ -2,7 +2,7 @@
 
 Lightning starts those of one machine itself; torchrun and Slurm's srun start them all. On several
 machines without either, somebody starts one on each and sets NODE_RANK. The first process keeps the
-record and exports; all this is known before it has made a folder, and before torch is imported.
+record and exports; all this is decided before it makes a folder, and before torch is imported.
 """
 
 import os
@@ -57,11 +57,11 @@ def check_started(config: RunConfig) -> None:
 
 
 def common_folder(own: str, new: str, processes: int, num_nodes: int) -> str:
-    """The folder of the run that the processes share; `own` is what this one has come to.
+    """The folder of the run that the processes share; `own` is this process's choice.
 
-    A job of Slurm's has a folder that is named by the job, and goes on there when it is requeued.
-    `new` is the folder of a run that goes on nowhere. Raises ValueError where nothing tells the
-    machines of one another before they train.
+    A job of Slurm's has a folder that is named by the job, and is resumed there when it is
+    requeued. `new` is the folder of a new run. Raises ValueError where the machines cannot agree
+    before they train.
     """
     if processes == 1:
         return own
@@ -91,7 +91,7 @@ def _rank_of_launcher() -> int | None:
 
 
 def _agreed(folder: str) -> str:
-    """The folder of whichever process was quickest to tell torchrun's store."""
+    """The folder of the process that was first to write to torchrun's store."""
     from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
     environment = os.environ

@@ -1,7 +1,7 @@
 """A recipe: runs that build on each other, such as encoder, teachers, student, by one command.
 
 Each step is a run of its own, in a folder that is named by the run's signature. So a step whose
-result is there is skipped, one that was interrupted goes on, and recipes that have steps in common
+result is there is skipped, an interrupted one is resumed, and recipes that have steps in common
 share their results. The last step's result is the recipe's. nsmc/config/steps.py says how a recipe
 is written.
 """
@@ -14,11 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from hydra.errors import HydraException
-from omegaconf.errors import OmegaConfBaseException
-
 from nsmc.atomic import write_file
-from nsmc.config.commands import shortened
+from nsmc.config.commands import relative_path
 from nsmc.config.composition import composed, flags, search_path
 from nsmc.config.errors import describe
 from nsmc.config.overrides import as_overrides, typed_for_steps
@@ -125,9 +122,9 @@ def _run_steps(recipe: RecipeConfig, typed: Values, launch: Launch) -> dict[str,
         folder = (RESULTS / f"{name}-{step.signature[:8]}").absolute()
         title = f"step {number} of {len(steps)}, {name}"
         if _is_done(folder):
-            log.info("%s: done before, %s", title, shortened(folder))
+            log.info("%s: done before, %s", title, relative_path(folder))
         else:
-            log.info("%s: %s", title, shortened(folder))
+            log.info("%s: %s", title, relative_path(folder))
             _run_step(folder, overrides, launch)
         done[name] = folder
     return done
@@ -149,7 +146,7 @@ def _run_step(folder: Path, overrides: Sequence[str], launch: Launch) -> None:
                 return
         if not is_waiting:
             is_waiting = True
-            log.info("%s: another process runs it; waiting for it", shortened(folder))
+            log.info("%s: another process runs it; waiting for it", relative_path(folder))
         time.sleep(_SECONDS_BETWEEN_LOOKS)
 
 
@@ -168,7 +165,7 @@ def check_steps(recipe: RecipeConfig, typed: Values) -> None:
                 raise ValueError("is a recipe itself; list its steps instead")
             # Its sources still have the names of their steps.
             check_sources(config, planned)
-        except (ValueError, OSError, HydraException, OmegaConfBaseException) as error:
+        except (ValueError, OSError) as error:
             raise ValueError(f"recipe, step {name}: {describe(error)}") from None
         planned[name] = config
 
@@ -188,7 +185,7 @@ def _results(done: Mapping[str, Path]) -> Record:
     last: Record = {}
     for name, folder in done.items():
         last = read_record(folder) or {}
-        steps[name] = {"folder": str(shortened(folder)), "seconds": last.get("seconds")}
+        steps[name] = {"folder": str(relative_path(folder)), "seconds": last.get("seconds")}
     return {
         "metrics": {},
         **{key: last[key] for key in _RESULTS_KEPT if key in last},

@@ -1,4 +1,4 @@
-"""What a run's record may hold. Anybody may have written one: nothing that is read is trusted."""
+"""What a run's record may hold. Anybody may have written one, so everything is checked."""
 
 from typing import Annotated, Any, Literal, TypedDict, get_type_hints
 

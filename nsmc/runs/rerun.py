@@ -12,9 +12,9 @@ import numpy as np
 from safetensors.numpy import load_file
 
 from nsmc.config.overrides import command_line
-from nsmc.config.schema import RunConfig, check_config
+from nsmc.config.schema import RunConfig
 from nsmc.data.soft_labels import SOFT_LABELS_FILE
-from nsmc.runs.foreign import harmless_overrides, with_own_files
+from nsmc.runs.foreign import harmless_overrides, recorded_config, with_own_files
 from nsmc.runs.job import run_job
 from nsmc.runs.logs import LogFile
 from nsmc.runs.prepare import prepare
@@ -71,12 +71,7 @@ def _copy_small_files(source: Path, target: Path) -> None:
 
 
 def _config(folder: Path, record: Record, root: str | None) -> RunConfig:
-    try:
-        config = check_config(record["config"])
-    except ValueError as error:
-        raise ValueError(
-            f"{folder}: recorded by another version of this program ({error})"
-        ) from None
+    config = recorded_config(folder, record["config"])
     if config.recipe:
         raise ValueError(f"{folder} is of a recipe: run the steps again, {RESULTS}/… each")
     if config.trainer.processes > 1:

@@ -15,14 +15,14 @@ from nsmc.runs.resume import AUTO, named_folder, newest_unfinished
 
 _HYDRA = ".hydra"
 
-# Looked for once: a run that has begun is no longer one to go on with.
+# Looked for once: a run that has begun is no longer one to resume.
 _folders: dict[tuple[str | None, str], str] = {}
 
 
 def register_resolvers() -> None:
     """Make the resolvers known to OmegaConf; doing so twice changes nothing."""
-    resolvers = (train_command, sample_root, run_id, sweep_folder, run_folder, hydra_subdir)
-    for resolver in (*resolvers, log_name):
+    resolvers = (train_command, sample_root, run_id, run_model, sweep_folder, run_folder)
+    for resolver in (*resolvers, hydra_subdir, log_name):
         OmegaConf.register_new_resolver(resolver.__name__, resolver, replace=True)
 
 
@@ -37,13 +37,20 @@ def run_id() -> str:
     return secrets.token_hex(2)
 
 
+def run_model(*, _root_: DictConfig) -> str:
+    """What a run trains, for its folder's name: `gru`, `linear`, or `recipe`."""
+    if _root_.recipe is not None:
+        return "recipe"
+    return str("linear" if _root_.task == "linear" else _root_.model.architecture)
+
+
 def sweep_folder(name: str | None, unnamed: str) -> str:
     """The name of a sweep's folder."""
     return name or unnamed
 
 
 def run_folder(resume: str | None, new: str, *, _root_: DictConfig) -> str:
-    """The run's folder: the one that it goes on in, or a new one."""
+    """The run's folder: that of the resumed run, or a new one."""
     if (resume, new) not in _folders:
         own = new if resume is None else _resumed_folder(resume, new, _root_)
         devices, nodes = _root_.trainer.devices, _root_.trainer.num_nodes
@@ -62,10 +69,7 @@ def _resumed_folder(resume: str, new: str, root: DictConfig) -> str:
 
 
 def hydra_subdir(resume: str | None, folder: str, *, _root_: DictConfig) -> str | None:
-    """Where Hydra keeps the configuration; a run that goes on keeps the one it has.
-
-    Of processes that train together the first one keeps it.
-    """
+    """Where Hydra writes the configuration; None where a resumed run has one, or in later ranks."""
     has_one = resume is not None and (Path(folder) / _HYDRA).is_dir()
     return None if has_one or other(_root_.trainer.num_nodes) else _HYDRA
 

@@ -1,7 +1,6 @@
-"""Going on with a run that was interrupted.
+"""Resumes a run that was interrupted.
 
-`resume=` finds the run and the configuration that it goes on with; the run then takes over what an
-earlier part of itself left in its folder.
+`resume=` finds the run and its configuration; the run then takes over what it left in its folder.
 """
 
 import logging
@@ -11,15 +10,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from nsmc.config.commands import shortened
+from nsmc.config.commands import relative_path
 from nsmc.config.composition import check_composed_alike
 from nsmc.config.overrides import pasteable, typed_values
 from nsmc.config.schema import KEYS, DataConfig, RunConfig, check_config, check_section
 from nsmc.data.cache import digest_of_file
-from nsmc.runs.foreign import check_own_files, check_recorded_steps, with_own_files
+from nsmc.runs.foreign import (
+    check_own_files,
+    check_recorded_steps,
+    recorded_config,
+    with_own_files,
+)
 from nsmc.runs.prepare import PreparedRun, prepare
 from nsmc.runs.record import RECORD_FILE, Record, environment, load_record, read_record, state_of
 from nsmc.runtime.bundle import CONFIG_FILE
+from nsmc.runtime.encoders import ENCODERS
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +36,7 @@ _UNFINISHED = ("interrupted", "failed")
 
 
 def named_folder(resume: str) -> Path:
-    """The folder of the run to go on with.
+    """The folder of the run to resume.
 
     Raises ValueError for one that holds no run, or more than a run's own files.
     """
@@ -75,19 +80,20 @@ def resumed_config(folder: Path, typed: Mapping[str, Any], overrides: Sequence[s
         raise ValueError(f"{folder} holds no run: resume= and hydra.run.dir= exclude each other")
     ours = {key: typed[key] for key in ("resume", "sweep")}  # of the command, not of the run
     begun: dict[str, Any] = {**record.get("config", {}), **ours}
-    config = begun
+    recorded_config(folder, begun)  # which an earlier version may have written
+    config, own_model = begun, begun["model"]["architecture"]
     for key, _ in typed_values(overrides):
-        if key in ours:
+        if key in ours or (key, typed["model"]["architecture"]) == ("model", own_model):
             continue
         if "." not in key and KEYS.affects_result(key) and isinstance(typed.get(key, {}), Mapping):
-            raise ValueError(f"{key}: a run goes on with its own; leave {key}= out")
+            raise ValueError(f"{key}: a resumed run keeps its own; leave {key}= out")
         value, before = _value_of(typed, key), _value_of(begun, key)
         if KEYS.affects_result(key) and value != before:
             has_bundle = (folder / "bundle" / CONFIG_FILE).is_file()
-            start = f", from these weights with {pasteable('init_from', str(shortened(folder)))}"
+            start = f"with {pasteable('init_from', str(relative_path(folder)))}"
             raise ValueError(
-                f"{key}: cannot change for a run that goes on ({folder} has {before}); leave out "
-                f"resume= to begin a new one{start if has_bundle else ''}"
+                f"{key}: cannot change in a resumed run ({folder} has {before}); leave out "
+                f"resume= to begin a new one{f', from these weights {start}' if has_bundle else ''}"
             )
         config = _with(config, key.split("."), value)
     checked = check_config(config)
@@ -98,6 +104,21 @@ def resumed_config(folder: Path, typed: Mapping[str, Any], overrides: Sequence[s
     with suppress(ValueError):  # the command line need not say where the corpus is
         own = check_section(DataConfig, typed["data"], "data")
     return checked.model_copy(update={"data": with_own_files(checked.data, own)})
+
+
+def with_own_model(overrides: Sequence[str]) -> list[str]:
+    """The overrides that were typed, with the model of the run that they go on with.
+
+    Without it, Hydra would know the keys of the default one alone.
+    """
+    typed = dict(typed_values(overrides))
+    resume = typed.get("resume")
+    if not isinstance(resume, str) or resume == AUTO or "model" in typed:
+        return [*overrides]
+    record = read_record(Path(resume).expanduser()) or {}
+    model = _value_of(record, "config.model.architecture")
+    is_known = isinstance(model, str) and model in ENCODERS and not record["config"].get("recipe")
+    return [*overrides, f"model={model}"] if is_known else [*overrides]
 
 
 def _value_of(config: Mapping[str, Any], key: str) -> Any:

@@ -17,14 +17,14 @@ import torch
 from nsmc.config.commands import (
     predict_command,
     program,
-    shortened,
+    relative_path,
     train_command,
     train_command_here,
     train_words,
 )
 from nsmc.config.composition import flags
 from nsmc.config.overrides import pasteable, quoted
-from nsmc.config.schema import RunConfig
+from nsmc.config.schema import RunConfig, check_config
 from nsmc.runs.job import run_job
 from nsmc.runs.processes import check_started, is_first
 from nsmc.runs.recipe import run_recipe
@@ -36,6 +36,7 @@ from nsmc.runs.record import (
     read_record,
     write_record,
 )
+from nsmc.runs.sources import overrides_to_start_from
 from nsmc.runtime.bundle import WEIGHTS_FILE
 from nsmc.termination import exception_arrived
 from nsmc.training.signals import Interrupted, Pruned
@@ -81,7 +82,7 @@ def run_and_report(
         if not is_first(config.trainer):  # the first process says it and has the exit code
             sys.exit(0)
         signum = error.signum if isinstance(error, Interrupted) else signal.SIGINT
-        advice = f"go on with {train_command()} {pasteable('resume', str(shortened(folder)))}"
+        advice = f"go on with {train_command()} {pasteable('resume', str(relative_path(folder)))}"
         raise Interrupted(signum, advice) from None
     finally:
         gc.collect()  # a failed job's tensors would be missing for the next one's
@@ -120,7 +121,7 @@ def run_in_subprocess(folder: Path, overrides: Sequence[str]) -> Record:
     if record.get("status") == "pruned":
         raise Pruned("pruned")
     if code != 0 or record.get("status") != "finished":
-        error = record.get("error") or f"{shortened(folder)}: ended with code {code}, see above"
+        error = record.get("error") or f"{relative_path(folder)}: ended with code {code}, see above"
         write_record(folder, {**record, "status": "failed", "error": error})
         raise ValueError(error)
     return record
@@ -146,18 +147,23 @@ def summary(record: Record, bundle: Path) -> str:
         size = sum(path.stat().st_size for path in bundle.iterdir())
         weights = (bundle / WEIGHTS_FILE).stat().st_size
         lines.append(f"{'bundle':<12}{size / 1e6:.2f} MB (weights {weights / 1e6:.2f} MB)")
-    return "\n".join([*lines, f"{'folder':<12}{shortened(bundle.parent)}"])
+    return "\n".join([*lines, f"{'folder':<12}{relative_path(bundle.parent)}"])
 
 
 def next_commands(config: RunConfig, record: Record, folder: Path) -> str:
     """Commands that can be typed as they stand."""
     task = final_step_config(record)["task"]
-    train, folder = train_command_here(), shortened(folder)
+    train, folder = train_command_here(), relative_path(folder)
     lines = ["", "Next:"]
     if task == "classify":
         lines.append(f"  {predict_command(folder / 'bundle')}")
     elif task == "pretrain":
-        lines.append(f"  {train} {pasteable('init_from', str(folder))}")
+        needed: list[str] = []
+        with contextlib.suppress(ValueError):  # of a main configuration that says too little
+            theirs = check_config(final_step_config(record))
+            needed = overrides_to_start_from(theirs, record.get("overrides", []))
+        start = pasteable("init_from", str(folder))
+        lines.append(" ".join([f"  {train} {start}", *map(shlex.quote, needed)]))
     else:
         teachers = shlex.quote(f"distill.teachers=[{quoted(str(folder))}]")
         lines.append(f"  {train} experiment=distill {teachers}")

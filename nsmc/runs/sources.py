@@ -5,10 +5,12 @@ record beside a bundle says what its run held out. A bundle without one, and a f
 are taken at the user's word.
 """
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from nsmc.config.composition import composed
 from nsmc.config.schema import DataConfig, RunConfig
 from nsmc.data.soft_labels import SOFT_LABELS_FILE
 from nsmc.runs.corpus_files import tokenizer_file, training_fingerprint
@@ -16,7 +18,7 @@ from nsmc.runs.record import RECORD_FILE, final_step_config, read_record
 from nsmc.runtime.bundle import CONFIG_FILE, TOKENIZER_FILE, flat
 from nsmc.runtime.loading import read_config, read_tokenizer
 from nsmc.runtime.locate import bundle_folder
-from nsmc.training.starting import check_shape
+from nsmc.training.starting import check_shape, needed_overrides
 
 _SPLIT = ("validation_fraction", "split_seed")
 
@@ -35,6 +37,17 @@ def check_sources(config: RunConfig, planned: Mapping[str, RunConfig] | None = N
             _check_bundle(config, source)
         elif _is_language_model(Path(source)):
             raise _no_teacher(source)
+
+
+def overrides_to_start_from(theirs: RunConfig, typed: Sequence[str]) -> list[str]:
+    """What to type, beside `init_from`, for a classifier that starts from a run's weights.
+
+    `typed` is what was typed for that run.
+    """
+    corpus = [o for o in typed if re.match(r"data(\.(?!unlabelled)\w+)?=", o)]
+    ours = composed([*corpus, "data.unlabelled=false"])
+    shape = needed_overrides(ours.model.encoder(), theirs.model.encoder())
+    return [*corpus, *_needed_split(ours.data, theirs.data.model_dump()), *shape]
 
 
 def check_held_out(config: RunConfig, corpus_fingerprint: str) -> None:
@@ -119,9 +132,12 @@ def _recorded_split(record: dict[str, Any], source: str) -> Mapping[str, Any]:
 
 
 def _check_split(ours: DataConfig, theirs: Mapping[str, Any], source: str) -> None:
-    needed = [f"data.{key}={theirs[key]}" for key in _SPLIT if theirs[key] != getattr(ours, key)]
-    if needed:
+    if needed := _needed_split(ours, theirs):
         raise ValueError(
             f"{source}: has learnt from reviews of this run's validation part; "
             f"set {' '.join(needed)}, which it held out"
         )
+
+
+def _needed_split(ours: DataConfig, theirs: Mapping[str, Any]) -> list[str]:
+    return [f"data.{key}={theirs[key]}" for key in _SPLIT if theirs[key] != getattr(ours, key)]

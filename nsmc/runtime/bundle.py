@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from safetensors.numpy import save
@@ -31,7 +31,8 @@ ONNX_FILE = "nsmc.onnx"
 
 _NAMES = (WEIGHTS_FILE, ONNX_FILE, TOKENIZER_FILE, CONFIG_FILE, CARD_FILE, VECTORS_FILE)
 
-POOLINGS = ("last", "mean", "max", "max_mean", "attention")
+Pooling = Literal["last", "mean", "max", "max_mean", "attention"]
+POOLINGS: tuple[str, ...] = get_args(Pooling)
 
 MOST_LABELS = 32_767  # whose numbers fit into 16 bits
 

@@ -125,8 +125,8 @@ def read_config(path: Path) -> BundleConfig:
 def _check_config(path: Path, values: dict[str, Any]) -> None:
     def require(key: str, good: bool, wanted: str) -> None:
         if not good:
-            found = repr(values[key])[:40] if key in values else "missing"
-            raise ValueError(f"{path}: {key} is {found}; expected {wanted}")
+            value = repr(values[key])[:40] if key in values else "missing"
+            raise ValueError(f"{path}: {key} is {value}; expected {wanted}")
 
     for key, choices in (("architecture", ENCODERS), ("pooling", POOLINGS)):
         require(key, values.get(key) in tuple(choices), ", ".join(choices))
@@ -164,15 +164,15 @@ def _read_weights(path: Path, config: BundleConfig) -> dict[str, Array]:
     shapes, wanted = expected_shapes(config), DTYPES[config.dtype]
     try:
         with safe_open(path, framework="numpy") as file:
-            found = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - no mapping
-            for name in sorted(shapes.keys() ^ found.keys()):
+            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - no dict
+            for name in sorted(shapes.keys() ^ slices.keys()):
                 problem = "is missing" if name in shapes else "does not belong there"
                 raise ValueError(f"{path}: tensor {name!r} {problem}")
             for name, shape in shapes.items():
-                kind, actual = found[name].get_dtype(), tuple(found[name].get_shape())
-                if (kind, actual) != (wanted, shape):
+                dtype, actual = slices[name].get_dtype(), tuple(slices[name].get_shape())
+                if (dtype, actual) != (wanted, shape):
                     raise ValueError(
-                        f"{path}: tensor {name!r} is {kind} {list(actual)}; "
+                        f"{path}: tensor {name!r} is {dtype} {list(actual)}; "
                         f"config.json calls for {wanted} {list(shape)}"
                     )
             tensors: dict[str, Array] = {

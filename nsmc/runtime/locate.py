@@ -1,4 +1,4 @@
-"""Which bundle is meant: a named one, the newest that was trained here, or the one in the box."""
+"""Which bundle is meant: a named one, the newest that was trained here, or the package's own."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -26,7 +26,7 @@ class Packed(NamedTuple):
     lengths: IntArray  # [B] descending
 
     def is_token(self) -> npt.NDArray[np.bool_]:
-        """Which of [T, B] places hold a token; its true places, row by row, are the N tokens."""
+        """Where reviews have a token [T, B]; its true elements, row by row, are the N tokens."""
         is_token: npt.NDArray[np.bool_] = np.arange(len(self.active))[:, None] < self.lengths
         return is_token
 
@@ -45,10 +45,10 @@ class Packed(NamedTuple):
 
 def pack(token_ids: Sequence[Sequence[int]]) -> Packed:
     """Pack reviews that stand in order of length, the longest first."""
-    lengths = np.array([len(ids) for ids in token_ids], dtype=np.int64)
     if len(token_ids) == 1:
-        active = np.ones(lengths[0], dtype=np.int64)
-        return Packed(np.array(token_ids[0], dtype=np.int64), active, lengths)
+        ids = np.array(token_ids[0], dtype=np.int64)
+        return Packed(ids, np.ones(len(ids), np.int64), np.array([len(ids)], np.int64))
+    lengths = np.array([len(ids) for ids in token_ids], dtype=np.int64)
     is_token = np.arange(lengths.max(initial=0))[:, None] < lengths  # [T, B]
     padded = np.empty(is_token.shape, dtype=np.int64)
     padded.T[is_token.T] = np.fromiter(chain.from_iterable(token_ids), np.int64)

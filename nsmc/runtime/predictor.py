@@ -5,7 +5,7 @@ them, W width of an encoder's states, C labels.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -89,7 +89,7 @@ class Predictor:
         Raises TypeError for one text alone, which would be read as a list of characters, and for
         anything else that is not a text.
         """
-        if isinstance(texts, (str, bytes)) or not isinstance(texts, Iterable):
+        if isinstance(texts, (str, bytes)) or not hasattr(texts, "__iter__"):
             raise TypeError("a list of texts is needed: predictor([text])")
         texts = list(texts)
         for index, text in enumerate(texts):

@@ -13,7 +13,6 @@ H hidden size, G gates x H.
 """
 
 import os
-from typing import NamedTuple
 
 import numpy as np
 
@@ -35,43 +34,37 @@ _PANEL = 64  # columns of the weights that the kernel has together
 GATES = {"gru": (0, 1, 2), "lstm": (0, 1, 3, 2)}
 
 
-class DirectionWeights(NamedTuple):
-    """One layer's weights in one direction, as PyTorch and candle store them."""
-
-    weight_ih: Array  # [G, D]
-    weight_hh: Array  # [G, H]
-    bias_ih: Array  # [G]
-    bias_hh: Array  # [G]
-
-
 class Cell:
-    """A GRU or an LSTM layer in one direction."""
+    """A GRU or an LSTM layer in one direction.
 
-    def __init__(self, name: str, weights: DirectionWeights) -> None:
-        gates, hidden_size = list(GATES[name]), weights.weight_hh.shape[1]
-        missing = (0, -hidden_size % _LANES)
+    Its weights are as PyTorch and candle store them: [G, D], [G, H], [G] and [G].
+    """
+
+    def __init__(
+        self, name: str, weight_ih: Array, weight_hh: Array, bias_ih: Array, bias_hh: Array
+    ) -> None:
+        gates, self.hidden_size = list(GATES[name]), weight_hh.shape[1]  # H is it, filled up
+        missing = (0, -self.hidden_size % _LANES)
 
         def arranged(weight: Array) -> Array:
             """Gates in our order, sigmoids negated, each filled up."""
-            by_gate = weight.reshape(len(gates), hidden_size, *weight.shape[1:])[gates]
+            by_gate = weight.reshape(len(gates), self.hidden_size, *weight.shape[1:])[gates]
             by_gate[:-1] *= -1
             filled = np.pad(by_gate, [(0, 0), missing] + [(0, 0)] * (weight.ndim - 1))
             return filled.reshape(-1, *weight.shape[1:])
 
-        weight_hh = np.pad(arranged(weights.weight_hh), [(0, 0), missing])
-        self.hidden_size = hidden_size  # H is it, filled up
-        self.input_weight = np.ascontiguousarray(arranged(weights.weight_ih).T)  # [D, G]
-        self.input_bias, hidden_bias = arranged(weights.bias_ih), arranged(weights.bias_hh)  # [G]
+        weight_hh = np.pad(arranged(weight_hh), [(0, 0), missing])
+        self.input_weight = np.ascontiguousarray(arranged(weight_ih).T)  # [D, G]
         self.hidden_weight = np.ascontiguousarray(weight_hh.T)  # [H, G]
+        width = len(self.hidden_weight)
+        bias_ih, bias_hh = arranged(bias_ih), arranged(bias_hh)
         self.hidden_bias: Array | None = None
         if name == "gru":  # r multiplies the new gate's bias
-            new = hidden_bias[-len(self.hidden_weight) :]
-            self.hidden_bias = new.copy()  # [H]
-            new[:] = 0
-        self.input_bias += hidden_bias
-        self.one = np.ones(
-            self.hidden_weight.shape[1] - len(self.hidden_weight), np.float32
-        )  # adds faster than the scalar 1
+            self.hidden_bias = bias_hh[-width:].copy()  # [H]
+            bias_hh[-width:] = 0
+        self.input_bias = bias_ih + bias_hh  # [G]
+        self.sigmoids = len(bias_ih) - width  # how many of G
+        self.one = np.ones(self.sigmoids, np.float32)  # adds faster than the scalar 1
         self._panels = _panels(self.hidden_weight)
 
     def project(self, inputs: Array) -> Array:
@@ -94,8 +87,8 @@ class Cell:
         memory = None if self.hidden_bias is not None else np.zeros_like(state)
         outputs = None if target is None else np.empty((len(source), width), np.float32)
         if HAS_KERNEL:
-            weights = self._panels, self.hidden_bias
-            _kernel.run(inputs, source, packed.active, *weights, state, memory, outputs, target)
+            weight, bias = self._panels, self.hidden_bias
+            _kernel.run(inputs, source, packed.active, weight, bias, state, memory, outputs, target)
         else:
             self._run_in_numpy(inputs[source], packed.active, state, memory, outputs, target)
         return (state if outputs is None else outputs)[:, : self.hidden_size]
@@ -119,7 +112,7 @@ class Cell:
             for count in active.tolist():
                 if count != running:  # views are cut once for many steps
                     running = count
-                    sigmoids = gates[:count, : -state.shape[1]]
+                    sigmoids = gates[:count, : self.sigmoids]
                     parts = np.split(gates[:count], num_gates, axis=-1)
                     views = state[:count], second[:count], gates[:count], sigmoids, *parts
                 step(self, inputs[start : start + count], *views)
@@ -128,14 +121,14 @@ class Cell:
                 start += count
 
 
-def _gru_step(cell: Cell, x: Array, h: Array, new: Array, gates: Array, *parts: Array) -> None:
+def _gru_step(cell: Cell, x: Array, *views: Array) -> None:
     """Read one projected token of each review, x [B, G], into the states h [B, H].
 
     r = sigmoid(x_r + h W_r), z = sigmoid(x_z + h W_z), n = tanh(x_n + r * (h W_n + b_n)),
     h' = n + z * (h - n).
     """
-    sigmoids, r, z, n = parts
-    width = sigmoids.shape[-1]
+    h, new, gates, sigmoids, r, z, n = views
+    width = cell.sigmoids
     np.dot(h, cell.hidden_weight, out=gates)
     np.add(sigmoids, x[..., :width], out=sigmoids)
     np.exp(sigmoids, out=sigmoids)
@@ -149,12 +142,12 @@ def _gru_step(cell: Cell, x: Array, h: Array, new: Array, gates: Array, *parts: 
     np.add(h, new, out=h)
 
 
-def _lstm_step(cell: Cell, x: Array, h: Array, c: Array, gates: Array, *parts: Array) -> None:
+def _lstm_step(cell: Cell, x: Array, *views: Array) -> None:
     """The same into the states h and the memory c [B, H].
 
     c' = f * c + i * g, h' = o * tanh(c'), where i, f, o are sigmoids and g is a tanh of x + h W.
     """
-    sigmoids, i, f, o, g = parts
+    h, c, gates, sigmoids, i, f, o, g = views
     np.dot(h, cell.hidden_weight, out=gates)
     np.add(gates, x, out=gates)
     np.exp(sigmoids, out=sigmoids)

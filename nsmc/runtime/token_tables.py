@@ -37,7 +37,7 @@ class TokenTables:
         self._tables = [np.empty((rows, len(bias)), np.float32) for _, bias in projections]
 
     def __getstate__(self) -> dict[str, object]:
-        """What a copy in another process is made of: all but the tables."""
+        """A copy in another process computes its own tables."""
         return {"projections": self.projections, "embedding": self.embedding}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""What a sweep says before it begins: its plan, and how long that takes by earlier runs."""
+"""`sweep.dry_run=true`: a sweep's plan as a table, and how long it will take by earlier runs."""
 
 import math
 import statistics
@@ -85,7 +85,7 @@ def seconds_by_shape(outputs: Path) -> Seconds:
         record = read_record(path.parent) or {}
         if "recipe" in record:  # its seconds are those of several runs
             continue
-        with suppress(KeyError, TypeError, ZeroDivisionError):  # an old or a damaged record
+        with suppress(KeyError, TypeError, ZeroDivisionError):  # a damaged record
             training = record["train_seconds"]
             seconds = (training / record["epochs"], record["seconds"] - training)
             by_shape[_shape(record["config"], record["corpus_fingerprint"])].append(seconds)
@@ -93,7 +93,7 @@ def seconds_by_shape(outputs: Path) -> Seconds:
 
 
 def estimate(config: RunConfig, corpus: str, by_shape: Seconds) -> float | None:
-    """Seconds that a run of all its epochs takes; None where no run tells."""
+    """Seconds that a run of all its epochs takes; None without a run like it."""
     if config.recipe or config.task == "linear":  # not what the network decides
         return None
     runs = by_shape.get(_shape(config.model_dump(), corpus))

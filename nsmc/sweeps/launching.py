@@ -28,12 +28,12 @@ def launch(
     task: TaskFunction,
     lock: FileLock | None,
 ) -> None:
-    """Run the jobs, each in its folder; `lock` is the one that they watch in processes of theirs.
+    """Run the jobs, each in its folder; in processes of their own they watch the `lock`.
 
-    A process that dies, as for want of memory, may take others with it, and the launcher gives up:
-    what is then left is launched once more, and what dies again has failed.
+    A process that dies, as for lack of memory, may take others with it, and the launcher gives up:
+    the jobs that are left are launched once more, and those that die again have failed.
     """
-    at_once = _jobs_at_once(master.hydra.launcher)
+    n_jobs = _n_jobs(master.hydra.launcher)
     for _ in range(_ATTEMPTS):
         if not jobs:
             return
@@ -45,7 +45,7 @@ def launch(
         )
         try:
             with nullcontext() if lock is None else stopping_together(lock):
-                launcher.launch([_launched(job, at_once) for job in jobs], initial_job_idx=0)
+                launcher.launch([_launched(job, n_jobs) for job in jobs], initial_job_idx=0)
             return
         except Exception as error:
             log.error("error: a job's process died: %s", describe(error)[:200])
@@ -61,28 +61,28 @@ def _is_left(job: Job) -> bool:
 
 
 def starts_processes(launcher: DictConfig) -> bool:
-    """Whether the launcher runs jobs in processes of their own that are to end with the sweep.
+    """Whether the launcher runs jobs in processes of their own that must end with the sweep.
 
-    Those of a cluster go on without it.
+    A cluster's jobs go on without it.
     """
-    return _jobs_at_once(launcher) > 1 or _name(launcher) == "LocalLauncher"  # submitit's
+    return _n_jobs(launcher) > 1 or _name(launcher) == "LocalLauncher"  # submitit's
 
 
-def _launched(job: Job, at_once: int) -> list[str]:
-    """A job's overrides, with its folder and, where others run beside it, its share of threads."""
+def _launched(job: Job, n_jobs: int) -> list[str]:
+    """A job's overrides, with its folder and, if others run beside it, its share of the threads."""
     # Both: a launcher's process composes anew, and would name an unnamed sweep by its own clock.
     overrides = [
         *job.overrides,
         f"hydra.sweep.dir={quoted(str(job.folder.parent))}",
         f"hydra.sweep.subdir={quoted(job.folder.name)}",
     ]
-    if at_once > 1 and job.config is not None and job.config.trainer.threads is None:
-        overrides.append(f"trainer.threads={max(1, available_cores() // at_once)}")
+    if n_jobs > 1 and job.config is not None and job.config.trainer.threads is None:
+        overrides.append(f"trainer.threads={max(1, available_cores() // n_jobs)}")
     return overrides
 
 
-def _jobs_at_once(launcher: DictConfig) -> int:
-    """How many jobs joblib runs at once; with 1 it runs them in this process."""
+def _n_jobs(launcher: DictConfig) -> int:
+    """How many jobs joblib runs in parallel; with 1 it runs them in this process."""
     if _name(launcher) != "JoblibLauncher":
         return 1
     from joblib import effective_n_jobs  # type: ignore[import-untyped]  # of an extra

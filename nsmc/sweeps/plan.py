@@ -22,8 +22,8 @@ _USEFUL = ("refused", "new", "failed", "pruned", "interrupted", "running", "fini
 
 # Of the folders, which are named by what was chosen.
 _IN_NO_SECTION = ("seed", "test")  # keys without a dot that are no groups
-_LONGEST = 150  # bytes; file systems allow 255
-_UNWELCOME = re.compile(r"[^\w.+-]+")  # in a file's name, in a shell or in an override
+_MAX_BYTES = 150  # file systems allow 255
+_UNSAFE = re.compile(r"[^\w.+-]+")  # in a file's name, in a shell or in an override
 
 
 @dataclass(frozen=True)
@@ -140,13 +140,13 @@ def job_name(overrides: Sequence[str], shared: Container[str], signature: str) -
     own = [(k, v) for k, v in pairs if f"{k}={v}" not in shared or _is_group(k)]
     parts = [_part(key.lstrip("+~"), value) for key, value in own]
     chosen = "_".join(filter(None, parts)) or "default"
-    return f"{chosen.encode()[:_LONGEST].decode(errors='ignore')}_{signature[:6]}"
+    return f"{chosen.encode()[:_MAX_BYTES].decode(errors='ignore')}_{signature[:6]}"
 
 
 def _part(key: str, value: str) -> str:
     if not KEYS.affects_result(key) or key == "ckpt_path":
         return ""
-    value = _UNWELCOME.sub("-", value).strip("-")
+    value = _UNSAFE.sub("-", value).strip("-")
     # A group's choice, such as model=gru, says enough by itself.
     return value if _is_group(key) else f"{key.rpartition('.')[2]}-{value}"
 

@@ -30,15 +30,15 @@ from filelock import FileLock
 
 from nsmc.config.overrides import pasteable
 from nsmc.runs.record import is_locked
-from nsmc.sweeps.alive import let_go, sign_of_life
+from nsmc.sweeps.process_lock import hold_process_lock, release_process_lock
 from nsmc.termination import SAME_SIGNAL_SECONDS, SIGNALS, call_due, call_soon, exception_arrived
 from nsmc.training.signals import Interrupted, raise_on_signals
 
-_LOCK = "NSMC_SWEEP_LOCK"  # the environment variable that tells jobs' processes of the lock
+_LOCK = "NSMC_SWEEP_LOCK"  # the environment variable with the lock's path, for jobs' processes
 _SECONDS_BETWEEN_LOOKS = 0.2
 
-# Of a process that a launcher has started for jobs: whether it is to stop, and is at no job.
-_is_told, _is_idle = threading.Event(), threading.Event()
+# In a process that a launcher has started for jobs: it must stop; it runs no job just now.
+_must_stop, _is_idle = threading.Event(), threading.Event()
 
 
 def how_to_go_on(sweep_folder: Path) -> str:
@@ -53,13 +53,13 @@ def lock_for_jobs(sweep_folder: Path) -> Iterator[FileLock]:
 
     For the whole sweep, as a launcher may use a process for several launches.
     """
-    lock = sign_of_life(sweep_folder, "sweep")
+    lock = hold_process_lock(sweep_folder, "sweep")
     os.environ[_LOCK] = lock.lock_file
     try:
         yield lock
     finally:
         del os.environ[_LOCK]
-        let_go(lock)
+        release_process_lock(lock)
 
 
 @contextmanager
@@ -84,9 +84,9 @@ def stopping_together(lock: FileLock) -> Iterator[None]:
     heeded = [signum for signum in SIGNALS if signal.getsignal(signum) != signal.SIG_IGN]
     before = {signum: signal.signal(signum, free_the_lock) for signum in heeded}
     try:
-        with _processes_started_deaf():
+        with _signals_blocked():
             yield
-    except Exception:  # what is told to stop may end in an error, or take its neighbours with it
+    except Exception:  # a job that is stopped may fail, or take others with it
         if not received:
             raise
     finally:
@@ -98,7 +98,7 @@ def stopping_together(lock: FileLock) -> Iterator[None]:
 
 
 @contextmanager
-def _processes_started_deaf() -> Iterator[None]:
+def _signals_blocked() -> Iterator[None]:
     """Start processes in which the signals that end a program are blocked.
 
     This one still hears them, in the thread that watches for them (see nsmc/termination.py).
@@ -116,22 +116,22 @@ def is_started_for_jobs() -> bool:
     return _LOCK in os.environ
 
 
-def run_until_told(job: Callable[[], float]) -> float:
-    """Run a job in a process that a launcher has started; NaN where the job is told to stop.
+def run_until_stopped(job: Callable[[], float]) -> float:
+    """Run a job in a process that a launcher has started; NaN if the job has to stop.
 
     Nothing is raised then, whatever the job was at: a launcher would kill the others.
     """
     lock = Path(os.environ[_LOCK])
-    _leave_at_once()
+    _exit_without_teardown()
     if not is_locked(lock):
-        _is_told.set()
+        _must_stop.set()
         return math.nan
     try:
         try:
-            _listen()
+            _unblock_sigterm()
             _is_idle.clear()
             _watch(lock)
-            if not _is_told.is_set():
+            if not _must_stop.is_set():
                 return job()
         finally:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -139,21 +139,21 @@ def run_until_told(job: Callable[[], float]) -> float:
     except (KeyboardInterrupt, Interrupted):
         exception_arrived()
     except Exception:
-        if not _is_told.is_set():
+        if not _must_stop.is_set():
             raise
     return math.nan
 
 
 @cache  # once in a process
-def _leave_at_once() -> None:
+def _exit_without_teardown() -> None:
     """Have this process end without tearing torch down, which takes seconds on a busy machine.
 
-    By then joblib's or submitit's results are sent. Of a process of submitit's that nobody has told
-    to stop, the exit code counts.
+    By then the launcher has its results. The exit code matters only in a process of submitit's that
+    does not have to stop.
     """
 
     def leave() -> None:
-        if _is_told.is_set() or multiprocessing.parent_process() is not None:
+        if _must_stop.is_set() or multiprocessing.parent_process() is not None:
             with suppress(OSError, ValueError):  # it is closed
                 sys.stdout.flush()
             os._exit(0)
@@ -161,7 +161,7 @@ def _leave_at_once() -> None:
     atexit.register(leave)
 
 
-def _listen() -> None:
+def _unblock_sigterm() -> None:
     """Let SIGTERM through, and only that one."""
     # In place of what a launcher has set; `raise_on_signals` puts its own there.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -171,14 +171,14 @@ def _listen() -> None:
 
 @cache
 def _watch(lock: Path) -> None:
-    threading.Thread(target=_wait_for, args=(lock,), daemon=True).start()
+    threading.Thread(target=_watch_until_free, args=(lock,), daemon=True).start()
 
 
-def _wait_for(lock: Path) -> None:
+def _watch_until_free(lock: Path) -> None:
     """Signal this process once the lock is free, and end it where its launcher has died."""
     while is_locked(lock):
         time.sleep(_SECONDS_BETWEEN_LOOKS)
-    _is_told.set()
+    _must_stop.set()
     signal.raise_signal(signal.SIGTERM)
     launcher = multiprocessing.parent_process()
     if launcher is None:  # the process ends with its job

@@ -17,7 +17,7 @@ from typing import Any
 from nsmc.config.schema import Range, SearchConfig
 from nsmc.runs.record import held, is_locked, is_occupied
 from nsmc.runtime.extras import needs_extra
-from nsmc.sweeps.alive import let_go, sign_of_life
+from nsmc.sweeps.process_lock import hold_process_lock, release_process_lock
 from nsmc.training.early_stopping import Pruning
 from nsmc.training.randomness import step_seed
 
@@ -50,11 +50,10 @@ _OWNER = re.compile(rf"\.{re.escape(STUDY_FILE)}-[0-9a-f]{{8}}\.lock")
 
 
 class Study:
-    """The study of a folder, made where there is none.
+    """The study of a folder, which is created if there is none.
 
-    `base` is a digest of all that trials have in common. Raises ValueError where the folder holds
-    a search with another one: its trials would be compared with others, and for a file that cannot
-    be such a study.
+    `base` is a digest of what all trials have in common. Raises ValueError for a folder that holds
+    a search with another one, whose trials cannot be compared, and for a file that is no study.
     """
 
     def __init__(self, folder: Path, search: SearchConfig, monitor: str, base: str) -> None:
@@ -72,33 +71,36 @@ class Study:
                 "another name"
             )
         self._study.set_user_attr("base", base)
-        self._alive = sign_of_life(folder, STUDY_FILE)  # someone cares for this process's trials
+        self._lock = hold_process_lock(folder, STUDY_FILE)  # while this process has trials
 
     def close(self) -> None:
-        """Say that this process is no longer at work on any trial."""
-        let_go(self._alive)
+        """Let other processes go on with what trials are left."""
+        release_process_lock(self._lock)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes from choosing trials meanwhile."""
+        """Keep other processes from choosing trials in the meantime."""
         with held(self.folder / f".{STUDY_FILE}.lock"):
             yield
 
     def left_behind(self) -> list[FrozenTrial]:
-        """Trials whose process has died, with folders where their runs can go on.
+        """Trials whose process has died, whose runs can go on in their folders.
 
-        One with parameters that are not of the search's space has failed.
+        One whose parameters are not from the search's space has failed.
         """
-        running = self._study.get_trials(states=(TrialState.RUNNING,))
-        dead = [trial for trial in running if not _is_alive(trial, self.folder)]
-        for trial in dead:
+        left_behind = []
+        for trial in self._study.get_trials(states=(TrialState.RUNNING,)):
+            if _is_alive(trial, self.folder):
+                continue
             if problem := problem_of(trial, self._space):
                 log.warning("%s: trial %d has failed: %s", STUDY_FILE, trial.number, problem)
                 self._study.tell(trial.number, state=TrialState.FAIL)
-        return [trial for trial in dead if not problem_of(trial, self._space)]
+            else:
+                left_behind.append(trial)
+        return left_behind
 
     def count(self) -> int:
-        """The trials that were begun."""
+        """How many trials were begun."""
         return len(self._study.get_trials(deepcopy=False))
 
     def begin(self, seed: int) -> BaseTrial:
@@ -111,7 +113,7 @@ class Study:
     def claim(self, trial: BaseTrial, job: str) -> None:
         """Say that this process is at work on a trial, and in which folder."""
         claimed = Trial(self._study, self._study.get_trials(deepcopy=False)[trial.number]._trial_id)
-        claimed.set_user_attr("owner", Path(self._alive.lock_file).name)
+        claimed.set_user_attr("owner", Path(self._lock.lock_file).name)
         claimed.set_user_attr("job", job)
 
     def finish(self, number: int, record: dict[str, Any]) -> None:

@@ -1,7 +1,9 @@
 """The callback that draws validation results for TensorBoard.
 
-After each validation: the confusion matrix, the precision-recall curve, and, as readable text, the
+After each validation: the confusion matrix, precision-recall curves, and, as readable text, the
 reviews that the classifier is most wrong about.
+
+Legend: N reviews, C labels.
 """
 
 import unicodedata
@@ -22,6 +24,8 @@ from nsmc.training.fonts import drawable, families
 from nsmc.training.metrics import is_after_fit
 
 _HARDEST = 20  # reviews shown
+_MOST_LABELS = 30  # of which there are charts
+_LONGEST_NAME = 20  # characters of a label's name in the confusion matrix
 
 _INK = "#888888"  # legible on TensorBoard's light background and on its dark one
 
@@ -35,27 +39,20 @@ class ValidationCharts(L.Callback):
     """Collects the validation results of all processes, and draws them on the first one."""
 
     def __init__(self) -> None:
-        self._results = CatMetric(nan_strategy="disable")  # [N, 3]: probability, label, row
+        self._results = CatMetric(nan_strategy="disable")  # [N, C + 2]: probabilities, label, row
 
     def on_validation_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._results.to(pl_module.device).reset()
 
     def on_validation_batch_end(
-        self,
-        trainer: L.Trainer,
-        pl_module: L.LightningModule,
-        outputs: Any,
-        batch: Batch,
-        batch_idx: int,
-        dataloader_idx: int = 0,
+        self, trainer: L.Trainer, pl_module: Any, outputs: Any, batch: Batch, *_: Any
     ) -> None:
-        self._results.update(
-            torch.stack([outputs["probabilities"], batch.labels, batch.rows], dim=1)
-        )
+        about = torch.stack([batch.labels, batch.rows], dim=1)
+        self._results.update(torch.cat([outputs["probabilities"], about], dim=1))
 
     def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        results = self._results.compute().reshape(-1, 3).cpu().numpy()
-        probabilities, (labels, rows) = results[:, 0], results[:, 1:].T.astype(int)
+        results = self._results.compute().cpu().numpy()
+        probabilities, (labels, rows) = results[:, :-2], results[:, -2:].T.astype(int)
         logger = trainer.logger
         draws = trainer.is_global_zero and not is_after_fit(trainer)
         if not isinstance(logger, TensorBoardLogger) or not draws:
@@ -65,35 +62,58 @@ class ValidationCharts(L.Callback):
         names = datamodule.corpus.labels
         figure = confusion_matrix_figure(probabilities, labels, names)
         writer.add_image("val/confusion_matrix", pixels(figure), step, dataformats="HWC")
-        writer.add_pr_curve("val/precision_recall", labels, probabilities, step)
+        for label in [1] if len(names) == 2 else charted(labels, len(names)):
+            tag = "val/precision_recall" + (f"/{names[label]}" if len(names) > 2 else "")
+            writer.add_pr_curve(tag, labels == label, probabilities[:, label], step)
         text = hardest_reviews(probabilities, labels, rows, names, datamodule)
         writer.add_text("val/hardest_reviews", text, step)
+
+
+def charted(labels: IntArray, label_count: int) -> list[int]:
+    """The labels that charts show: all, or those that most of the reviews have."""
+    counts = np.bincount(labels, minlength=label_count)
+    return sorted(np.argsort(-counts, kind="stable")[:_MOST_LABELS].tolist())
 
 
 def confusion_matrix_figure(
     probabilities: FloatArray, labels: IntArray, names: tuple[str, ...]
 ) -> Figure:
-    """Counts and shares of the true label, from the probability [N] of the positive label."""
-    counts = np.zeros((2, 2), dtype=np.int64)
-    np.add.at(counts, (labels, (probabilities > 0.5).astype(int)), 1)
+    """Counts and shares of the true labels [N], from the probabilities [N, C] of all labels."""
+    counts = np.zeros((len(names), len(names)), dtype=np.int64)
+    np.add.at(counts, (labels, probabilities.argmax(axis=1)), 1)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    figure = Figure(figsize=(4.2, 3.6), dpi=150, facecolor="none", layout="constrained")
+    shown = charted(labels, len(names))
+    size = 2 + max(0.45, min(0.8, 8 / len(shown))) * len(shown)  # inches
+    figure = Figure(figsize=(size + 0.6, size), dpi=150, facecolor="none", layout="constrained")
     axes = figure.subplots()
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    is_drawable = all(drawable(name) == name for name in names)
-    shown = list(names) if is_drawable else [str(label) for label in range(len(names))]
-    style: dict[str, Any] = {"family": families("".join(shown)), "color": _INK}
-    axes.set_xticks([0, 1], shown, **style)
-    axes.set_yticks([0, 1], shown, **style)
-    axes.set_xlabel("predicted", color=_INK)
+    axes.imshow(shares[np.ix_(shown, shown)], cmap="Blues", vmin=0, vmax=1)
+    _name_labels(axes, names, shown)
+    is_crowded = len(shown) > 10
+    for (row, column), count in np.ndenumerate(counts[np.ix_(shown, shown)]):
+        share = shares[shown[row], shown[column]]
+        colour = "white" if share > 0.5 else "black"
+        text = f"{share:.0%}" if is_crowded else f"{count:,}\n{share:.1%}"
+        if count or not is_crowded:
+            axes.text(column, row, text, ha="center", va="center", c=colour)
+    return figure
+
+
+def _name_labels(axes: Any, names: tuple[str, ...], shown: list[int]) -> None:
+    """The axes' texts; numbers instead of names that no font can draw."""
+    ticks = [names[label] for label in shown]
+    ticks = [f"{name[: _LONGEST_NAME - 1]}…" if name[_LONGEST_NAME:] else name for name in ticks]
+    notes = [f"{len(shown)} of {len(names):,} labels"] if len(shown) < len(names) else []
+    if any(drawable(name) != name for name in ticks):
+        ticks = [str(label) for label in shown]
+        notes.append("numbers of labels: no font of this machine has their letters")
+    style: dict[str, Any] = {"family": families("".join(ticks)), "color": _INK, "parse_math": False}
+    is_long = max(map(len, ticks)) > 8 or len(ticks) > 10
+    axes.set_xticks(range(len(ticks)), ticks, rotation=90 if is_long else 0, **style)
+    axes.set_yticks(range(len(ticks)), ticks, **style)
+    axes.set_xlabel("\n".join(["predicted", *notes]), color=_INK)
     axes.set_ylabel("true", color=_INK)
     axes.tick_params(color=_INK)
     axes.spines[:].set_color(_INK)
-    for (true, predicted), count in np.ndenumerate(counts):
-        share = shares[true, predicted]
-        colour = "white" if share > 0.5 else "black"
-        axes.text(predicted, true, f"{count:,}\n{share:.1%}", ha="center", va="center", c=colour)
-    return figure
 
 
 def pixels(figure: Figure) -> npt.NDArray[np.uint8]:
@@ -112,7 +132,7 @@ def hardest_reviews(
 ) -> str:
     """A Markdown list of the reviews whose true label got the least probability."""
     tokenizer = datamodule.corpus.tokenizer()
-    of_true_label = np.where(labels == 1, probabilities, 1 - probabilities)
+    of_true_label = probabilities[np.arange(len(labels)), labels]
     lines = ["The probability of the true label, the true label, and the review:", ""]
     for index in np.argsort(of_true_label, kind="stable")[:_HARDEST]:
         text = tokenizer.decode(datamodule.corpus.splits["val"].review(rows[index]).tolist())

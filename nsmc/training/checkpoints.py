@@ -132,7 +132,8 @@ def check_checkpoint(
     for name, ours in _flat({**module.hparams, **datamodule.state_dict()}).items():
         if theirs.get(name) != ours:
             raise ValueError(
-                f"ckpt_path={path} has {name}={theirs.get(name)}, this run {name}={ours}: "
+                f"ckpt_path={path} has {name}={theirs.get(name)!s:.80}, this run "
+                f"{name}={ours!s:.80}: "
                 f"use the configuration it was trained with, or {weights_alone(path)}"
             )
 

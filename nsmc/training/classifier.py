@@ -3,7 +3,7 @@
 Follows the blog post's TextClassifier, with padding kept out: a review's logits are the same alone
 and in any batch.
 
-Legend: B batch, T tokens, E embedding, W width of a state.
+Legend: B batch, T tokens, E embedding, W width of a state, C labels.
 """
 
 from typing import Any
@@ -19,7 +19,7 @@ from nsmc.training.text_encoder import TextEncoder, as_arrays
 
 
 class TextClassifier(nn.Module):
-    """Logits [B, 2] from padded token ids [B, T] and lengths [B].
+    """Logits [B, C] from padded token ids [B, T] and lengths [B].
 
     `pooling` is last, mean, max, max_mean (both, side by side) or attention. `output_dropout` acts
     on what is pooled; the other settings are those of `TextEncoder`.
@@ -45,7 +45,7 @@ class TextClassifier(nn.Module):
         return self.classify(self.text_encoder.embed(token_ids), lengths)
 
     def classify(self, embeddings: Tensor, lengths: Tensor) -> Tensor:
-        """Logits [B, 2] from embeddings [B, T, E], to which a regularizer may have added."""
+        """Logits [B, C] from embeddings [B, T, E], to which a regularizer may have added."""
         states = self.text_encoder.encoder(embeddings, lengths)
         logits: Tensor = self.ln1(self.output_dropout(self._pool(states, lengths)))
         return logits

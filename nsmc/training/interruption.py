@@ -56,12 +56,7 @@ class LastCheckpoint(Checkpoint):
         self._skip_batches(trainer)
 
     def on_train_batch_end(
-        self,
-        trainer: L.Trainer,
-        pl_module: L.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
+        self, trainer: L.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         if trainer.is_last_batch:  # its checkpoint comes after the validation
             return

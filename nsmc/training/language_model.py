@@ -58,7 +58,6 @@ class LanguageModel(nn.Module):
                 "each direction what it is to predict; pretrain one layer, or one direction"
             )
         self.text_encoder = text_encoder
-        self.encoder = text_encoder.encoder
         self.num_sampled = num_sampled
         vocab_size = text_encoder.embedding.num_embeddings
         if text_encoder.embedding_rank is not None:
@@ -108,7 +107,7 @@ class LanguageModel(nn.Module):
     def _queries(self, batch: Batch) -> list[tuple[Tensor, Tensor]]:
         """For each direction: what is compared with embeddings [P, E], and the next tokens [P]."""
         embeddings, lengths = self.text_encoder.embed(batch.token_ids), batch.lengths
-        directions = self.encoder.as_read(embeddings, lengths)
+        directions = self.text_encoder.encoder.as_read(embeddings, lengths)
         mask = is_token(batch.token_ids, lengths)  # [B, T]
         queries: list[tuple[Tensor, Tensor]] = []
         ids = batch.token_ids

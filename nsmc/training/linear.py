@@ -3,7 +3,7 @@
 TF-IDF weights and logistic regression, both scikit-learn's. N-grams go across spaces, so it sees
 which words follow each other, and spellings that a tokenizer's vocabulary splits.
 
-Legend: N reviews.
+Legend: N reviews, C labels.
 """
 
 import unicodedata
@@ -16,6 +16,8 @@ import numpy.typing as npt
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
+from nsmc.data.corpus import LabelArray
+
 FloatArray = npt.NDArray[np.float64]
 
 _CHUNK = 50_000  # texts whose n-grams are in memory at the same time
@@ -25,7 +27,9 @@ class LinearClassifier:
     """N-grams have `ngram_min` to `ngram_max` characters of the Unicode form `normalization` (none,
     nfc, nfd, nfkc or nfkd; decomposed, Hangul is read jamo by jamo) and occur in `min_count`
     reviews at least. `C` is the inverse of the regularization's strength: the greater, the closer
-    to the training labels.
+    to the training labels. Of more than two labels, one regression for each tells it from the rest.
+    On 72,000 reviews of three labels a multinomial one took eight times as long for the same
+    accuracy.
     """
 
     def __init__(
@@ -46,24 +50,46 @@ class LinearClassifier:
             sublinear_tf=True,
             dtype=np.float32,
         )
-        # There are more n-grams than reviews, so liblinear's dual form converges in a few passes.
-        self.regression = LogisticRegression(
-            C=C, solver="liblinear", dual=True, max_iter=1000, random_state=seed
-        )
+        self.C = C
+        self.seed = seed
+        self.regressions: list[LogisticRegression] = []  # of two labels, that of the second
 
-    def fit(self, texts: Sequence[str], labels: npt.NDArray[np.int16]) -> None:
-        """Raises ValueError where no n-gram occurs often enough."""
-        self.regression.fit(self.vectorizer.fit_transform(texts), labels)
+    def fit(
+        self,
+        texts: Sequence[str],
+        labels: LabelArray,
+        label_count: int,
+        class_weights: FloatArray | None = None,
+    ) -> None:
+        """Weights [C] are those of each label's reviews.
+
+        Raises ValueError where no n-gram occurs often enough.
+        """
+        grams = self.vectorizer.fit_transform(texts)
+        weights = None if class_weights is None else class_weights[labels]
+        for label in range(1 if label_count == 2 else 0, label_count):
+            # There are more n-grams than reviews: liblinear's dual form converges in a few passes.
+            regression = LogisticRegression(
+                C=self.C, solver="liblinear", dual=True, max_iter=1000, random_state=self.seed
+            )
+            self.regressions.append(regression.fit(grams, labels == label, weights))
 
     def probabilities(self, texts: Sequence[str]) -> FloatArray:
-        """Of the label 1 [N]."""
+        """Of the labels [N, C]."""
         chunks = [texts[start : start + _CHUNK] for start in range(0, len(texts), _CHUNK)]
-        answers = [self.regression.predict_proba(self.vectorizer.transform(c)) for c in chunks]
-        return np.concatenate(answers)[:, 1]
+        return np.concatenate([self._probabilities(chunk) for chunk in chunks])
+
+    def _probabilities(self, texts: Sequence[str]) -> FloatArray:
+        grams = self.vectorizer.transform(texts)
+        answers = [regression.predict_proba(grams) for regression in self.regressions]
+        if len(answers) == 1:
+            return np.asarray(answers[0])
+        against_rest = np.stack([answer[:, 1] for answer in answers], axis=1)
+        return np.asarray(against_rest / against_rest.sum(axis=1, keepdims=True))
 
     @property
     def parameter_count(self) -> int:
-        return int(self.regression.coef_.size + self.regression.intercept_.size)
+        return sum(it.coef_.size + it.intercept_.size for it in self.regressions)
 
 
 def _prepared(text: str, normalization: str) -> str:

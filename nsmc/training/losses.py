@@ -1,6 +1,6 @@
 """What a training step minimises: cross-entropy with soft targets, and regularizers around it.
 
-Legend: B reviews, T tokens, E embedding.
+Legend: B reviews, T tokens, E embedding, C labels.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ _PROBE = 1e-1
 class Regularization:
     """How the loss is kept from rewarding what only fits the training reviews.
 
-    `label_smoothing` moves targets towards one half. `r_drop` weighs the divergence between two
+    `label_smoothing` moves targets towards 1 / C. `r_drop` weighs the divergence between two
     passes with different dropout (Liang et al. 2021, https://arxiv.org/abs/2106.14448).
     `adversarial` adds the loss at the worst embeddings within `adversarial_epsilon`, a share of
     each review's length of embeddings: "adversarial" against the targets (Miyato et al. 2017,
@@ -36,22 +36,33 @@ class Regularization:
     adversarial_epsilon: float = 0.0
 
 
-def cross_entropy(logits: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> Tensor:
-    """The mean over reviews; logits [B, C], targets [B, C]: the probabilities of the labels."""
-    return F.cross_entropy(logits.float(), targets, label_smoothing=label_smoothing)
+def cross_entropy(
+    logits: Tensor,
+    targets: Tensor,
+    label_smoothing: float = 0.0,
+    class_weights: Tensor | None = None,
+) -> Tensor:
+    """The mean over reviews; logits [B, C], targets [B, C]: the probabilities of the labels.
+
+    Where there are weights [C], each label's term is multiplied by its own.
+    """
+    return F.cross_entropy(logits.float(), targets, class_weights, label_smoothing=label_smoothing)
 
 
 def training_loss(
-    classifier: TextClassifier, batch: Batch, regularization: Regularization
+    classifier: TextClassifier,
+    batch: Batch,
+    regularization: Regularization,
+    class_weights: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The loss to minimise and the logits [B, C] without disturbance."""
-    smoothing = regularization.label_smoothing
+    how = regularization.label_smoothing, class_weights
     embeddings = classifier.text_encoder.embed(batch.token_ids)
     logits = classifier.classify(embeddings, batch.lengths)
-    loss = cross_entropy(logits, batch.targets, smoothing)
+    loss = cross_entropy(logits, batch.targets, *how)
     if regularization.r_drop:
         again = classifier(batch.token_ids, batch.lengths)
-        loss = (loss + cross_entropy(again, batch.targets, smoothing)) / 2
+        loss = (loss + cross_entropy(again, batch.targets, *how)) / 2
         divergence = (_divergence(logits, again) + _divergence(again, logits)) / 2
         loss = loss + regularization.r_drop * divergence
     if regularization.adversarial == "none":
@@ -65,7 +76,7 @@ def training_loss(
     disturbed = classifier.classify(embeddings + worst, batch.lengths)
     if is_virtual:
         return loss + _divergence(logits.detach(), disturbed), logits
-    return loss + cross_entropy(disturbed, batch.targets, smoothing), logits
+    return loss + cross_entropy(disturbed, batch.targets, *how), logits
 
 
 def _worst_direction(

@@ -1,15 +1,22 @@
-"""What is measured: mean losses and classification metrics, over the reviews of all processes."""
+"""What is measured: mean losses and classification metrics, over the reviews of all processes.
+
+Legend: N reviews, C labels.
+"""
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import pytorch_lightning as L
 import torch
 from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
 from torchmetrics import Metric, MetricCollection
-from torchmetrics.classification import BinaryAccuracy, BinaryAUROC, BinaryF1Score
+from torchmetrics.classification import BinaryF1Score, MulticlassAccuracy, MulticlassF1Score
+from torchmetrics.functional.classification import binary_auroc
 from torchmetrics.utilities import dim_zero_cat
+
+_MANY_LABELS = 30
 
 
 def is_after_fit(trainer: L.Trainer | None) -> bool:
@@ -50,22 +57,60 @@ class MeanLoss(Metric):
         return self.total / self.weight
 
 
-class AreaUnderROC(BinaryAUROC):
-    """NaN where all reviews have one label: there is no such area, while torchmetrics says 0."""
+class AreaUnderROC(Metric):
+    """The area under the ROC curve of a label against the rest: the mean over the labels.
 
-    def compute(self) -> Tensor:  # type: ignore[override]  # as BinaryAUROC itself has it
-        labels = dim_zero_cat(self.target)
-        return super().compute() if labels.min() < labels.max() else torch.tensor(torch.nan)
+    Of two labels both have the same area. A label that no review has, or each, has none; where no
+    label has one, the mean is NaN.
+    """
+
+    full_state_update = False
+
+    scores: list[Tensor]
+    labels: list[Tensor]
+
+    def __init__(self, label_count: int) -> None:
+        super().__init__()
+        self.first = 1 if label_count == 2 else 0  # of the labels whose area is taken
+        for name in ("scores", "labels"):
+            self.add_state(name, [], dist_reduce_fx="cat")
+
+    def update(self, probabilities: Tensor, labels: Tensor) -> None:
+        self.scores.append(probabilities[:, self.first :])
+        self.labels.append(labels)
+
+    def compute(self) -> Tensor:
+        scores, labels = dim_zero_cat(self.scores), dim_zero_cat(self.labels)
+        areas = []
+        for label, of_label in enumerate(scores.unbind(dim=1), start=self.first):
+            has_label = labels == label
+            if 0 < has_label.sum() < len(labels):
+                areas.append(binary_auroc(of_label, has_label.long(), validate_args=False))
+        return torch.stack(areas).mean() if areas else torch.tensor(torch.nan)
 
 
-def classification_metrics(stage: str) -> MetricCollection:
-    """`stage`/accuracy, f1 and auroc, the area under the ROC curve; NaN where undefined."""
+class F1OfTheSecond(BinaryF1Score):
+    """F1 of the second of two labels; NaN where no review has it and none is answered with it."""
+
+    def update(self, preds: Tensor, target: Tensor) -> None:
+        super().update(preds[:, 1], target)
+
+
+def classification_metrics(stage: str, label_count: int) -> MetricCollection:
+    """Metrics of probabilities [N, C] and labels [N], named `stage`/accuracy and so on.
+
+    The answer is the likeliest label. macro_f1 is the mean over the labels that reviews have or are
+    answered with, f1 is of the second of two labels. Of the training part there is no auroc where
+    labels are many: the probabilities of a whole epoch would be in memory together.
+    """
     # Probabilities and labels are ours, so checking them again at each step is a waste.
-    return MetricCollection(
-        {
-            "accuracy": BinaryAccuracy(validate_args=False),
-            "f1": BinaryF1Score(validate_args=False, zero_division=torch.nan),
-            "auroc": AreaUnderROC(validate_args=False),
-        },
-        prefix=f"{stage}/",
-    )
+    unchecked: dict[str, Any] = {"num_classes": label_count, "validate_args": False}
+    metrics: dict[str, Metric | MetricCollection] = {
+        "accuracy": MulticlassAccuracy(average="micro", **unchecked),
+        "macro_f1": MulticlassF1Score(average="macro", **unchecked),
+    }
+    if label_count == 2:
+        metrics["f1"] = F1OfTheSecond(validate_args=False, zero_division=torch.nan)
+    if stage != "train" or label_count <= _MANY_LABELS:
+        metrics["auroc"] = AreaUnderROC(label_count)
+    return MetricCollection(metrics, prefix=f"{stage}/")

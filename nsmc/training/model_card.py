@@ -1,31 +1,17 @@
 """The model card: the page in a bundle that says what it is, how good, and how to use it."""
 
 import math
+import re
 from pathlib import Path
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from nsmc.runtime.bundle import BundleConfig, expected_shapes
 
-_METRICS = {
-    "accuracy": "accuracy",
-    "f1": "F1 of the label {positive}",
-    "auroc": "area under the ROC curve",
-    "loss": "cross-entropy",
-}
+_MOST_LABELS = 20  # that the card names; config.json has all
 _SPLITS = {"val/": "validation", "test/": "test"}
 
 # About a corpus that is known by its name; for others the card says no more than their name.
 _LEARNT = {"nsmc": "short movie reviews of one site and time"}
 _EXAMPLES = {"nsmc": "와 진짜 재밌는 영화임미다!!"}
-
-_CARDS = Environment(
-    loader=FileSystemLoader(Path(__file__).with_name("cards")),
-    autoescape=False,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    keep_trailing_newline=True,
-)
 
 
 def model_card(config: BundleConfig, corpus: str) -> str:
@@ -41,18 +27,64 @@ def model_card(config: BundleConfig, corpus: str) -> str:
     if not config.labels:
         loss = metrics.get("val/loss")
         perplexity = None if loss is None else math.exp(loss)
-        return _CARDS.get_template("encoder.md").render(values, loss=loss, perplexity=perplexity)
-    negative, positive = config.labels
+        return _render("encoder.md", **values, loss=loss, perplexity=perplexity)
     name = config.encoder.architecture.upper()
     article = "An" if name[0] in "AEFHILMNORSX" else "A"  # the letter is spoken with a vowel
-    return _CARDS.get_template("classifier.md").render(
-        values,
+    return _render(
+        "classifier.md",
+        **values,
         title=f"{article} {name}",
-        negative=negative,
-        positive=positive,
+        apart=_apart(config.labels),
+        labels=_listed(config.labels),
         metrics=metrics,
-        metric_names={key: text.format(positive=positive) for key, text in _METRICS.items()},
+        metric_names=_metric_names(config.labels),
         splits={s: title for s, title in _SPLITS.items() if any(m.startswith(s) for m in metrics)},
         learnt=_LEARNT.get(corpus, f"the reviews of the corpus `{corpus}`"),
         example=_EXAMPLES.get(corpus, "TEXT"),
     )
+
+
+def _render(card: str, **values: object) -> str:
+    import jinja2  # here, as a tenth of a second is long for a command that writes no card
+
+    templates = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).with_name("cards")),
+        autoescape=False,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return templates.get_template(card).render(values)
+
+
+def _apart(labels: tuple[str, ...]) -> str:
+    """What the classifier tells apart, after "that tells"."""
+    if len(labels) == 2:
+        return f"{_in_line(labels[0])} from {_in_line(labels[1])} reviews"
+    if len(labels) > 5:
+        return f"reviews of {len(labels):,} labels apart"
+    *first, last = map(_in_line, labels)
+    return f"{', '.join(first)} and {last} reviews apart"
+
+
+def _listed(labels: tuple[str, ...]) -> str:
+    names = ", ".join(map(_in_line, labels[:_MOST_LABELS]))
+    others = len(labels) - _MOST_LABELS
+    return names if others <= 0 else f"{names} and {others:,} more, in `config.json`"
+
+
+def _in_line(label: str) -> str:
+    """A label with nothing that Markdown would interpret."""
+    return re.sub(r"([\\`*_|<>\[\]#~])", r"\\\1", label)
+
+
+def _metric_names(labels: tuple[str, ...]) -> dict[str, str]:
+    """What the card calls the metrics of a classifier with these labels."""
+    names = {"accuracy": "accuracy", "macro_f1": "F1, the mean over the labels"}
+    if len(labels) == 2:
+        names["f1"] = f"F1 of the label {_in_line(labels[1])}"
+    area = "area under the ROC curve"
+    names["auroc"] = (
+        area if len(labels) == 2 else f"{area}, the mean of each label against the rest"
+    )
+    return {**names, "loss": "cross-entropy"}

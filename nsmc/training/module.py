@@ -6,6 +6,7 @@ It takes plain values, so its checkpoints load with weights-only loading.
 from typing import Any
 
 import pytorch_lightning as L
+import torch
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 from torchmetrics import MetricCollection
@@ -20,9 +21,11 @@ from nsmc.training.optimization import Optimization
 class SentimentModule(L.LightningModule):
     """Trains a TextClassifier; the arguments are the settings of the classes that they name.
 
-    Validation and test steps return the loss and, for the callbacks, the probability [B] of the
-    positive label.
+    `class_weights` [C] weigh the labels in the loss that is minimised, and in no other. Validation
+    and test steps return the loss and, for the callbacks, the probabilities [B, C] of the labels.
     """
+
+    class_weights: Tensor | None
 
     def __init__(
         self,
@@ -30,17 +33,21 @@ class SentimentModule(L.LightningModule):
         classifier: dict[str, Any],
         optimization: dict[str, Any],
         regularization: dict[str, Any],
+        class_weights: list[float] | None = None,
     ) -> None:
         super().__init__()
         self.save_hyperparameters(logger=False)  # the run logs them once, with its final metrics
         self.classifier = TextClassifier(**classifier)
         self.optimization = Optimization(**optimization)
         self.regularization = Regularization(**regularization)
+        weights = None if class_weights is None else torch.tensor(class_weights)
+        self.register_buffer("class_weights", weights, persistent=False)
         self.train_loss = MeanLoss(synced_in_steps=True)
         self.val_loss, self.test_loss = MeanLoss(), MeanLoss()
-        self.train_metrics = classification_metrics("train")
-        self.val_metrics = classification_metrics("val")
-        self.test_metrics = classification_metrics("test")
+        label_count = self.classifier.ln1.out_features
+        self.train_metrics = classification_metrics("train", label_count)
+        self.val_metrics = classification_metrics("val", label_count)
+        self.test_metrics = classification_metrics("test", label_count)
 
     @property
     def network(self) -> TextClassifier:
@@ -51,7 +58,9 @@ class SentimentModule(L.LightningModule):
         return self.classifier(batch.token_ids, batch.lengths)
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
-        loss, logits = training_loss(self.classifier, batch, self.regularization)
+        loss, logits = training_loss(
+            self.classifier, batch, self.regularization, self.class_weights
+        )
         self._measure(batch, "train", logits)
         return {"loss": loss}
 
@@ -65,7 +74,7 @@ class SentimentModule(L.LightningModule):
         """Log the metrics and the loss without what regularizers add to it."""
         logits = logits.detach().float()  # mixed precision may give bfloat16
         loss = cross_entropy(logits, batch.targets)
-        probabilities = logits.softmax(dim=-1)[:, 1]
+        probabilities = logits.softmax(dim=-1)
         mean_loss: MeanLoss = getattr(self, f"{stage}_loss")
         metrics: MetricCollection = getattr(self, f"{stage}_metrics")
         metrics.update(probabilities, batch.labels)

@@ -1,9 +1,10 @@
-"""Reviews of different lengths as rows of a batch: padded, and read back without the padding.
+"""Operations on padded sequences, which neither see nor change the padding.
 
 Legend: B reviews, T tokens, W width of a state.
 """
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nsmc.data.tokenizer import PAD_ID
@@ -32,3 +33,14 @@ def reverse(sequence: Tensor, lengths: Tensor) -> Tensor:
     indices = torch.arange(sequence.shape[1], device=lengths.device)  # [T]
     source = torch.where(is_token(sequence, lengths), lengths.unsqueeze(1) - 1 - indices, indices)
     return sequence.gather(1, source.unsqueeze(-1).expand_as(sequence))
+
+
+def drop_features(sequence: Tensor, share: float, training: bool) -> Tensor:
+    """In training, drop a share of each review's features of a sequence [B, T, W].
+
+    One mask for all tokens of a review (Gal and Ghahramani 2016, https://arxiv.org/abs/1512.05287);
+    a mask for each token would also cost a CPU a fifth of the step in random numbers.
+    """
+    if not training or not share:
+        return sequence
+    return sequence * F.dropout(sequence.new_ones(len(sequence), 1, sequence.shape[2]), share)

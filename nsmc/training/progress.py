@@ -14,7 +14,6 @@ from pytorch_lightning.callbacks import TQDMProgressBar
 from pytorch_lightning.callbacks.progress.tqdm_progress import Tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from nsmc.data.batching import Batch
 from nsmc.training.checkpoint_state import check_state, is_count, is_history, is_number
 
 log = logging.getLogger(__name__)
@@ -123,24 +122,14 @@ class TrainingProgress(L.Callback):
         self.seconds = self.seconds_before = state_dict["seconds"]
         self.history = list(state_dict["history"])
 
-    # A run that is resumed within an epoch starts no epoch, so the clock starts here, too.
-    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self._start_clock()
-
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self._start_clock()
-
-    def _start_clock(self) -> None:
         self._last_step_end = self._last_line = time.perf_counter()
         self._epoch = self._window = (self.reviews, self.seconds)
 
+    on_train_start = on_train_epoch_start  # a run that is resumed within an epoch starts none
+
     def on_train_batch_end(
-        self,
-        trainer: L.Trainer,
-        pl_module: L.LightningModule,
-        outputs: Any,
-        batch: Batch,
-        batch_idx: int,
+        self, trainer: L.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         now = time.perf_counter()
         self.has_stepped = True

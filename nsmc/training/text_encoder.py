@@ -13,12 +13,12 @@ from torch import Tensor, nn
 
 from nsmc.data.tokenizer import PAD_ID
 from nsmc.runtime.encoders.settings import EncoderSettings
-from nsmc.training.dropout import drop_features
 from nsmc.training.encoders import ENCODERS
+from nsmc.training.padding import drop_features
 
 
 class TextEncoder(nn.Module):
-    """The embedding of padded token ids [B, T], and the encoder of what it gives.
+    """Embeds padded token ids [B, T], and has the encoder that reads the embeddings.
 
     `embedding_rank` makes the embedding the product of a table [V, rank] and a matrix [rank, E]. In
     training, `word_dropout` drops whole tokens, and `embedding_dropout` features of a review's

@@ -13,8 +13,9 @@ import torch
 from torch import nn
 
 from nsmc.data.batching import collate
-from nsmc.data.corpus import Reviews, read_reviews, split_validation
+from nsmc.data.corpus import Reviews, read_reviews
 from nsmc.data.encoding import EncodedReviews, encode_texts
+from nsmc.data.splitting import split_off
 from nsmc.data.tokenizer import train_tokenizer
 from tests.benchmarks.quality import BLOG_EPOCHS
 from tests.benchmarks.training import BlogClassifier
@@ -25,7 +26,9 @@ VALIDATION = 0.05
 def main() -> None:
     kind, root, seed, folder = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4])
     folder.mkdir()
-    train, val = split_validation(read_reviews(root / "ratings_train.txt"), VALIDATION, seed)
+    train, val = split_off(
+        read_reviews(root / "ratings_train.txt"), VALIDATION, seed, "validation_fraction"
+    )
     accuracy = {"fasttext": fasttext_accuracy, "blog": blog_accuracy}[kind](
         train, val, seed, folder
     )
@@ -90,7 +93,7 @@ def blog_accuracy(train: Reviews, val: Reviews, seed: int, folder: Path) -> floa
 
 def _batch(reviews: EncodedReviews, start: int, size: int) -> tuple[torch.Tensor, torch.Tensor]:
     rows = np.arange(start, min(start + size, len(reviews)))
-    batch = collate(reviews, rows, max_length=128, pad_to=128)
+    batch = collate(reviews, rows, 2, max_length=128, pad_to=128)
     return batch.token_ids, batch.labels
 
 

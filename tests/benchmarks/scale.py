@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from nsmc.data.corpus import COLUMNS, read_reviews
+from nsmc.data.corpus import read_reviews
 from nsmc.runs.build import build_datamodule
 from tests.benchmarks.common import config, row, timed_process
 
@@ -31,7 +31,7 @@ def main(root: Path) -> None:
 def write_copies(root: Path, folder: Path, copies: int) -> int:
     reviews = read_reviews(root / "ratings_train.txt")
     with (folder / "ratings_train.txt").open("w", encoding="utf-8") as file:
-        print(*COLUMNS, sep="\t", file=file)
+        print("id", "document", "label", sep="\t", file=file)
         for copy in range(copies):
             for text, label in zip(reviews.texts, reviews.labels, strict=True):
                 print(copy, f"{text} {copy}" if copy else text, label, sep="\t", file=file)

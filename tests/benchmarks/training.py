@@ -180,7 +180,7 @@ class BlogScript:
     def __init__(self, datamodule: ReviewDataModule) -> None:
         reviews = datamodule.corpus.splits["train"]
         rows = np.arange(32 * (WARM_UP + BLOG_STEPS))
-        padded = collate(reviews, rows, max_length=128, pad_to=128)
+        padded = collate(reviews, rows, 2, max_length=128, pad_to=128)
         self.loader = DataLoader(TensorDataset(padded.token_ids, padded.labels), batch_size=32)
         self.model = BlogClassifier()
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=0.001)

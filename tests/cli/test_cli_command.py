@@ -69,29 +69,12 @@ def test_an_output_without_hangul_gets_question_marks(bundle: Path, predictor: P
     assert rows(done.stdout.decode("ascii")) == [row(predictor, GOOD, "?? ????")]
 
 
+@pytest.mark.parametrize("more", [[], ["--input", "-"]])
 def test_a_reader_that_leaves_early_ends_the_command_quietly(
-    bundle: Path, predictor: Predictor, many_lines: io.BufferedReader
+    bundle: Path, many_lines: io.BufferedReader, more: list[str]
 ) -> None:
     with subprocess.Popen(
-        [*COMMAND, "predict", str(bundle)],
-        stdin=many_lines,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment(),
-    ) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        assert process.stdout.readline().decode() == row(predictor, GOOD) + "\n"
-        process.stdout.close()  # as `head -1` does
-        assert process.stderr.read() == b""
-        assert process.wait(PATIENCE) == 0
-
-
-def test_a_reader_that_leaves_a_file_s_answers_early_ends_the_command_quietly(
-    bundle: Path, many_lines: io.BufferedReader
-) -> None:
-    with subprocess.Popen(
-        [*COMMAND, "predict", str(bundle), "--input", "-"],
+        [*COMMAND, "predict", str(bundle), *more],
         stdin=many_lines,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -100,7 +83,7 @@ def test_a_reader_that_leaves_a_file_s_answers_early_ends_the_command_quietly(
         assert process.stdout is not None
         assert process.stderr is not None
         assert process.stdout.readline().startswith(b"positive\t")
-        process.stdout.close()
+        process.stdout.close()  # as `head -1` does
         assert process.stderr.read() == b""
         assert process.wait(PATIENCE) == 0
 

@@ -4,11 +4,17 @@ import errno
 import fcntl
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from hydra import initialize_config_dir
+from hydra.errors import HydraException
 
+from nsmc.config.composition import CONFIGS
+from nsmc.config.composition import composed as composed_config
 from nsmc.config.errors import describe
 from nsmc.data.cache import cached_folder, save_array
 from nsmc.runs.logs import LogFile
@@ -68,3 +74,23 @@ def test_an_array_that_a_full_disk_refuses_says_why() -> None:
     with pytest.raises(OSError, match="No space left on device") as raised:
         save_array(full, np.arange(100_000))
     assert raised.value.errno == errno.ENOSPC
+
+
+@pytest.mark.parametrize("override", ["callbacks.checkpoint=[1]", "model.filter_widths={a:1}"])
+def test_a_list_in_the_place_of_keys_is_named(
+    composed: Callable[..., dict[str, Any]], override: str
+) -> None:
+    with pytest.raises(HydraException) as raised:
+        composed("model=cnn", override)
+    assert describe(raised.value).startswith(f"{override}: a list cannot take the place of keys")
+
+
+def test_a_list_in_the_place_of_a_step_s_choices_names_the_file(tmp_path: Path) -> None:
+    (tmp_path / "experiment").mkdir()
+    step = "# @package _global_\ndefaults: [best, _self_]\nrecipe: {steps: {student: [x]}}\n"
+    (tmp_path / "experiment" / "mine.yaml").write_text(step)
+    with (
+        initialize_config_dir(str(CONFIGS), version_base="1.3"),
+        pytest.raises(ValueError, match=r"^experiment/mine: a list cannot take the place of keys"),
+    ):
+        composed_config([f"hydra.searchpath=[file://{tmp_path}]", "experiment=mine"])

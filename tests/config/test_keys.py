@@ -15,6 +15,9 @@ from nsmc.config.schema import KEYS
         ("lr", "model.lr"),
         ("trainer.batch_size", "data.batch_size"),
         ("sed", "seed"),
+        ("model.cell", "model.architecture"),
+        ("model.adversarial_size", "model.adversarial_epsilon"),
+        ("variant", "ablation"),
     ],
 )
 def test_an_unknown_key_names_the_one_that_was_meant(key: str, meant: str) -> None:

@@ -105,7 +105,9 @@ def test_the_blog_experiment_has_the_blogs_numbers(composed: Composed) -> None:
         ("~model.lr", "model.lr: missing; set it"),
         ("~model.num_layers", "model.num_layers: missing; set it"),
         ("~model.architecture", "model.architecture: missing; set it"),
-        ("model.architecture=cnn", "model.num_layers: not a setting of model=cnn"),
+        ("model.architecture=cnn", "settings are of another one; choose it with model=cnn"),
+        ("model.architecture=5", "model.architecture=5: must be 'gru' or 'lstm' or 'cnn'"),
+        ("data.labels=[1,b]", "data.labels: 1 must be text; in quotes it is: '1'"),
         ("data=folder", "data.root: missing; set it"),
         ("linear.ngram_min=7", "linear.ngram_max=6: must be linear.ngram_min=7 or more"),
     ],
@@ -127,7 +129,10 @@ def test_a_wrong_value_is_named_in_one_line(
         (["model.filter_widths=[3,2]"], "model.filter_widths=[3, 2]: must be numbers in ascending"),
         (["model.filter_widths=[2,2]"], "model.filter_widths=[2, 2]: must be numbers in ascending"),
         (["model.filter_widths=[]"], "model.filter_widths=[]: must be one or more"),
-        (["model.filter_widths=[0]"], "must be greater than or equal to 1"),
+        (
+            ["model.filter_widths=[0,2]"],
+            "model.filter_widths: 0 must be greater than or equal to 1",
+        ),
         (["model.filter_widths=2"], "model.filter_widths=2: must be a list"),
         (["model.num_filters=0"], "model.num_filters=0: must be greater than or equal to 1"),
         (
@@ -154,6 +159,7 @@ def test_what_an_architecture_cannot_do_is_named_in_one_line(
         ),
         ({"lo": 1, "high": 3}, ".low: missing; set it; search.space.model.lr.lo: no such key"),
         ([], "=[]: must be one or more"),
+        ([0.1, [0.2]], ": [0.2] must be text, a number, true, false or null"),
         (3, "=3: must be a list"),
     ],
 )
@@ -165,6 +171,21 @@ def test_a_wrong_list_or_range_to_search_is_named(
     with pytest.raises(ValueError) as caught:
         check_config(config)
     assert str(caught.value).startswith(f"search.space.model.lr{message}")
+
+
+def test_a_search_builds_on_another_one_without_keys_that_are_null(composed: Composed) -> None:
+    config = composed("search=optuna")
+    config["search"]["space"] |= {"model.dropout": None, "model.hidden_size": [8, 16]}
+    search = check_config(config).search
+    assert search is not None
+    expected = {"model.lr", "model.embedding_dim", "model.word_dropout", "model.hidden_size"}
+    assert set(search.space) == expected
+
+
+@pytest.mark.parametrize("architecture", sorted(ENCODERS))
+def test_a_search_is_of_any_architecture(composed: Composed, architecture: str) -> None:
+    config = composed("search=optuna", f"model={architecture}")
+    assert {key.removeprefix("model.") for key in config["search"]["space"]} <= {*config["model"]}
 
 
 @pytest.mark.parametrize("architecture", sorted(ENCODERS))

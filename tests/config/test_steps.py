@@ -28,7 +28,7 @@ def test_shared_settings_are_those_of_every_step_that_says_nothing_else() -> Non
     [
         (
             {"first": {}, "second": SECOND, "third": {}},
-            "no step builds on second and third, but .*; second: null",
+            "no step builds on second and third, but .* NAME: null leaves one out",
         ),
         ({"a": {"init_from": "b"}, "b": {"init_from": "a"}}, "a and b build on each other"),
         ({"a": {"init_from": "a"}}, "recipe: a builds on itself"),
@@ -84,3 +84,19 @@ def test_names_of_steps_become_their_folders() -> None:
 def test_a_recipe_that_builds_on_another_can_add_a_step_that_earlier_ones_build_on() -> None:
     steps: Any = {"student": {"distill": {"teachers": ["old", "new"]}}, "old": {}, "new": {}}
     assert [*RecipeConfig(steps=steps).values()] == ["old", "new", "student"]
+
+
+def test_a_recipe_that_builds_on_another_one_drops_a_key_or_a_choice_with_null(
+    composed: Composed,
+) -> None:
+    step = {
+        "defaults": {"model": None, "experiment": None},
+        "model": {"num_filters": None, "embedding_rank": None, "lr": 0.1},
+        "trainer": None,
+        "init_from": None,
+    }
+    recipe = check_config({**composed("data=sample"), "recipe": {"steps": {"a": step}}}).recipe
+    assert recipe is not None
+    assert recipe.values()["a"] == {
+        **{"experiment": None, "model.embedding_rank": None, "model.lr": 0.1, "init_from": None},
+    }

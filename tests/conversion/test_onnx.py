@@ -40,7 +40,7 @@ def random_reviews(count: int, longest: int, seed: int = 0) -> list[list[int]]:
 def answers(
     session: onnxruntime.InferenceSession, reviews: list[list[int]], padding: int = 0, pad: int = 0
 ) -> np.ndarray:
-    """The probabilities of one batch, with so many tokens of padding too many."""
+    """The probabilities of one batch, with extra tokens of padding."""
     lengths = np.array([len(review) for review in reviews], np.int32)
     ids = np.full((len(reviews), int(lengths.max(initial=0)) + padding), pad, np.int64)
     for row, review in zip(ids, reviews, strict=True):

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 import nsmc.data.encoding
-from nsmc.data.corpus import read_reviews, split_validation
+from nsmc.data.corpus import read_reviews
 from nsmc.data.encoding import TokenizerSettings, encode_corpus
 from nsmc.data.files import CorpusFiles
+from nsmc.data.splitting import SplitSettings, split_off
 from nsmc.runtime.predictor import Predictor
 
 ROOT = Path(os.environ.get("NSMC_ROOT", "/nowhere")).resolve()
@@ -32,17 +33,17 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("name", "reviews", "dropped", "quoted", "positive"),
+    ("name", "reviews", "empty", "quoted", "positive"),
     [
         ("ratings_train.txt", 149_995, 5, 623, 74_825),
         ("ratings_test.txt", 49_997, 3, 233, 25_171),
     ],
 )
 def test_every_review_is_read_as_it_was_written(
-    name: str, reviews: int, dropped: int, quoted: int, positive: int
+    name: str, reviews: int, empty: int, quoted: int, positive: int
 ) -> None:
     corpus = read_reviews(ROOT / name)
-    assert (len(corpus), corpus.dropped) == (reviews, dropped)
+    assert (len(corpus), corpus.left_out) == (reviews, {"without a text": empty})
     assert int(corpus.labels.sum()) == positive
     with_quote = [text for text in corpus.texts if '"' in text]
     assert len(with_quote) == quoted
@@ -52,7 +53,7 @@ def test_every_review_is_read_as_it_was_written(
 
 def test_no_validation_text_is_a_training_text() -> None:
     corpus = read_reviews(ROOT / "ratings_train.txt")
-    train, val = split_validation(corpus, 0.1, seed=1)
+    train, val = split_off(corpus, 0.1, 1, "validation_fraction")
     assert len(train) + len(val) == 149_995
     assert abs(len(val) - 15_000) < 50
     assert not {text.strip() for text in train.texts} & {text.strip() for text in val.texts}
@@ -61,7 +62,7 @@ def test_no_validation_text_is_a_training_text() -> None:
 
 
 def test_a_second_run_encodes_nothing(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    files = CorpusFiles(ROOT, "ratings_train.txt", "ratings_test.txt", {}, 0.1, split_seed=0)
+    files = CorpusFiles(ROOT, "ratings_train.txt", SplitSettings(0.1, 0), "ratings_test.txt")
     first = encode_corpus(files, SETTINGS, cache)
     lengths = np.diff(first.splits["train"].offsets)
     assert 16 < lengths.mean() < 17

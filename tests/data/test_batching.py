@@ -18,14 +18,14 @@ def reviews_of(token_ids: list[list[int]], labels: list[int] | None = None) -> E
     return EncodedReviews(
         np.array([token_id for review in token_ids for token_id in review], np.uint16),
         np.cumsum([0, *map(len, token_ids)], dtype=np.int64),
-        np.array(labels or [0] * len(token_ids), np.int8),
+        np.array(labels or [0] * len(token_ids), np.int16),
     )
 
 
 def as_lists(batch: Batch) -> tuple[list[list[int]], list[int], list[int], list[int]]:
-    """All but the targets, which without soft ones are the labels."""
+    """All but the targets, which without soft ones are the labels, of two."""
     token_ids, lengths, labels, rows, targets = (tensor.tolist() for tensor in batch)
-    assert targets == labels
+    assert targets == [[float(label == number) for number in range(2)] for label in labels]
     return token_ids, lengths, labels, rows
 
 
@@ -35,33 +35,33 @@ THREE = reviews_of([[1, 2, 3, 4], [5], [6, 7]], [1, 0, 1])
 
 
 def test_a_batch_is_padded_to_its_longest_review() -> None:
-    batch = collate(THREE, np.array([1, 0]), max_length=10)
+    batch = collate(THREE, np.array([1, 0]), 2, max_length=10)
     assert as_lists(batch) == ([[5, 0, 0, 0], [1, 2, 3, 4]], [1, 4], [0, 1], [1, 0])
-    assert as_lists(collate(THREE, np.array([1, 2]), max_length=10))[0] == [[5, 0], [6, 7]]
-    assert as_lists(collate(THREE, np.array([1]), max_length=10))[0] == [[5]]
+    assert as_lists(collate(THREE, np.array([1, 2]), 2, max_length=10))[0] == [[5, 0], [6, 7]]
+    assert as_lists(collate(THREE, np.array([1]), 2, max_length=10))[0] == [[5]]
 
 
 def test_longer_reviews_are_cut_to_max_length() -> None:
-    batch = collate(THREE, np.array([0, 1, 2]), max_length=2)
+    batch = collate(THREE, np.array([0, 1, 2]), 2, max_length=2)
     assert as_lists(batch) == ([[1, 2], [5, 0], [6, 7]], [2, 1, 2], [1, 0, 1], [0, 1, 2])
 
 
 def test_fixed_padding_is_the_same_for_every_batch() -> None:
-    batch = collate(THREE, np.array([1, 2]), max_length=3, pad_to=3)
+    batch = collate(THREE, np.array([1, 2]), 2, max_length=3, pad_to=3)
     assert as_lists(batch) == ([[5, 0, 0], [6, 7, 0]], [1, 2], [0, 1], [1, 2])
-    batch = collate(THREE, np.array([0]), max_length=3, pad_to=5)
+    batch = collate(THREE, np.array([0]), 2, max_length=3, pad_to=5)
     assert as_lists(batch) == ([[1, 2, 3, 0, 0]], [3], [1], [0])
 
 
 def test_all_tensors_but_the_targets_are_int64() -> None:
-    batch = collate(THREE, np.array([0, 1]), max_length=3)
+    batch = collate(THREE, np.array([0, 1]), 2, max_length=3)
     assert [tensor.dtype for tensor in batch] == [torch.int64] * 4 + [torch.float32]
 
 
 def test_soft_targets_stay_with_their_reviews_and_leave_the_labels_alone() -> None:
-    soft = replace(THREE, targets=np.array([0.75, 0.5, 0.25], np.float32))
-    batch = collate(soft, np.array([2, 0]), max_length=3)
-    assert batch.targets.tolist() == [0.25, 0.75]
+    soft = replace(THREE, targets=np.array([[0.25, 0.75], [0.5, 0.5], [0.75, 0.25]], np.float32))
+    batch = collate(soft, np.array([2, 0]), 2, max_length=3)
+    assert batch.targets.tolist() == [[0.75, 0.25], [0.25, 0.75]]
     assert batch.labels.tolist() == [1, 1]
 
 
@@ -87,7 +87,7 @@ def test_collation_equals_a_plain_loop(
     cut = [token_ids[row][:max_length] for row in rows]
     width = pad_to or max(len(review) for review in cut)
     padded = [review + [0] * (width - len(review)) for review in cut]
-    batch = collate(reviews_of(token_ids, labels), np.array(rows), max_length, pad_to)
+    batch = collate(reviews_of(token_ids, labels), np.array(rows), 2, max_length, pad_to)
     assert as_lists(batch) == (
         padded,
         [len(review) for review in cut],
@@ -97,8 +97,8 @@ def test_collation_equals_a_plain_loop(
 
 
 def test_the_dataset_gives_the_batch_of_the_rows_it_is_asked_for() -> None:
-    dataset = BatchDataset(THREE, max_length=3, pad_to=4)
-    expected = collate(THREE, np.array([2, 0]), max_length=3, pad_to=4)
+    dataset = BatchDataset(THREE, 2, max_length=3, pad_to=4)
+    expected = collate(THREE, np.array([2, 0]), 2, max_length=3, pad_to=4)
     assert as_lists(dataset[BatchIndices(0, np.array([2, 0]))]) == as_lists(expected)
 
 
@@ -116,7 +116,7 @@ def test_the_dataset_gives_reviews_as_they_are_in_the_step_s_epoch() -> None:
             reviews = reviews_of([[row + 1] * (epoch + 1) for row in rows.tolist()])
             return reviews, np.arange(len(rows))
 
-    dataset = BatchDataset(Growing(), max_length=9, pad_to=None)
+    dataset = BatchDataset(Growing(), 2, max_length=9, pad_to=None)
     batch = dataset[BatchIndices(1, np.array([2, 0]))]
     assert as_lists(batch)[0] == [[3, 3], [1, 1]]
     assert batch.rows.tolist() == [2, 0]  # the reviews' own rows, not their places in the selection
@@ -161,28 +161,6 @@ def batches_of(sampler: BucketSampler) -> list[list[int]]:
 
 lengths_of_reviews = st.lists(st.integers(1, 100), min_size=1, max_size=80)
 flags = st.booleans()
-
-
-@settings(deadline=None, max_examples=200)
-@given(lengths_of_reviews, st.integers(1, 20), flags, flags, flags, st.integers(0, 2**32))
-def test_an_epoch_has_every_row_once_in_full_batches_but_one(
-    lengths: list[int], batch_size: int, shuffle: bool, bucketing: bool, same_steps: bool, seed: int
-) -> None:
-    sampler = sampler_of(
-        lengths,
-        batch_size,
-        shuffle=shuffle,
-        bucketing=bucketing,
-        same_steps=same_steps,
-        seed=seed,
-    )
-    batches = batches_of(sampler)
-    assert sorted(row for batch in batches for row in batch) == list(range(len(lengths)))
-    assert len(sampler) == len(batches) == -(-len(lengths) // batch_size)
-    rest = len(lengths) % batch_size
-    assert sorted(map(len, batches)) == sorted(
-        [batch_size] * (len(lengths) // batch_size) + [rest] * (rest > 0)
-    )
 
 
 def test_without_shuffling_and_bucketing_rows_are_in_file_order() -> None:
@@ -330,7 +308,7 @@ def test_same_steps_leaves_out_a_last_step_with_fewer_reviews_than_processes() -
     same_steps=flags,
     seed=st.integers(0, 2**32),
     epoch=st.integers(0, 100),
-    world_size=st.integers(2, 4),
+    world_size=st.integers(1, 4),
 )
 def test_processes_share_an_epoch_without_overlap(
     lengths: list[int],
@@ -359,6 +337,7 @@ def test_processes_share_an_epoch_without_overlap(
     shards = [batches_of(sampler) for sampler in samplers]
     assert [len(sampler) for sampler in samplers] == [len(shard) for shard in shards]
     assert all(1 <= len(batch) <= batch_size for shard in shards for batch in shard)
+    assert all(sum(len(batch) < batch_size for batch in shard) <= 1 for shard in shards)
     rows = [row for shard in shards for batch in shard for row in batch]
     assert len(rows) == len(set(rows))
     assert set(rows) <= set(range(len(lengths)))

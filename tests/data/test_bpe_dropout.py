@@ -119,7 +119,7 @@ def test_ranges_are_those_of_a_plain_loop() -> None:
 
 
 def encoded(texts: list[str] = TEXTS) -> EncodedReviews:
-    labels = np.array([number % 2 for number in range(len(texts))], np.int8)
+    labels = np.array([number % 2 for number in range(len(texts))], np.int16)
     reviews = encode_texts(TOKENIZER, texts, labels)
     return replace(reviews, targets=np.linspace(0, 1, len(texts), dtype=np.float32))
 

@@ -16,6 +16,7 @@ from nsmc.data.datamodule import ReviewDataModule
 from nsmc.data.download import RemoteFile
 from nsmc.data.encoding import TokenizerSettings
 from nsmc.data.files import CorpusFiles
+from nsmc.data.splitting import SplitSettings
 
 # 100 training reviews of 1 to 20 words, of which 20 become the validation part, and 15 test ones.
 TRAIN = [(" ".join(f"낱말{row}" for _ in range(1 + row % 20)), row % 2) for row in range(100)]
@@ -52,8 +53,7 @@ def datamodule_of(
             train_file=train_file,
             test_file=test_file,
             remote_files=remote_files or {},
-            validation_fraction=0.2,
-            split_seed=3,
+            split=SplitSettings(validation_fraction=0.2, split_seed=3),
             unlabelled_file=unlabelled_file,
             needs_test=test,
         ),

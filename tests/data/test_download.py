@@ -145,13 +145,6 @@ def test_a_full_disk_is_named_and_nothing_is_left(
     assert len(server.requested) == 1
 
 
-def test_a_second_call_fetches_nothing(tmp_path: Path) -> None:
-    with serving([OK]) as server:
-        fetch_missing(tmp_path, {"ratings.txt": server.remote()})
-        fetch_missing(tmp_path, {"ratings.txt": server.remote()})
-    assert len(server.requested) == 1
-
-
 @pytest.mark.parametrize("first", [FAILED, CUT_SHORT, ALTERED, Reply(status=404)])
 def test_a_failed_attempt_is_repeated_once(tmp_path: Path, first: Reply) -> None:
     with serving([first, OK]) as server:

@@ -6,26 +6,34 @@ import shutil
 import unicodedata
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 import nsmc.data.encoding
+from nsmc.data.corpus import NSMC
 from nsmc.data.download import RemoteFile
 from nsmc.data.encoding import (
     EncodedCorpus,
-    EncodedReviews,
+    TextsOnDisk,
     TokenizerSettings,
     concatenated,
     encode_corpus,
     encode_texts,
 )
 from nsmc.data.files import UNLABELLED, CorpusFiles
+from nsmc.data.splitting import SplitSettings
 from nsmc.data.tokenizer import save_tokenizer, train_tokenizer
+from nsmc.reading.labels import LabelRules
 
 SETTINGS = TokenizerSettings(vocab_size=320, min_frequency=2, normalization="nfc")
+SPLIT = SplitSettings(validation_fraction=0.2, split_seed=7)
+NAMES = ("negative", "positive")
 SPLITS = ("train", "val", "test")
 
 TRAIN = [(f" 영화 {number} 번째 \u1112\u1161\u11ab ", number % 2) for number in range(40)] + [
@@ -43,7 +51,7 @@ def write_corpus(folder: Path) -> CorpusFiles:
 
 
 def files_in(folder: Path) -> CorpusFiles:
-    return CorpusFiles(folder, "train.txt", "test.txt", {}, 0.2, split_seed=7)
+    return CorpusFiles(folder, "train.txt", SPLIT, "test.txt")
 
 
 def encoded(folder: Path, settings: TokenizerSettings = SETTINGS) -> EncodedCorpus:
@@ -92,7 +100,7 @@ def test_the_arrays_are_small_memory_mapped_and_read_only(tmp_path: Path) -> Non
     corpus = encoded(tmp_path / "corpus")
     for reviews in corpus.splits.values():
         arrays = (reviews.token_ids, reviews.offsets, reviews.labels)
-        assert [str(array.dtype) for array in arrays] == ["uint16", "int64", "int8"]
+        assert [str(array.dtype) for array in arrays] == ["uint16", "int64", "int16"]
         for array in arrays:
             assert isinstance(array, np.memmap)
             with pytest.raises(ValueError, match="read-only"):
@@ -136,31 +144,39 @@ def test_the_path_of_the_corpus_does_not_matter(
 
 
 @pytest.mark.parametrize(
-    "changed",
+    ("changes", "settings"),
     [
-        replace(SETTINGS, vocab_size=321),
-        replace(SETTINGS, min_frequency=3),
-        replace(SETTINGS, normalization="nfd"),
+        ({"split": replace(SPLIT, validation_fraction=0.25)}, {}),
+        ({"split": replace(SPLIT, split_seed=8)}, {}),
+        ({"form": replace(NSMC, skip_damaged=True)}, {}),
+        ({"form": replace(NSMC, labels=LabelRules(mapping={"0": "bad", "1": "good"}))}, {}),
+        ({}, {"vocab_size": 321}),
+        ({}, {"min_frequency": 3}),
+        ({}, {"normalization": "nfd"}),
     ],
 )
 def test_each_setting_has_an_encoding_of_its_own(
-    tmp_path: Path, changed: TokenizerSettings
+    tmp_path: Path, changes: dict[str, Any], settings: dict[str, Any]
 ) -> None:
-    first, second = encoded(tmp_path / "corpus"), encoded(tmp_path / "corpus", changed)
+    first = encoded(tmp_path / "corpus")
+    files = replace(files_in(tmp_path / "corpus"), **changes)
+    second = encode_corpus(files, replace(SETTINGS, **settings), tmp_path / "cache")
     assert key_of(first) != key_of(second)
     assert first.corpus_fingerprint == second.corpus_fingerprint
     assert first.tokenizer_path.exists()
 
 
-@pytest.mark.parametrize("changes", [{"validation_fraction": 0.25}, {"split_seed": 8}])
-def test_each_split_has_an_encoding_of_its_own(tmp_path: Path, changes: dict[str, Any]) -> None:
+def test_texts_that_are_in_two_parts_are_counted_every_time(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     files = write_corpus(tmp_path / "corpus")
-    first, second = (
-        encode_corpus(each, SETTINGS, tmp_path / "cache")
-        for each in (files, replace(files, **changes))
-    )
-    assert key_of(first) != key_of(second)
-    assert first.corpus_fingerprint == second.corpus_fingerprint
+    (tmp_path / "corpus" / "test.txt").write_bytes(files.train.read_bytes())
+    for _ in range(2):
+        caplog.clear()
+        encode_corpus(files, SETTINGS, tmp_path / "cache")
+        (warning,) = [record for record in caplog.records if record.levelno == logging.WARNING]
+        expected = "32 of the test part's 40 reviews have a text of the training part"
+        assert warning.getMessage() == expected
 
 
 @pytest.mark.parametrize("name", ["train.txt", "test.txt"])
@@ -176,7 +192,11 @@ def test_each_content_has_an_encoding_of_its_own(tmp_path: Path, name: str) -> N
 
 
 def test_which_file_is_for_training_matters(tmp_path: Path) -> None:
-    files = replace(write_corpus(tmp_path / "corpus"), validation_fraction=0.5)
+    files = replace(
+        write_corpus(tmp_path / "corpus"), split=replace(SPLIT, validation_fraction=0.5)
+    )
+    with (tmp_path / "corpus" / "test.txt").open("a", encoding="utf-8") as file:
+        file.write("98\t지루하다\t0\n")
     straight = encode_corpus(files, SETTINGS, tmp_path / "cache")
     files = replace(files, train_file="test.txt", test_file="train.txt")
     swapped = encode_corpus(files, SETTINGS, tmp_path / "cache")
@@ -302,7 +322,7 @@ def test_a_classifier_is_refused_one_label_alone(tmp_path: Path, label: int) -> 
     lines = files.train.read_text(encoding="utf-8").splitlines()
     kept = [line for line in lines if line.endswith(("label", str(label)))]
     files.train.write_text("\n".join(kept) + "\n", encoding="utf-8")
-    message = rf"train\.txt: every review has the label {label};"
+    message = rf"train\.txt: every review has the label '{NAMES[label]}';"
     with pytest.raises(ValueError, match=message):
         encode_corpus(files, SETTINGS, tmp_path / "cache")
     # A language model needs no labels; what it encoded is refused to a classifier all the same.
@@ -322,7 +342,7 @@ def test_a_missing_corpus_file_is_named(tmp_path: Path, name: str) -> None:
 def test_a_wrong_corpus_leaves_no_encoding_behind(tmp_path: Path) -> None:
     write_corpus(tmp_path / "corpus")
     (tmp_path / "corpus" / "test.txt").write_text("id\tdocument\tlabel\n1\ta\t5\n")
-    with pytest.raises(ValueError, match=r"test\.txt, row 2: label '5'"):
+    with pytest.raises(ValueError, match=r"test\.txt, line 2: label '5'"):
         encoded(tmp_path / "corpus")
     assert [path for path in (tmp_path / "cache").iterdir() if path.is_dir()] == []
 
@@ -338,8 +358,8 @@ def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 def test_parts_are_concatenated_in_their_order() -> None:
     tokenizer = train_tokenizer(["ab"] * 2, vocab_size=300, min_frequency=2, normalization="nfc")
-    first = encode_texts(tokenizer, ["ab", "ba"], np.array([1, 0], dtype=np.int8))
-    second = encode_texts(tokenizer, ["b"], np.array([0], dtype=np.int8))
+    first = encode_texts(tokenizer, ["ab", "ba"], np.array([1, 0], dtype=np.int16))
+    second = encode_texts(tokenizer, ["b"], np.array([0], dtype=np.int16))
     both = concatenated([first, second])
     assert [both.review(row).tolist() for row in range(3)] == [[257], [66, 65], [66]]
     assert both.labels.tolist() == [1, 0, 0]
@@ -350,7 +370,7 @@ def test_reviews_lie_one_after_the_other() -> None:
     # One merge: "ab" is token 257. The bytes follow `<pad>` in order, "!" first, so "a" is 65.
     tokenizer = train_tokenizer(["ab", "ab"], vocab_size=300, min_frequency=2, normalization="nfc")
     texts = ["ab", "b", "bab\n"]
-    reviews = encode_texts(tokenizer, texts, np.array([1, 0, 1], dtype=np.int8))
+    reviews = encode_texts(tokenizer, texts, np.array([1, 0, 1], dtype=np.int16))
     assert reviews.token_ids.tolist() == [257, 66, 66, 257]
     assert reviews.offsets.tolist() == [0, 1, 2, 4]
     assert reviews.labels.tolist() == [1, 0, 1]
@@ -366,13 +386,26 @@ def test_ids_have_the_smallest_type_that_holds_the_last_one(vocab_size: int, dty
     tokenizer = Tokenizer(models.WordLevel({str(i): i for i in range(vocab_size)}, unk_token="0"))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     last = vocab_size - 1
-    reviews = encode_texts(tokenizer, [f"1 {last}"], np.array([0], dtype=np.int8))
+    reviews = encode_texts(tokenizer, [f"1 {last}"], np.array([0], dtype=np.int16))
     assert str(reviews.token_ids.dtype) == dtype
     assert reviews.token_ids.tolist() == [1, last]
 
 
-def test_the_length_is_the_number_of_reviews() -> None:
-    reviews = EncodedReviews(
-        np.array([5, 6, 7], np.uint16), np.array([0, 1, 3]), np.array([0, 1], np.int8)
-    )
-    assert len(reviews) == 2
+# Texts on disk
+
+ANY_TEXTS = st.lists(st.text(st.characters(codec="utf-8"), max_size=20), max_size=20)
+
+
+@given(ANY_TEXTS, st.integers(0, 25), st.integers(0, 25))
+def test_slices_are_those_of_the_list(texts: list[str], start: int, stop: int) -> None:
+    with TemporaryDirectory() as folder:
+        stored = TextsOnDisk(Path(folder) / "texts", texts)
+        assert len(stored) == len(texts)
+        assert stored[start:stop] == texts[start:stop]
+
+
+def test_the_file_is_removed_and_the_length_stays(tmp_path: Path) -> None:
+    stored = TextsOnDisk(tmp_path / "texts", ["영화", "", "a\u2028b\r\n"])
+    stored.remove()
+    assert list(tmp_path.iterdir()) == []
+    assert len(stored) == 3

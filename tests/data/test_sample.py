@@ -23,10 +23,10 @@ def test_there_are_enough_reviews_with_balanced_labels(name: str, at_least: int)
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_no_row_is_dropped(name: str) -> None:
+def test_no_row_is_left_out(name: str) -> None:
     lines = (SAMPLE / name).read_text(encoding="utf-8").splitlines()
     reviews = read_reviews(SAMPLE / name)
-    assert reviews.dropped == 0
+    assert not reviews.left_out
     assert len(reviews) == len(lines) - 1
 
 

@@ -75,7 +75,7 @@ def test_each_setting_s_best_run_is_named(tmp_path: Path) -> None:
     best = str(next(tmp_path.glob("*0.1*seed-2_3fa9c1")))
     assert csv_table(board).splitlines()[1].endswith(best)
     assert best in markdown_table(board)
-    assert terminal_table(board).splitlines()[1].endswith("gru_lr-0.…2_3fa9c1")
+    assert terminal_table(board).splitlines()[-2] == f"   1  {best}"
     assert numbers_of(board.rows[0], "val/loss") == pytest.approx((0.45, 0.005**0.5))
     assert board.rows[1].metrics["val/loss"] == Statistic(0.6, None)
 
@@ -120,7 +120,7 @@ def test_tasks_are_ranked_apart_each_by_its_own_settings_and_metric(tmp_path: Pa
     assert [board.title for board in boards] == titles
 
 
-def test_corpora_are_told_apart_and_ranked_apart(tmp_path: Path) -> None:
+def test_corpora_have_distinct_names_and_are_ranked_apart(tmp_path: Path) -> None:
     ours = {**record(0.7), "corpus_fingerprint": "aaaaaa11"}
     others = {**record(0.9, seed=2), "corpus_fingerprint": "bbbbbb22"}
     sample = {**record(0.8, data__name="sample"), "corpus_fingerprint": "cccccc33"}
@@ -136,7 +136,7 @@ def test_a_setting_is_described_by_all_that_was_varied(tmp_path: Path) -> None:
     assert not board.usual
 
 
-def test_of_many_columns_only_what_is_unusual_is_told(tmp_path: Path) -> None:
+def test_of_many_columns_only_what_is_unusual_is_named(tmp_path: Path) -> None:
     zeros: dict[str, Any] = {f"model__k{number}": 0 for number in range(6)}
     records = [record(0.9 - lr / 10, model__lr=lr, **zeros) for lr in (1, 2)]
     sample = record(0.6, data__name="sample", model__lr=3, **{**zeros, "model__k0": 7})

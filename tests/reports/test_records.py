@@ -39,6 +39,15 @@ def test_a_record_s_numbers_are_finite_and_its_curve_has_epochs(tmp_path: Path) 
     assert read_run(write(tmp_path, {**content, "history": 7}) / "run.json").curve == []
 
 
+def test_a_run_of_before_a_key_was_renamed_counts_as_one_of_today(tmp_path: Path) -> None:
+    old, new = record(0.8), record(0.7, seed=2)
+    old["config"]["model"]["cell"] = old["config"]["model"].pop("architecture")
+    old["config"]["callbacks"] |= {"seconds_between_lines": 5}
+    old["config"]["callbacks"]["checkpoint"]["minutes"] = 3
+    board = leaderboard([read_run(write(tmp_path, content) / "run.json") for content in (old, new)])
+    assert not board.columns and len(board.rows[0].runs) == 2
+
+
 def test_a_recipe_is_described_by_the_step_that_made_its_result(tmp_path: Path) -> None:
     loss = {"callbacks": {"checkpoint": {"monitor": "val/loss"}}}
     maker = {**record()["config"], **loss, "seed": 7}

@@ -28,7 +28,7 @@ def test_a_report_is_a_table_charts_and_a_page(tmp_path: Path) -> None:
     before = dict(mpl.rcParams)
     importances = tmp_path / "runs" / "importances.json"
     importances.write_text('{"model.lr": 0.7, "seed": 0.3}')
-    told = write_report([tmp_path / "runs"], tmp_path / "out")
+    shown = write_report([tmp_path / "runs"], tmp_path / "out")
     assert dict(mpl.rcParams) == before
     assert (
         "matplotlib.pyplot" not in sys.modules or not sys.modules["matplotlib.pyplot"].get_fignums()
@@ -37,11 +37,11 @@ def test_a_report_is_a_table_charts_and_a_page(tmp_path: Path) -> None:
     for name in (*CHARTS, "importance.png"):
         content = (tmp_path / "out" / name).read_bytes()
         assert content.startswith(PNG) and content.endswith(b"IEND\xaeB`\x82")
-    lines = told.splitlines()
+    lines = shown.splitlines()
     assert lines[0].split()[:2] == ["rank", "architecture"]
-    assert "53 finished runs of 20 settings, highest val/accuracy first" in told
-    assert "2 runs pruned by the search" in told
-    assert re.search(r"^  failed       \S+: CUDA out of memory: 2.1 GiB$", told, re.MULTILINE)
+    assert "53 finished runs of 20 settings, highest val/accuracy first" in shown
+    assert "2 runs pruned by the search" in shown
+    assert re.search(r"^  failed       \S+: CUDA out of memory: 2.1 GiB$", shown, re.MULTILINE)
     report, best = lines[-2:]
     assert report.startswith(f"report  {tmp_path / 'out' / 'report.html'}")
     assert re.fullmatch(rf"best    {tmp_path}/runs/\w+_seed-\d", best)
@@ -53,29 +53,32 @@ def test_a_report_is_a_table_charts_and_a_page(tmp_path: Path) -> None:
 
 def test_without_a_finished_run_there_is_still_a_page(tmp_path: Path) -> None:
     write(tmp_path / "runs" / "0", {**record(), "status": "failed", "error": "out of memory"})
-    told = write_report([tmp_path / "runs"])
+    shown = write_report([tmp_path / "runs"])
     assert files_in(tmp_path / "runs") == TABLES
-    assert "0 finished runs" in told and "out of memory" in told
+    assert "0 finished runs" in shown and "out of memory" in shown
     assert '<table class="leaderboard' not in (tmp_path / "runs" / "report.html").read_text(
         encoding="utf-8"
     )
 
 
-def test_a_report_over_several_tasks_has_a_table_and_charts_for_each(tmp_path: Path) -> None:
+def test_a_report_over_several_tasks_has_a_table_and_charts_for_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     curve = [{"epoch": 1, "val/loss": 7.0, "val/accuracy": 0.8, "train/loss": 7.2}]
     write(tmp_path / "gru", {**record(0.8), "history": curve})
     model = {**record(None, task="pretrain"), "metrics": {"val/loss": 7.0}, "history": curve}
     model["config"]["callbacks"]["checkpoint"]["monitor"] = "val/loss"
     write(tmp_path / "model", model)
-    told = write_report([tmp_path]).splitlines()
-    assert told[0] == "Neural classifiers:" and told[4] == "Language models:"
-    assert told[6].split()[:3] == ["1", "1", "7.0000"]
-    assert told[8:11] == [
+    shown = write_report([tmp_path]).splitlines()
+    assert shown[0] == "Neural classifiers:" and shown[4] == "Language models:"
+    assert shown[6].split()[:3] == ["1", "1", "7.0000"]
+    assert shown[8:11] == [
         "Neural classifiers: 1 finished run of 1 setting, highest val/accuracy first",
         "Language models: 1 finished run of 1 setting, lowest val/loss first",
         "± is the standard deviation over runs",
     ]
-    assert "Without a result:" not in told
+    assert "Without a result:" not in shown
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert page.count("<table") == 2
     assert "<h2>Neural classifiers</h2>" in page and "<h2>Language models</h2>" in page
@@ -93,10 +96,10 @@ def test_repeats_and_several_folders_are_told(
     monkeypatch.chdir(tmp_path)
     for folder in ("one", "two"):
         write(tmp_path / folder / "0", record())
-    told = write_report([Path("one"), Path("two")])
-    assert "1 repeat of the same job left out: the newest counts" in told
+    shown = write_report([Path("one"), Path("two")])
+    assert "1 repeat of the same job left out: the newest counts" in shown
     report = "report  outputs/report/report.html (and leaderboard.csv, .md, charts)"
-    assert told.splitlines()[-2:] == [report, "best    two/0"]
+    assert shown.splitlines()[-2:] == [report, "best    two/0"]
 
 
 def test_the_winner_s_bundle_is_named_with_a_command_to_ask_it(
@@ -113,8 +116,8 @@ def test_the_winner_s_bundle_is_named_with_a_command_to_ask_it(
     pretrained = {**record(0.9), "corpus_fingerprint": "another", "signature": "another"}
     pretrained["config"] |= {"task": "pretrain"}
     (write(Path("x/c"), pretrained) / "bundle").mkdir()
-    told = write_report([Path("x/c")])
-    assert told.endswith("best    x/c/bundle")
+    shown = write_report([Path("x/c")])
+    assert shown.endswith("best    x/c/bundle")
     *_, one, other, command = write_report([Path("x")]).splitlines()
     assert {one[:7], other[:7]} == {"best   "} and "x/b it" in command
 

@@ -59,6 +59,10 @@ def test_an_architecture_s_own_settings_are_columns_where_they_vary(tmp_path: Pa
     records[2]["config"]["model"]["filter_widths"] = [4]
     columns = board_of(tmp_path / "varied", *records).columns
     assert columns == ["architecture", "lr", "filter_widths"]
+    records[0]["config"]["model"]["new"] = 1  # which the same architecture did not have before
+    older = record(0.8, model__lr=0.1)
+    columns = board_of(tmp_path / "older", records[0], older).columns
+    assert columns == ["lr", "new"]
 
 
 def test_what_a_run_starts_and_learns_from_is_a_setting(tmp_path: Path) -> None:

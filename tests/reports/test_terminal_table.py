@@ -13,6 +13,11 @@ from nsmc.reports.terminal_table import WIDTH, terminal_table
 from tests.reports.factories import board_of, record, write
 
 
+@pytest.fixture(autouse=True)
+def _in_the_folder_of_the_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
 def test_one_run_has_no_deviation_and_no_setting(tmp_path: Path) -> None:
     board = board_of(tmp_path, record(0.8))
     assert board.columns == [] and board.rows[0].label.endswith("0")
@@ -57,7 +62,7 @@ def test_a_wide_table_is_made_to_fit(tmp_path: Path) -> None:
     lines = terminal_table(board_of(tmp_path, record(0.8), record(0.7, **wide))).splitlines()
     assert max(len(line) for line in lines) <= WIDTH
     assert lines[2].split()[1] == "longestlon…stlongest"
-    assert lines[-1].startswith("(no room for parameters, seconds, reviews/s")
+    assert lines[3].startswith("(no room for parameters, seconds, reviews/s")
 
 
 def test_many_settings_are_cut_short(tmp_path: Path) -> None:
@@ -67,22 +72,35 @@ def test_many_settings_are_cut_short(tmp_path: Path) -> None:
     assert len(markdown_table(board).splitlines()) == 42
 
 
-def test_each_row_names_its_folder_below_the_one_that_all_share(tmp_path: Path) -> None:
+def test_each_row_s_folder_is_named_whole_in_the_table_or_below_it(tmp_path: Path) -> None:
     name = "gru_hidden_size-128_seed-42_3fa9c1"
     write(tmp_path / "runs" / "2026-01-01_12-00-00_nsmc_gru_1d52", record(0.9, model__lr=0.1))
     write(tmp_path / "sweeps" / "one" / name, record(0.8))
     write(tmp_path / "runs" / "unmeasured", record(None, model__lr=0.2))
     board = leaderboard(read_runs([tmp_path])[0])
     wide, narrow = (terminal_table(board, width=width).splitlines() for width in (140, 80))
-    assert [line.split()[-1] for line in wide[1:4]] == [
-        "runs/2026-01-01_12-00-00_nsmc_gru_1d52",
-        f"sweeps/one/{name}",
-        "runs/unmeasured",
+    names = ["runs/2026-01-01_12-00-00_nsmc_gru_1d52", f"sweeps/one/{name}", "runs/unmeasured"]
+    assert [line.split()[-1] for line in wide[1:4]] == names
+    assert narrow[-5:] == [
+        "",
+        "rank  best run",
+        *(f"   {rank}  {folder}" for rank, folder in enumerate(names, 1)),
     ]
-    assert [line.split()[-1] for line in narrow[1:4]] == [
-        "2026-01-0…gru_1d52",
-        "gru_hidde…2_3fa9c1",
-        "unmeasured",
+
+
+def test_where_ranks_begin_anew_the_corpus_stays(tmp_path: Path) -> None:
+    names = ("a", "b")
+    runs = [
+        record(0.8, data__name=name, model__lr=lr) for name, lr in zip(names, (1, 2), strict=True)
+    ]
+    for run, name in zip(runs, names, strict=True):
+        run["corpus_fingerprint"] = name
+    lines = terminal_table(board_of(tmp_path, *runs), width=40).splitlines()
+    assert [line.split()[:2] for line in lines[:3]] == [["rank", "corpus"], ["1", "a"], ["1", "b"]]
+    assert lines[-3:] == [
+        "rank  corpus  best run",
+        "   1  a       0",
+        "   1  b       1",
     ]
 
 

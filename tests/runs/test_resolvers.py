@@ -23,6 +23,13 @@ def test_a_run_has_one_name_throughout_a_process() -> None:
     assert resolved("${run_folder:null,outputs/runs/new}") == "outputs/runs/new"
 
 
+def test_a_run_is_named_after_what_it_trains() -> None:
+    register_resolvers()
+    values = {"recipe": None, "task": "classify", "model": {"architecture": "gru"}}
+    for changes, name in (({}, "gru"), ({"task": "linear"}, "linear"), ({"recipe": {}}, "recipe")):
+        assert OmegaConf.create({**values, **changes, "it": "${run_model:}"}).it == name
+
+
 def test_a_sweep_without_a_name_gets_one() -> None:
     assert resolved("${sweep_folder:null,now}") == "now"
     assert resolved("${sweep_folder:mine,now}") == "mine"

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 from filelock import FileLock
+from hydra import initialize_config_dir
 
+from nsmc.config.composition import CONFIGS
 from nsmc.config.schema import check_config
 from nsmc.runs.record import BusyError, read_record, write_record
 from nsmc.runs.run import next_commands, run_in_subprocess, summary
@@ -60,12 +62,28 @@ def test_what_comes_next_depends_on_what_was_trained(
     monkeypatch.chdir(tmp_path)
     config = check_config(composed("data=sample", *overrides))
     record = {"config": config.model_dump()}
-    lines = next_commands(config, record, tmp_path / "run")
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        lines = next_commands(config, record, tmp_path / "run")
     assert expected in lines
     assert ("tensorboard --logdir outputs" in lines) == (config.task != "linear")
     recipe = check_config(composed("data=sample"))
     of_a_recipe = {"config": recipe.model_dump(), "final_step_config": record["config"]}
-    assert next_commands(recipe, of_a_recipe, tmp_path / "run") == lines
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        assert next_commands(recipe, of_a_recipe, tmp_path / "run") == lines
+
+
+def test_a_classifier_is_told_what_starting_from_an_encoder_needs(
+    composed: Callable[..., dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    typed = ["data=sample", "experiment=pretrain", "data.unlabelled=true", "model=lstm"]
+    typed += ["model.hidden_size=8", "model.lr=0.1", "seed=7"]
+    config = check_config(composed(*typed))
+    record = {"config": config.model_dump(), "overrides": typed}
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        lines = next_commands(config, record, tmp_path / "run")
+    expected = "init_from=run data=sample data.split_seed=7 model=lstm model.hidden_size=8\n"
+    assert expected in lines
 
 
 def test_a_run_without_a_test_shows_validation_alone(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from tests.bundles import config_of, random_bundle
 # --- whole evaluations ---
 
 
-class Told:
+class Oracle:
     """Stands for a predictor: a text is the probabilities of the labels but for the first one."""
 
     def __init__(
@@ -43,7 +43,7 @@ class Told:
         return np.log(np.maximum(every, 1e-30))
 
 
-def told(
+def evaluation_of(
     *rows: tuple[object, object],
     labels: tuple[str, ...] = ("negative", "positive"),
     reading: dict[str, Any] | None = None,
@@ -52,11 +52,11 @@ def told(
         Row(line, str(probability), str(label))
         for line, (probability, label) in enumerate(rows, start=2)
     ]
-    return evaluate(Told(labels, reading), found)  # type: ignore[arg-type]
+    return evaluate(Oracle(labels, reading), found)  # type: ignore[arg-type]
 
 
 def test_a_hand_worked_case() -> None:
-    found = told((0.9, 1), (0.8, 0), (0.2, 0), (0.4, 1), (0.6, 1), (0.7, 1))
+    found = evaluation_of((0.9, 1), (0.8, 0), (0.2, 0), (0.4, 1), (0.6, 1), (0.7, 1))
     assert found.count == 6
     assert found.confusion.tolist() == [[1, 1], [1, 3]]  # by true label, then by answer
     assert found.metrics["accuracy"] == pytest.approx(4 / 6)
@@ -78,7 +78,7 @@ SAMPLES = st.lists(st.tuples(st.integers(0, 1), SCORES), min_size=1, max_size=40
 def test_mistakes_are_the_most_confident_ones_the_worst_and_earliest_first(
     sample: list[tuple[int, float]],
 ) -> None:
-    found = told(*((score, label) for label, score in sample))
+    found = evaluation_of(*((score, label) for label, score in sample))
     wrong = [
         (-max(score, 1 - score), line)
         for line, (label, score) in enumerate(sample, start=2)
@@ -94,7 +94,7 @@ def test_mistakes_are_the_most_confident_ones_the_worst_and_earliest_first(
 
 def test_labels_may_be_0_and_1_or_the_bundle_s_names() -> None:
     rows = ((0.9, "추천"), (0.9, 1), (0.1, "별로"), (0.1, 0), (0.9, "별로"))
-    found = told(*rows, labels=("별로", "추천"))
+    found = evaluation_of(*rows, labels=("별로", "추천"))
     assert found.labels == ("별로", "추천")
     assert found.confusion.tolist() == [[2, 1], [0, 2]]
     assert found.tally.first == []
@@ -106,7 +106,7 @@ def sound_rows(count: int, start: int = 100) -> list[Row]:
 
 def test_damaged_rows_are_left_out_with_their_reason_and_counted() -> None:
     rows = [Row(3, error="no label"), Row(6, error="not UTF-8")]
-    found = evaluate(Told(), [*rows, *sound_rows(36)])  # type: ignore[arg-type]
+    found = evaluate(Oracle(), [*rows, *sound_rows(36)])  # type: ignore[arg-type]
     assert (found.tally.rows, found.count) == (38, 36)
     assert found.tally.first == [(3, "no label"), (6, "not UTF-8")]
     content = found.as_json()
@@ -115,7 +115,7 @@ def test_damaged_rows_are_left_out_with_their_reason_and_counted() -> None:
 
 
 def test_a_mistake_s_text_reaches_no_terminal_as_it_is() -> None:
-    class Wrong(Told):
+    class Wrong(Oracle):
         def logits(self, texts: Sequence[str]) -> Array:
             return np.array([[0, 2]] * len(texts), np.float32)
 
@@ -125,7 +125,7 @@ def test_a_mistake_s_text_reaches_no_terminal_as_it_is() -> None:
 
 
 def test_that_no_row_was_left_out_is_said_too() -> None:
-    found = told((0.9, 1), (0.1, 0))
+    found = evaluation_of((0.9, 1), (0.1, 0))
     assert found.as_json()["left_out"] == 0
     assert re.search(r"^left out +0 of 2 rows$", found.as_text(), re.MULTILINE)
 
@@ -136,16 +136,16 @@ def test_more_than_a_tenth_of_damaged_rows_is_refused(
 ) -> None:
     rows = [*sound_rows(sound), *(Row(line, error="no text") for line in range(damaged))]
     if not refused:
-        assert evaluate(Told(), rows).count == sound  # type: ignore[arg-type]
+        assert evaluate(Oracle(), rows).count == sound  # type: ignore[arg-type]
         return
     message = rf"^not measured: {damaged} of {damaged + sound} rows .*\(line 0: no text\)$"
     with pytest.raises(ValueError, match=message):
-        evaluate(Told(), rows)  # type: ignore[arg-type]
+        evaluate(Oracle(), rows)  # type: ignore[arg-type]
 
 
 def test_without_a_row_there_is_no_evaluation() -> None:
     with pytest.raises(ValueError, match="there is no row"):
-        evaluate(Told(), [])  # type: ignore[arg-type]
+        evaluate(Oracle(), [])  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("seen", ["12345", ["1", "0"] * 50 + ["2"], ["positive"] * 9 + ["neutral"]])
@@ -156,7 +156,7 @@ def test_labels_of_another_set_are_refused_however_few_of_them_there_are(
     foreign = next(label for label in seen if label not in ("0", "1", "positive"))
     line = 2 + list(seen).index(foreign)
     with pytest.raises(ValueError, match=f"^line {line}: label '{foreign}' is not one") as caught:
-        evaluate(Told(), rows)  # type: ignore[arg-type]
+        evaluate(Oracle(), rows)  # type: ignore[arg-type]
     assert ", ".join(repr(each) for each in sorted(set(seen))) in str(caught.value)
     assert "the bundle '0', '1', 'negative', 'positive'" in str(caught.value)
 
@@ -166,20 +166,20 @@ def test_labels_of_another_set_are_refused_before_the_file_was_read() -> None:
     with pytest.raises(
         ValueError, match=r"'0', '1', '2', .*'9' and 9\d\d more, the bundle"
     ) as caught:
-        evaluate(Told(), endless)  # type: ignore[arg-type]
+        evaluate(Oracle(), endless)  # type: ignore[arg-type]
     assert len(str(caught.value)) < 300
 
 
 def test_a_label_is_shown_short_and_in_one_line() -> None:
     with pytest.raises(ValueError, match="is not one of the bundle's") as caught:
-        evaluate(Told(), [Row(2, "0.9", "x\n" * 1_000)])  # type: ignore[arg-type]
+        evaluate(Oracle(), [Row(2, "0.9", "x\n" * 1_000)])  # type: ignore[arg-type]
     assert len(str(caught.value)) < 400
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("label", [0, 1])
 def test_what_is_undefined_is_no_number(label: int) -> None:
-    found = told((0.1, label), (0.2, label))
+    found = evaluation_of((0.1, label), (0.2, label))
     undefined = {"auroc"} if label else {"auroc", "f1"}
     assert {key for key, value in found.metrics.items() if value is None} == undefined
     content = json.loads(json.dumps(found.as_json(), allow_nan=False))
@@ -190,7 +190,7 @@ def test_what_is_undefined_is_no_number(label: int) -> None:
 
 def test_as_json_is_plain_and_holds_everything() -> None:
     rows = [Row(2, "0.9", "0"), *(Row(line, "0.8", "1") for line in range(3, 12))]
-    found = evaluate(Told(), [*rows, Row(12, error="no text")])  # type: ignore[arg-type]
+    found = evaluate(Oracle(), [*rows, Row(12, error="no text")])  # type: ignore[arg-type]
     content = json.loads(json.dumps(found.as_json(), allow_nan=False))
     assert content == found.as_json()
     assert (content["rows"], content["left_out"], content["reviews"]) == (11, 1, 10)
@@ -210,7 +210,7 @@ def test_as_json_is_plain_and_holds_everything() -> None:
 
 @pytest.mark.parametrize("labels", [("negative", "positive"), ("별로", "추천"), ("a" * 30, "b")])
 def test_as_text_shows_every_measure_and_a_table_in_columns(labels: tuple[str, str]) -> None:
-    found = told((0.9, 0), (0.8, 1), (0.1, 0), labels=labels)
+    found = evaluation_of((0.9, 0), (0.8, 1), (0.1, 0), labels=labels)
     text = found.as_text()
     for name, value in found.metrics.items():
         assert f"{value:.4f}" in text, name
@@ -243,7 +243,7 @@ def test_an_answer_at_the_very_middle_is_counted_as_what_it_says() -> None:
     assert likelier.argmax() == 1
     assert likelier[1] == 0.5
 
-    class Undecided(Told):
+    class Undecided(Oracle):
         def logits(self, texts: Sequence[str]) -> Array:
             return np.array([[0, 6e-8]] * len(texts), np.float32)
 
@@ -272,7 +272,7 @@ STAR_MAP = {"1-4": "나쁨", "5-6": "보통", "7": None, "8-10": "좋음"}
 
 def test_of_three_labels_a_hand_worked_case() -> None:
     rows = [("0.1 0.8", 5), ("0.1 0.8", "좋음"), ("0.2 0.2", 1), ("0.7 0.2", 4), ("0.1 0.7", 10)]
-    found = told(*rows, ("0.3 0.3", 7), labels=STARS, reading={"label_map": STAR_MAP})
+    found = evaluation_of(*rows, ("0.3 0.3", 7), labels=STARS, reading={"label_map": STAR_MAP})
     assert found.confusion.tolist() == [[1, 1, 0], [0, 0, 1], [0, 0, 2]]
     assert (found.count, found.unused, found.tally.rows) == (5, 1, 6)
     assert found.metrics["accuracy"] == pytest.approx(3 / 5)
@@ -291,25 +291,25 @@ def test_of_three_labels_a_hand_worked_case() -> None:
 def test_a_label_of_the_corpus_counts_before_a_name() -> None:
     """As the corpus has them, 2 means the first label, though another label is called 2."""
     labels, reading = ("1", "2"), {"label_map": {"1-5": "1", "6-10": "2"}}
-    found = told((0.1, 2), (0.9, 9), labels=labels, reading=reading)
+    found = evaluation_of((0.1, 2), (0.9, 9), labels=labels, reading=reading)
     assert found.metrics["accuracy"] == 1
 
 
 def test_with_a_reading_0_and_1_mean_nothing_by_themselves() -> None:
     with pytest.raises(ValueError, match=r"label '0' is not .*the bundle '1', '2': rewrite"):
-        told((0.1, 0), labels=("1", "2"), reading={})
+        evaluation_of((0.1, 0), labels=("1", "2"), reading={})
 
 
 def test_where_every_label_is_left_out_there_is_nothing_to_measure() -> None:
     with pytest.raises(ValueError, match="no row has a label that the bundle has learnt"):
-        told(("0 0", 7), labels=STARS, reading={"label_map": STAR_MAP})
+        evaluation_of(("0 0", 7), labels=STARS, reading={"label_map": STAR_MAP})
 
 
 def test_of_many_labels_the_commonest_confusions_are_shown() -> None:
     labels = tuple(f"별 {number}" for number in range(30))
     sure = np.eye(30)[:, 1:]
     rows = [(" ".join(map(str, sure[(n * n) % 30])), f"별 {n % 30}") for n in range(90)]
-    found = told(*rows, ("0 " * 29, "별 7"), labels=labels)
+    found = evaluation_of(*rows, ("0 " * 29, "별 7"), labels=labels)
     text = found.as_text()
     shown = text[text.index("commonest confusions") :].split("\n\n")[0].split("\n")[1:]
     assert len(shown) == 12
@@ -320,4 +320,4 @@ def test_of_many_labels_the_commonest_confusions_are_shown() -> None:
 
 def test_a_row_of_a_file_without_lines_is_called_a_row() -> None:
     with pytest.raises(ValueError, match=r"^row 2: label '5'"):
-        evaluate(Told(), [Row(2, "0.9", "5")], "row")  # type: ignore[arg-type]
+        evaluate(Oracle(), [Row(2, "0.9", "5")], "row")  # type: ignore[arg-type]

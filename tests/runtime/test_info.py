@@ -78,7 +78,7 @@ def test_as_text_says_it_in_a_line_each(tmp_path: Path, bidirectional: bool) -> 
     assert "0.9877" in text
 
 
-def test_an_encoder_and_a_bundle_without_a_card_are_told_too(tmp_path: Path) -> None:
+def test_an_encoder_and_a_bundle_without_a_card_are_described_too(tmp_path: Path) -> None:
     found = of(tmp_path, labels=())
     (tmp_path / "bundle" / "README.md").unlink()
     assert found["labels"] == []

@@ -208,7 +208,7 @@ def test_every_processor_gives_the_same_numbers(
 
 
 def many_reviews(cell: str, hidden_size: int) -> list[Any]:
-    """Arguments of a call with so many reviews, of 9 tokens at most, that all paths are taken."""
+    """Arguments of a call with enough reviews, of 9 tokens at most, to take all paths."""
     active = np.array([17, 15, 13, 12, 7, 6, 3, 2, 1])
     tokens, width = int(active.sum()), (3 if cell == "gru" else 4) * hidden_size
     generator = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""Which bundle answers: the named one, a run's, the newest, or the one in the box."""
+"""Which bundle answers: the named one, a run's, the newest, or the package's own."""
 
 import json
 import os
@@ -19,9 +19,9 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _no_box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(locate, "PRETRAINED", tmp_path / "no box")
-    monkeypatch.setattr(predictor, "PRETRAINED", tmp_path / "no box")
+def _no_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locate, "PRETRAINED", tmp_path / "no package")
+    monkeypatch.setattr(predictor, "PRETRAINED", tmp_path / "no package")
     monkeypatch.chdir(tmp_path)
 
 
@@ -77,7 +77,7 @@ def test_hidden_folders_above_outputs_do_not_matter(bundle: Path, tmp_path: Path
     assert newest_bundle(tmp_path / ".hidden" / "outputs") == place
 
 
-def test_the_box_answers_only_where_nothing_was_trained_here(
+def test_the_package_s_bundle_answers_only_where_nothing_was_trained_here(
     bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(locate, "PRETRAINED", bundle)
@@ -88,7 +88,7 @@ def test_the_box_answers_only_where_nothing_was_trained_here(
     assert chosen_bundle(tmp_path / "outputs") == (place, "")
 
 
-def test_a_pretrained_encoder_alone_leaves_the_box_to_answer(
+def test_a_pretrained_encoder_alone_leaves_the_package_s_bundle_to_answer(
     bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     random_bundle(tmp_path / "outputs" / "run" / "bundle", labels=())
@@ -102,7 +102,7 @@ def test_without_any_bundle_it_is_said_where_one_was_looked_for(tmp_path: Path) 
     assert str(tmp_path / "outputs") in str(caught.value)
 
 
-def test_a_damaged_newest_bundle_is_chosen_to_be_refused_rather_than_passed_over(
+def test_a_damaged_newest_bundle_is_chosen_to_be_refused_rather_than_skipped(
     bundle: Path, tmp_path: Path
 ) -> None:
     put(bundle, tmp_path / "outputs" / "old" / "bundle", 10)
@@ -167,12 +167,12 @@ def test_what_is_no_configuration_neither_hangs_nor_fills_the_memory(
         target = "/dev/zero" if kind == "device" else "nowhere"
         os.mkfifo(config) if kind == "pipe" else config.symlink_to(target)
     chosen = newest_bundle(tmp_path / "outputs")
-    if chosen == config.parent:  # to be refused, not passed over
+    if chosen == config.parent:  # to be refused, not skipped
         with pytest.raises((ValueError, FileNotFoundError), match=r"config\.json"):
             Predictor.load(chosen)
 
 
-def test_pretrained_means_the_box_unless_there_is_such_a_folder(
+def test_pretrained_means_the_package_s_bundle_unless_there_is_such_a_folder(
     bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(locate, "PRETRAINED", bundle)
@@ -181,7 +181,7 @@ def test_pretrained_means_the_box_unless_there_is_such_a_folder(
     assert bundle_folder(Path("pretrained")) == Path("pretrained")
 
 
-def test_the_library_loads_the_box_by_default(
+def test_the_library_loads_the_package_s_bundle_by_default(
     bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(FileNotFoundError):

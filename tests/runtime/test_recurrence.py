@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from nsmc.runtime.packing import Array, pack
-from nsmc.runtime.recurrence import GATES, Cell, DirectionWeights
+from nsmc.runtime.recurrence import GATES, Cell
 
 pytestmark = pytest.mark.usefixtures("each_kernel")
 
@@ -34,9 +34,9 @@ def twins(
             parameter.normal_(0, scale, generator=generator)
     arrays = [
         layer.get_parameter(f"{field}_l0").detach().numpy().copy()
-        for field in DirectionWeights._fields
+        for field in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
     ]
-    return Cell(name, DirectionWeights(*arrays)), layer
+    return Cell(name, *arrays), layer
 
 
 def calm(hidden: int) -> float:
@@ -135,7 +135,7 @@ def test_saturated_gates_give_torch_s_numbers_without_nan_or_warnings(
     name: str, scale: float
 ) -> None:
     # Gates of a magnitude at which exp overflows in both directions; the warnings are errors here,
-    # but for exp reaching infinity, which is the sigmoid 0.
+    # except for exp reaching infinity, which is the sigmoid 0.
     cell, layer = twins(name, 4, 6, seed=3, scale=scale)
     batch = normal((8, 5, 4), seed=4)
     with np.errstate(all="raise", under="ignore"):
@@ -163,6 +163,6 @@ def test_building_a_cell_leaves_the_weights_alone(name: str) -> None:
     if name == "gru":
         arrays = [array[:9] for array in arrays]
     kept = [array.copy() for array in arrays]
-    Cell(name, DirectionWeights(*arrays))
+    Cell(name, *arrays)
     for array, before in zip(arrays, kept, strict=True):
         np.testing.assert_array_equal(array, before)

@@ -16,19 +16,19 @@ from tests.commands import ENVIRONMENT, PROJECT
 # In a process that a launcher starts: a job that never ends by itself.
 JOB = """
 import time
-from nsmc.sweeps.stopping import run_until_told
+from nsmc.sweeps.stopping import run_until_stopped
 def job():
     print("begun", flush=True)
     while True:
         time.sleep(0.01)
-print(run_until_told(job), run_until_told(job), flush=True)
+print(run_until_stopped(job), run_until_stopped(job), flush=True)
 """
 
 # Another, which then asks for its requeueing, as submitit's does.
 DONE = """
 import sys
-from nsmc.sweeps.stopping import run_until_told
-print(run_until_told(lambda: 1.0), flush=True)
+from nsmc.sweeps.stopping import run_until_stopped
+print(run_until_stopped(lambda: 1.0), flush=True)
 sys.exit(3)
 """
 
@@ -84,7 +84,7 @@ def test_a_job_ends_when_the_lock_is_free_and_no_other_begins(tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_process_that_is_told_to_stop_does_not_tear_down(tmp_path: Path) -> None:
+def test_a_process_that_is_stopped_does_not_tear_down(tmp_path: Path) -> None:
     """Of torch, that takes seconds."""
     torn_down = "import atexit; atexit.register(print, 'torn down')\n"
     with lock_for_jobs(tmp_path) as lock, started(torn_down + JOB) as job:
@@ -96,7 +96,7 @@ def test_a_process_that_is_told_to_stop_does_not_tear_down(tmp_path: Path) -> No
     assert job.returncode == later.returncode == 0
 
 
-def test_a_process_that_nobody_told_to_stop_ends_with_its_exit_code(tmp_path: Path) -> None:
+def test_a_process_that_is_not_stopped_ends_with_its_exit_code(tmp_path: Path) -> None:
     with lock_for_jobs(tmp_path), started(DONE) as job:
         assert job.stdout is not None and job.stdout.read() == "1.0\n"
     assert job.returncode == 3

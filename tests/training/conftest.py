@@ -10,13 +10,23 @@ import pytorch_lightning as L
 from nsmc.data.datamodule import ReviewDataModule
 from nsmc.data.encoding import TokenizerSettings
 from nsmc.data.files import CorpusFiles
+from nsmc.data.splitting import SplitSettings
 from nsmc.training.module import SentimentModule
 
 _GOOD = ("정말 재밌는 영화", "최고의 연기", "또 보고 싶다", "감동 그 자체였어요 강추")
 _BAD = ("너무 지루하다", "최악의 연출", "돈이 아깝다 정말", "다시는 안 본다 이런 영화")
 
 
+# What nsmc/runs/logs.py filters out of a run, for the reasons that it gives.
+expected_warnings = pytest.mark.filterwarnings(
+    *("ignore:.*treespec, LeafSpec.*", "ignore:.*does not have many workers.*"),
+    *("ignore:.*exists and is not empty.*", "ignore:.*your dataloader is not resumable.*"),
+    *("ignore:.*The dirpath has changed.*", "ignore:.*smaller than the logging interval.*"),
+    "ignore:.*it is recommended to use .*devices=1.*",
+)
+
 CLASSIFIER = {
+    "label_count": 2,
     "architecture": "gru",
     "embedding_dim": 6,
     "hidden_size": 5,
@@ -56,7 +66,7 @@ def corpus_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def datamodule(corpus_root: Path) -> ReviewDataModule:
     """42 reviews in 6 training batches, 14 in 3 validation batches."""
     return ReviewDataModule(
-        files=CorpusFiles(corpus_root, "train.txt", "test.txt", {}, 0.25, split_seed=0),
+        files=CorpusFiles(corpus_root, "train.txt", SplitSettings(0.25, 0), "test.txt"),
         tokenizer=TokenizerSettings(vocab_size=300, min_frequency=2, normalization="nfc"),
         cache_dir=str(corpus_root / "cache"),
         batch_size=8,

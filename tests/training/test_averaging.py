@@ -18,17 +18,9 @@ from nsmc.training.export import BundleExport
 from nsmc.training.interruption import LastCheckpoint
 from nsmc.training.module import SentimentModule
 from nsmc.training.randomness import StepSeed
+from tests.training.conftest import expected_warnings
 
-pytestmark = [
-    # Lightning 2.6 itself uses what torch 2.13 deprecates.
-    pytest.mark.filterwarnings("ignore:.*treespec, LeafSpec.*"),
-    # Collation from mapped memory needs no workers.
-    pytest.mark.filterwarnings("ignore:.*does not have many workers.*"),
-    # A fit that goes on keeps its folder.
-    pytest.mark.filterwarnings("ignore:.*exists and is not empty.*"),
-    # Within an epoch it is LastCheckpoint that goes on where the batches were left.
-    pytest.mark.filterwarnings("ignore:.*your dataloader is not resumable.*"),
-]
+pytestmark = expected_warnings
 
 NewModule = Callable[..., SentimentModule]
 NewTrainer = Callable[..., L.Trainer]

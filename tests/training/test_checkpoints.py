@@ -1,7 +1,6 @@
 """Checkpoints: written whole or not at all, found where a run was moved, the best one kept."""
 
 import errno
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,17 +15,12 @@ from nsmc.training.checkpoints import (
     AtomicCheckpointIO,
     BestCheckpoint,
     adopt_best,
-    load_checkpoint,
 )
 from nsmc.training.export import best_checkpoint
 from nsmc.training.module import SentimentModule
+from tests.training.conftest import expected_warnings
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:.*treespec, LeafSpec.*"),
-    pytest.mark.filterwarnings("ignore:.*does not have many workers.*"),
-    pytest.mark.filterwarnings("ignore:.*The dirpath has changed.*"),
-    pytest.mark.filterwarnings("ignore:.*exists and is not empty.*"),
-]
+pytestmark = expected_warnings
 
 
 def best(folder: Path, mode: str = "max") -> BestCheckpoint:
@@ -159,49 +153,6 @@ def test_a_score_that_is_none_ends_in_one_line(tmp_path: Path, score: Any) -> No
     tampered = {**state("epoch-03.ckpt", 0.9), "best_model_score": score}
     with pytest.raises(ValueError, match="the checkpoint is damaged: best_model_score of Best"):
         best(tmp_path).load_state_dict(tampered)
-
-
-@pytest.mark.parametrize(
-    ("changes", "why"),
-    [
-        ({"state_dict": {"a": 1}}, "state_dict has more than tensors"),
-        ({"state_dict": {"a": torch.zeros(1).expand(10**12)}}, "a tensor without its numbers"),
-        ({"hyper_parameters": {"classifier": {"hidden_size": 10**9}}}, "hidden_size=1000000000"),
-        ({"hyper_parameters": 7}, "hyper_parameters is no dict"),
-        ({"callbacks": {"a": 1}}, "callbacks has more than states"),
-        ({"loops": {"fit_loop": {"total": "x"}}}, "loops has more than counts"),
-        ({"global_step": -1}, "global_step is no count"),
-        ({"epoch": [[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]}, "nested too deeply"),
-    ],
-)
-def test_what_no_checkpoint_of_ours_holds_is_refused(
-    tmp_path: Path, changes: dict[str, Any], why: str
-) -> None:
-    path = tmp_path / "last.ckpt"
-    content = {"hyper_parameters": {}, "state_dict": {"a": torch.zeros(3)}, "epoch": 0}
-    torch.save(content, path)
-    assert load_checkpoint(str(path))["epoch"] == 0
-    torch.save({**content, **changes}, path)
-    with pytest.raises(ValueError, match=f"last.ckpt: not a checkpoint of this program, .*{why}"):
-        load_checkpoint(str(path))
-
-
-def test_a_list_that_contains_another_many_times_is_read_once(tmp_path: Path) -> None:
-    nested: list[Any] = ["x"]
-    for _ in range(15):  # 10 ** 15 strings, to whoever follows every path to them
-        nested = [nested] * 10
-    path = tmp_path / "last.ckpt"
-    torch.save({"hyper_parameters": {}, "state_dict": {}, "loops": {"fit_loop": nested}}, path)
-    with pytest.raises(ValueError, match="loops has more than counts"):
-        load_checkpoint(str(path))
-
-
-def test_a_compressed_checkpoint_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "last.ckpt"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("data", bytes(1_000_000))
-    with pytest.raises(ValueError, match="it is compressed"):
-        load_checkpoint(str(path))
 
 
 def test_where_nothing_was_left_to_train_the_checkpoint_itself_is_the_best(tmp_path: Path) -> None:

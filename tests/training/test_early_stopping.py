@@ -1,4 +1,4 @@
-"""Early stopping: a run that goes on waits on, a new one waits from the start."""
+"""Early stopping: a resumed run has waited before, a new one has not; bad runs are pruned."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,16 +8,13 @@ import pytorch_lightning as L
 import torch
 
 from nsmc.data.datamodule import ReviewDataModule
-from nsmc.training.early_stopping import EarlyStopping
+from nsmc.training.early_stopping import EarlyStopping, Pruning
 from nsmc.training.interruption import LastCheckpoint
 from nsmc.training.module import SentimentModule
+from nsmc.training.signals import Pruned
+from tests.training.conftest import expected_warnings
 
-pytestmark = [
-    # Lightning 2.6 itself uses what torch 2.13 deprecates.
-    pytest.mark.filterwarnings("ignore:.*treespec, LeafSpec.*"),
-    # Collation from mapped memory needs no workers.
-    pytest.mark.filterwarnings("ignore:.*does not have many workers.*"),
-]
+pytestmark = expected_warnings
 
 NEVER_BETTER = 100.0  # what counts as an improvement of the loss
 
@@ -69,3 +66,21 @@ def test_the_checkpoint_s_patience_is_not_taken() -> None:
     old.best_score = torch.tensor(0.25)
     new.load_state_dict(old.state_dict())
     assert (new.patience, new.best_score.item()) == (3, 0.25)
+
+
+def test_a_bad_epoch_prunes_the_run_unless_it_is_the_last(
+    datamodule: ReviewDataModule,
+    new_module: Callable[..., SentimentModule],
+    new_trainer: Callable[..., L.Trainer],
+) -> None:
+    asked: list[int] = []
+
+    def is_bad(value: float, epoch: int) -> bool:
+        asked.append(epoch)
+        return value > 0 and epoch == 2
+
+    new_trainer(Pruning("val/loss", is_bad), max_epochs=2).fit(new_module(), datamodule=datamodule)
+    with pytest.raises(Pruned, match=r"pruned after 2 epochs: val/loss 0\.\d{4}"):
+        trainer = new_trainer(Pruning("val/loss", is_bad), max_epochs=3)
+        trainer.fit(new_module(), datamodule=datamodule)
+    assert asked == [1, 2, 1, 2]

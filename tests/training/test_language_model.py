@@ -21,11 +21,9 @@ from nsmc.training.encoders.recurrent import CELLS
 from nsmc.training.language_model import LanguageModel, LanguageModule, token_counts
 from nsmc.training.padding import pad
 from nsmc.training.text_encoder import TextEncoder
+from tests.training.conftest import expected_warnings
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:.*treespec, LeafSpec.*"),
-    pytest.mark.filterwarnings("ignore:.*does not have many workers.*"),
-]
+pytestmark = expected_warnings
 
 NewTrainer = Callable[..., L.Trainer]
 
@@ -87,7 +85,7 @@ def losses_by_hand(model: LanguageModel, review: list[int]) -> list[float]:
     ways = zip(("", "_reverse"), (review, review[::-1]), model.projections, strict=False)
     for way, tokens, projection in ways:
         layers = []
-        for layer in range(len(model.encoder.settings.suffixes)):
+        for layer in range(len(model.text_encoder.encoder.settings.suffixes)):
             step = kinds[cell](H if layer else E, H)
             names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
             step.load_state_dict({n: tensors[f"{cell}.{n}_l{layer}{way}"] for n in names})

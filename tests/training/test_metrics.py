@@ -12,16 +12,9 @@ from nsmc.training.language_model import LanguageModule, token_counts
 from nsmc.training.metrics import MeanLoss, classification_metrics, defined
 from nsmc.training.module import SentimentModule
 from nsmc.training.progress import TrainingProgress
-from tests.training.conftest import CLASSIFIER, OPTIMIZATION
+from tests.training.conftest import CLASSIFIER, OPTIMIZATION, expected_warnings
 
-pytestmark = [
-    # Lightning 2.6 itself uses what torch 2.13 deprecates.
-    pytest.mark.filterwarnings("ignore:.*treespec, LeafSpec.*"),
-    # Collation from mapped memory needs no workers.
-    pytest.mark.filterwarnings("ignore:.*does not have many workers.*"),
-    # The sampler deals every review out once.
-    pytest.mark.filterwarnings("ignore:.*it is recommended to use .*devices=1.*"),
-]
+pytestmark = expected_warnings
 
 
 def test_a_mean_weighs_what_it_is_made_of() -> None:

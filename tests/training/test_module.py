@@ -15,24 +15,19 @@ from torch import Tensor
 
 from nsmc.data.batching import Batch
 from nsmc.data.datamodule import ReviewDataModule
-from nsmc.runtime.bundle import expected_shapes
 from nsmc.training.checkpoints import (
     check_checkpoint,
     load_checkpoint,
     network_from_checkpoint,
 )
 from nsmc.training.module import SentimentModule
-from tests.bundles import config_of
+from tests.training.conftest import expected_warnings
 
-pytestmark = [
-    # Lightning 2.6 itself uses what torch 2.13 deprecates.
-    pytest.mark.filterwarnings("ignore:.*treespec, LeafSpec.*"),
-    # Collation from mapped memory needs no workers.
-    pytest.mark.filterwarnings("ignore:.*does not have many workers.*"),
-]
+pytestmark = expected_warnings
 
 NewModule = Callable[..., SentimentModule]
 NewTrainer = Callable[..., L.Trainer]
+Rates = Callable[[str], list[float]]  # of the steps of a schedule
 
 STAGES = ("train", "val", "test")
 
@@ -184,25 +179,6 @@ def test_validation_and_test_report_the_numbers_of_all_reviews_together(
             assert found[f"{stage}/{name}"] == pytest.approx(value, abs=1e-5)
 
 
-def test_the_parameter_count_is_that_of_the_bundle(new_module: NewModule) -> None:
-    module = new_module(architecture="lstm", num_layers=2, bidirectional=True, pooling="attention")
-    config = config_of(
-        architecture="lstm",
-        vocab_size=module.classifier.text_encoder.embedding.num_embeddings,
-        embedding_dim=6,
-        hidden_size=5,
-        num_layers=2,
-        bidirectional=True,
-        pooling="attention",
-        pad_id=0,
-        max_length=12,
-        labels=("negative", "positive"),
-    )
-    assert sum(p.numel() for p in module.parameters()) == sum(
-        map(math.prod, expected_shapes(config).values())
-    )
-
-
 # --- optimizers and schedules ---
 
 
@@ -221,37 +197,35 @@ class LearningRates(L.Callback):
 LR = 0.05
 
 
+@pytest.fixture
 def rates_of_20_steps(
-    schedule: str, new_module: NewModule, new_trainer: NewTrainer, datamodule: ReviewDataModule
-) -> list[float]:
-    """The rates of 4 epochs of 5 steps, and the one that a further step would have."""
-    rates = LearningRates()
-    trainer = new_trainer(rates, max_epochs=4, limit_train_batches=5, limit_val_batches=0)
-    trainer.fit(new_module(schedule=schedule, lr=LR), datamodule=datamodule)
-    assert len(rates.seen) == 20
-    return [*rates.seen, trainer.optimizers[0].param_groups[0]["lr"]]
-
-
-def test_the_constant_schedule_keeps_lr(
     new_module: NewModule, new_trainer: NewTrainer, datamodule: ReviewDataModule
-) -> None:
-    rates = rates_of_20_steps("constant", new_module, new_trainer, datamodule)
-    assert set(rates) == {LR}
+) -> Rates:
+    """The rates of a schedule's 4 epochs of 5 steps, and what a further step would have."""
+
+    def measure(schedule: str) -> list[float]:
+        rates = LearningRates()
+        trainer = new_trainer(rates, max_epochs=4, limit_train_batches=5, limit_val_batches=0)
+        trainer.fit(new_module(schedule=schedule, lr=LR), datamodule=datamodule)
+        assert len(rates.seen) == 20
+        return [*rates.seen, trainer.optimizers[0].param_groups[0]["lr"]]
+
+    return measure
 
 
-def test_the_cosine_schedule_goes_from_lr_down_to_0(
-    new_module: NewModule, new_trainer: NewTrainer, datamodule: ReviewDataModule
-) -> None:
-    rates = rates_of_20_steps("cosine", new_module, new_trainer, datamodule)
+def test_the_constant_schedule_keeps_lr(rates_of_20_steps: Rates) -> None:
+    assert set(rates_of_20_steps("constant")) == {LR}
+
+
+def test_the_cosine_schedule_goes_from_lr_down_to_0(rates_of_20_steps: Rates) -> None:
+    rates = rates_of_20_steps("cosine")
     expected = [LR * (1 + math.cos(math.pi * step / 20)) / 2 for step in range(21)]
     assert rates == pytest.approx(expected, abs=1e-9)
     assert rates[0] == LR
 
 
-def test_the_one_cycle_schedule_goes_up_to_lr_and_down_to_nothing(
-    new_module: NewModule, new_trainer: NewTrainer, datamodule: ReviewDataModule
-) -> None:
-    rates = rates_of_20_steps("one_cycle", new_module, new_trainer, datamodule)[:20]
+def test_the_one_cycle_schedule_goes_up_to_lr_and_down_to_nothing(rates_of_20_steps: Rates) -> None:
+    rates = rates_of_20_steps("one_cycle")[:20]
     assert rates[0] == pytest.approx(LR / 25)
     assert max(rates) == pytest.approx(LR)
     peak = rates.index(max(rates))
@@ -259,16 +233,6 @@ def test_the_one_cycle_schedule_goes_up_to_lr_and_down_to_nothing(
     assert rates[: peak + 1] == sorted(rates[: peak + 1])
     assert rates[peak:] == sorted(rates[peak:], reverse=True)
     assert 0 <= rates[-1] < LR / 1e5
-
-
-def test_a_schedule_spans_the_steps_that_max_steps_allows(
-    new_module: NewModule, new_trainer: NewTrainer, datamodule: ReviewDataModule
-) -> None:
-    rates = LearningRates()
-    trainer = new_trainer(rates, max_epochs=9, max_steps=12, limit_val_batches=0)
-    trainer.fit(new_module(schedule="cosine", lr=LR), datamodule=datamodule)
-    expected = [LR * (1 + math.cos(math.pi * step / 12)) / 2 for step in range(12)]
-    assert rates.seen == pytest.approx(expected, abs=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -294,28 +258,20 @@ def test_the_optimizer_has_its_name_s_class_and_the_given_weight_decay(
 # --- seeds ---
 
 
-def weights_after_training(
-    seed: int, new_module: NewModule, new_trainer: NewTrainer, datamodule: ReviewDataModule
-) -> dict[str, Tensor]:
-    L.seed_everything(seed, workers=True, verbose=False)
-    datamodule.seed = seed
-    module = new_module(
-        embedding_dropout=0.3,
-        output_dropout=0.3,
-        recurrent_dropout=0.3,
-        schedule="one_cycle",
-        pooling="attention",
-        bidirectional=True,
-    )
-    new_trainer(max_epochs=2, gradient_clip_val=1.0).fit(module, datamodule=datamodule)
-    return module.classifier.state_dict()
-
-
 def test_one_seed_gives_the_same_weights_to_the_bit_and_another_seed_others(
     new_module: NewModule, new_trainer: NewTrainer, datamodule: ReviewDataModule
 ) -> None:
-    tools = (new_module, new_trainer, datamodule)
-    first, again, other = (weights_after_training(seed, *tools) for seed in (5, 5, 6))
+    dropout = dict.fromkeys(("embedding_dropout", "output_dropout", "recurrent_dropout"), 0.3)
+
+    def train(seed: int) -> dict[str, Tensor]:
+        L.seed_everything(seed, workers=True, verbose=False)
+        datamodule.seed = seed
+        form = {"schedule": "one_cycle", "pooling": "attention", "bidirectional": True}
+        module = new_module(**dropout, **form)
+        new_trainer(max_epochs=2, gradient_clip_val=1.0).fit(module, datamodule=datamodule)
+        return module.classifier.state_dict()
+
+    first, again, other = map(train, (5, 5, 6))
     for name, weight in first.items():
         assert torch.equal(weight, again[name]), name
     assert not any(torch.equal(weight, other[name]) for name, weight in first.items())

@@ -12,12 +12,9 @@ import pytorch_lightning as L
 from nsmc.data.datamodule import ReviewDataModule
 from nsmc.training.module import SentimentModule
 from nsmc.training.progress import ProgressBar, TrainingProgress
+from tests.training.conftest import expected_warnings
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:.*treespec, LeafSpec.*"),
-    pytest.mark.filterwarnings("ignore:.*does not have many workers.*"),
-    pytest.mark.filterwarnings("ignore:.*smaller than the logging interval.*"),
-]
+pytestmark = expected_warnings
 
 NewModule = Callable[..., SentimentModule]
 NewTrainer = Callable[..., L.Trainer]

@@ -1,15 +1,11 @@
-"""Signals wait for the step, the second one does not; steps draw their own random numbers."""
+"""Signals wait for the step, the second one does not."""
 
 import os
 import signal
 
-import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 import nsmc.training.signals
-from nsmc.training.randomness import step_seed
 from nsmc.training.signals import Interrupted, StopSignals
 
 
@@ -81,16 +77,3 @@ def test_what_is_ignored_stays_ignored() -> None:
         signals.release()
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-@given(st.lists(st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 10**7), st.integers(0, 8))))
-def test_steps_have_seeds_of_their_own(keys: list[tuple[int, int, int]]) -> None:
-    seeds = {key: step_seed(*key) for key in keys}
-    assert len(set(seeds.values())) == len(seeds)
-    assert all(0 <= seed < 2**64 and seed == step_seed(*key) for key, seed in seeds.items())
-
-
-def test_a_seed_is_what_numpy_makes_of_it() -> None:
-    # Pinned: another one would change every result, which RESULTS_FORMAT would have to say.
-    expected = np.random.SeedSequence([42, 7, 0]).generate_state(1, np.uint64)[0]
-    assert step_seed(42, 7, 0) == int(expected)

@@ -60,12 +60,12 @@ class ConvolutionSettings:
 
     def onnx_states(self, graph: OnnxGraph, embedded: str) -> str:
         features = graph.node("Transpose", embedded, perm=[1, 2, 0])  # [B, E, T]
-        found = []
+        maps = []
         for width in self.filter_widths:
             weights = graph.tensor(f"cnn.weight_{width}"), graph.tensor(f"cnn.bias_{width}")
             sums = graph.node("Conv", features, *weights, pads=[width - 1, 0])  # [B, F, T]
-            found.append(graph.node("Transpose", graph.node("Relu", sums), perm=[2, 0, 1]))
-        return graph.joined(found)
+            maps.append(graph.node("Transpose", graph.node("Relu", sums), perm=[2, 0, 1]))
+        return graph.joined(maps)
 
     def onnx_last(self, graph: OnnxGraph, embedded: str) -> str:
         return graph.at_last_token(self.onnx_states(graph, embedded))
@@ -74,8 +74,8 @@ class ConvolutionSettings:
 class ConvolutionEncoder:
     """Adds up, for each token, what it and those before it contribute to the filters.
 
-    What a token contributes from `back` places before is the same wherever it stands: there is a
-    table for each `back`, of the filters that reach so far.
+    What a token contributes to the one `back` tokens later is the same wherever it stands: there is
+    a table for each `back`, of the filters that reach that far.
     """
 
     def __init__(self, settings: ConvolutionSettings, tensors: Mapping[str, Array]) -> None:
@@ -94,11 +94,11 @@ class ConvolutionEncoder:
         states: Array = first[packed.ids]
         starts = np.cumsum(packed.active) - packed.active  # [T]: where each step's tokens begin
         steps = np.repeat(np.arange(len(starts)), packed.active)  # [N]
-        places = np.arange(len(steps)) - starts[steps]  # [N]: of each token's review
+        reviews = np.arange(len(steps)) - starts[steps]  # [N]
         for back, table in enumerate(others, start=1):
             begin = len(steps) if back >= len(starts) else starts[back]
-            earlier = starts[steps[begin:] - back] + places[begin:]
-            # The filters that reach so far are the last ones: they are the widest.
+            earlier = starts[steps[begin:] - back] + reviews[begin:]
+            # The filters that reach that far are the last ones: they are the widest.
             states[begin:, -table.shape[1] :] += table[packed.ids[earlier]]
         np.maximum(states, 0, out=states)
         return states

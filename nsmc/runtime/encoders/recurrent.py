@@ -14,8 +14,10 @@ import numpy as np
 from nsmc.runtime import recurrence
 from nsmc.runtime.encoders.settings import OnnxGraph, Range
 from nsmc.runtime.packing import Array, Packed
-from nsmc.runtime.recurrence import GATES, Cell, DirectionWeights
+from nsmc.runtime.recurrence import GATES, Cell
 from nsmc.runtime.token_tables import TokenTables
+
+_WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 # ONNX's order of PyTorch's gates r, z, n and i, f, g, o.
 _ONNX_GATES = {"gru": (1, 0, 2), "lstm": (0, 3, 1, 2)}
@@ -136,11 +138,12 @@ class RecurrentEncoder:
         name = settings.architecture
 
         def cell(suffix: str) -> Cell:
-            fields = DirectionWeights._fields
-            return Cell(name, DirectionWeights(*(tensors[f"{name}.{f}{suffix}"] for f in fields)))
+            return Cell(name, *(tensors[f"{name}.{weight}{suffix}"] for weight in _WEIGHTS))
 
-        self._layers = [[cell(suffix) for suffix in suffixes] for suffixes in settings.suffixes]
-        projections = [(cell.input_weight, cell.input_bias) for cell in self._layers[0]]
+        layers = [[cell(suffix) for suffix in suffixes] for suffixes in settings.suffixes]
+        self._layers = list(zip(layers, [*layers[1:], []], strict=True))  # each with the one above
+        projections = [(cell.input_weight, cell.input_bias) for cell in layers[0]]
+        self._is_bidirectional = settings.bidirectional
         self.tables = TokenTables(projections, tensors["embedding.weight"])
 
     def states(self, packed: Packed) -> Array:
@@ -152,17 +155,16 @@ class RecurrentEncoder:
     def _run(self, packed: Packed, wants_states: bool) -> Array:
         """The states of all tokens [N, W], or the last ones of the reviews [B, W]."""
         orders = [packed.forward()]
-        if len(self._layers[0]) == 2:
+        if self._is_bidirectional:
             orders.append(packed.backward())
         inputs = self.tables(packed)
         sources = [packed.ids, *(packed.ids[order] for order in orders[1:])]
-        for cells, above in zip(self._layers, [*self._layers[1:], []], strict=True):
+        for cells, above in self._layers:
             of_all = wants_states or above
+            each = zip(cells, inputs, sources, orders, strict=True)
             directions = [
                 cell.run(projected, source, packed, order if of_all else None)
-                for cell, projected, source, order in zip(
-                    cells, inputs, sources, orders, strict=True
-                )
+                for cell, projected, source, order in each
             ]
             states = directions[0] if len(directions) == 1 else np.concatenate(directions, axis=-1)
             inputs, sources = [cell.project(states) for cell in above], orders

@@ -1,4 +1,4 @@
-"""What an architecture's settings can tell: the contract between encoders and what uses them.
+"""What an architecture's settings offer: the contract between encoders and what uses them.
 
 An architecture's settings are a frozen dataclass. Its fields have the names and ranges that
 `config.json` and the configuration's section `model` have; its methods say what follows from them.

@@ -1,33 +1,15 @@
 """The encoders in torch, by architecture, each in a file of its own.
 
 An encoder is a module that is made of the architecture's name, the width of the embeddings and its
-own settings. Called with embeddings [B, T, E] and lengths [B], it returns states [B, T, W].
+own settings. Called with embeddings [B, T, E] and lengths [B], it returns states [B, T, W], of
+which `last(states, lengths)` gives the last of each review [B, W], any without a token. It has
+`settings`, those of the runtime's encoder, and `tensors()`, its parameters by name in a bundle.
 """
 
-from typing import Any, Protocol
+from typing import Any
 
-from torch import Tensor
-
-from nsmc.runtime.encoders.settings import EncoderSettings
 from nsmc.training.encoders.convolution import ConvolutionEncoder
 from nsmc.training.encoders.recurrent import RecurrentEncoder
-
-
-class Encoder(Protocol):
-    """What is expected of an encoder, besides that it is a module."""
-
-    settings: EncoderSettings
-
-    def __call__(self, embeddings: Tensor, lengths: Tensor) -> Tensor: ...
-
-    def last(self, states: Tensor, lengths: Tensor) -> Tensor:
-        """The last state [B, W] of each review in states [B, T, W]; any without a token."""
-        ...
-
-    def tensors(self) -> dict[str, Tensor]:
-        """Its parameters under their names in a bundle."""
-        ...
-
 
 ENCODERS: dict[str, type[Any]] = {
     "gru": RecurrentEncoder,

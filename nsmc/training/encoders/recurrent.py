@@ -12,8 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nsmc.runtime.encoders.recurrent import RecurrentSettings
-from nsmc.training.dropout import drop_features
-from nsmc.training.padding import at_last_token, reverse
+from nsmc.training.padding import at_last_token, drop_features, reverse
 
 CELLS: dict[str, type[nn.GRU] | type[nn.LSTM]] = {"gru": nn.GRU, "lstm": nn.LSTM}
 
@@ -55,24 +54,19 @@ class RecurrentEncoder(nn.Module):
         self.recurrent_dropout = recurrent_dropout
 
     def forward(self, embeddings: Tensor, lengths: Tensor) -> Tensor:
-        sequence = embeddings
-        for layer, suffixes in enumerate(self.settings.suffixes):
-            if layer:
-                sequence = drop_features(sequence, self.dropout, self.training)
-            sequence = self._layer(suffixes, sequence, lengths)
-        return sequence
+        return _joined(self.as_read(embeddings, lengths), lengths)
 
     def as_read(self, embeddings: Tensor, lengths: Tensor) -> list[Tensor]:
-        """For each direction its states [B, T, H], in the order in which it reads the tokens.
-
-        A layer of both directions must be the only one.
-        """
-        *below, suffixes = self.settings.suffixes
-        if len(suffixes) == 1:
-            return [self(embeddings, lengths)]
-        assert not below
-        forward = self._direction(suffixes[0], embeddings)
-        return [forward, self._direction(suffixes[1], reverse(embeddings, lengths))]
+        """The last layer's states [B, T, H] by direction, in the order in which it reads tokens."""
+        sequence, states = embeddings, list[Tensor]()
+        for layer, suffixes in enumerate(self.settings.suffixes):
+            if layer:
+                sequence = _joined(states, lengths)
+                sequence = drop_features(sequence, self.dropout, self.training)
+            states = [self._direction(suffixes[0], sequence)]
+            for suffix in suffixes[1:]:
+                states.append(self._direction(suffix, reverse(sequence, lengths)))
+        return states
 
     def last(self, states: Tensor, lengths: Tensor) -> Tensor:
         """Each direction's state after the last token it reads: [B, W]."""
@@ -85,13 +79,6 @@ class RecurrentEncoder(nn.Module):
             for suffix, layer in self.layers.items()
             for name in _WEIGHTS
         }
-
-    def _layer(self, suffixes: list[str], inputs: Tensor, lengths: Tensor) -> Tensor:
-        forward = self._direction(suffixes[0], inputs)
-        if len(suffixes) == 1:
-            return forward
-        backward = self._direction(suffixes[1], reverse(inputs, lengths))
-        return torch.cat([forward, reverse(backward, lengths)], dim=-1)
 
     def _direction(self, suffix: str, inputs: Tensor) -> Tensor:
         """The states [B, T, H] of one layer in one direction."""
@@ -106,3 +93,9 @@ class RecurrentEncoder(nn.Module):
         weights["weight_hh_l0"] = F.dropout(weights["weight_hh_l0"], self.recurrent_dropout)
         states, _ = torch.func.functional_call(single, weights, (inputs,))
         return states
+
+
+def _joined(states: list[Tensor], lengths: Tensor) -> Tensor:
+    """States of one or both directions, each as it reads, as states of tokens [B, T, W]."""
+    forward, *backward = states
+    return torch.cat([forward, reverse(backward[0], lengths)], dim=-1) if backward else forward

@@ -1,6 +1,6 @@
 """Writes docs/configuration.md: every key, from the schema and from the comments of the YAML files.
 
-    python -m nsmc.config.reference docs/configuration.md
+    python -m docs.configuration docs/configuration.md
 
 The schema says what a key may hold; the YAML file under configs/ that chooses its value says what
 it means.
@@ -22,7 +22,7 @@ from nsmc.config.schema import KEYS, MODEL_CONFIGS
 # The groups in the order in which a newcomer meets them, each with the file that declares its keys
 # first; further files of a group say only what they choose otherwise.
 _GROUPS = {
-    "data": "folder",
+    "data": "files",
     "model": "gru",
     "trainer": "default",
     "callbacks": "default",
@@ -38,6 +38,8 @@ _NO_LIMIT = 2**31 - 1  # what a whole number holds anyway
 _LINE = re.compile(
     r"^(?P<indent> *)(?P<key>[\w./-]+):(?: +(?P<value>[^#]*?))? *(?:# (?P<text>.*))?$"
 )
+# At a comment's end, for readers of the YAML: the page says what is allowed beside it.
+_RANGE = re.compile(r"[,;] (above 0|[\d,]+ (and more|to (below )?[\d,]+))$")
 _COMMENT = re.compile(r"^ *# (?P<text>.*)$")
 
 _INTRODUCTION = """# Configuration
@@ -49,6 +51,7 @@ that does not exist, end in one line before any data is read.
 
     python train.py KEY=VALUE …           # set keys
     python train.py GROUP=CHOICE …        # choose a file under configs/GROUP/
+    python train.py --config-dir FOLDER … # or one of your own, FOLDER/GROUP/CHOICE.yaml
     python train.py --cfg job             # show the whole configuration, run nothing
 """
 
@@ -112,7 +115,7 @@ def _groups() -> Iterator[str]:
 
 
 def _sections(entries: dict[str, Entry]) -> Iterator[str]:
-    """A table for each section; one that is null by default, such as recipe, is a key's value."""
+    """A table for each section; one that is null by default, such as recipe, is a row instead."""
     sections = {key for key in KEYS if "." not in key and KEYS.is_section(key)}
     sections -= {key for key, entry in entries.items() if entry.default == "null"}
     order = ["", *(name for name in _GROUPS if name in sections)]
@@ -130,8 +133,9 @@ def _is_in(key: str, section: str) -> bool:
 
 
 def _row(key: str, entry: Entry | None) -> str:
-    default = f"`{entry.default}`" if entry and entry.default else ""
-    cells = (f"`{key}`", default, entry.text if entry else "", _allowed_of(key))
+    default = f"`{entry.default}`" if entry and entry.default else "keys, in its file"
+    text = _RANGE.sub("", entry.text) if entry else ""
+    cells = (f"`{key}`", default, text, _allowed_of(key))
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
@@ -161,13 +165,13 @@ def _allowed(node: dict[str, Any]) -> str:
         return ", ".join(f"`{choice}`" for choice in node["enum"])
     if "const" in node:
         return f"`{node['const']}`"
-    kind = node.get("type")
-    if kind in ("integer", "number"):
-        return _range(node, "a whole number" if kind == "integer" else "a number")
-    return _TYPES.get(str(kind), "a section")
+    type_ = node.get("type")
+    if type_ in ("integer", "number"):
+        return _range(node, "a whole number" if type_ == "integer" else "a number")
+    return _TYPES.get(str(type_), "a section")
 
 
-def _range(node: dict[str, Any], kind: str) -> str:
+def _range(node: dict[str, Any], what: str) -> str:
     low, high = node.get("minimum"), node.get("maximum")
     parts = []
     if low is not None:
@@ -178,7 +182,7 @@ def _range(node: dict[str, Any], kind: str) -> str:
         parts.append(f"up to {high:,}")
     elif (below := node.get("exclusiveMaximum")) is not None:
         parts.append(f"below {below:g}")
-    return " ".join([kind, *parts])
+    return " ".join([what, *parts])
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from nsmc.config.reference import declared, entries, page
+from docs.configuration import declared, entries, page
 from nsmc.config.schema import KEYS
 from tests.commands import PROJECT
 
@@ -37,4 +37,7 @@ def test_what_is_allowed_is_what_the_schema_allows() -> None:
     assert allowed["trainer.threads"] == "a whole number from 1 or `null`"
     assert allowed["model.optimizer"] == "`adam`, `adamw`"
     assert allowed["model.num_filters"] == "a whole number from 1 up to 65,536; of `model=cnn`"
+    said = {row[0].strip("| `"): row[2] for row in rows if len(row) == 4}
+    assert said["linear.min_count"] == "reviews that an n-gram must occur in"
+    assert all(said[key] for key in KEYS if key in said)
     assert allowed["search.sampler"] == "`tpe`, `gp`, `random`"

@@ -1,6 +1,6 @@
-"""Locks that say that a process lives: each has a file of its own, as a number may be given again.
+"""Locks that show that a process is alive: each in a file of its own, as process ids are reused.
 
-A lock is held until `let_go`, or as long as its process lives.
+A lock is held until it is released, or until its process ends.
 """
 
 import secrets
@@ -10,8 +10,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 
-def sign_of_life(folder: Path, stem: str) -> FileLock:
-    """Hold a new lock `.stem-….lock`, and remove those of processes that have ended."""
+def hold_process_lock(folder: Path, stem: str) -> FileLock:
+    """Hold a new lock, `.STEM-….lock`, and remove those of processes that have ended."""
     folder = folder.absolute()
     for path in folder.glob(f".{stem}-{'[0-9a-f]' * 8}.lock"):
         _remove_unless_held(path)
@@ -20,14 +20,14 @@ def sign_of_life(folder: Path, stem: str) -> FileLock:
     return lock
 
 
-def let_go(lock: FileLock) -> None:
-    """Say that the process is no longer at work."""
+def release_process_lock(lock: FileLock) -> None:
+    """Release the lock and remove its file."""
     lock.release(force=True)
     _remove_unless_held(Path(lock.lock_file))
 
 
 def _remove_unless_held(path: Path) -> None:
-    """While the lock is held: who has just made the file, and waits for it, makes a new one."""
+    """Removed while we hold it: a process that has just created the file creates another one."""
     if not path.is_symlink():  # to somebody's file
         with suppress(Timeout, OSError), FileLock(path, timeout=0):
             path.unlink()
