@@ -167,7 +167,7 @@ class DataConfig(Section):
     bpe_dropout: Share
     bpe_samples: PositiveInt
     unlabelled: bool
-    unlabelled_file: Annotated[str, NO_EFFECT]
+    unlabelled_file: Annotated[str | None, NO_EFFECT]
     unlabelled_archive: Annotated[Place, NO_EFFECT]
     max_length: Annotated[int, Field(gt=0, le=MOST_TOKENS)]
     padding: Literal["longest", "fixed"]
@@ -178,14 +178,14 @@ class DataConfig(Section):
 
     @property
     def form(self) -> CorpusForm:
-        columns = {
+        how: dict[str, Any] = {
             name: int(column) if column and column.isdecimal() and not self.header else column
             for name in ("text_column", "label_column", "id_column", "group_column")
             for column in [getattr(self, name)]
         }
-        how: dict[str, Any] = self.model_dump(include={"format", "encoding", "header", "quoting"})
+        how |= self.model_dump(include={"format", "encoding", "header", "quoting"})
         return CorpusForm(
-            FileFormat(**how, **columns),
+            FileFormat(**how),
             LabelRules(tuple(self.labels) if self.labels else None, self.label_map),
             self.skip_damaged,
         )

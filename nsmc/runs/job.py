@@ -79,6 +79,8 @@ def run_job(
     run = prepare(config, overrides, download=True, starting_checkpoint=checkpoint)
     if config.test:
         warn_of_own_test(config.data)
+    if config.data.unlabelled and config.data.unlabelled_file is None:
+        log.info("data=%s has no unlabelled reviews: this run does without", config.data.name)
     folder.mkdir(parents=True, exist_ok=True)
     with occupied(folder):
         earlier = read_record(folder) or {}  # another process may have been at it

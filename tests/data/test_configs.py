@@ -14,6 +14,7 @@ from nsmc.runs.corpus_files import files_of
 Composed = Callable[..., dict[str, Any]]
 
 CHOICES = sorted(path.stem for path in (CONFIGS / "data").glob("*.yaml"))
+EXPERIMENTS = sorted(path.stem for path in (CONFIGS / "experiment").glob("*.yaml"))
 
 
 @pytest.fixture
@@ -83,3 +84,11 @@ def test_a_corpus_of_ones_own_in_nsmc_s_form_downloads_nothing(
         "ratings_test.txt",
         "ratings_train.txt",
     ]
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_the_sample_has_all_that_an_experiment_needs(composed: Composed, experiment: str) -> None:
+    needed = ("distill.teachers=[teacher]",) if experiment == "distill" else ()
+    config = check_config(composed("data=sample", f"experiment={experiment}", *needed))
+    files_of(config).fetch()  # which would raise, or try to download
+    assert "unlabelled" not in files_of(config).read()
