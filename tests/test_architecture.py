@@ -22,7 +22,7 @@ ALLOWED = {
     "runtime": {"reading"},
     "conversion": {"runtime", "reading"},
     "data": {"runtime", "reading"},  # a teacher is a bundle
-    "training": {"data", "runtime"},
+    "training": {"data", "runtime", "reading"},
     "config": {"training", "data", "runtime", "reading"},
     "reports": {"config", "training", "data", "runtime"},
     "runs": {"config", "training", "data", "runtime", "reading"},

@@ -40,7 +40,7 @@ def test_states_may_lie_anywhere(pooling: str, sign: str) -> None:
     config = config_of(architecture="bag", size=6, shift=50.0, sign=sign, pooling=pooling)
     bundle = Bundle(config, random_tensors(config), TOKENIZER)
     classifier = classifier_like(config).eval()
-    start_from(classifier, bundle, "bundle")
+    start_from(classifier, bundle, "bundle", config.labels)
     ids, lengths = pad(REVIEWS)
     with torch.inference_mode():
         alone = np.concatenate([classifier(*pad([review])).numpy() for review in REVIEWS])

@@ -178,14 +178,14 @@ class DataConfig(Section):
 
     @property
     def form(self) -> CorpusForm:
-        columns = {
+        how: dict[str, Any] = {
             name: int(column) if column and column.isdecimal() and not self.header else column
             for name in ("text_column", "label_column", "id_column", "group_column")
             for column in [getattr(self, name)]
         }
-        how: dict[str, Any] = self.model_dump(include={"format", "encoding", "header", "quoting"})
+        how |= self.model_dump(include={"format", "encoding", "header", "quoting"})
         return CorpusForm(
-            FileFormat(**how, **columns),
+            FileFormat(**how),
             LabelRules(tuple(self.labels) if self.labels else None, self.label_map),
             self.skip_damaged,
         )

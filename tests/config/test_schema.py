@@ -109,7 +109,6 @@ def test_the_blog_experiment_has_the_blogs_numbers(composed: Composed) -> None:
         ("~model.architecture", "model.architecture: missing; set it"),
         ("model.architecture=cnn", "settings are of another one; choose it with model=cnn"),
         ("model.architecture=5", "model.architecture=5: must be 'gru' or 'lstm' or 'cnn'"),
-        ("data.labels=[1,b]", "data.labels: 1 must be text; in quotes it is: '1'"),
         ("data=folder", "data.root: missing; set it"),
         ("linear.ngram_min=7", "linear.ngram_max=6: must be linear.ngram_min=7 or more"),
         ("data=files", "data.train_file: missing; set it"),

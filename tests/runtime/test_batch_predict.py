@@ -155,17 +155,6 @@ def test_a_failure_halfway_leaves_no_output_and_an_earlier_one_as_it_was(
     assert before is None or output.read_text() == before
 
 
-def test_an_output_keeps_the_permissions_of_the_file_before_it(
-    tmp_path: Path, predictor: Predictor
-) -> None:
-    source, output = written(tmp_path / "in.tsv", TEXTS[:3]), tmp_path / "out.tsv"
-    output.touch()
-    output.chmod(0o640)
-    predict_file(predictor, str(source), str(output), FORM)
-    assert stat.S_IMODE(output.stat().st_mode) == 0o640
-    assert len(output.read_text(encoding="utf-8").splitlines()) == 4
-
-
 def test_an_input_without_the_column_leaves_no_output(tmp_path: Path, predictor: Predictor) -> None:
     source = written(tmp_path / "in.csv", TEXTS)
     with pytest.raises(ValueError, match="no column 'review'"):

@@ -67,7 +67,7 @@ def test_a_classifier_gets_every_weight_of_its_like(
 
 def test_a_classifier_gets_an_encoder_s_weights_and_keeps_its_own_head() -> None:
     bundle = bundle_of(labels=(), bidirectional=True)
-    network = like(bundle, pooling="attention")
+    network = like(bundle, pooling="attention", label_count=2)
     before = network.bundle_tensors()
     heads = {name: before[name].copy() for name in before if name not in bundle.tensors}
     start_from(network, bundle, "run", LABELS)

@@ -8,7 +8,7 @@ from nsmc.training.linear import FloatArray, LinearClassifier
 from tests.commands import BAD, GOOD
 
 TEXTS = [*GOOD, *BAD] * 4
-LABELS = np.tile(np.array([1] * len(GOOD) + [0] * len(BAD), np.int8), 4)
+LABELS = np.tile(np.array([1] * len(GOOD) + [0] * len(BAD), np.int16), 4)
 
 
 def fitted(seed: int = 0, normalization: str = "nfc") -> LinearClassifier:
