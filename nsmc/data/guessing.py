@@ -1,7 +1,7 @@
 """Guesses what a file's settings are: its encoding, whether it has a header, and its columns."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from statistics import mean
 from typing import Any
@@ -14,7 +14,7 @@ from nsmc.reading.rows import open_table
 
 _BYTES = 1 << 20  # that are looked at
 _ROWS = 1_000
-_MOST_LABELS = 100  # of what is taken for a label column without a telling name
+_LABEL_COUNT = (20, 100)  # in few and in many rows, of what is a label without a telling name
 
 _TEXTS = {"text", "document", "review", "reviews", "comment", "content", "sentence", "title"}
 _TEXTS |= {"리뷰", "후기", "내용", "본문", "댓글", "문장", "텍스트"}
@@ -72,14 +72,6 @@ def sampled_columns(path: str, file_format: FileFormat) -> tuple[str, list[Colum
     ]
 
 
-def without_header(file_format: FileFormat) -> FileFormat:
-    """The same format for a file whose columns are positions."""
-    return replace(
-        file_format, header=False, text_column=1, label_column=None, id_column=None,
-        group_column=None,
-    )  # fmt: skip
-
-
 def lacks_header(form: str, columns: Sequence[ColumnSample]) -> bool:
     """Whether what should be the header looks like a review: a number among its names."""
     return form in ("tsv", "csv") and any(is_number(str(column.name)) for column in columns)
@@ -87,19 +79,21 @@ def lacks_header(form: str, columns: Sequence[ColumnSample]) -> bool:
 
 def guessed_columns(columns: Sequence[ColumnSample]) -> dict[str, Any]:
     """The text column, and the label column where one looks like it."""
-    text = _best(columns, _TEXTS, lambda column: column.length)
+    texts = [column for column in columns if str(column.name).lower() not in _LABELS]
+    text = _best(texts, _TEXTS, lambda column: column.length)
     others = [column for column in columns if column is not text]
-    labels = [
-        column
-        for column in others
-        if 2 <= column.distinct <= min(_MOST_LABELS, max(2, len(column.values) // 2))
-        or str(column.name).lower() in _LABELS
-    ]
+    labels = [column for column in others if _is_label(column)]
     label = _best(labels, _LABELS, lambda column: -column.distinct)
     return {
         "text_column": text.name if text else None,
         "label_column": label.name if label else None,
     }
+
+
+def _is_label(column: ColumnSample) -> bool:
+    few, many = _LABEL_COUNT
+    most = min(many, max(few, len(column.values) // 2))
+    return 2 <= column.distinct <= most or str(column.name).lower() in _LABELS
 
 
 def _best(
