@@ -14,7 +14,10 @@ from sklearn.metrics import (
     log_loss,
     roc_auc_score,
 )
-from torchmetrics.functional.classification import multiclass_calibration_error
+from torchmetrics.functional.classification import (
+    binary_calibration_error,
+    multiclass_calibration_error,
+)
 
 from nsmc.runtime.metrics import Metrics, RocAreas
 
