@@ -174,6 +174,7 @@ def train(config: RunConfig, training: Training, resumed_from: str | None) -> Re
     results = {
         "train_seconds": round(progress.seconds, 3),
         "reviews_per_second": round(progress.reviews / max(progress.seconds, 1e-9), 1),
+        "training_reviews": len(datamodule.corpus.splits["train"]),
         "epochs": trainer.current_epoch,
         "steps": trainer.global_step,
         "parameters": sum(parameter.numel() for parameter in module.parameters()),

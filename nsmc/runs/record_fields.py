@@ -67,6 +67,7 @@ class _Fields(TypedDict, total=False):
     corpus_fingerprint: _Line
     training_fingerprint: _Line | None
     tokenizer_fingerprint: _Line
+    training_reviews: _Count
     versions: dict[_Line, _Line]
     git_commit: _Line | None
     started: _Line

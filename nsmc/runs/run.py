@@ -23,7 +23,7 @@ from nsmc.config.commands import (
     train_words,
 )
 from nsmc.config.composition import flags
-from nsmc.config.overrides import pasteable, quoted
+from nsmc.config.overrides import command_line, pasteable, quoted
 from nsmc.config.schema import RunConfig, check_config
 from nsmc.runs.job import run_job
 from nsmc.runs.processes import check_started, is_first
@@ -43,6 +43,8 @@ from nsmc.training.signals import Interrupted, Pruned
 from nsmc.training.slurm import ASKED_BY_PARENT
 
 log = logging.getLogger(__name__)
+
+_FEW_REVIEWS = 20_000  # up to which experiment=small is better than the defaults
 
 _ROWS = {"accuracy": "accuracy", "macro F1": "macro_f1", "F1": "f1", "loss": "loss"}  # by title
 
@@ -169,6 +171,18 @@ def next_commands(config: RunConfig, record: Record, folder: Path) -> str:
         lines.append(f"  {train} experiment=distill {teachers}")
     if config.logger.tensorboard and task != "linear":
         lines.append(f"  {program('tensorboard')} --logdir outputs")
+    if small := _for_small_corpora(config, record):
+        lines.append(f"  {small}")
     if config.data.name == "sample":
         lines.append(f"  {train}            # the real corpus, NSMC")
     return "\n".join(lines)
+
+
+def _for_small_corpora(config: RunConfig, record: Record) -> str | None:
+    """The same command with the settings for few reviews, where no experiment was chosen."""
+    count, typed = record.get("training_reviews", _FEW_REVIEWS), record.get("overrides", [])
+    is_chosen = any(override.startswith("experiment=") for override in typed)
+    if count >= _FEW_REVIEWS or is_chosen or config.data.name == "sample":
+        return None
+    overrides = [override for override in typed if not override.startswith(("hydra.", "sweep."))]
+    return f"{command_line([*overrides, 'experiment=small'])}  # for {count:,} reviews"

@@ -117,3 +117,19 @@ def test_who_comes_second_to_a_run_leaves_its_record_as_it_is(
     with FileLock(tmp_path / ".lock"), pytest.raises(BusyError, match="another process is at"):
         run_in_subprocess(tmp_path, ["data=sample", "trainer.accelerator=cpu"])
     assert read_record(tmp_path) == {"status": "running"}
+
+
+def test_few_reviews_lead_to_the_settings_for_them(
+    composed: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    config = check_config(composed())
+    record = {
+        **{"config": config.model_dump(), "training_reviews": 1_234},
+        "overrides": ["data=nsmc", "data.root='/가 나'", "hydra.run.dir=x"],
+    }
+    said = next_commands(config, record, tmp_path)
+    assert "nsmc train data=nsmc 'data.root=/가 나' experiment=small  # for 1,234 reviews" in said
+    for changes in ({"training_reviews": 20_000}, {"overrides": ["experiment=blog"]}):
+        assert "small" not in next_commands(config, {**record, **changes}, tmp_path)
+    sample = check_config(composed("data=sample"))
+    assert "small" not in next_commands(sample, record, tmp_path)
