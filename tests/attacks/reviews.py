@@ -300,6 +300,7 @@ BY_HAND: dict[str, tuple[str, bytes | str, Expected]] = {
     "Latin-1 in one row": ("a.tsv", (HEAD_TSV + GOOD * 20).encode() + b"1\tcaf\xe9\t1\n", (20, 1)),
     "two encodings": ("a.tsv", (HEAD_TSV + GOOD * 9).encode() + GOOD.encode("cp949"), (9, 1)),
     "NUL in the header": ("a.tsv", "id\0\tdocument\n", "NUL bytes"),
+    "nothing but NUL": ("a.tsv", b"\0" * 1_000, "NUL bytes"),
     "NUL in a row": ("a.tsv", HEAD_TSV + "1\ta\0b\t1\n", (1, 0)),
     "lines of an old Macintosh": ("a.csv", HEAD_CSV.replace("\n", "\r") + "1,a,1\r2,b,0", (2, 0)),
     "two kinds of line ends": ("a.tsv", HEAD_TSV + "1\ta\t1\r\n2\tb\t0\n", (2, 0)),
