@@ -32,7 +32,10 @@ _GROUPS = {
 # Groups whose files set keys of other groups.
 _PRESETS = ("experiment", "ablation")
 
-_TYPES = {"string": "text", "boolean": "`true`, `false`", "array": "a list", "null": "`null`"}
+_TYPES = {
+    **{"string": "text", "boolean": "`true`, `false`", "array": "a list", "null": "`null`"},
+    "object": "a mapping",
+}
 _NO_LIMIT = 2**31 - 1  # what a whole number holds anyway
 
 _LINE = re.compile(

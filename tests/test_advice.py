@@ -58,7 +58,7 @@ def record(folder: Path) -> dict[str, Any]:
         ("~data", "~data: no run can do without data; leave ~data out"),
         ("data=/x/reviews.csv", "data=/x/reviews.csv: no such choice; there are folder, nsmc"),
         ("data=말뭉치", "data=말뭉치: no such choice; there are folder, nsmc, sample"),
-        ("data.labels=[a,b,c]", "data.labels=[a, b, c]: must be exactly two different names"),
+        ("data.labels=[a,b,c]", "data.labels=[a, b, c]: must be two different names"),
         ("data.labels=부정", "data.labels=부정: must be a list, [VALUE,VALUE]"),
         ("trainer.gradient_clip_val=None", "must be a number, or null (which None is written as)"),
         ("init_from=None", "init_from=None: must be text, or null (which None is written as)"),

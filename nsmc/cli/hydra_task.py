@@ -18,7 +18,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from nsmc.config.commands import train_command
-from nsmc.config.composition import CONFIG_NAME, CONFIGS, flags, search_path
+from nsmc.config.composition import CONFIG_NAME, CONFIGS, check_left_out, flags, search_path
 from nsmc.config.errors import one_line_errors
 from nsmc.config.overrides import command_line, readable_arguments
 from nsmc.config.schema import check_config, is_for_many_runs
@@ -87,6 +87,8 @@ def _run(cfg: DictConfig, hydra_config: HydraConf, message: str | None) -> float
     values: Any = OmegaConf.to_container(cfg, resolve=True)
     if values["resume"] in (None, AUTO):
         config = check_config(values)
+        if config.recipe:
+            check_left_out(overrides)
         if config.resume == AUTO and read_record(folder) is None:
             log.info("resume=auto: no unfinished run is like this one; a new one begins")
     else:

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from hydra import compose
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
+from hydra.types import RunMode
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -32,12 +34,36 @@ CONFIGS = _IN_THE_WHEEL if _IN_THE_WHEEL.is_dir() else _PACKAGE.parent / "config
 
 def composed(overrides: Sequence[str]) -> RunConfig:
     """What `nsmc train` with these overrides would run; raises ValueError where that is wrong."""
-    name = HydraConfig.get().job.config_name if HydraConfig.initialized() else CONFIG_NAME
     try:
-        values: Any = OmegaConf.to_container(compose(name, list(overrides)), resolve=True)
+        values: Any = OmegaConf.to_container(compose(_name(), list(overrides)), resolve=True)
     except (HydraException, OmegaConfBaseException) as error:
         raise ValueError(describe(error)) from None
     return check_config(values)
+
+
+def _name() -> str | None:
+    return HydraConfig.get().job.config_name if HydraConfig.initialized() else CONFIG_NAME
+
+
+def check_left_out(overrides: Sequence[str]) -> None:
+    """Raises ValueError where a file leaves out a step that no file before it has.
+
+    In what is composed, that one is as null as one that was there.
+    """
+    loader = GlobalHydra.instance().config_loader()
+    steps: dict[str, Any] = {}
+    for default in loader.compute_defaults_list(_name(), [*overrides], RunMode.RUN).defaults:
+        file = loader.repository.load_config(default.config_path)  # type: ignore[attr-defined]
+        if file is None:  # in a folder that was typed as hydra.searchpath
+            return
+        values: Any = OmegaConf.to_container(file.config)
+        added = (values.get("recipe") or {}).get("steps") or {}
+        for name in [name for name, step in added.items() if step is None and name not in steps]:
+            raise ValueError(
+                f"{default.config_path}: {name}: null leaves out no step; there are "
+                f"{', '.join(steps)}"
+            )
+        steps |= added
 
 
 def search_path() -> list[str]:

@@ -34,7 +34,8 @@ _IN_WORDS = {
 _MEMBER = re.compile(r"\.(int|float|str|constrained-int|function-after)[^.]*$")
 _NUMBERS = ("int_type", "int_from_float", "float_type")
 
-_RENAMED = {
+# For messages, and for reports over old runs: what a key was called, and is called now.
+RENAMED = {
     "model.cell": "model.architecture",
     "model.negatives": "model.num_sampled",
     "model.adversarial_size": "model.adversarial_epsilon",
@@ -49,6 +50,9 @@ _RENAMED = {
 }
 
 _LONGEST_SHOWN = 200  # characters of a value in a message
+
+# The type of errors whose messages name keys themselves, as those about a whole configuration do.
+NAMED = "named"
 
 # Marks a key, or a section, that can change no result: `Annotated[int, NO_EFFECT]`.
 NO_EFFECT = "changes no result"
@@ -82,12 +86,15 @@ class Keys:
         return iter(self._fields)
 
     def is_text(self, key: str) -> bool:
-        """Whether it holds free text, such as a path, or a list of texts."""
-        return str in self._types(key) or self.is_list(key)
+        """Whether it holds free text, such as a path, or a list or a mapping of texts."""
+        maps = [get_args(kind) for kind in self._types(key) if get_origin(kind) is dict]
+        is_map = any({str} <= {*_members(value)} <= {str, type(None)} for _, value in maps)
+        return str in self._types(key) or is_map or self.is_list(key)
 
     def is_list(self, key: str) -> bool:
         """Whether it holds a list of texts."""
-        return list[str] in self._types(key)
+        lists = [get_args(kind) for kind in self._types(key) if get_origin(kind) is list]
+        return any(_members(item) == [str] for (item,) in lists)
 
     def is_section(self, key: str) -> bool:
         """Whether it holds other keys."""
@@ -115,7 +122,7 @@ class Keys:
 
     def unknown(self, key: str) -> str:
         """Says that there is no such key, and which one was meant where one is nearly the same."""
-        meant = _RENAMED.get(key) or self._meant(key)
+        meant = RENAMED.get(key) or self._meant(key)
         advice = f"did you mean {meant}?" if meant else f"{train_command()} --cfg job shows all"
         return f"{key}: no such key; {advice}"
 
@@ -134,7 +141,7 @@ class Keys:
         """One of pydantic's errors in a line: the key, its value, and what is allowed."""
         value, code = problem["input"], problem["type"]
         message = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-        if not key:  # of the whole, which the message names itself
+        if not key or code == NAMED:
             return str(message)
         # A union such as "int or null" adds the member's name to the path; it is no key.
         while key not in self and _MEMBER.search(key):

@@ -99,9 +99,9 @@ def _value(value: str, holds_text: bool) -> str:
         return f"choice({_values(choice[1], holds_text)})"
     if value[:1] == "[" and value[-1:] == "]":
         return f"[{_values(value[1:-1], holds_text)}]"
-    if value[:1] == "{" and value[-1:] == "}":
+    if value[:1] == "{" and value[-1:] == "}" and not holds_text:
         pairs = [part.partition(":") for part in _parts(value[1:-1])]
-        return f"{{{','.join(f'{key}:{_value(v.strip(), holds_text)}' for key, _, v in pairs)}}}"
+        return f"{{{','.join(f'{key}:{_value(v.strip(), False)}' for key, _, v in pairs)}}}"
     if holds_text:
         return _text(value)
     return quoted(value) if value and _parsed(value) is _Unreadable else value

@@ -4,6 +4,7 @@ The YAML files under configs/ choose the values; this file says which values mak
 """
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar, Union, get_args
@@ -20,7 +21,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
-from nsmc.config.keys import NO_EFFECT, Keys, OnlyFor, Section
+from nsmc.config.keys import NAMED, NO_EFFECT, Keys, OnlyFor, Section
 from nsmc.config.steps import (
     RecipeConfig,
     as_folder_name,
@@ -33,8 +34,8 @@ from nsmc.data.corpus import CorpusForm
 from nsmc.data.splitting import SplitSettings
 from nsmc.reading.file_format import FileFormat
 from nsmc.reading.labels import LabelRules, label_text
-from nsmc.runtime.bundle import MOST_TOKENS, Pooling
-from nsmc.runtime.encoders import ENCODERS
+from nsmc.runtime.bundle import LARGEST_MEMORY, MOST_TOKENS, Pooling, are_labels, memory_needed
+from nsmc.runtime.encoders import ENCODERS, encoder_settings
 from nsmc.runtime.encoders.settings import own_settings
 
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -85,8 +86,30 @@ def _as_label(value: Any) -> Any:
     return label_text(value) if isinstance(value, bool | int | float) else value
 
 
-Label = Annotated[str, BeforeValidator(_as_label), Field(min_length=1)]
-Column = Annotated[int, Field(ge=1)] | Annotated[str, Field(min_length=1)]
+Label = Annotated[str, BeforeValidator(_as_label), AfterValidator(_is_set)]
+
+# VALUE:LABEL, or in YAML's manner VALUE: LABEL, each also in quotes, up to a comma or the end.
+_ITEM = r"""\s*("[^"]*"|'[^']*'|[^,:{}'"]+)\s*"""
+_PAIR = re.compile(rf"{_ITEM}:{_ITEM}(?:,|$)")
+
+
+def _as_label_map(value: Any) -> Any:
+    """A mapping that was typed; Hydra would join it to that of the YAML, and knows no such keys."""
+    if not isinstance(value, str):
+        return value
+    pairs, end = {}, 1
+    while value[:1] == "{" and (pair := _PAIR.match(value[:-1], end)):
+        key, label = (item.strip().strip("'\"") for item in pair.groups())
+        pairs[label_text(key)] = None if pair[2].strip() in ("null", "~") else label
+        end = pair.end()
+    if not pairs or value[end:] != "}":
+        raise ValueError("{VALUE:LABEL,VALUE:LABEL}, where a VALUE may be a range, 1-4")
+    return pairs
+
+
+LabelMap = Annotated[dict[Label, Label | None], BeforeValidator(_as_label_map)]
+# A name, or, where a file has no header, a position.
+Column = Annotated[str, BeforeValidator(_as_label), AfterValidator(_is_set)]
 
 
 def _are_weights(value: Any) -> Any:
@@ -102,7 +125,8 @@ ClassWeights = Annotated[Literal["balanced"] | list[float] | None, BeforeValidat
 
 
 def _problem(message: str) -> PydanticCustomError:
-    return PydanticCustomError("data", "{message}", {"message": message})
+    """For a message that names the keys itself."""
+    return PydanticCustomError(NAMED, "{message}", {"message": message})
 
 
 class RemoteFileConfig(Section):
@@ -114,7 +138,7 @@ class DataConfig(Section):
     # Of files the content counts, as the corpus's fingerprint, and not what they are called.
     name: Annotated[str, NO_EFFECT]
     root: Annotated[Folder, NO_EFFECT]
-    train_file: Annotated[str, NO_EFFECT]
+    train_file: Annotated[str, AfterValidator(_is_set), NO_EFFECT]
     test_file: Annotated[str | None, NO_EFFECT]
     validation_file: Annotated[str | None, NO_EFFECT]
     remote_files: Annotated[dict[str, RemoteFileConfig] | None, NO_EFFECT]
@@ -129,7 +153,7 @@ class DataConfig(Section):
     group_column: Column | None
     skip_damaged: bool
     labels: list[Label] | None
-    label_map: dict[Label, Label | None] | None
+    label_map: LabelMap | None
     test_fraction: Annotated[float, Field(gt=0, lt=1)]
     validation_fraction: Annotated[float, Field(gt=0, lt=1)]
     folds: Annotated[int, Field(ge=2)] | None
@@ -143,7 +167,7 @@ class DataConfig(Section):
     bpe_dropout: Share
     bpe_samples: PositiveInt
     unlabelled: bool
-    unlabelled_file: Annotated[str, NO_EFFECT]
+    unlabelled_file: Annotated[str | None, NO_EFFECT]
     unlabelled_archive: Annotated[Place, NO_EFFECT]
     max_length: Annotated[int, Field(gt=0, le=MOST_TOKENS)]
     padding: Literal["longest", "fixed"]
@@ -154,10 +178,14 @@ class DataConfig(Section):
 
     @property
     def form(self) -> CorpusForm:
-        names = ("format", "encoding", "header", "quoting")
-        columns = ("text_column", "label_column", "id_column", "group_column")
+        how: dict[str, Any] = {
+            name: int(column) if column and column.isdecimal() and not self.header else column
+            for name in ("text_column", "label_column", "id_column", "group_column")
+            for column in [getattr(self, name)]
+        }
+        how |= self.model_dump(include={"format", "encoding", "header", "quoting"})
         return CorpusForm(
-            FileFormat(**{name: getattr(self, name) for name in (*names, *columns)}),
+            FileFormat(**how),
             LabelRules(tuple(self.labels) if self.labels else None, self.label_map),
             self.skip_damaged,
         )
@@ -180,6 +208,10 @@ class DataConfig(Section):
             self.form.labels.check()
         except ValueError as error:
             raise _problem(str(error)) from None
+        if self.labels is not None and not are_labels(self.labels):
+            raise _problem(
+                f"data.labels={self.labels}: expected different names, two at least, to be printed"
+            )
         if (self.folds is None) != (self.fold is None):
             raise _problem("data.folds and data.fold are set together, or neither")
         if self.folds is not None and self.fold is not None and self.fold >= self.folds:
@@ -255,7 +287,7 @@ class ModelConfig(_RegularizationConfig, _OptimizationConfig, _HeadConfig, _Enco
         return self.model_dump(include={*part.model_fields})
 
 
-def _config_of(architecture: str) -> type[ModelConfig]:
+def section_of(architecture: str) -> type[ModelConfig]:
     """The section `model` of an architecture: what all share, and its own settings."""
     encoder = ENCODERS[architecture]
     own: dict[str, Any] = {key: _as_in_yaml(value) for key, value in own_settings(encoder).items()}
@@ -273,16 +305,17 @@ def _are_ascending(numbers: list[int]) -> list[int]:
 
 def _as_in_yaml(annotation: Any) -> Any:
     """The annotation of an encoder's setting, for pydantic."""
-    if annotation is bool:
-        return bool
-    type_, allowed = get_args(annotation)
-    number = Annotated[int, Field(ge=allowed.low, le=allowed.high)]
-    if type_ is int:
-        return number
-    return Annotated[list[number], Field(min_length=1), AfterValidator(_are_ascending)]
+    if not hasattr(annotation, "__metadata__"):  # bool, or a Literal
+        return annotation
+    number, (low, high) = get_args(annotation)
+    limits = Field(ge=low, le=high)
+    if number in (int, float):
+        return Annotated[number, limits]
+    numbers = list[Annotated[int, limits]]
+    return Annotated[numbers, Field(min_length=1), AfterValidator(_are_ascending)]
 
 
-MODEL_CONFIGS = {architecture: _config_of(architecture) for architecture in ENCODERS}
+MODEL_CONFIGS = {architecture: section_of(architecture) for architecture in ENCODERS}
 
 if TYPE_CHECKING:
     AnyModelConfig = ModelConfig
@@ -426,6 +459,9 @@ class RunConfig(Section):
     def _fits_together(self) -> Self:
         for problem in self._contradictions():
             raise ValueError(problem)
+        # A tokenizer that is given has as many tokens as it has: see `build_module`.
+        if self.task != "linear" and not self.data.tokenizer:
+            self.check_memory(self.data.vocab_size)
         return self
 
     def _contradictions(self) -> Iterator[str]:
@@ -438,8 +474,8 @@ class RunConfig(Section):
         if task == "pretrain" and not ENCODERS[architecture].can_be_pretrained:
             can = [f"model={name}" for name, it in ENCODERS.items() if it.can_be_pretrained]
             yield (
-                f"a language model is recurrent: with task=pretrain set {' or '.join(can)}, "
-                f"model={architecture} cannot be pretrained"
+                f"model={architecture} cannot be pretrained as a language model; with "
+                f"task=pretrain set {' or '.join(can)}"
             )
         if task != "classify" and self.distill.teachers:
             yield f"only a classifier has teachers: with task={task} leave out distill.teachers"
@@ -456,6 +492,17 @@ class RunConfig(Section):
         if self.linear.ngram_min > self.linear.ngram_max:
             low, high = self.linear.ngram_min, self.linear.ngram_max
             yield f"linear.ngram_max={high}: must be linear.ngram_min={low} or more"
+
+    def check_memory(self, vocab_size: int) -> None:
+        """Raises ValueError where a bundle, with that many tokens, would be too large to use."""
+        embedding_dim, encoder = self.model.embedding_dim, encoder_settings(self.model.encoder())
+        needed = memory_needed(encoder, vocab_size, embedding_dim)
+        if needed > LARGEST_MEMORY:
+            raise ValueError(
+                f"{encoder.describe()}, model.{embedding_dim=}, {vocab_size:,} tokens: the bundle "
+                f"would take {needed / 2**30:.1f} GB of memory to use, {LARGEST_MEMORY >> 30} are "
+                "allowed; lower data.vocab_size or the model's sizes"
+            )
 
 
 KEYS = Keys(RunConfig)

@@ -166,8 +166,7 @@ class _Graph:
         )
         vectors = []
         if self.config.pooling in ("max", "max_mean"):
-            lowest = self.constant(-2, np.float32)  # states lie in (-1, 1)
-            tokens = self.node("Where", mask, sequence, lowest)
+            tokens = self.hidden(sequence, mask)
             maxima = self.node("ReduceMax", tokens, axes=[0], keepdims=0)
             vectors.append(self.node("Mul", maxima, has_token))
         if self.config.pooling in ("mean", "max_mean"):
@@ -185,9 +184,12 @@ class _Graph:
     def shares(self, sequence: str, mask: str) -> str:
         """How much of a review's attention each token has [T, B, 1]."""
         weight = self.tensor("attention.weight", self.tensors["attention.weight"].T)
-        lowest = self.constant(np.finfo(np.float32).min, np.float32)
-        scores = self.node("Where", mask, self.node("MatMul", sequence, weight), lowest)
+        scores = self.hidden(self.node("MatMul", sequence, weight), mask)
         return self.node("Softmax", scores, axis=0)
+
+    def hidden(self, values: str, mask: str) -> str:
+        """With the lowest number for padding; not -inf, which makes NaN of padding alone."""
+        return self.node("Where", mask, values, self.constant(np.finfo(np.float32).min, np.float32))
 
     def total(self, values: str) -> str:
         """The sum over tokens."""

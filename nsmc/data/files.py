@@ -12,6 +12,7 @@ from nsmc.data.download import RemoteFile, fetch_missing
 from nsmc.data.splitting import SplitSettings, split
 from nsmc.data.unlabelled import fetch_unlabelled
 from nsmc.reading.labels import listed
+from nsmc.runtime.bundle import are_labels
 
 UNLABELLED = "unlabelled"  # the part of reviews without labels, where there is one
 
@@ -90,6 +91,11 @@ class CorpusFiles:
             )
         if missing := [name for name, count in zip(names, counts, strict=True) if not count]:
             raise ValueError(f"{self.train}: no review has the label {listed(missing)}")
+        if not are_labels(names):
+            raise ValueError(
+                f"{self.train}: labels such as {listed(names)} cannot name answers: they are too "
+                "long, too many, or cannot be printed; is data.label_column right?"
+            )
 
     def read(self, *, keep_ids: bool = True) -> dict[str, Reviews]:
         """The reviews by part: train, val and, where they are wanted, test and unlabelled.

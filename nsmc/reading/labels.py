@@ -21,6 +21,10 @@ def label_text(value: object) -> str:
     return whole[1] if whole else text
 
 
+def is_number(label: str) -> bool:
+    return bool(_NUMBER.fullmatch(label))
+
+
 @dataclass(frozen=True)
 class LabelRules:
     """Which labels there are, and which of a file's values means which.
@@ -72,7 +76,7 @@ class LabelRules:
         return label
 
     def _in_a_range(self, value: str) -> str | None:
-        if _NUMBER.fullmatch(value):
+        if is_number(value):
             for least, most, label in self._ranges:
                 if least <= float(value) <= most:
                     return label
@@ -86,7 +90,7 @@ class LabelRules:
         seen = set(found)
         if self.mapping is not None:
             return tuple(dict.fromkeys(label for label in self.mapping.values() if label in seen))
-        if all(_NUMBER.fullmatch(label) for label in seen):
+        if all(map(is_number, seen)):
             return tuple(sorted(seen, key=float))
         return tuple(sorted(seen))
 

@@ -71,6 +71,24 @@ def open_rows(path: str, file_format: FileFormat, *, others: bool = False) -> It
     Raises FileNotFoundError or IsADirectoryError without it, ValueError for an extension that is
     not known, and what `read_rows` raises.
     """
+    with _opened(path, file_format) as (stream, known_format):
+        rows = read_rows(stream, name_of(path), known_format, others=others)
+        yield replace(rows, position=partial(position, stream))
+
+
+@contextmanager
+def open_table(path: str, file_format: FileFormat) -> Iterator[tuple[str, Table | None]]:
+    """The format of a file, and its columns and records, which text does not have.
+
+    Raises what `open_rows` raises, but for a missing column.
+    """
+    with _opened(path, file_format) as (stream, known_format):
+        form = known_format.format or "text"
+        yield form, _table(stream, name_of(path), known_format) if form != "text" else None
+
+
+@contextmanager
+def _opened(path: str, file_format: FileFormat) -> Iterator[tuple[BinaryIO, FileFormat]]:
     with opened(path) as stream, tempfile.SpooledTemporaryFile(_IN_MEMORY) as copy:
         form = file_format.format
         if form is None:
@@ -79,9 +97,7 @@ def open_rows(path: str, file_format: FileFormat, *, others: bool = False) -> It
             shutil.copyfileobj(stream, copy)
             copy.seek(0)
             stream = cast(BinaryIO, copy)
-        known = replace(file_format, format=form)
-        rows = read_rows(stream, name_of(path), known, others=others)
-        yield replace(rows, position=partial(position, stream))
+        yield stream, replace(file_format, format=form)
 
 
 def read_rows(
@@ -96,17 +112,21 @@ def read_rows(
     if form == "text":
         lines = read_lines(stream, name, file_format)
         return Rows(form, (_checked(Row(line, text, error=error)) for line, text, error in lines))
-    if form in ("json", "jsonl"):
-        read = read_json_array if form == "json" else read_json_lines
-        table = read(stream, name, file_format)
-    elif form == "parquet":
-        table = read_parquet(stream, name)
-    else:
-        table = read_table(stream, name, file_format)
+    table = _table(stream, name, file_format)
     columns = _columns(table, file_format, name)
     rest = [column for column in table.columns if column not in columns.values()] if others else []
     rows = (_row(record, columns, others) for record in table.records)
     return Rows(form, rows, tuple(map(_called, rest)))
+
+
+def _table(stream: BinaryIO, name: str, file_format: FileFormat) -> Table:
+    form = file_format.format
+    if form in ("json", "jsonl"):
+        read = read_json_array if form == "json" else read_json_lines
+        return read(stream, name, file_format)
+    if form == "parquet":
+        return read_parquet(stream, name)
+    return read_table(stream, name, file_format)
 
 
 def _columns(table: Table, file_format: FileFormat, name: str) -> dict[str, Column]:

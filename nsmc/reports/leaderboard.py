@@ -1,4 +1,4 @@
-"""Ranks settings: a row for each, over its seeds, by the validation metric."""
+"""Ranks settings: a row for each, over its seeds and folds, by the validation metric."""
 
 import math
 import statistics
@@ -10,6 +10,7 @@ from nsmc.reports.records import Problem, Run
 from nsmc.reports.settings import (
     ARCHITECTURE_COLUMN,
     CORPUS,
+    FOLD,
     MISSING,
     SEED,
     TASKS,
@@ -118,13 +119,18 @@ def monitored_metric(runs: Sequence[Run]) -> str:
 
 
 def drop_repeats(runs: Sequence[Run]) -> list[Run]:
-    """Each job's newest run: the same signature, or the same setting, seed and result, counts once.
+    """Each job's newest run; the same signature is one job.
+
+    So is the same setting, seed, fold and result.
 
     (The signatures differ if only one of the two was measured on the test part.)
     """
     kept = _newest(runs, [run.signature for run in runs])
     results = [
-        (frozenset(values.items()), corpus_of(run), run.config.get(SEED), _validation(run))
+        (
+            *(frozenset(values.items()), corpus_of(run)),
+            *(run.config.get(SEED), run.config.get(FOLD), _validation(run)),
+        )
         for run, values in zip(kept, settings_of(kept), strict=True)
     ]
     return _newest(kept, [result if result[-1] else None for result in results])

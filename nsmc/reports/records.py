@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nsmc.config.commands import relative_path, train_command
-from nsmc.config.renamed import RENAMED
+from nsmc.config.keys import RENAMED
 from nsmc.reports.values import Value, as_mapping, clean, finite_numbers, flatten
 from nsmc.small_files import read_bytes
 

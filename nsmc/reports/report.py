@@ -13,7 +13,7 @@ from nsmc.reports.leaderboard import Leaderboard, Row, drop_repeats, leaderboard
 from nsmc.reports.page import Section, page
 from nsmc.reports.records import Problem, Run, display_path, problems_of, read_runs
 from nsmc.reports.render_png import png
-from nsmc.reports.settings import CORPUS, TASKS
+from nsmc.reports.settings import CORPUS, FOLD, TASKS
 from nsmc.reports.tables import csv_table, markdown_table
 from nsmc.reports.terminal_table import WIDTH, terminal_table
 from nsmc.reports.values import finite_numbers, format_value
@@ -113,6 +113,7 @@ def _notes(boards: Sequence[Leaderboard], runs: Sequence[Run], repeats: int) -> 
     notes.append("± is the standard deviation over runs" if boards else "0 finished runs")
     if len(boards) == 1:
         notes = ["; ".join(notes)]
+    notes += _fold_notes(boards)
     if any(CORPUS in board.columns for board in boards):
         notes.append("corpora are ranked apart: metrics on different ones cannot be compared")
     if pruned:
@@ -120,6 +121,21 @@ def _notes(boards: Sequence[Leaderboard], runs: Sequence[Run], repeats: int) -> 
     if repeats:
         notes.append(f"{_count(repeats, 'repeat')} of the same job left out: the newest counts")
     return notes
+
+
+def _fold_notes(boards: Sequence[Leaderboard]) -> list[str]:
+    """Say that runs are folds, and where a setting lacks some, whose mean is not comparable."""
+    notes, lacking = dict[str, None](), 0
+    for board in boards:
+        for row in board.rows:
+            folds = {run.config.get(FOLD, "null") for run in row.runs} - {"null"}
+            count = row.best.config.get("data.folds")
+            if folds:
+                notes[f"runs of the {count} folds of a setting count like those of its seeds"] = (
+                    None
+                )
+                lacking += len(folds) != count
+    return [*notes, *([f"{_count(lacking, 'setting')} without all folds"] if lacking else [])]
 
 
 def _problem_lines(problems: Sequence[Problem]) -> list[str]:

@@ -15,6 +15,7 @@ CORPUS = "corpus"  # a column of its own, if there are several
 ARCHITECTURE = "model.architecture"
 ARCHITECTURE_COLUMN = ARCHITECTURE.rpartition(".")[2]
 SEED = "seed"
+FOLD = "data.fold"
 INIT_FROM = "init_from"
 TEACHERS = "distill.teachers"
 
@@ -31,7 +32,7 @@ _DEFAULTS_TO = {
     "model.embedding_dropout": "model.dropout",
     "model.output_dropout": "model.dropout",
 }
-_NOT_SETTINGS = ("seed", "test", "hydra")  # a row is over seeds, tested or not
+_NOT_SETTINGS = ("seed", "test", "hydra")  # a row is over seeds and folds, tested or not
 
 
 def task_of(run: Run) -> str:
@@ -40,7 +41,7 @@ def task_of(run: Run) -> str:
 
 
 def settings_of(runs: Sequence[Run]) -> list[dict[str, Value]]:
-    """Each run's configuration, without seeds and the other keys that cannot change its result.
+    """Each run's configuration, without seeds, folds and what cannot change its result.
 
     The bundles that a run starts from and learns from do change it: they get short names. A key
     that only follows another one is left out.
@@ -92,7 +93,7 @@ def _corpus_name(run: Run) -> str:
 
 def _is_setting(run: Run, key: str) -> bool:
     """Whether a key of this run can have changed its result."""
-    if key.partition(".")[0] in _NOT_SETTINGS:
+    if key.partition(".")[0] in _NOT_SETTINGS or key == FOLD:
         return False
     if key.startswith("distill.") and not _sources(run, TEACHERS):
         return False

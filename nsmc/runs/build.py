@@ -67,10 +67,12 @@ def build_module(config: RunConfig, datamodule: ReviewDataModule) -> Module:
     """The module for the corpus's vocabulary, with the weights of `init_from` where that is set.
 
     Raises what `read_bundle` and `class_weights` raise, and ValueError where that bundle is of
-    another shape, or the corpus's labels have no such metric as the run is to monitor.
+    another shape, the run's would be too large to use, or the corpus's labels have no such metric
+    as the run is to monitor.
     """
     corpus = datamodule.corpus
     model, vocab_size = config.model, corpus.tokenizer().get_vocab_size()
+    config.check_memory(vocab_size)
     if vocab_size < config.data.vocab_size and not datamodule.tokenizer.file:
         log.info(
             "the corpus gives %d tokens of data.vocab_size=%d", vocab_size, config.data.vocab_size

@@ -30,9 +30,9 @@ def files_of(run: RunConfig) -> CorpusFiles:
     data = run.data
     # None where the files are somebody's own, to which no archive belongs.
     archive = data.own_archive if _has_published_files(data) else None
-    has_unlabelled = data.unlabelled
-    if run.task == "linear" and archive is None:
-        has_unlabelled = has_unlabelled and Path(data.root, data.unlabelled_file).is_file()
+    unlabelled = data.unlabelled_file if data.unlabelled else None
+    if unlabelled and run.task == "linear" and archive is None:
+        unlabelled = unlabelled if Path(data.root, unlabelled).is_file() else None
     return CorpusFiles(
         root=Path(data.root),
         train_file=data.train_file,
@@ -41,7 +41,7 @@ def files_of(run: RunConfig) -> CorpusFiles:
         form=data.form,
         split=data.split,
         remote_files=_remote_files(data),
-        unlabelled_file=data.unlabelled_file if has_unlabelled else None,
+        unlabelled_file=unlabelled,
         unlabelled_archive=archive,
         needs_test=run.test,
         classifier=run.task != "pretrain",
@@ -118,13 +118,9 @@ def remembered_fingerprint() -> Fingerprint:
 
 
 def training_fingerprint(config: DataConfig) -> str | None:
-    """The fingerprint of the same corpus without its test file; None without a training file."""
+    """The fingerprint of the training file alone; None without one."""
     train = _digest(config, config.train_file)
-    return (
-        None
-        if train is None
-        else fingerprint_of(train, None, _digest(config, config.validation_file))
-    )
+    return None if train is None else fingerprint_of(train, None)
 
 
 def warn_of_own_test(config: DataConfig) -> None:

@@ -26,7 +26,10 @@ _TYPE_ANEW = (
 _LONGEST = 10_000  # characters of an override; Hydra's parser recurses
 
 _PUBLISHED = ("remote_files", "unlabelled_archive")
-_FILES = ("root", "train_file", "test_file", "unlabelled_file", *_PUBLISHED)
+_FILES = (
+    *("root", "train_file", "test_file", "validation_file", "unlabelled_file"),
+    *_PUBLISHED,
+)
 
 OWN_CACHE = "outputs/cache"  # as in configs/data
 
@@ -102,9 +105,10 @@ def with_own_files(recorded: DataConfig, own: DataConfig | None) -> DataConfig:
     """
     changed: dict[str, Any] = {}
     if own is None or any(getattr(recorded, name) != getattr(own, name) for name in _FILES):
-        unlabelled = Path(recorded.root, recorded.unlabelled_file)
-        if recorded.unlabelled and recorded.own_archive and not unlabelled.is_file():
-            raise FileNotFoundError(f"{unlabelled} is not there; {PUT_THERE}")
+        if recorded.unlabelled and recorded.unlabelled_file and recorded.own_archive:
+            unlabelled = Path(recorded.root, recorded.unlabelled_file)
+            if not unlabelled.is_file():
+                raise FileNotFoundError(f"{unlabelled} is not there; {PUT_THERE}")
         changed["unlabelled_archive"] = None
         changed["remote_files"] = {  # their digests still tell which corpus it is
             name: file.model_copy(update={"url": ""})

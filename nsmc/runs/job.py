@@ -25,7 +25,7 @@ from nsmc.runs.build import (
     build_trainer,
     check_hardware,
 )
-from nsmc.runs.corpus_files import corpus_name, warn_of_own_test
+from nsmc.runs.corpus_files import corpus_name, training_fingerprint, warn_of_own_test
 from nsmc.runs.hparams import log_hyperparameters
 from nsmc.runs.linear_job import train_linear
 from nsmc.runs.logs import quieten
@@ -79,6 +79,8 @@ def run_job(
     run = prepare(config, overrides, download=True, starting_checkpoint=checkpoint)
     if config.test:
         warn_of_own_test(config.data)
+    if config.data.unlabelled and config.data.unlabelled_file is None:
+        log.info("data=%s has no unlabelled reviews: this run does without", config.data.name)
     folder.mkdir(parents=True, exist_ok=True)
     with occupied(folder):
         earlier = read_record(folder) or {}  # another process may have been at it
@@ -90,6 +92,7 @@ def run_job(
         begun = {
             "signature": run.signature,
             "corpus_fingerprint": run.corpus_fingerprint,
+            "training_fingerprint": training_fingerprint(config.data),
             "starting_checkpoint": run.starting_checkpoint,
             "command": command,
             "overrides": list(overrides),

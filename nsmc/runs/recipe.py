@@ -56,7 +56,8 @@ _RESULTS = (Path("bundle", CONFIG_FILE), Path(SOFT_LABELS_FILE))
 # What a recipe's record takes from its last step's.
 _RESULTS_KEPT = (
     *("metrics", "parameters", "bundle_bytes", "train_seconds", "reviews_per_second", "epochs"),
-    *("steps", "history", "corpus_fingerprint", "tokenizer_fingerprint", "finished"),
+    *("steps", "history", "corpus_fingerprint", "training_fingerprint"),
+    *("tokenizer_fingerprint", "finished"),
 )
 
 

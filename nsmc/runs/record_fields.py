@@ -65,6 +65,7 @@ class _Fields(TypedDict, total=False):
     overrides: list[_Text]
     starting_checkpoint: _Line | None
     corpus_fingerprint: _Line
+    training_fingerprint: _Line | None
     tokenizer_fingerprint: _Line
     versions: dict[_Line, _Line]
     git_commit: _Line | None

@@ -44,7 +44,7 @@ from nsmc.training.slurm import ASKED_BY_PARENT
 
 log = logging.getLogger(__name__)
 
-_ROWS = {"accuracy": "accuracy", "F1": "f1", "loss": "loss"}  # by title
+_ROWS = {"accuracy": "accuracy", "macro F1": "macro_f1", "F1": "f1", "loss": "loss"}  # by title
 
 
 def run_and_report(

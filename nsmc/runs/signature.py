@@ -50,7 +50,7 @@ def _ingredients(config: RunConfig) -> list[Any]:
             digests += [[name, teacher_digest(source)]] if source is not None else []
         except FileNotFoundError as error:
             raise FileNotFoundError(f"{key}: {error}") from None
-    if data.unlabelled:
+    if data.unlabelled and data.unlabelled_file:
         path = Path(data.root, data.unlabelled_file)
         content = digest_of_file(path) if path.is_file() else f"made from {data.own_archive}"
         digests.append(["unlabelled", content])

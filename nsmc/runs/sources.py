@@ -1,16 +1,18 @@
 """Checks what a run starts from and learns from, before anything is downloaded, read or trained.
 
 No run may be chosen by reviews that its initial weights or its teachers have learnt from. The
-record beside a bundle says what its run held out. A bundle without one, and a file of soft labels,
-are taken at the user's word.
+record beside a bundle says what its run held out of which training file. A bundle without one, and
+a file of soft labels, are taken at the user's word.
 """
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from nsmc.config.composition import composed
+from nsmc.config.overrides import as_overrides
 from nsmc.config.schema import DataConfig, RunConfig
 from nsmc.data.soft_labels import SOFT_LABELS_FILE
 from nsmc.runs.corpus_files import tokenizer_file, training_fingerprint
@@ -20,7 +22,18 @@ from nsmc.runtime.loading import read_config, read_tokenizer
 from nsmc.runtime.locate import bundle_folder
 from nsmc.training.starting import check_shape, needed_overrides
 
-_SPLIT = ("validation_fraction", "split_seed")
+# What rows there are, and with which labels: the split is drawn among these, by label.
+_FORM = (
+    *("header", "quoting", "text_column", "label_column", "group_column", "skip_damaged"),
+    *("labels", "label_map"),
+)
+# What records lack that are older than these keys: the only form and split there was.
+_ONCE: dict[str, Any] = {
+    **dict.fromkeys(("group_column", "validation_file", "folds", "fold")),
+    **{"header": True, "quoting": "nsmc", "text_column": "document", "label_column": "label"},
+    **{"skip_damaged": False, "labels": ["negative", "positive"]},
+    **{"label_map": {"0": "negative", "1": "positive"}, "test_file": "ratings_test.txt"},
+}
 
 
 def check_sources(config: RunConfig, planned: Mapping[str, RunConfig] | None = None) -> None:
@@ -54,10 +67,11 @@ def check_held_out(config: RunConfig, corpus_fingerprint: str) -> None:
     """Raises ValueError for a source that held out another part of the same corpus."""
     for key, source in _sources(config):
         record = _record_of(Path(source)) or {}
-        theirs = record.get("corpus_fingerprint")
-        # With the test file or without.
-        if theirs and theirs in (corpus_fingerprint, training_fingerprint(config.data)):
-            _check_split(config.data, _recorded_split(record, source), f"{key}={source}")
+        training = training_fingerprint(config.data)
+        # Older records know only the fingerprint of the corpus: with the test file or without.
+        known = {record.get("training_fingerprint"), record.get("corpus_fingerprint")} - {None}
+        if known & {training, corpus_fingerprint}:
+            _check_split(config.data, _recorded_data(record, source), f"{key}={source}")
 
 
 def _sources(config: RunConfig) -> Iterator[tuple[str, str]]:
@@ -75,7 +89,7 @@ def _check_planned(config: RunConfig, key: str, name: str, theirs: RunConfig) ->
         raise ValueError(f"init_from={name}: a linear classifier has no weights to start from")
     else:
         check_shape(config.model.encoder(), theirs.model.encoder(), name)
-    files = ("root", "train_file", "test_file", "validation_file")
+    files = ("root", "train_file")
     if all(getattr(config.data, file) == getattr(theirs.data, file) for file in files):
         _check_split(config.data, theirs.data.model_dump(), f"{key}={name}")
 
@@ -120,24 +134,44 @@ def _record_of(source: Path) -> dict[str, Any] | None:
     return read_record(folder) or read_record(folder.parent)
 
 
-def _recorded_split(record: dict[str, Any], source: str) -> Mapping[str, Any]:
+def _recorded_data(record: dict[str, Any], source: str) -> Mapping[str, Any]:
     data = final_step_config(record).get("data")
-    split = {name: data.get(name) for name in _SPLIT} if isinstance(data, dict) else {}
-    if any(type(split.get(name)) not in (int, float) for name in _SPLIT):
+    values = {**_ONCE, **data} if isinstance(data, dict) else {}
+    if any(
+        type(values.get(key)) not in (int, float) for key in ("validation_fraction", "split_seed")
+    ):
         raise ValueError(
             f"{source}: its {RECORD_FILE} is damaged and does not say which reviews were held out; "
             "without it, the bundle is taken at your word"
         )
-    return split
+    return values
 
 
 def _check_split(ours: DataConfig, theirs: Mapping[str, Any], source: str) -> None:
     if needed := _needed_split(ours, theirs):
         raise ValueError(
-            f"{source}: has learnt from reviews of this run's validation part; "
-            f"set {' '.join(needed)}, which it held out"
+            f"{source}: may have learnt from reviews that this run holds out; set "
+            f"{' '.join(needed)}, as it did"
         )
 
 
 def _needed_split(ours: DataConfig, theirs: Mapping[str, Any]) -> list[str]:
-    return [f"data.{key}={theirs[key]}" for key in _SPLIT if theirs[key] != getattr(ours, key)]
+    """The overrides with which `ours` holds out what they do."""
+    given, wanted = _split_of(ours.model_dump()), _split_of(theirs)
+    if "split_seed" not in given:  # nothing of the training file is held out
+        return []
+    needed = {key: theirs[key] for key in wanted if given.get(key) != wanted[key]}
+    return as_overrides({f"data.{key}": value for key, value in needed.items()})
+
+
+def _split_of(data: Mapping[str, Any]) -> dict[str, str]:
+    """What decides which reviews of the training file are held out: keys and values to compare.
+
+    Of files it matters whether there are any.
+    """
+    split = {key: str(data[key] is not None) for key in ("validation_file", "test_file")}
+    keys = ["validation_fraction"] if data["validation_file"] is None else []
+    if data["test_file"] is None:
+        keys += ["folds", "fold"] if data["folds"] is not None else ["folds", "test_fraction"]
+    keys += ["split_seed", *_FORM] if keys else []
+    return split | {key: json.dumps(data[key]) for key in keys}

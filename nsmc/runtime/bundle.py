@@ -9,6 +9,7 @@ Writing is atomic. Reading, which trusts nothing, is in `loading`.
 import contextlib
 import hashlib
 import json
+import math
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -35,6 +36,10 @@ Pooling = Literal["last", "mean", "max", "max_mean", "attention"]
 POOLINGS: tuple[str, ...] = get_args(Pooling)
 
 MOST_LABELS = 32_767  # whose numbers fit into 16 bits
+# Bytes that the weights, or the embedding folded with the input projection, may take in memory.
+LARGEST_MEMORY = 8 << 30
+
+_LONGEST_LABEL = 1_000  # characters
 
 MOST_TOKENS = 65_536  # that `max_length` may be: a review's states are in memory together
 
@@ -85,6 +90,18 @@ def expected_shapes(config: BundleConfig) -> dict[str, tuple[int, ...]]:
     shapes["ln1.weight"] = (len(config.labels), pooled_width(config.pooling, width))
     shapes["ln1.bias"] = (len(config.labels),)
     return shapes
+
+
+def memory_needed(encoder: EncoderSettings, vocab_size: int, embedding_dim: int) -> int:
+    """Bytes of the weights, or of the tables of tokens where these take more; without the head."""
+    weights = sum(map(math.prod, encoder.shapes(embedding_dim).values()))
+    return 4 * max(vocab_size * embedding_dim + weights, vocab_size * encoder.table_width)
+
+
+def are_labels(names: Sequence[str]) -> bool:
+    """Whether they can name labels: two or more different texts that can be printed."""
+    are_readable = all(0 < len(name) <= _LONGEST_LABEL and name.isprintable() for name in names)
+    return are_readable and 2 <= len(names) == len({*names}) <= MOST_LABELS
 
 
 @contextlib.contextmanager

@@ -20,23 +20,23 @@ from nsmc.runtime.bundle import (
     DTYPES,
     FORMAT,
     FORMAT_VERSION,
+    LARGEST_MEMORY,
     MOST_LABELS,
     MOST_TOKENS,
     POOLINGS,
     TOKENIZER_FILE,
     WEIGHTS_FILE,
     BundleConfig,
+    are_labels,
     digests,
     expected_shapes,
+    memory_needed,
 )
 from nsmc.runtime.encoders import ENCODERS, encoder_settings
 from nsmc.runtime.encoders.settings import expected, is_allowed, own_settings
 from nsmc.runtime.file_form import check_reading
 from nsmc.runtime.packing import Array
 from nsmc.small_files import read_json, read_text
-
-# Bytes that the weights, or the embedding folded with the input projection, may take in memory.
-_LARGEST_TABLE = 8 << 30
 
 _LARGEST_CONFIG = 16 << 20  # bytes; most have a thousand, those of many labels more
 _LARGEST_HEADER = 1 << 20  # bytes of the weights' file that are no weights
@@ -46,7 +46,6 @@ _NORMALIZERS = ("NFC", "NFD", "NFKC", "NFKD", "Strip", "Lowercase", "Replace", "
 _MOST_NORMALIZERS = 32
 _DEEPEST_SEQUENCE = 4
 _LARGEST_GROWTH = 8  # of a text by all Replace normalizers together
-_LONGEST_LABEL = 1_000  # characters
 _MOST = 2**31 - 1  # tokens of a vocabulary, and dimensions
 
 # Beyond any weight that was trained; sums of such numbers stay finite in float32.
@@ -95,10 +94,9 @@ def _refuse_giants(folder: Path, config: BundleConfig) -> None:
         size = (folder / name).stat().st_size
         if size > limit:
             raise ValueError(f"{folder / name}: {size:,} bytes; at most {limit:,} are expected")
-    table = config.vocab_size * config.encoder.table_width * 4
-    if max(table, numbers * 4) > _LARGEST_TABLE:
-        gigabytes = max(table, numbers * 4) >> 30
-        raise ValueError(f"{folder / CONFIG_FILE}: would take {gigabytes} GB of memory to use")
+    needed = memory_needed(config.encoder, config.vocab_size, config.embedding_dim)
+    if needed > LARGEST_MEMORY:
+        raise ValueError(f"{folder / CONFIG_FILE}: would take {needed >> 30} GB of memory to use")
 
 
 def read_config(path: Path) -> BundleConfig:
@@ -140,11 +138,8 @@ def _check_config(path: Path, values: dict[str, Any]) -> None:
         require(key, isinstance(values.get(key, ""), str), "a text")
     labels: Any = values.get("labels")
     are_names = isinstance(labels, list) and all(isinstance(name, str) for name in labels)
-    are_so_many = are_names and len(labels) != 1 and len(labels) <= MOST_LABELS
-    require("labels", are_so_many, f"two to {MOST_LABELS:,} names")
-    are_readable = all(0 < len(name) <= _LONGEST_LABEL and name.isprintable() for name in labels)
-    are_different = len(set(labels)) == len(labels)
-    require("labels", are_readable and are_different, "different names that can be printed")
+    are_right = are_names and (not labels or are_labels(labels))
+    require("labels", are_right, f"two to {MOST_LABELS:,} different names that can be printed")
     require("dtype", values.get("dtype", "float32") in tuple(DTYPES), " or ".join(DTYPES))
     metrics = values.get("metrics", {})
     are_numbers = isinstance(metrics, dict) and all(

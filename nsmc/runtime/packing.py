@@ -30,6 +30,14 @@ class Packed(NamedTuple):
         is_token: npt.NDArray[np.bool_] = np.arange(len(self.active))[:, None] < self.lengths
         return is_token
 
+    def at_last_token(self, states: Array) -> Array:
+        """Of states [N, W] those after each review's last token [B, W]; zeros without one."""
+        last = np.zeros((len(self.lengths), states.shape[1]), np.float32)
+        count = int(np.count_nonzero(self.lengths))  # the longest come first
+        starts = np.cumsum(self.active) - self.active
+        last[:count] = states[starts[self.lengths[:count] - 1] + np.arange(count)]
+        return last
+
     def forward(self) -> IntArray:
         """Where the tokens are [N], in the order in which a review is read from its first."""
         return np.arange(len(self.ids), dtype=np.int64)

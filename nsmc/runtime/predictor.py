@@ -148,7 +148,8 @@ class Predictor:
 def _max(sequence: Array, is_token: npt.NDArray[np.bool_]) -> Array:
     """The greatest of each feature [B, W] over the tokens [T, B, W]."""
     has_token = np.expand_dims(is_token.any(axis=0), -1)
-    maxima: Array = np.where(has_token, np.where(is_token[..., None], sequence, -2).max(axis=0), 0)
+    tokens = np.where(is_token[..., None], sequence, -np.inf)
+    maxima: Array = np.where(has_token, tokens.max(axis=0), 0)
     return maxima
 
 

@@ -79,18 +79,20 @@ def confusion_matrix_figure(
     probabilities: FloatArray, labels: IntArray, names: tuple[str, ...]
 ) -> Figure:
     """Counts and shares of the true labels [N], from the probabilities [N, C] of all labels."""
-    counts = np.zeros((len(names), len(names)), dtype=np.int64)
-    np.add.at(counts, (labels, probabilities.argmax(axis=1)), 1)
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     shown = charted(labels, len(names))
+    row_of_label = np.full(len(names), len(shown))  # those that are not shown share the last row
+    row_of_label[shown] = np.arange(len(shown))
+    counts = np.zeros((len(shown) + 1, len(shown) + 1), dtype=np.int64)
+    np.add.at(counts, (row_of_label[labels], row_of_label[probabilities.argmax(axis=1)]), 1)
+    shares = (counts / np.maximum(counts.sum(axis=1, keepdims=True), 1))[:-1, :-1]
     size = 2 + max(0.45, min(0.8, 8 / len(shown))) * len(shown)  # inches
     figure = Figure(figsize=(size + 0.6, size), dpi=150, facecolor="none", layout="constrained")
     axes = figure.subplots()
-    axes.imshow(shares[np.ix_(shown, shown)], cmap="Blues", vmin=0, vmax=1)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     _name_labels(axes, names, shown)
     is_crowded = len(shown) > 10
-    for (row, column), count in np.ndenumerate(counts[np.ix_(shown, shown)]):
-        share = shares[shown[row], shown[column]]
+    for (row, column), count in np.ndenumerate(counts[:-1, :-1]):
+        share = shares[row, column]
         colour = "white" if share > 0.5 else "black"
         text = f"{share:.0%}" if is_crowded else f"{count:,}\n{share:.1%}"
         if count or not is_crowded:
@@ -138,6 +140,10 @@ def hardest_reviews(
         text = tokenizer.decode(datamodule.corpus.splits["val"].review(rows[index]).tolist())
         # Decomposed Hangul (normalization nfd) is hard to read.
         one_line = " ".join(unicodedata.normalize("NFC", text).split())
-        review = "".join(f"&#{ord(c)};" if c in _MARKUP else c for c in one_line)
-        lines.append(f"1. **{of_true_label[index]:.4f}** {names[labels[index]]}: {review}")
+        label = _without_markup(names[labels[index]])
+        lines.append(f"1. **{of_true_label[index]:.4f}** {label}: {_without_markup(one_line)}")
     return "\n".join(lines)
+
+
+def _without_markup(text: str) -> str:
+    return "".join(f"&#{ord(char)};" if char in _MARKUP else char for char in text)

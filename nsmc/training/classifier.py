@@ -63,9 +63,7 @@ class TextClassifier(nn.Module):
             pooled = torch.cat([_max(states, mask), _mean(states, mask, lengths)], dim=-1)
         else:
             assert self.attention is not None
-            scores = self.attention(states).float()  # [B, T, 1]
-            # The lowest finite number, not -inf: a row of padding alone must not become NaN.
-            scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
+            scores = _hidden(self.attention(states).float(), mask)  # [B, T, 1]
             pooled = (scores.softmax(dim=1) * states).sum(dim=1)
         return pooled * (lengths > 0).unsqueeze(-1)
 
@@ -82,7 +80,12 @@ class TextClassifier(nn.Module):
 
 
 def _max(states: Tensor, mask: Tensor) -> Tensor:
-    return states.masked_fill(~mask, -2.0).amax(dim=1)  # states are above -1
+    return _hidden(states, mask).amax(dim=1)
+
+
+def _hidden(values: Tensor, mask: Tensor) -> Tensor:
+    """With the lowest number for padding; not -inf, which makes a row of padding alone NaN."""
+    return values.masked_fill(~mask, torch.finfo(values.dtype).min)
 
 
 def _mean(states: Tensor, mask: Tensor, lengths: Tensor) -> Tensor:

@@ -44,19 +44,6 @@ def model_card(config: BundleConfig, corpus: str) -> str:
     )
 
 
-def _render(card: str, **values: object) -> str:
-    import jinja2  # here, as a tenth of a second is long for a command that writes no card
-
-    templates = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).with_name("cards")),
-        autoescape=False,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return templates.get_template(card).render(values)
-
-
 def _apart(labels: tuple[str, ...]) -> str:
     """What the classifier tells apart, after "that tells"."""
     if len(labels) == 2:
@@ -83,8 +70,18 @@ def _metric_names(labels: tuple[str, ...]) -> dict[str, str]:
     names = {"accuracy": "accuracy", "macro_f1": "F1, the mean over the labels"}
     if len(labels) == 2:
         names["f1"] = f"F1 of the label {_in_line(labels[1])}"
-    area = "area under the ROC curve"
-    names["auroc"] = (
-        area if len(labels) == 2 else f"{area}, the mean of each label against the rest"
+    each = "" if len(labels) == 2 else ", the mean of each label against the rest"
+    return {**names, "auroc": f"area under the ROC curve{each}", "loss": "cross-entropy"}
+
+
+def _render(card: str, **values: object) -> str:
+    import jinja2  # here, as a tenth of a second is long for a command that writes no card
+
+    templates = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).with_name("cards")),
+        autoescape=False,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
     )
-    return {**names, "loss": "cross-entropy"}
+    return templates.get_template(card).render(values)

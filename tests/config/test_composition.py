@@ -4,8 +4,16 @@ from pathlib import Path
 
 import pytest
 from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
 
-from nsmc.config.composition import CONFIGS, check_composed_alike, composed, flags, search_path
+from nsmc.config.composition import (
+    CONFIGS,
+    check_composed_alike,
+    check_left_out,
+    composed,
+    flags,
+    search_path,
+)
 
 
 def test_without_flags_nothing_is_added() -> None:
@@ -25,3 +33,26 @@ def test_a_recorded_folder_of_configurations_has_to_be_typed_again(tmp_path: Pat
     record = {"flags": ["--config-name", "mine"], "overrides": [f"hydra.searchpath=[{tmp_path}]"]}
     with pytest.raises(ValueError, match=r"--config-name mine .*searchpath=.*; type that again"):
         check_composed_alike("a", record)
+
+
+@pytest.mark.parametrize(
+    ("dropped", "is_there"), [("student", True), ("studnet", False), ("larger", False)]
+)
+def test_a_misspelt_step_that_is_left_out_is_named(
+    tmp_path: Path, dropped: str, is_there: bool
+) -> None:
+    (tmp_path / "experiment").mkdir()
+    header = "# @package _global_\ndefaults: [/experiment/best, _self_]\n"
+    recipe = f"recipe: {{steps: {{{dropped}: null}}}}\n"
+    (tmp_path / "experiment" / "mine.yaml").write_text(header + recipe)
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        loader = GlobalHydra.instance().config_loader()
+        loader.get_search_path().append("test", f"file://{tmp_path}")
+        loader.repository.initialize_sources(loader.get_search_path())  # type: ignore[attr-defined]
+        if is_there:
+            check_left_out(["experiment=mine"])
+        else:
+            with pytest.raises(
+                ValueError, match=f"^experiment/mine: {dropped}: null leaves out no"
+            ):
+                check_left_out(["experiment=mine"])

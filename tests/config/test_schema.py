@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from nsmc.config.composition import CONFIGS
 from nsmc.config.errors import describe
+from nsmc.config.overrides import readable
 from nsmc.config.schema import KEYS, check_config
 from nsmc.runs.build import check_hardware
 from nsmc.runtime.encoders import ENCODERS, encoder_settings
@@ -24,8 +25,9 @@ def choices() -> list[str]:
 
 @pytest.mark.parametrize("choice", choices())
 def test_every_choice_composes_and_passes_the_checks(composed: Composed, choice: str) -> None:
-    # A student without a teacher is refused, and a corpus of one's own is in a folder.
-    needed = {"experiment=distill": "distill.teachers=[teacher]", "data=folder": "data.root=mine"}
+    # A student without a teacher is refused, and a corpus of one's own is somewhere.
+    needed = {"experiment=distill": "distill.teachers=[teacher]", "data=files": "data.train_file=x"}
+    needed |= {f"data={name}": "data.root=x" for name in ("folder", "ratings", "shopping", "steam")}
     check_config(composed(choice, *filter(None, [needed.get(choice)])))
 
 
@@ -35,7 +37,7 @@ def test_every_key_of_the_schema_is_in_the_yaml(composed: Composed) -> None:
         for name, value in values.items():
             keys.add(prefix + name)
             # The files' names and a space's parameters are the user's, not keys of the schema.
-            if isinstance(value, dict) and name not in ("remote_files", "space"):
+            if isinstance(value, dict) and name not in ("remote_files", "space", "label_map"):
                 keys |= dotted(value, f"{prefix}{name}.")
         return keys
 
@@ -79,6 +81,9 @@ def test_the_blog_experiment_has_the_blogs_numbers(composed: Composed) -> None:
         ("model.adversarial=fgsm", "model.adversarial=fgsm: must be 'none', 'adversarial' or"),
         ("model.adversarial_epsilon=0", "model.adversarial_epsilon=0: must be greater than 0"),
         ("model.embedding_rank=0", "model.embedding_rank=0: must be greater than or equal to 1"),
+        ("model.class_weights=heavy", "model.class_weights=heavy: must be balanced, a list of a"),
+        ("model.class_weights=[1,0]", "model.class_weights=[1, 0]: must be balanced, a list of a"),
+        ("model.class_weights=[1,true]", "model.class_weights=[1, true]: must be balanced, a list"),
         ("model.num_sampled=0", "model.num_sampled=0: must be greater than or equal to 1"),
         ("data.bpe_dropout=1", "data.bpe_dropout=1: must be less than 1"),
         ("data.bpe_samples=0", "data.bpe_samples=0: must be greater than or equal to 1"),
@@ -107,9 +112,21 @@ def test_the_blog_experiment_has_the_blogs_numbers(composed: Composed) -> None:
         ("~model.architecture", "model.architecture: missing; set it"),
         ("model.architecture=cnn", "settings are of another one; choose it with model=cnn"),
         ("model.architecture=5", "model.architecture=5: must be 'gru' or 'lstm' or 'cnn'"),
-        ("data.labels=[1,b]", "data.labels: 1 must be text; in quotes it is: '1'"),
         ("data=folder", "data.root: missing; set it"),
         ("linear.ngram_min=7", "linear.ngram_max=6: must be linear.ngram_min=7 or more"),
+        ("data=files", "data.train_file: missing; set it"),
+        (
+            "data.label_map=1-4:bad",
+            "data.label_map=1-4:bad: must be {VALUE:LABEL,VALUE:L",
+        ),
+        ("data.label_map='{1-4:}'", "data.label_map={1-4:}: must be {VALUE:LABEL,"),
+        ("data.label_map='{4-1:positive}'", "data.label_map: '4-1' is no range: it goes down"),
+        ("data.label_map='{1:good}'", "'1' becomes 'good', which is not one of data.labels ('nega"),
+        ("data.labels=[a,a]", "data.labels=['a', 'a']: expected names that differ"),
+        ("data.folds=5", "data.folds and data.fold are set together, or neither"),
+        ("data.header=false", "data.text_column=document: expected a position from 1, as there is"),
+        ("data.encoding=utf-99", "data.encoding=utf-99: no such encoding; utf-8, cp949 and utf-16"),
+        ("data.text_column=''", "data.text_column: missing; set it"),
     ],
 )
 def test_a_wrong_value_is_named_in_one_line(
@@ -119,6 +136,41 @@ def test_a_wrong_value_is_named_in_one_line(
         check_config(composed(override))
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("typed", "mapping"),
+    [
+        ("{1-4:negative,5-10:positive}", {"1-4": "negative", "5-10": "positive"}),
+        ("{1: bad, 2 : null , 3.0:good}", {"1": "bad", "2": None, "3": "good"}),
+        ("{좋음:긍정,나쁨:부정}", {"좋음": "긍정", "나쁨": "부정"}),
+        ("""{'1-4':"a, b",x y:c d}""", {"1-4": "a, b", "x y": "c d"}),
+        ("{true:yes,-1:no}", {"true": "yes", "-1": "no"}),
+    ],
+)
+def test_labels_are_mapped_on_the_command_line(
+    composed: Composed, typed: str, mapping: dict[str, str | None]
+) -> None:
+    override = readable(f"data.label_map={typed}")
+    config = check_config(composed("data=folder", "data.root=x", "data.labels=null", override))
+    assert config.data.label_map == mapping  # and nothing of the corpus's own
+
+
+def test_a_fold_is_a_part_of_the_folds_and_instead_of_a_test_file(composed: Composed) -> None:
+    folds = ("data.folds=5", "data.fold=4")
+    assert check_config(composed("data.test_file=null", *folds)).data.split.fold == 4
+    with pytest.raises(ValueError, match="a fold is the test part: set data"):
+        check_config(composed(*folds))
+    with pytest.raises(ValueError, match=r"^data\.fold=5: data\.folds=5 are called 0 and on"):
+        check_config(composed("data.test_file=null", "data.folds=5", "data.fold=5"))
+
+
+@pytest.mark.parametrize(("header", "column"), [("true", "2"), ("false", 2)])
+def test_a_number_is_a_column_s_name_or_its_position(
+    composed: Composed, header: str, column: str | int
+) -> None:
+    columns = ("data.text_column=2", "data.label_column=1", f"data.header={header}")
+    assert check_config(composed(*columns)).data.form.file_format.text_column == column
 
 
 @pytest.mark.parametrize(
@@ -137,7 +189,8 @@ def test_a_wrong_value_is_named_in_one_line(
         (["model.num_filters=0"], "model.num_filters=0: must be greater than or equal to 1"),
         (
             ["task=pretrain", "callbacks.checkpoint.monitor=val/loss"],
-            "with task=pretrain set model=gru or model=lstm, model=cnn cannot be pretrained",
+            "model=cnn cannot be pretrained as a language model; with task=pretrain set model="
+            "gru or model=lstm",
         ),
     ],
 )
@@ -188,11 +241,32 @@ def test_a_search_is_of_any_architecture(composed: Composed, architecture: str) 
     assert {key.removeprefix("model.") for key in config["search"]["space"]} <= {*config["model"]}
 
 
+@pytest.mark.parametrize(
+    ("overrides", "gigabytes"),
+    [
+        (["model=cnn", "model.num_filters=65536", "data.vocab_size=20000"], "43.9"),
+        (["model=lstm", "model.hidden_size=65536"], "64.1"),
+        (["model.embedding_dim=65536", "model.embedding_rank=2", "data.vocab_size=90000"], "22.1"),
+    ],
+)
+def test_a_model_that_no_bundle_can_hold_is_refused(
+    composed: Composed, overrides: list[str], gigabytes: str
+) -> None:
+    values = composed(*overrides)
+    with pytest.raises(ValueError, match=f"the bundle would take {gigabytes} GB of memory"):
+        check_config(values)
+    check_config({**values, "task": "linear"})  # which makes none
+    # How many tokens a tokenizer that is given has is known once it is read.
+    config = check_config({**values, "data": {**values["data"], "tokenizer": "tokenizer.json"}})
+    with pytest.raises(ValueError, match=r"lower data\.vocab_size or the model's sizes"):
+        config.check_memory(1_000_000)
+
+
 @pytest.mark.parametrize("architecture", sorted(ENCODERS))
 def test_an_architecture_is_complete(composed: Composed, architecture: str) -> None:
     """It has a YAML file with settings that both of its encoders take."""
     config = check_config(composed(f"model={architecture}"))
-    network = TextClassifier(vocab_size=9, **config.model.classifier())
+    network = TextClassifier(vocab_size=9, label_count=2, **config.model.classifier())
     assert network.text_encoder.settings == encoder_settings(config.model.encoder())
     shapes = {name: tensor.shape for name, tensor in network.text_encoder.encoder.tensors().items()}
     assert shapes == network.text_encoder.settings.shapes(config.model.embedding_dim)

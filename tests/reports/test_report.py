@@ -193,3 +193,19 @@ def test_a_report_loads_no_torch(tmp_path: Path) -> None:
     )
     words = [sys.executable, "-c", program, str(tmp_path)]
     assert subprocess.run(words, capture_output=True).returncode == 0
+
+
+def test_folds_count_like_seeds_and_the_report_says_so(tmp_path: Path) -> None:
+    folds = [
+        record(0.7 + fold / 100, data__folds=3, data__fold=fold, model__lr=lr)
+        for lr, count in ((0.1, 3), (0.2, 2))
+        for fold in range(count)
+    ]
+    for number, content in enumerate(folds):
+        write(tmp_path / f"{number}", content)
+    said = write_report([tmp_path])
+    assert "5 finished runs of 2 settings" in said
+    assert "runs of the 3 folds of a setting count like those of its seeds" in said
+    assert "1 setting without all folds" in said
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "runs of the 3 folds" in page

@@ -24,6 +24,7 @@ def test_a_test_file_counts_where_it_is_there_or_published_and_may_be_missing_wi
     composed: Composed, tmp_path: Path
 ) -> None:
     data = check_config(composed("data=folder", f"data.root={tmp_path}")).data
+    assert data.test_file
     with pytest.raises(FileNotFoundError, match=r"ratings_train\.txt is not there; set data\.root"):
         corpus_fingerprint(data, test=False)
     (tmp_path / data.train_file).write_text("train")
@@ -47,6 +48,7 @@ def test_a_file_that_is_both_for_training_and_for_testing_is_noticed(
     composed: Composed, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     data = check_config(composed("data=folder", f"data.root={tmp_path}")).data
+    assert data.test_file
     for content, warnings in (("two", 0), ("one", 1)):
         (tmp_path / data.train_file).write_text("one")
         (tmp_path / data.test_file).write_text(content)
@@ -66,6 +68,7 @@ def test_a_corpus_that_many_runs_have_is_read_once(
     composed: Composed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = check_config(composed("data=folder", f"data.root={tmp_path}")).data
+    assert data.test_file
     other = data.model_copy(update={"split_seed": 7, "batch_size": 3})
     (tmp_path / data.train_file).write_text("train")
     fingerprint = remembered_fingerprint()

@@ -10,7 +10,7 @@ import pytest
 from nsmc.config.schema import RunConfig, check_config
 from nsmc.data.soft_labels import SOFT_LABELS_FILE
 from nsmc.runs.corpus_files import training_fingerprint
-from nsmc.runs.record import write_record
+from nsmc.runs.record import read_record, write_record
 from nsmc.runs.sources import check_held_out
 
 Composed = Callable[..., dict[str, Any]]
@@ -58,6 +58,15 @@ def test_a_source_that_held_out_the_same_reviews_is_taken(
             {"split_seed": 3, "validation_fraction": 0.2},
             "data.validation_fraction=0.2 data.split_seed=3",
         ),
+        (
+            {"test_file": None, "test_fraction": 0.2},
+            "data.test_file=null data.folds=null data.test_fraction=0.2",
+        ),
+        ({"test_file": None, "folds": 5, "fold": 1}, "data.folds=5 data.fold=1"),
+        ({"validation_file": "val.csv"}, "data.validation_file=val.csv"),
+        ({"group_column": "film"}, "data.group_column=film"),
+        ({"label_map": {"0": "bad", "1": "good"}}, "data.label_map={0:bad,1:good}"),
+        ({"skip_damaged": True}, "data.skip_damaged=true"),
     ],
 )
 def test_one_that_held_out_others_is_refused_with_the_way_out(
@@ -70,8 +79,59 @@ def test_one_that_held_out_others_is_refused_with_the_way_out(
 ) -> None:
     place = source(tmp_path / "r", **changes) / inside
     config = config_with("data.validation_fraction=0.1", key.format(place))
-    named = re.escape(f"{key.partition('=')[0]}={place}")
-    with pytest.raises(ValueError, match=f"^{named}: has learnt from .*; set {needed}, which"):
+    named = f"{key.partition('=')[0]}={place}"
+    expected = f"^{re.escape(named)}: may have learnt .*; set .*{re.escape(needed)}, as"
+    with pytest.raises(ValueError, match=expected):
+        check_held_out(config, CORPUS)
+
+
+NO_TEST = ("data.test_file=null", "data.test_fraction=0.2", "data.validation_fraction=0.1")
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "needed"),
+    [
+        (NO_TEST, {"test_file": None, "test_fraction": 0.2, "folds": None}, ""),
+        (NO_TEST, {"test_file": "x"}, "data.test_file=x"),
+        (NO_TEST, {"test_file": None, "test_fraction": 0.3}, "data.test_fraction=0.3"),
+        (
+            ("data.test_file=null", "data.folds=5", "data.fold=2", "data.validation_fraction=0.1"),
+            {"test_file": None, "folds": 5, "fold": 1},
+            "data.fold=1",
+        ),
+        (
+            ("data.test_file=null", "data.folds=5", "data.fold=2", "data.validation_fraction=0.1"),
+            {"test_file": None, "folds": 5, "fold": 2, "test_fraction": 0.7},
+            "",
+        ),
+        (("data.validation_file=ratings_test.txt",), {"validation_fraction": 0.7}, ""),
+        (("data.validation_fraction=0.1",), {"test_file": "renamed.txt"}, ""),
+    ],
+)
+def test_what_counts_is_what_is_held_out_of_the_training_file(
+    config_with: Callable[..., RunConfig],
+    tmp_path: Path,
+    ours: tuple[str, ...],
+    theirs: dict[str, Any],
+    needed: str,
+) -> None:
+    config = config_with(*ours, f"init_from={source(tmp_path / 'r', **theirs)}")
+    if not needed:
+        check_held_out(config, CORPUS)
+        return
+    with pytest.raises(ValueError, match=f"; set {re.escape(needed)}, as it did$"):
+        check_held_out(config, CORPUS)
+
+
+def test_the_same_training_file_beside_others_is_known(
+    config_with: Callable[..., RunConfig], tmp_path: Path
+) -> None:
+    folder = source(tmp_path / "r", corpus="with another validation file", split_seed=2)
+    config = config_with(f"init_from={folder}")
+    check_held_out(config, CORPUS)
+    record = read_record(folder) or {}
+    write_record(folder, {**record, "training_fingerprint": training_fingerprint(config.data)})
+    with pytest.raises(ValueError, match=r"data\.split_seed=2"):
         check_held_out(config, CORPUS)
 
 

@@ -370,7 +370,7 @@ def test_ids_that_are_not_in_the_vocabulary_are_refused(
 
 
 def has_table(predictor: Predictor) -> bool:
-    return bool(predictor._encoder.tables.is_complete)  # type: ignore[attr-defined]
+    return predictor._encoder.tables.is_complete
 
 
 @every_form

@@ -14,7 +14,10 @@ from sklearn.metrics import (
     log_loss,
     roc_auc_score,
 )
-from torchmetrics.functional.classification import multiclass_calibration_error
+from torchmetrics.functional.classification import (
+    binary_calibration_error,
+    multiclass_calibration_error,
+)
 
 from nsmc.runtime.metrics import Metrics, RocAreas
 
@@ -68,6 +71,17 @@ def test_the_area_under_the_curve_is_scikit_learn_s_ties_included(
     )
 
 
+@given(sample=both_labels)
+def test_the_area_under_the_curve_counts_pairs(sample: list[tuple[int, float]]) -> None:
+    pairs = [
+        1.0 if good > bad else 0.5 if good == bad else 0.0
+        for is_good, good in sample
+        for is_bad, bad in sample
+        if is_good and not is_bad
+    ]
+    assert measured(*arrays(sample))["auroc"] == pytest.approx(sum(pairs) / len(pairs))
+
+
 @pytest.mark.parametrize("label", [0, 1])
 def test_without_both_labels_there_is_no_area(label: int) -> None:
     labels, probabilities = np.array([label] * 3), np.array([0.1, 0.5, 0.9])
@@ -111,6 +125,21 @@ def slow_calibration_error(sample: list[tuple[int, float]], bins: int = 15) -> f
 def test_the_calibration_error_is_that_of_a_slow_loop(sample: list[tuple[int, float]]) -> None:
     assert measured(*arrays(sample))["calibration_error"] == pytest.approx(
         slow_calibration_error(sample), abs=1e-9
+    )
+
+
+def test_the_calibration_error_is_torchmetrics_of_the_same_bins() -> None:
+    generator = np.random.default_rng(0)
+    probabilities = generator.random(5_000)
+    labels = (generator.random(5_000) < probabilities**2).astype(np.int64)
+    # torchmetrics takes the probability of the label 1 for the confidence: so give it confidences.
+    confidence = np.maximum(probabilities, 1 - probabilities)
+    is_right = (probabilities > 0.5) == labels
+    expected = binary_calibration_error(
+        torch.tensor(confidence), torch.tensor(is_right.astype(np.int64)), n_bins=15
+    )
+    assert measured(labels, probabilities)["calibration_error"] == pytest.approx(
+        float(expected), abs=1e-6
     )
 
 

@@ -90,7 +90,7 @@ def new_module(datamodule: ReviewDataModule) -> Callable[..., SentimentModule]:
             "optimization": OPTIMIZATION,
             "regularization": REGULARIZATION,
         }
-        changed: dict[str, Any] = {}
+        changed: dict[str, Any] = {"class_weights": changes.pop("class_weights", None)}
         for name, values in sections.items():
             own = {key: changes.pop(key) for key in (*values,) if key in changes}
             changed[name] = {**values, **own}

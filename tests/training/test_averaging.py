@@ -68,9 +68,7 @@ def best(folder: Path) -> BestCheckpoint:
 
 
 def bundle_export(folder: Path) -> BundleExport:
-    return BundleExport(
-        str(folder / "bundle"), labels=("bad", "good"), corpus="tiny", command="", signature=""
-    )
+    return BundleExport(str(folder / "bundle"), corpus="tiny", command="", signature="")
 
 
 @pytest.mark.parametrize("every", [1, 4])

@@ -40,7 +40,6 @@ class FirstEpochIsBest(L.Callback):
 def export(tmp_path: Path) -> BundleExport:
     return BundleExport(
         str(tmp_path / "bundle"),
-        labels=("부정", "긍정"),
         corpus="tiny",
         command="python train.py data=tiny",
         signature="abc123",
@@ -96,7 +95,11 @@ def test_the_bundle_says_what_was_trained_and_answers_as_the_classifier_does(
     config = predictor.config
     assert config.encoder == RecurrentSettings(cell, 5, num_layers, bidirectional)
     assert (config.embedding_dim, config.pooling) == (6, pooling)
-    assert (config.labels, config.signature, config.pad_id) == (("부정", "긍정"), "abc123", 0)
+    assert (config.labels, config.signature, config.pad_id) == (
+        ("negative", "positive"),
+        "abc123",
+        0,
+    )
     assert config.max_length == datamodule.max_length
     corpus = datamodule.corpus
     written = (export.folder / TOKENIZER_FILE).read_bytes()
@@ -136,7 +139,7 @@ def test_metrics_are_added_after_validation_and_after_testing(
     val.pop("val/falls")
     found = metrics_in_bundle(export)
     found.pop("val/falls")
-    assert set(found) == {"val/loss", "val/accuracy", "val/f1", "val/auroc"}
+    assert set(found) == {f"val/{name}" for name in ("loss", "accuracy", "macro_f1", "f1", "auroc")}
     assert found == pytest.approx(val, abs=1e-6)
 
     trainer.test(module, datamodule=datamodule, ckpt_path=best, verbose=False)
@@ -166,7 +169,7 @@ def test_the_card_says_what_was_trained_on_what_and_how(
         f"{sum(p.numel() for p in module.parameters()):,}",
         f"| vocabulary | {vocab_size} ",
         "first 12 tokens",
-        "부정, 긍정",
+        "negative, positive",
         "abc123",
         "nsmc predict",
     ):

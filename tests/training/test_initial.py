@@ -17,6 +17,7 @@ from tests.bundles import changed, classifier_like, config_of
 
 TOKENIZER = train_tokenizer(["영화"], vocab_size=257, min_frequency=2, normalization="nfc")
 V = TOKENIZER.get_vocab_size()
+LABELS = ("negative", "positive")
 CONFIG = config_of(
     architecture="gru",
     vocab_size=V,
@@ -27,7 +28,7 @@ CONFIG = config_of(
     pooling="last",
     pad_id=0,
     max_length=64,
-    labels=("negative", "positive"),
+    labels=LABELS,
 )
 
 
@@ -57,7 +58,7 @@ def test_a_classifier_gets_every_weight_of_its_like(
         architecture=cell, pooling=pooling, bidirectional=bidirectional, num_layers=num_layers
     )
     network = like(bundle)
-    start_from(network, bundle, "run")
+    start_from(network, bundle, "run", LABELS)
     found = network.bundle_tensors()
     assert found.keys() == bundle.tensors.keys()
     for name, tensor in bundle.tensors.items():
@@ -66,20 +67,37 @@ def test_a_classifier_gets_every_weight_of_its_like(
 
 def test_a_classifier_gets_an_encoder_s_weights_and_keeps_its_own_head() -> None:
     bundle = bundle_of(labels=(), bidirectional=True)
-    network = like(bundle, pooling="attention")
+    network = like(bundle, pooling="attention", label_count=2)
     before = network.bundle_tensors()
     heads = {name: before[name].copy() for name in before if name not in bundle.tensors}
-    start_from(network, bundle, "run")
+    start_from(network, bundle, "run", LABELS)
     found = network.bundle_tensors()
     assert heads.keys() == {"attention.weight", "ln1.weight", "ln1.bias"}
     for name, tensor in {**bundle.tensors, **heads}.items():
         np.testing.assert_array_equal(found[name], tensor, err_msg=name)
 
 
+@pytest.mark.parametrize("labels", [("bad", "fair", "good"), ("positive", "negative")])
+def test_a_classifier_of_other_labels_gets_the_encoder_s_weights_and_a_line_says_so(
+    labels: tuple[str, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    bundle = bundle_of(pooling="attention")
+    network = like(bundle, label_count=len(labels))
+    heads = {name: tensor.detach().clone() for name, tensor in network.head_tensors().items()}
+    start_from(network, bundle, "run", labels)
+    assert all(torch.equal(network.head_tensors()[name], heads[name]) for name in heads)
+    for name, tensor in network.text_encoder.bundle_tensors().items():
+        np.testing.assert_array_equal(tensor, bundle.tensors[name], err_msg=name)
+    (line,) = caplog.messages
+    assert line.startswith("init_from=run answers 'negative', 'positive' and this run ")
+    assert line.endswith(f"{labels[-1]!r}: it gives the encoder alone")
+
+
 def test_an_encoder_gets_a_classifier_s_weights_without_its_head() -> None:
     bundle = bundle_of()
     network = like(bundle).text_encoder
-    start_from(network, bundle, "run")
+    start_from(network, bundle, "run", LABELS)
     for name, tensor in network.bundle_tensors().items():
         np.testing.assert_array_equal(tensor, bundle.tensors[name], err_msg=name)
 
@@ -89,7 +107,7 @@ def test_one_direction_starts_from_the_first_of_both(cell: str) -> None:
     bundle = bundle_of(architecture=cell, bidirectional=True)
     network = like(bundle, bidirectional=False)
     head = network.ln1.weight.detach().clone()
-    start_from(network, bundle, "run")
+    start_from(network, bundle, "run", LABELS)
     for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
         found = network.bundle_tensors()[f"{cell}.{name}_l0"]
         np.testing.assert_array_equal(found, bundle.tensors[f"{cell}.{name}_l0"])
@@ -100,7 +118,7 @@ def test_another_pooling_of_another_width_keeps_its_own_head() -> None:
     bundle = bundle_of(pooling="last")
     network = like(bundle, pooling="max_mean")
     head = network.ln1.weight.detach().clone()
-    start_from(network, bundle, "run")
+    start_from(network, bundle, "run", LABELS)
     assert torch.equal(network.ln1.weight, head)
     np.testing.assert_array_equal(
         network.text_encoder.embedding.weight.detach().numpy(), bundle.tensors["embedding.weight"]
@@ -111,7 +129,7 @@ def test_the_bundle_s_own_tensors_are_not_trained_on() -> None:
     bundle = bundle_of()
     before = {name: tensor.copy() for name, tensor in bundle.tensors.items()}
     network = like(bundle)
-    start_from(network, bundle, "run")
+    start_from(network, bundle, "run", LABELS)
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(1)
@@ -125,7 +143,7 @@ def test_the_bundle_s_own_tensors_are_not_trained_on() -> None:
 def refusal(network: TextClassifier, bundle: Bundle) -> str:
     before = {name: tensor.copy() for name, tensor in network.bundle_tensors().items()}
     with pytest.raises(ValueError) as caught:
-        start_from(network, bundle, "outputs/runs/a")
+        start_from(network, bundle, "outputs/runs/a", LABELS)
     for name, tensor in network.bundle_tensors().items():
         np.testing.assert_array_equal(tensor, before[name])
     message = str(caught.value)

@@ -31,6 +31,7 @@ def classifier_of(**changes: Any) -> TextClassifier:
     torch.manual_seed(0)
     values: dict[str, Any] = {
         "vocab_size": 23,
+        "label_count": 2,
         "architecture": "gru",
         "embedding_dim": 5,
         "hidden_size": 6,
@@ -45,12 +46,18 @@ def classifier_of(**changes: Any) -> TextClassifier:
     return classifier.train()
 
 
+def of_the_second(probabilities: list[float]) -> Tensor:
+    """Targets [B, 2] from the probabilities of the second label."""
+    second = torch.tensor(probabilities, dtype=torch.float32)
+    return torch.stack([1 - second, second], dim=1)
+
+
 def batch_of(targets: list[float]) -> Batch:
     generator = np.random.default_rng(len(targets))
     reviews = [generator.integers(1, 23, 3 + row % 5).tolist() for row in range(len(targets))]
     token_ids, lengths = pad(reviews)
-    soft = torch.tensor(targets)
-    return Batch(token_ids, lengths, (soft > 0.5).long(), torch.arange(len(targets)), soft)
+    soft = of_the_second(targets)
+    return Batch(token_ids, lengths, soft.argmax(dim=1), torch.arange(len(targets)), soft)
 
 
 BATCH = batch_of([1, 0, 0.75, 0.5, 0.1, 1])
@@ -65,7 +72,9 @@ def test_with_hard_targets_it_is_torch_s(found: list[Answer], smoothing: float) 
     logits = torch.tensor([[first, second] for first, second, _ in found])
     labels = torch.tensor([round(target) for _, _, target in found])
     expected = F.cross_entropy(logits, labels, label_smoothing=smoothing)
-    torch.testing.assert_close(cross_entropy(logits, labels.float(), smoothing), expected)
+    torch.testing.assert_close(
+        cross_entropy(logits, F.one_hot(labels, 2).float(), smoothing), expected
+    )
 
 
 @settings(deadline=None)
@@ -76,26 +85,37 @@ def test_with_soft_targets_it_is_the_formula_s(found: list[Answer]) -> None:
         positive = 1 / (1 + math.exp(first - second))
         terms.append(-target * math.log(positive) - (1 - target) * math.log(1 - positive))
     logits = torch.tensor([[first, second] for first, second, _ in found], dtype=torch.float32)
-    loss = cross_entropy(logits, torch.tensor([target for _, _, target in found]))
+    loss = cross_entropy(logits, of_the_second([target for _, _, target in found]))
     assert loss.item() == pytest.approx(np.mean(terms), abs=1e-4)
 
 
 def test_smoothing_moves_targets_towards_one_half() -> None:
     logits = torch.tensor([[0.3, -0.9], [1.0, 2.0]])
-    smoothed = cross_entropy(logits, torch.tensor([1.0, 0.2]), label_smoothing=0.4)
-    torch.testing.assert_close(smoothed, cross_entropy(logits, torch.tensor([0.8, 0.32])))
+    smoothed = cross_entropy(logits, of_the_second([1.0, 0.2]), label_smoothing=0.4)
+    torch.testing.assert_close(smoothed, cross_entropy(logits, of_the_second([0.8, 0.32])))
+
+
+def test_of_three_labels_smoothing_moves_targets_towards_a_third_and_weights_multiply() -> None:
+    logits = torch.tensor([[0.3, -0.9, 0.1], [1.0, 2.0, -1.0]])
+    targets = torch.tensor([[0.0, 1.0, 0.0], [0.5, 0.25, 0.25]])
+    weights = torch.tensor([0.5, 1.0, 3.0])
+    smooth = 0.7 * targets + 0.1
+    expected = -(weights * smooth * logits.log_softmax(dim=1)).sum(dim=1).mean()
+    torch.testing.assert_close(cross_entropy(logits, targets, 0.3, weights), expected)
 
 
 def test_half_precision_logits_give_a_float32_loss() -> None:
-    assert cross_entropy(torch.zeros(2, 2).bfloat16(), torch.ones(2)).dtype == torch.float32
+    assert cross_entropy(torch.zeros(2, 2).bfloat16(), torch.ones(2, 2)).dtype == torch.float32
 
 
 # --- the loss of a step ---
 
 
-def loss_of(classifier: TextClassifier, batch: Batch = BATCH, **changes: Any) -> Any:
+def loss_of(
+    classifier: TextClassifier, batch: Batch = BATCH, weights: Tensor | None = None, **changes: Any
+) -> Any:
     torch.manual_seed(1)
-    return training_loss(classifier, batch, Regularization(**changes))[0]
+    return training_loss(classifier, batch, Regularization(**changes), weights)[0]
 
 
 def test_without_regularizers_it_is_the_plain_loss() -> None:
@@ -122,6 +142,22 @@ def test_smoothing_acts_on_every_cross_entropy() -> None:
         plain, smoothed = (loss_of(classifier, even, label_smoothing=s, **kind) for s in (0.0, 0.4))
         torch.testing.assert_close(smoothed, plain)
         assert loss_of(classifier, label_smoothing=0.4, **kind) != loss_of(classifier, **kind)
+
+
+@pytest.mark.parametrize(
+    "kind", [{}, {"r_drop": 1.0}, {"adversarial": "adversarial", "adversarial_epsilon": SIZE}]
+)
+def test_weights_act_on_every_cross_entropy_of_any_number_of_labels(kind: dict[str, Any]) -> None:
+    classifier = classifier_of(label_count=4)
+    targets = torch.eye(4)[[0, 3, 1, 2, 3, 3]]
+    batch = BATCH._replace(targets=targets, labels=targets.argmax(dim=1))
+    plain, doubled, zero = (
+        loss_of(classifier, batch, weight * torch.ones(4), **kind) for weight in (1.0, 2.0, 0.0)
+    )
+    torch.testing.assert_close(loss_of(classifier, batch, **kind), plain)
+    torch.testing.assert_close(doubled - plain, plain - zero)
+    if not kind.get("r_drop"):  # the divergence has no labels
+        assert zero == 0
 
 
 # --- r-drop ---
@@ -315,8 +351,8 @@ def test_reviews_without_a_token_do_no_harm(kind: str) -> None:
     token_ids, lengths = pad([[], [3, 4]])
     ones = torch.ones(2, dtype=torch.long)
     for batch in (
-        Batch(token_ids, lengths, ones, ones, ones.float()),
-        Batch(token_ids[:, :0], torch.zeros_like(lengths), ones, ones, ones.float()),
+        Batch(token_ids, lengths, ones, ones, of_the_second([1, 1])),
+        Batch(token_ids[:, :0], torch.zeros_like(lengths), ones, ones, of_the_second([1, 1])),
     ):
         loss = loss_of(classifier, batch, adversarial=kind, adversarial_epsilon=SIZE)
         loss.backward()

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import pytorch_lightning as L
 import torch
+from torchmetrics.functional.classification import binary_accuracy, binary_auroc, binary_f1_score
 
 from nsmc.data.datamodule import ReviewDataModule
 from nsmc.training.language_model import LanguageModule, token_counts
@@ -31,13 +32,16 @@ def test_a_loss_that_is_no_number_is_seen() -> None:
     assert torch.isnan(mean.compute())
 
 
+_OF_THE_HEAD = ("label_count", "pooling", "output_dropout")
+
+
 def classifier(datamodule: ReviewDataModule, new_module: Callable[..., SentimentModule]) -> Any:
     return new_module(lr=1e-30, weight_decay=0.0)
 
 
 def language_model(datamodule: ReviewDataModule, _: Any) -> LanguageModule:
     vocab_size = datamodule.corpus.tokenizer().get_vocab_size()
-    encoder = {k: v for k, v in CLASSIFIER.items() if k not in ("pooling", "output_dropout")}
+    encoder = {k: v for k, v in CLASSIFIER.items() if k not in _OF_THE_HEAD}
     return LanguageModule(
         encoder={"vocab_size": vocab_size, **encoder},
         optimization={**OPTIMIZATION, "lr": 1e-30, "weight_decay": 0.0},
@@ -93,13 +97,59 @@ def test_four_processes_measure_what_one_does(
     assert together == pytest.approx(alone, abs=1e-6)
 
 
+def of_two(probabilities: list[float]) -> torch.Tensor:
+    """The probabilities of both labels from those of the second."""
+    return torch.tensor([[1 - p, p] for p in probabilities])
+
+
 @pytest.mark.parametrize("label", [0, 1])
 def test_of_one_label_alone_the_area_under_the_curve_is_undefined(label: int) -> None:
-    metrics = classification_metrics("val")
-    metrics.update(torch.tensor([0.2, 0.4, 0.1]), torch.full((3,), label))
+    metrics = classification_metrics("val", 2)
+    metrics.update(of_two([0.2, 0.4, 0.1]), torch.full((3,), label))
     found = metrics.compute()
     assert found["val/auroc"].isnan()
     assert found["val/f1"].isnan() == (label == 0)  # neither a positive label nor such an answer
     assert "val/auroc" not in defined(found, "val/") and "val/accuracy" in defined(found, "val/")
-    metrics.update(torch.tensor([0.9]), torch.tensor([1 - label]))
+    metrics.update(of_two([0.9]), torch.tensor([1 - label]))
     assert metrics.compute()["val/auroc"] == (1.0 if label == 0 else 0.0)
+
+
+def test_metrics_of_three_labels_are_those_of_a_hand_worked_case() -> None:
+    # Labels 0 0 1 1 of 0, 1 and 2, answered 0 1 1 1. F1 of label 0: one hit, one missed: 2/3; of
+    # label 1: two hits, one false: 4/5; label 2 occurs nowhere.
+    probabilities = [[0.6, 0.3, 0.1], [0.3, 0.5, 0.2], [0.2, 0.7, 0.1], [0.4, 0.5, 0.1]]
+    metrics = classification_metrics("val", 3)
+    for rows in (slice(0, 3), slice(3, 4)):
+        labels = torch.tensor([0, 0, 1, 1])[rows]
+        metrics.update(torch.tensor(probabilities)[rows], labels)
+    # Of the four pairs of a 0 and another review 0.6 wins two and 0.3 one; of those of a 1 and
+    # another, 0.7 wins two, and 0.5 one and a half.
+    area = (3 / 4 + 3.5 / 4) / 2
+    assert {name: value.item() for name, value in metrics.compute().items()} == {
+        "val/accuracy": pytest.approx(3 / 4),
+        "val/macro_f1": pytest.approx((2 / 3 + 4 / 5) / 2),
+        "val/auroc": pytest.approx(area),
+    }
+
+
+def test_two_labels_have_the_values_that_binary_metrics_give() -> None:
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.randint(2, (500,), generator=generator)
+    probabilities = (torch.randn(500, 2, generator=generator)).softmax(dim=1)
+    metrics = classification_metrics("val", 2)
+    metrics.update(probabilities, labels)
+    found = metrics.compute()
+    for name, expected in (
+        ("accuracy", binary_accuracy(probabilities[:, 1], labels)),
+        ("f1", binary_f1_score(probabilities[:, 1], labels)),
+        ("auroc", binary_auroc(probabilities[:, 1], labels)),
+    ):
+        assert torch.equal(found[f"val/{name}"], expected), name
+
+
+def test_many_labels_have_no_area_under_the_curve_in_training() -> None:
+    assert "auroc" not in classification_metrics("train", 1000)
+    metrics = classification_metrics("val", 1000)
+    metrics.update(torch.eye(1000)[:50], torch.arange(50))
+    found = {name: value.item() for name, value in metrics.compute().items()}
+    assert found == dict.fromkeys(("val/accuracy", "val/macro_f1", "val/auroc"), 1.0)

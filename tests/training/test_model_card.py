@@ -38,3 +38,19 @@ def test_of_nsmc_it_knows_what_kind_of_reviews_these_are() -> None:
     assert "tells negative from positive reviews" in card
     assert "It has learnt short movie reviews of one site and time." in card
     assert "| F1 of the label positive | 0.5000 |" in card
+
+
+def test_of_more_labels_it_names_those_that_fit_and_no_f1_of_one() -> None:
+    card = model_card(config_of(labels=("부정", "보통", "긍정"), metrics=METRICS), "mine")
+    assert "tells 부정, 보통 and 긍정 reviews apart" in card
+    assert "| answers | 부정, 보통, 긍정 |" in card
+    assert "F1 of the label" not in card
+    assert "| F1, the mean over the labels | undefined |" in card
+    many = model_card(config_of(labels=tuple(map(str, range(1000))), metrics=METRICS), "mine")
+    assert "tells reviews of 1,000 labels apart" in many
+    assert " 18, 19 and 980 more, in `config.json` |" in many
+
+
+def test_a_label_with_markup_in_it_stays_in_its_cell() -> None:
+    card = model_card(config_of(labels=("a|b", "*c*")), "mine")
+    assert "| answers | a\\|b, \\*c\\* |" in card

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import pytorch_lightning as L
 import torch
+import torch.nn.functional as F
 from pytorch_lightning.callbacks import ModelCheckpoint
 from torch import Tensor
 
@@ -44,7 +45,7 @@ def batch_of(labels: list[int]) -> Batch:
         ones,
         torch.tensor(labels),
         torch.arange(count),
-        torch.tensor(labels) * 1.0,
+        F.one_hot(torch.tensor(labels), 2).float(),
     )
 
 
@@ -78,7 +79,7 @@ def step(module: SentimentModule, stage: str, batch: Batch) -> dict[str, Tensor]
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_step_gives_the_mean_cross_entropy_and_an_evaluation_the_positive_probabilities(
+def test_a_step_gives_the_mean_cross_entropy_and_an_evaluation_the_probabilities(
     answering: Callable[..., SentimentModule], stage: str
 ) -> None:
     module = answering([0.9, 0.2, 0.6])
@@ -86,7 +87,8 @@ def test_a_step_gives_the_mean_cross_entropy_and_an_evaluation_the_positive_prob
     expected = -(math.log(0.9) + math.log(0.8) + math.log(0.4)) / 3
     assert found["loss"].item() == pytest.approx(expected, abs=1e-6)
     if stage != "train":  # nobody asks there
-        assert found["probabilities"].tolist() == pytest.approx([0.9, 0.2, 0.6], abs=1e-6)
+        assert found["probabilities"][:, 1].tolist() == pytest.approx([0.9, 0.2, 0.6], abs=1e-6)
+        assert found["probabilities"].sum(dim=1).tolist() == pytest.approx([1, 1, 1])
 
 
 def test_label_smoothing_changes_the_training_loss_alone(
@@ -109,13 +111,28 @@ def test_what_is_logged_is_the_plain_loss_against_the_targets(
     module = answering([0.9, 0.2], label_smoothing=0.2, r_drop=1.0)
     logged: dict[str, Any] = {}
     monkeypatch.setattr(module, "log", lambda name, value, **_: logged.update({name: value}))
-    batch = batch_of([1, 0])._replace(targets=torch.tensor([0.75, 0.0]))
+    batch = batch_of([1, 0])._replace(targets=torch.tensor([[0.25, 0.75], [1.0, 0.0]]))
     minimised = step(module, "train", batch)["loss"].item()
     expected = -(0.75 * math.log(0.9) + 0.25 * math.log(0.1) + math.log(0.8)) / 2
     assert [*logged] == ["train/loss"]
     assert logged["train/loss"].compute().item() == pytest.approx(expected, abs=1e-6)
     assert minimised > expected
     assert module.train_metrics["accuracy"].compute() == 1  # against the labels
+
+
+def test_weights_of_labels_change_what_is_minimised_alone(
+    answering: Callable[..., SentimentModule], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = answering([0.9, 0.2], class_weights=[0.5, 1.5])
+    logged: dict[str, Any] = {}
+    monkeypatch.setattr(module, "log", lambda name, value, **_: logged.update({name: value}))
+    plain = -(math.log(0.9) + math.log(0.8)) / 2
+    weighted = -(1.5 * math.log(0.9) + 0.5 * math.log(0.8)) / 2
+    minimised = step(module, "train", batch_of([1, 0]))["loss"].item()
+    assert minimised == pytest.approx(weighted, abs=1e-6)
+    assert logged["train/loss"].compute().item() == pytest.approx(plain, abs=1e-6)
+    assert step(module, "val", batch_of([1, 0]))["loss"].item() == pytest.approx(plain, abs=1e-6)
+    assert "class_weights" not in module.state_dict()  # a setting, not something learnt
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -134,6 +151,7 @@ def test_metrics_are_those_of_a_hand_worked_case_over_unequal_batches(
     found = {name: value.item() for name, value in metrics[stage].compute().items()}
     assert found == {
         f"{stage}/accuracy": pytest.approx(2 / 5),
+        f"{stage}/macro_f1": pytest.approx((2 / 5 + 2 / 5) / 2),
         f"{stage}/f1": pytest.approx(2 * 1 / (2 * 1 + 2 + 1)),
         f"{stage}/auroc": pytest.approx(4 / 6),
     }
@@ -149,10 +167,12 @@ def by_hand(module: SentimentModule, batches: list[Batch]) -> dict[str, float]:
     labels = np.concatenate([batch.labels.numpy() for batch in batches])
     log_odds = logits[:, 1] - logits[:, 0]
     truth, predicted = labels == 1, log_odds > 0
+    both = [(truth, predicted), (~truth, ~predicted)]
     wins = log_odds[truth][:, None] - log_odds[~truth]
     return {
         "loss": float(np.log1p(np.exp(np.where(truth, -log_odds, log_odds))).mean()),
         "accuracy": float((truth == predicted).mean()),
+        "macro_f1": float(np.mean([2 * (t & p).sum() / (t.sum() + p.sum()) for t, p in both])),
         "f1": float(2 * (truth & predicted).sum() / (truth.sum() + predicted.sum())),
         "auroc": float(((wins > 0) + 0.5 * (wins == 0)).mean()),
     }
@@ -297,7 +317,8 @@ def test_a_checkpoint_holds_plain_values_and_gives_the_same_logits(
     module, path = trained
     content = torch.load(path, weights_only=True)
     assert content["hyper_parameters"] == dict(module.hparams)
-    sections = content["hyper_parameters"].values()
+    sections = [*content["hyper_parameters"].values()]
+    assert sections.pop() is None  # the weights of labels
     assert {type(section) for section in sections} == {dict}
     values = [value for section in sections for value in section.values()]
     assert {type(value) for value in values} == {str, int, float, bool, type(None)}
@@ -318,6 +339,9 @@ def test_a_checkpoint_of_the_same_model_passes_the_check_and_others_are_refused_
     with pytest.raises(ValueError, match="architecture=lstm, this run architecture=gru") as caught:
         check_checkpoint(path, other, datamodule)
     assert path in str(caught.value)
+    of_three = new_module(embedding_dropout=0.3, label_count=3, architecture="lstm")
+    with pytest.raises(ValueError, match=r"label_count=2, this run label_count=3: .* init_from"):
+        check_checkpoint(path, of_three, datamodule)
     datamodule.max_length = 11
     with pytest.raises(ValueError, match="max_length=12, this run max_length=11"):
         check_checkpoint(path, module, datamodule)

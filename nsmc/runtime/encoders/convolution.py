@@ -104,9 +104,4 @@ class ConvolutionEncoder:
         return states
 
     def last(self, packed: Packed) -> Array:
-        states, lengths = self.states(packed), packed.lengths
-        last = np.zeros((len(lengths), states.shape[1]), np.float32)
-        count = int(np.count_nonzero(lengths))  # the longest come first
-        starts = np.cumsum(packed.active) - packed.active
-        last[:count] = states[starts[lengths[:count] - 1] + np.arange(count)]
-        return last
+        return packed.at_last_token(self.states(packed))

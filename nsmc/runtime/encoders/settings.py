@@ -12,17 +12,28 @@ from dataclasses import asdict, fields
 from typing import Any, ClassVar, NamedTuple, Protocol, get_args, get_type_hints
 
 from nsmc.runtime.packing import Array, Packed
+from nsmc.runtime.token_tables import TokenTables
 
 
 class Range(NamedTuple):
-    """In an annotation: what a whole number, or each of a tuple of ascending ones, may be."""
+    """In an annotation: what a number, or each of a tuple of ascending whole ones, may be."""
 
-    low: int
-    high: int
+    low: float
+    high: float
+
+
+# What a range may be of.
+_NUMBERS = {
+    int: "a whole number",
+    float: "a number",
+    tuple[int, ...]: "a list of ascending whole numbers",
+}
 
 
 class Encoder(Protocol):
     """Token ids to states, in numpy."""
+
+    tables: TokenTables  # what each token of the vocabulary contributes, computed once
 
     def states(self, packed: Packed) -> Array:
         """The state after each token [N, W]."""
@@ -96,28 +107,41 @@ class EncoderSettings(Protocol):
 
 
 def own_settings(settings: type[EncoderSettings]) -> dict[str, Any]:
-    """The annotation of each setting except the architecture's name."""
+    """The annotation of each setting except the architecture's name.
+
+    Raises TypeError for one that is not bool, a `Literal` of texts or a number with its `Range`.
+    """
     hints = get_type_hints(settings, include_extras=True)
     names = [field.name for field in fields(settings)]  # type: ignore[arg-type]
-    return {name: hints[name] for name in names if name != "architecture"}
+    own = {name: hints[name] for name in names if name != "architecture"}
+    for name, annotation in own.items():
+        if not expected(annotation):
+            kinds = "bool, a Literal of texts, or int, float or tuple[int, ...] with a Range"
+            raise TypeError(f"{settings.__name__}.{name} is {annotation}; a setting is {kinds}")
+    return own
 
 
 def expected(annotation: Any) -> str:
-    """What a setting must be, in words."""
-    if annotation is bool:
-        return "true or false"
-    single, (low, high) = get_args(annotation)
-    numbers = "a whole number" if single is int else "a list of ascending whole numbers"
-    return f"{numbers} from {low} to {high:,}"
+    """What a setting must be, in words; "" for an annotation that a setting cannot have."""
+    match get_args(annotation):
+        case (number, Range(low, high)) if number in _NUMBERS:
+            return f"{_NUMBERS[number]} from {low:,} to {high:,}"
+        case (str(), *_) as choices:
+            return " or ".join(choices)
+    return "true or false" if annotation is bool else ""
 
 
 def is_allowed(annotation: Any, value: Any) -> bool:
     """Whether a value, as JSON has it, is one that a setting may have."""
     if annotation is bool:
         return type(value) is bool
-    single, (low, high) = get_args(annotation)
-    numbers = [value] if single is int else value
-    if not isinstance(numbers, list) or any(type(number) is not int for number in numbers):
+    first, *others = get_args(annotation)
+    if isinstance(first, str):
+        return value in (first, *others)
+    low, high = others[0]
+    numbers = [value] if first in (int, float) else value
+    types = (int, float) if first is float else (int,)
+    if not isinstance(numbers, list) or any(type(number) not in types for number in numbers):
         return False
     is_ascending = numbers == sorted(set(numbers))
     return bool(numbers) and is_ascending and low <= numbers[0] and numbers[-1] <= high

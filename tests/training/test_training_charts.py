@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from nsmc.training import fonts
 from nsmc.training.charts import confusion_matrix_figure, hardest_reviews, pixels
@@ -17,8 +18,13 @@ def no_hangul(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fonts, "_hangul", lambda: None)
 
 
-def tick_labels(names: tuple[str, str]) -> list[str]:
-    figure = confusion_matrix_figure(np.array([0.2, 0.9]), np.array([0, 1]), names)
+def figure_of(names: tuple[str, ...]) -> Figure:
+    """Of reviews of which each has another label, and is answered with it."""
+    return confusion_matrix_figure(np.eye(len(names)), np.arange(len(names)), names)
+
+
+def tick_labels(names: tuple[str, ...]) -> list[str]:
+    figure = figure_of(names)
     pixels(figure)  # a letter that the font lacks would be a warning, and so an error
     return [label.get_text() for label in figure.axes[0].get_xticklabels()]
 
@@ -36,8 +42,30 @@ def test_a_font_of_the_machine_helps_with_hangul() -> None:
     assert drawable("좋다 \ud800") == "좋다 ?"
 
 
+def test_long_names_are_cut_and_what_looks_like_a_formula_is_text() -> None:
+    names = ("$\\frac$", "a label whose name is a sentence", "c")
+    assert tick_labels(names) == ["$\\frac$", "a label whose name …", "c"]
+
+
+def test_of_many_labels_those_of_the_most_reviews_are_drawn_and_a_note_says_so() -> None:
+    names = tuple(f"label {number}" for number in range(1000))
+    labels = np.array([7, 7, 999, 999, *range(100, 128), 500])
+    figure = confusion_matrix_figure(np.eye(1000)[labels], labels, names)
+    axes = figure.axes[0]
+    ticks = [tick.get_text() for tick in axes.get_xticklabels()]
+    assert ticks == ["label 7", *(f"label {number}" for number in range(100, 128)), "label 999"]
+    assert axes.get_xlabel() == "predicted\n30 of 1,000 labels"
+    assert [text.get_text() for text in axes.texts] == ["100%"] * 30
+
+
+def test_where_no_font_has_the_names_numbers_stand_for_them_and_a_note_says_so(
+    no_hangul: None,
+) -> None:
+    assert "no font of this machine" in figure_of(("부정", "보통", "긍정")).axes[0].get_xlabel()
+
+
 def test_a_figure_is_clear_where_nothing_is_drawn() -> None:
-    figure = confusion_matrix_figure(np.array([0.2, 0.9]), np.array([0, 1]), ("a", "b"))
+    figure = figure_of(("a", "b"))
     image = pixels(figure)
     assert image.shape == (540, 630, 4) and image.dtype == np.uint8
     assert image[0, 0, 3] == 0 and image[270, 315, 3] == 255
@@ -51,7 +79,7 @@ def test_the_reviews_whose_true_label_got_the_least_come_first_without_their_mar
         splits={"val": reviews},
     )
     datamodule: Any = SimpleNamespace(corpus=corpus)
-    probabilities, labels = np.array([0.75, 0.9, 0.5]), np.array([1, 0, 0])
+    probabilities, labels = np.array([[0.25, 0.75], [0.1, 0.9], [0.5, 0.5]]), np.array([1, 0, 0])
     text = hardest_reviews(probabilities, labels, np.arange(3), ("bad", "good"), datamodule)
     assert text.splitlines()[2:] == [
         "1. **0.1000** bad: &#42;별로&#42; 정말",

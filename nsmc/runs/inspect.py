@@ -1,0 +1,201 @@
+"""What a file of reviews is like, with the settings that were typed and those that are guessed."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra import compose, initialize_config_dir
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from nsmc.config.composition import CONFIG_NAME, CONFIGS
+from nsmc.config.errors import describe
+from nsmc.config.overrides import as_overrides, readable, typed_values
+from nsmc.config.schema import DataConfig, check_config
+from nsmc.data.guessing import guessed_columns, guessed_encoding, lacks_header, sampled_columns
+from nsmc.data.inspection import inspect, overlap
+from nsmc.reading.file_format import FileFormat
+from nsmc.reading.labels import LabelRules
+from nsmc.runs.resolvers import register_resolvers
+from nsmc.runtime.bundle import TOKENIZER_FILE
+from nsmc.runtime.loading import read_tokenizer
+from nsmc.runtime.locate import PRETRAINED
+
+_GUESSED_FROM = ("format", "encoding", "header", "quoting")
+_SHOWN = 20  # labels, values and columns in the text
+
+
+def inspected(file: str, overrides: Sequence[str]) -> dict[str, Any]:
+    """All about a file that is not known yet; `overrides` are typed keys of `data`.
+
+    Raises what reading the file raises, and ValueError for a wrong setting.
+    """
+    path = Path(file)
+    typed = [readable(override) for override in overrides]
+    try:
+        given = {key.removeprefix("data."): value for key, value in typed_values(typed)}
+    except HydraException as error:
+        raise ValueError(describe(error)) from None
+    columns: list[str] = []
+    guessed: dict[str, Any] = {}
+    if "data" not in given:
+        guessed, columns = _guessed(path, given)
+    files = {"root": str(path.parent), "train_file": path.name}
+    config = _composed(
+        [*as_overrides({f"data.{k}": v for k, v in {**files, **guessed}.items()}), *typed]
+    )
+    form = config.form
+    tokenizer = None
+    if (PRETRAINED / TOKENIZER_FILE).is_file():
+        tokenizer = read_tokenizer(PRETRAINED / TOKENIZER_FILE)
+    whole = inspect(path, form, tokenizer)
+    order = form.labels.ordered(whole.labels) if whole.values else ()
+    parts = {}
+    for name in ("validation_file", "test_file"):
+        if (other := getattr(config, name)) is not None:
+            part_form = replace(form, labels=replace(form.labels, names=order or None))
+            part = inspect(Path(config.root, other), part_form, None)
+            parts[name] = {
+                **{"rows": part.rows, "reviews": part.reviews, "damaged": part.damaged},
+                **{"errors": part.errors, "texts_of_the_training_file": overlap(part, whole)},
+            }
+    return {
+        "file": file,
+        "columns": columns,
+        "guessed": {key: value for key, value in guessed.items() if value is not None},
+        "encoding": config.encoding,
+        **whole.as_json(order),
+        "parts": parts,
+        "yaml": _yaml(path, config),
+    }
+
+
+def _guessed(path: Path, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Settings that were not given, as far as they differ from the usual; and the columns."""
+    guessed: dict[str, Any] = {}
+    if "encoding" not in given and (encoding := guessed_encoding(str(path))) != "utf-8":
+        guessed["encoding"] = encoding
+    known = {key: given[key] for key in _GUESSED_FROM if key in given}
+    header = known.get("header", True) is not False
+    form = FileFormat("text" if header else 1, None, **{**known, **guessed, "header": header})
+    kind, columns = sampled_columns(str(path), form)
+    if header and "header" not in given and lacks_header(kind, columns):
+        guessed["header"] = False
+        form = replace(form, header=False, text_column=1)
+        kind, columns = sampled_columns(str(path), form)
+    if kind == "text":
+        guessed["label_column"] = None
+    elif not {"text_column", "label_column"} <= {*given}:
+        others = [c for c in columns if str(c.name) not in map(str, given.values())]
+        for key, name in guessed_columns(others).items():
+            guessed[key] = None if name is None else str(name)
+    return {k: v for k, v in guessed.items() if k not in given}, [str(c.name) for c in columns]
+
+
+def _composed(overrides: Sequence[str]) -> DataConfig:
+    register_resolvers()
+    is_choice = [override for override in overrides if override.startswith("data=")]
+    words = [*(is_choice or ["data=files"]), *(o for o in overrides if o not in is_choice)]
+    try:
+        with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+            values: Any = OmegaConf.to_container(compose(CONFIG_NAME, words), resolve=True)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ValueError(describe(error)) from None
+    return check_config(values).data
+
+
+def _yaml(path: Path, config: DataConfig) -> str:
+    """The file for configs/data/ that has these settings."""
+    usual = _composed(["data.train_file=x"]).model_dump()
+    name = "".join(char if char.isalnum() else "_" for char in path.name.partition(".")[0])
+    values: dict[str, Any] = {"name": name or "mine", "root": str(path.parent.absolute())}
+    values |= {
+        key: _plain(value)
+        for key, value in config.model_dump().items()
+        if key not in ("name", "root") and value != usual[key]
+    }
+    text = yaml.safe_dump(values, allow_unicode=True, sort_keys=False, width=100)
+    return f"# python train.py data={values['name']}\ndefaults:\n  - files\n  - _self_\n\n{text}"
+
+
+def _plain(value: Any) -> Any:
+    """Without quotes around numbers."""
+    if isinstance(value, dict):
+        return {_plain(key): item for key, item in value.items()}
+    return int(value) if isinstance(value, str) and re.fullmatch("0|[1-9][0-9]*", value) else value
+
+
+def as_text(report: Mapping[str, Any]) -> str:
+    """The report for people."""
+    lines = [report["file"], f"  format      {report['format']}, {report['encoding']}"]
+    if report["columns"]:
+        lines.append(f"  columns     {_some(report['columns'])}")
+    if report["guessed"]:
+        settings = " ".join(as_overrides({f"data.{k}": v for k, v in report["guessed"].items()}))
+        lines.append(f"  guessed     {settings}")
+    lines += ["", f"  rows        {report['rows']:,}", f"  reviews     {report['reviews']:,}"]
+    for key, what in _LEFT_OUT.items():
+        if report[key]:
+            lines.append(f"  left out    {report[key]:,} {what}")
+    lines += [f"              {error}" for error in report["errors"]]
+    for key, what in _NOTED.items():
+        if report[key]:
+            lines.append(f"  {what:<11} {report[key]:,}")
+    for key in ("characters", "tokens"):
+        if numbers := report[key]:
+            lines.append(f"  {key:<11} {', '.join(f'{k} {v:,}' for k, v in numbers.items())}")
+    lines += ["", *_labels(report)]
+    if report["odd_characters"]:
+        lines += ["", "  characters that are neither ASCII nor Hangul, most frequent first"]
+        lines += [f"  {count:>11,} {name}" for name, count in report["odd_characters"].items()]
+    for name, part in report["parts"].items():
+        lines += ["", f"  {name}: {part['reviews']:,} reviews of {part['rows']:,} rows"]
+        if part["damaged"]:
+            lines += [f"              {part['damaged']:,} damaged", *map(_indented, part["errors"])]
+        lines.append(
+            f"              {part['texts_of_the_training_file']:,} different texts are in the "
+            "training file, too"
+        )
+    return "\n".join([*lines, "", "configs/data/NAME.yaml:", "", report["yaml"].rstrip()])
+
+
+_LEFT_OUT = {
+    "empty": "without a text",
+    "damaged": "damaged: training refuses them, or leaves them out with data.skip_damaged=true",
+    "left_out_by_label_map": "by data.label_map",
+}
+_NOTED = {
+    "groups": "groups",
+    "duplicates": "duplicates",
+    "conflicting_texts": "conflicts",
+}
+
+
+def _labels(report: Mapping[str, Any]) -> list[str]:
+    labels = report["labels"]
+    if not report["values"]:
+        return ["  no labels"]
+    lines = [
+        f"  {count:>11,} {count / max(report['reviews'], 1):>6.1%} {label}"
+        for label, count in list(labels.items())[:_SHOWN]
+    ]
+    more = [f"              … and {len(labels) - _SHOWN:,} more"] if len(labels) > _SHOWN else []
+    lines = [f"  {len(labels):,} labels", *lines, *more]
+    if {*report["values"]} != {*labels}:
+        order = LabelRules().ordered(report["values"])
+        values = [f"{value} ({report['values'][value]:,})" for value in order]
+        lines.append(f"  values      {_some(values)}")
+    return lines
+
+
+def _some(values: Sequence[str]) -> str:
+    more = f" and {len(values) - _SHOWN:,} more" if len(values) > _SHOWN else ""
+    return ", ".join(values[:_SHOWN]) + more
+
+
+def _indented(line: str) -> str:
+    return f"              {line}"

@@ -1,0 +1,110 @@
+"""What is said of a file, and the YAML that trains on it as it was looked at."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from nsmc.cli.command import main
+from nsmc.config.composition import CONFIGS
+from nsmc.config.schema import check_config
+from nsmc.runs.corpus_files import files_of
+from nsmc.runs.inspect import inspected
+
+STARS = ("재밌다,5,b", "별로,1,a", "보통,3,a", "최고의 영화,5,c", "별로,2,b") * 8
+
+
+@pytest.fixture
+def reviews(tmp_path: Path) -> Path:
+    rows = [f"{number} {row}" for number, row in enumerate(STARS)]
+    path = tmp_path / "my reviews.csv"
+    path.write_text("\n".join(["리뷰,별점,영화", *rows]), encoding="cp949")
+    return path
+
+
+def test_what_is_not_given_is_guessed_and_what_is_given_counts(reviews: Path) -> None:
+    report = inspected(str(reviews), [])
+    assert report["columns"] == ["리뷰", "별점", "영화"]
+    assert report["guessed"] == {
+        **{"encoding": "cp949", "text_column": "리뷰", "label_column": "별점"}
+    }
+    assert report["labels"] == {"1": 8, "2": 8, "3": 8, "5": 16}
+    report = inspected(
+        str(reviews), ["data.label_column=영화", "data.label_map={a:x,b:x,c:y}", "data.header=true"]
+    )
+    assert report["labels"] == {"x": 32, "y": 8}
+    assert "label_column" not in report["guessed"]
+
+
+def test_the_yaml_reads_the_corpus_as_it_was_looked_at(
+    reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = inspected(str(reviews), ["data.label_map={1-2:나쁨,3:null,5:좋음}"])
+    folder = tmp_path / "configs" / "data"
+    folder.mkdir(parents=True)
+    (folder / "mine.yaml").write_text(report["yaml"], encoding="utf-8")
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        values: Any = OmegaConf.to_container(
+            compose("train", ["data=mine", f"hydra.searchpath=[{tmp_path}/configs]"]), resolve=True
+        )
+    config = check_config(values)
+    assert config.data.name == "my_reviews"
+    parts = files_of(config).read()
+    assert parts["train"].label_names == ("나쁨", "좋음")
+    assert sum(map(len, parts.values())) == report["reviews"] == 32
+
+
+def test_a_file_without_a_header_and_one_of_text_are_known(tmp_path: Path) -> None:
+    (tmp_path / "shop.txt").write_text("5\t배송이 빨라요\n1\t별로예요\n" * 9, encoding="utf-8")
+    report = inspected(str(tmp_path / "shop.txt"), [])
+    assert report["guessed"] == {"header": False, "text_column": "2", "label_column": "1"}
+    assert inspected(str(tmp_path / "shop.txt"), ["data=shopping"])["labels"] == {
+        **{"negative": 9, "positive": 9}
+    }
+    (tmp_path / "plain.txt").write_text("한 줄\n두 줄\n", encoding="utf-8")
+    report = inspected(str(tmp_path / "plain.txt"), [])
+    assert (report["reviews"], report["labels"], report["format"]) == (2, {}, "text")
+
+
+def test_other_parts_are_compared_with_the_training_file(reviews: Path) -> None:
+    (reviews.parent / "test.csv").write_text(
+        "리뷰,별점\n0 재밌다,5\n새 글,4\n새 글,5\n", encoding="cp949"
+    )
+    part = inspected(str(reviews), ["data.test_file=test.csv"])["parts"]["test_file"]
+    assert (part["reviews"], part["damaged"], part["texts_of_the_training_file"]) == (2, 1, 1)
+    assert "label '4' is not one of" in part["errors"][0]
+
+
+def test_the_command_prints_the_report_for_people_and_for_programs(
+    reviews: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["data", str(reviews), "label_map={1-3:나쁨,5:좋음}", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["labels"] == {"나쁨": 24, "좋음": 16}
+    assert main(["data", str(reviews), "data.label_map={1-3:나쁨,5:좋음}"]) == 0
+    said = capsys.readouterr().out
+    for line in ("format      csv, cp949", "24  60.0% 나쁨", "1 (8), 2 (8), 3 (8), 5 (16)"):
+        assert line in said
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["nowhere.csv"], "nowhere.csv: no such file"),
+        (["{file}", "other"], "other: not a setting, KEY=VALUE"),
+        (["{file}", "{file}"], "another file? test_file="),
+        (["{file}", "labelcolumn=x"], "did you mean data.label_column?"),
+        (["{file}", "label_column=x"], "no column 'x' in '리뷰, 별점, 영화'"),
+        (["{file}", "encoding=utf-8"], "looks like cp949: read it with data.encoding=cp949"),
+        (["{file}", "folds=3"], "data.folds and data.fold are set together"),
+        (["{file}", "data=nowhere"], "no such choice"),
+    ],
+)
+def test_what_is_wrong_is_said_in_a_line(
+    reviews: Path, capsys: pytest.CaptureFixture[str], words: list[str], problem: str
+) -> None:
+    assert main(["data", *(word.format(file=reviews) for word in words)]) == 1
+    said = capsys.readouterr().err
+    assert problem in said and said.count("\n") == 1
