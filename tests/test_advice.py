@@ -56,9 +56,15 @@ def record(folder: Path) -> dict[str, Any]:
     [
         ("trainer.accumulate_grad_batches=4", "no such key; python train.py --cfg job shows all"),
         ("~data", "~data: no run can do without data; leave ~data out"),
-        ("data=/x/reviews.csv", "data=/x/reviews.csv: no such choice; there are folder, nsmc"),
-        ("data=말뭉치", "data=말뭉치: no such choice; there are folder, nsmc, sample"),
-        ("data.labels=[a,b,c]", "data.labels=[a, b, c]: must be two different names"),
+        (
+            "data=/x/reviews.csv",
+            "data=/x/reviews.csv: no such choice; there are files, folder, nsmc",
+        ),
+        ("data=말뭉치", "data=말뭉치: no such choice; there are files, folder, nsmc, ratings"),
+        (
+            "data.labels=[a,b,c]",
+            "becomes 'negative', which is not one of data.labels ('a',",
+        ),
         ("data.labels=부정", "data.labels=부정: must be a list, [VALUE,VALUE]"),
         ("trainer.gradient_clip_val=None", "must be a number, or null (which None is written as)"),
         ("init_from=None", "init_from=None: must be text, or null (which None is written as)"),
@@ -95,9 +101,9 @@ def test_a_corpus_and_runs_of_any_name_are_trained_on_found_and_gone_on_with(
     root, folder = tmp_path / "말뭉치 (1), a=b & ~c", tmp_path / "실행 [2]"
     root.mkdir()
     write_corpus(root)
-    train(root, *SETTINGS, "data.labels=[부정,긍정]", f"hydra.run.dir={folder}")
+    train(root, *SETTINGS, "data.label_map={0:부정,1:긍정}", f"hydra.run.dir={folder}")
     assert record(folder)["config"]["data"]["root"] == str(root)
-    assert record(folder)["config"]["data"]["labels"] == ["부정", "긍정"]
+    assert record(folder)["config"]["data"]["label_map"] == {"0": "부정", "1": "긍정"}
     assert "finished before" in run([sys.executable, "train.py", f"resume={folder}"]).stderr
     # The command in the record is one to be typed.
     words = shlex.split(record(folder)["command"])

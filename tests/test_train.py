@@ -273,7 +273,7 @@ def test_one_label_alone_is_refused_and_a_test_of_the_training_file_is_no_secret
 def test_an_output_that_lacks_letters_ends_no_run(
     corpus: Path, tmp_path: Path, encoding: str
 ) -> None:
-    command = train_command(corpus, "data.labels=['부정','긍정']", "logger=none")
+    command = train_command(corpus, "data.label_map={0:부정,1:긍정}", "logger=none")
     command += ["data.name='말뭉치'", f"hydra.run.dir={tmp_path}"]
     line = shlex.join([*command, "trainer.max_epochs=1"])
     finished = subprocess.run(

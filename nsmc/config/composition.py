@@ -6,10 +6,11 @@ another configuration altogether. A recipe's steps and a sweep's jobs are compos
 
 import shlex
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from hydra import compose
+from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
@@ -20,7 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 import nsmc
 from nsmc.config.commands import train_command
 from nsmc.config.errors import describe
-from nsmc.config.overrides import quoted
+from nsmc.config.overrides import quoted, readable, typed_values
 from nsmc.config.schema import RunConfig, check_config
 
 CONFIG_NAME = "train"
@@ -34,11 +35,22 @@ CONFIGS = _IN_THE_WHEEL if _IN_THE_WHEEL.is_dir() else _PACKAGE.parent / "config
 
 def composed(overrides: Sequence[str]) -> RunConfig:
     """What `nsmc train` with these overrides would run; raises ValueError where that is wrong."""
+    is_running = GlobalHydra.instance().is_initialized()
+    folder = nullcontext() if is_running else initialize_config_dir(str(CONFIGS), "app", "1.3")
     try:
-        values: Any = OmegaConf.to_container(compose(_name(), list(overrides)), resolve=True)
+        with folder:
+            values: Any = OmegaConf.to_container(compose(_name(), list(overrides)), resolve=True)
     except (HydraException, OmegaConfBaseException) as error:
         raise ValueError(describe(error)) from None
     return check_config(values)
+
+
+def typed(overrides: Sequence[str]) -> dict[str, Any]:
+    """The values that overrides set, by key; raises ValueError where one cannot be read."""
+    try:
+        return dict(typed_values([readable(override) for override in overrides]))
+    except HydraException as error:
+        raise ValueError(describe(error)) from None
 
 
 def _name() -> str | None:

@@ -7,15 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from hydra import compose, initialize_config_dir
-from hydra.errors import HydraException
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
-from nsmc.config.composition import CONFIG_NAME, CONFIGS
-from nsmc.config.errors import describe
-from nsmc.config.overrides import as_overrides, readable, typed_values
-from nsmc.config.schema import DataConfig, check_config
+from nsmc.config.composition import composed, typed
+from nsmc.config.overrides import as_overrides, readable
+from nsmc.config.schema import DataConfig
 from nsmc.data.guessing import guessed_columns, guessed_encoding, lacks_header, sampled_columns
 from nsmc.data.inspection import inspect, overlap
 from nsmc.reading.file_format import FileFormat
@@ -35,19 +30,14 @@ def inspected(file: str, overrides: Sequence[str]) -> dict[str, Any]:
     Raises what reading the file raises, and ValueError for a wrong setting.
     """
     path = Path(file)
-    typed = [readable(override) for override in overrides]
-    try:
-        given = {key.removeprefix("data."): value for key, value in typed_values(typed)}
-    except HydraException as error:
-        raise ValueError(describe(error)) from None
+    given = {key.removeprefix("data."): value for key, value in typed(overrides).items()}
     columns: list[str] = []
     guessed: dict[str, Any] = {}
     if "data" not in given:
         guessed, columns = _guessed(path, given)
     files = {"root": str(path.parent), "train_file": path.name}
-    config = _composed(
-        [*as_overrides({f"data.{k}": v for k, v in {**files, **guessed}.items()}), *typed]
-    )
+    defaults = as_overrides({f"data.{k}": v for k, v in {**files, **guessed}.items()})
+    config = _composed([*defaults, *map(readable, overrides)])
     form = config.form
     tokenizer = None
     if (PRETRAINED / TOKENIZER_FILE).is_file():
@@ -99,13 +89,8 @@ def _guessed(path: Path, given: Mapping[str, Any]) -> tuple[dict[str, Any], list
 def _composed(overrides: Sequence[str]) -> DataConfig:
     register_resolvers()
     is_choice = [override for override in overrides if override.startswith("data=")]
-    words = [*(is_choice or ["data=files"]), *(o for o in overrides if o not in is_choice)]
-    try:
-        with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-            values: Any = OmegaConf.to_container(compose(CONFIG_NAME, words), resolve=True)
-    except (HydraException, OmegaConfBaseException) as error:
-        raise ValueError(describe(error)) from None
-    return check_config(values).data
+    others = [override for override in overrides if override not in is_choice]
+    return composed([*(is_choice or ["data=files"]), *others]).data
 
 
 def _yaml(path: Path, config: DataConfig) -> str:

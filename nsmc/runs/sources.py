@@ -25,7 +25,7 @@ from nsmc.training.starting import check_shape, needed_overrides
 # What rows there are, and with which labels: the split is drawn among these, by label.
 _FORM = (
     *("header", "quoting", "text_column", "label_column", "group_column", "skip_damaged"),
-    *("labels", "label_map"),
+    "label_map",
 )
 # What records lack that are older than these keys: the only form and split there was.
 _ONCE: dict[str, Any] = {
@@ -174,4 +174,13 @@ def _split_of(data: Mapping[str, Any]) -> dict[str, str]:
     if data["test_file"] is None:
         keys += ["folds", "fold"] if data["folds"] is not None else ["folds", "test_fraction"]
     keys += ["split_seed", *_FORM] if keys else []
-    return split | {key: json.dumps(data[key]) for key in keys}
+    compared = {**data, "label_map": _label_numbers(data["label_map"], data["labels"])}
+    return split | {key: json.dumps(compared[key]) for key in keys}
+
+
+def _label_numbers(mapping: dict[str, str | None] | None, names: list[str] | None) -> Any:
+    """Which values are which label, by its number: what it is called moves no review."""
+    if mapping is None:
+        return names
+    names = names or list(dict.fromkeys(name for name in mapping.values() if name is not None))
+    return {value: names.index(name) if name in names else None for value, name in mapping.items()}
