@@ -8,8 +8,10 @@ def wide_encoding(content: bytes) -> str:
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "utf-16"
     for offset, encoding in ((1, "utf-16le"), (0, "utf-16be")):
-        high_bytes = content[offset::2]  # NUL in ASCII characters
-        if len(high_bytes) > 3 and 4 * high_bytes.count(0) > len(high_bytes):
+        high_bytes, low_bytes = content[offset::2], content[1 - offset :: 2]
+        if len(high_bytes) < 4 or 2 * low_bytes.count(0) >= len(low_bytes):
+            continue
+        if 4 * high_bytes.count(0) > len(high_bytes):  # of ASCII characters
             return encoding
     return ""
 

@@ -109,10 +109,15 @@ def _refuse_binary(first: bytes, name: str, file_format: FileFormat) -> None:
         if first.startswith(signature):
             told = {form: file_format.option("format", form) for form in ("parquet", "json")}
             raise ValueError(f"{name}: {advice.format(**told)}")
-    if encoding := wide_encoding(first):
-        raise ValueError(f"{name}: {_other_encoding(encoding, file_format)}")
+    refuse_wide(first, name, file_format)
     if b"\0" in first:
         raise ValueError(f"{name}: not text, its first line has NUL bytes")
+
+
+def refuse_wide(first: bytes, name: str, file_format: FileFormat) -> None:
+    """Raises ValueError where the first bytes are of UTF-16 or UTF-32, which was not expected."""
+    if encoding := wide_encoding(first):
+        raise ValueError(f"{name}: {other_encoding(encoding, file_format)}")
 
 
 def _decoded(content: bytes, file_format: FileFormat) -> tuple[str, str]:
@@ -120,16 +125,17 @@ def _decoded(content: bytes, file_format: FileFormat) -> tuple[str, str]:
     encoding = file_format.encoding if file_format.is_ascii_based else "utf-8"
     is_utf8 = encoding == "utf-8"
     if not is_utf8 and is_korean_utf8(content):
-        return "", _other_encoding("utf-8", file_format)
+        return "", other_encoding("utf-8", file_format)
     try:
         return content.decode(encoding), ""
     except UnicodeDecodeError:
         if is_utf8 and is_korean_cp949(content):
-            return "", _other_encoding("cp949", file_format)
+            return "", other_encoding("cp949", file_format)
         return "", f"not {_called(encoding)}"
 
 
-def _other_encoding(likely: str, file_format: FileFormat) -> str:
+def other_encoding(likely: str, file_format: FileFormat) -> str:
+    """What is wrong with content that is likely to be in another encoding, and the way out."""
     way_out = file_format.option("encoding", likely)
     return f"not {_called(file_format.encoding)}, looks like {likely}: read it with {way_out}"
 

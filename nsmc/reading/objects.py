@@ -2,12 +2,15 @@
 
 import codecs
 import json
+from collections import Counter
 from collections.abc import Iterator
 from itertools import chain, islice
 from typing import Any, BinaryIO
 
+from nsmc.reading.encodings import is_korean_cp949
 from nsmc.reading.file_format import FileFormat
-from nsmc.reading.lines import LONGEST_LINE, read_lines
+from nsmc.reading.lines import LONGEST_LINE, other_encoding, read_lines, refuse_wide
+from nsmc.reading.opening import first_bytes
 from nsmc.reading.tables import Record, Table
 
 _BLOCK = 1 << 16
@@ -50,9 +53,23 @@ def _parsed(number: int, line: str, error: str) -> Record:
     if error:
         return Record(number, {}, error)
     try:
-        return _record(number, json.loads(line))
+        return _record(number, json.loads(line, object_pairs_hook=_object))
+    except _TwiceError as problem:
+        return Record(number, {}, str(problem))
     except (ValueError, RecursionError):  # numbers and nesting without end, too
         return Record(number, {}, "not JSON")
+
+
+class _TwiceError(ValueError):
+    """Of two values with one key JSON's readers keep the last alone."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        [(twice, _)] = Counter(key for key, _ in pairs).most_common(1)
+        raise _TwiceError(f"{twice[:40]!r} is there twice")
+    return values
 
 
 def _record(number: int, value: Any) -> Record:
@@ -61,7 +78,7 @@ def _record(number: int, value: Any) -> Record:
 
 def _elements(blocks: Iterator[str], name: str) -> Iterator[Any]:
     """The elements of the array that the blocks of text together are."""
-    decoder, count = json.JSONDecoder(), 0
+    decoder, count = json.JSONDecoder(object_pairs_hook=_object), 0
     text = next((start for block in blocks if (start := block.lstrip(_SPACE))), "")
     if text[:1] != "[":
         raise ValueError(f"{name}: not a JSON array; it begins with {text[:20]!r}")
@@ -70,6 +87,8 @@ def _elements(blocks: Iterator[str], name: str) -> Iterator[Any]:
         try:
             value, end = decoder.raw_decode(text)
             rest = text[end:].lstrip(_SPACE)
+        except _TwiceError as problem:
+            raise ValueError(f"{name}, row {count + 1}: {problem}") from None
         except (ValueError, RecursionError):
             rest = ""
         if not rest:  # the element, or what tells that it is complete, is in the next block
@@ -90,8 +109,12 @@ def _elements(blocks: Iterator[str], name: str) -> Iterator[Any]:
 def _blocks(stream: BinaryIO, name: str, file_format: FileFormat) -> Iterator[str]:
     encoding = "utf-8-sig" if file_format.encoding == "utf-8" else file_format.encoding
     decoder = codecs.getincrementaldecoder(encoding)()
+    if file_format.is_ascii_based:
+        refuse_wide(first_bytes(stream), name, file_format)
     while content := stream.read(_BLOCK):
         try:
             yield decoder.decode(content)
-        except UnicodeDecodeError as error:
-            raise ValueError(f"{name}: not {file_format.encoding} ({error.reason})") from None
+        except UnicodeError as error:
+            if file_format.encoding == "utf-8" and is_korean_cp949(content):
+                raise ValueError(f"{name}: {other_encoding('cp949', file_format)}") from None
+            raise ValueError(f"{name}: not {file_format.encoding} ({error})") from None

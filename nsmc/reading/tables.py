@@ -61,11 +61,15 @@ def read_table(stream: BinaryIO, name: str, file_format: FileFormat) -> Table:
 
 def _names(header: list[str], name: str) -> list[Column]:
     """The names of a header; a column without one is called after its position."""
-    names = [column or f"column {index}" for index, column in enumerate(header, start=1)]
-    for column in names:
-        if names.count(column) > 1:
+    names: list[Column] = []
+    seen = set[str]()
+    for index, column in enumerate(header, start=1):
+        column = column or f"column {index}"
+        if column in seen:
             raise ValueError(f"{name}, line 1: two columns are called {column[:40]!r}; rename one")
-    return [*names]
+        seen.add(column)
+        names.append(column)
+    return names
 
 
 def _split(lines: Iterable[Line], delimiter: str) -> Iterator[Fields]:

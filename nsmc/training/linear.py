@@ -20,6 +20,7 @@ from nsmc.data.corpus import LabelArray
 
 FloatArray = npt.NDArray[np.float64]
 
+_LARGEST = 8 << 30  # bytes of weights
 _CHUNK = 50_000  # texts whose n-grams are in memory at the same time
 
 
@@ -63,9 +64,16 @@ class LinearClassifier:
     ) -> None:
         """Weights [C] are those of each label's reviews.
 
-        Raises ValueError where no n-gram occurs often enough.
+        Raises ValueError where no n-gram occurs often enough, or so many do that their weights for
+        all labels would not fit into memory.
         """
         grams = self.vectorizer.fit_transform(texts)
+        size = label_count * grams.shape[1] * np.dtype(np.float64).itemsize
+        if size > _LARGEST:
+            raise ValueError(
+                f"the weights of {grams.shape[1]:,} n-grams for {label_count:,} labels would take "
+                f"{size >> 30} GB of memory; raise linear.min_count or lower linear.ngram_max"
+            )
         weights = None if class_weights is None else class_weights[labels]
         for label in range(1 if label_count == 2 else 0, label_count):
             # There are more n-grams than reviews: liblinear's dual form converges in a few passes.

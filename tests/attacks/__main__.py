@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.attacks import bundles, files, memory, records, signals
+from tests.attacks import bundles, files, memory, records, reviews, signals
 from tests.attacks.common import Tally
 from tests.commands import let_signals_through
 
@@ -20,6 +20,7 @@ ATTACKS: dict[str, Callable[[Tally, Path], None]] = {
     "files": files.attack,
     "memory": memory.attack,
     "records": records.attack,
+    "reviews": reviews.attack,
     "signals": signals.attack,
 }
 

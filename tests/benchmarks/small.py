@@ -88,7 +88,7 @@ def _subsets(reviews: Reviews, size: int, seed: int) -> Iterator[tuple[str, Revi
     yield "test.csv", reviews.take(spread[size : size + MEASURED])
 
 
-def _places(labels: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+def _places(labels: np.ndarray) -> np.ndarray:
     """Where each review is among those of its label, from 0 to 1; the labels are sorted."""
     counts = np.bincount(labels)
     return np.concatenate([np.arange(count) / count for count in counts if count])

@@ -633,3 +633,55 @@ def test_another_value_than_a_text_is_damage(tmp_path: Path) -> None:
     table = pyarrow.table({"review": [5, None], "stars": [1.0, 2.0], "movie": ["a", "b"]})
     pyarrow.parquet.write_table(table, path)
     assert [row.error for row in rows_of(path, SHOP)] == ["'review' is not a text", "no text"]
+
+
+# --- nothing is lost ---
+
+
+def test_a_key_that_is_there_twice_is_damage(tmp_path: Path) -> None:
+    twice = '{"document": "a", "label": "1", "label": "0"}'
+    assert read(f"{twice}\n", "jsonl") == [Row(1, error="'label' is there twice")]
+    with pytest.raises(ValueError, match=r"^reviews, row 1: 'label' is there twice$"):
+        read(f"[{twice}]", "json")
+    keys = ", ".join(f'"k{number % 50_000}": 0' for number in range(50_001))
+    assert read(f"{{{keys}}}\n", "jsonl") == [Row(1, error="'k0' is there twice")]
+
+
+def test_a_row_without_a_text_keeps_its_other_columns() -> None:
+    stream = io.BytesIO(b"id\tdocument\tmovie\n07.0\t \tParasite\n")
+    file_format = FileFormat(format="tsv", label_column=None)
+    (row,) = read_rows(stream, "reviews", file_format, others=True)
+    assert row == Row(2, "", None, "07.0", None, {"movie": "Parasite"}, "no text")
+
+
+def test_the_columns_of_json_are_those_of_the_first_sound_object() -> None:
+    stream = io.BytesIO(b'oops\n{"document": "a", "movie": 1}\n')
+    rows = read_rows(stream, "reviews", FileFormat(format="jsonl", label_column=None), others=True)
+    assert rows.others == ("movie",)
+    assert [row.line for row in rows] == [1, 2]
+
+
+def test_a_header_of_many_columns_is_read_at_once() -> None:
+    content = "document" + "\t" * 300_000 + "\n"
+    assert read(content, "tsv", label_column=None) == []
+
+
+@pytest.mark.parametrize("encoding", ["cp949", "utf-16"])
+def test_a_json_array_in_another_encoding_is_refused_with_the_way_out(encoding: str) -> None:
+    with pytest.raises(ValueError, match=f"looks like {encoding}: read it with data.encoding"):
+        read('[{"document": "정말 최고예요"}]'.encode(encoding), "json")
+
+
+@pytest.mark.parametrize("quoting", ["nsmc", "field"])
+def test_csv_has_csv_s_quoting_where_another_one_is_for_tsv(quoting: str) -> None:
+    (row,) = read('document\n"a, ""b"""\n', "csv", label_column=None, quoting=quoting)
+    assert row.text == 'a, "b"'
+
+
+@pytest.mark.parametrize("name", ["a.tsv", "a.tsv.gz"])
+def test_the_position_in_a_file_is_that_in_its_bytes_on_disk(tmp_path: Path, name: str) -> None:
+    content = b"document\n" + b"good\n" * 10_000
+    (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith("gz") else content)
+    with open_rows(str(tmp_path / name), FileFormat(label_column=None)) as rows:
+        assert len(list(rows)) == 10_000
+        assert rows.position() == (tmp_path / name).stat().st_size

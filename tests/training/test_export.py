@@ -101,6 +101,8 @@ def test_the_bundle_says_what_was_trained_and_answers_as_the_classifier_does(
         0,
     )
     assert config.max_length == datamodule.max_length
+    label_map = {"0": "negative", "1": "positive"}
+    assert config.reading == {"quoting": "nsmc", "label_map": label_map}
     corpus = datamodule.corpus
     written = (export.folder / TOKENIZER_FILE).read_bytes()
     assert written == corpus.tokenizer_path.read_bytes()

@@ -64,3 +64,13 @@ def test_of_three_labels_each_has_a_probability_and_weights_favour_their_own() -
     np.testing.assert_array_equal(plain.argmax(axis=1), [2, 0, 1])
     np.testing.assert_allclose(plain.sum(axis=1), 1)
     assert (weighted[:, 1] > plain[:, 1]).all()
+
+
+def test_weights_that_would_not_fit_into_memory_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(linear, "_LARGEST", 1000)
+    with pytest.raises(
+        ValueError, match=r"n-grams for 2 labels .* raise linear\.min_count or lower"
+    ):
+        fitted()
