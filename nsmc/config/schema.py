@@ -103,7 +103,9 @@ def _as_label_map(value: Any) -> Any:
         pairs[label_text(key)] = None if pair[2].strip() in ("null", "~") else label
         end = pair.end()
     if not pairs or value[end:] != "}":
-        raise ValueError("{VALUE:LABEL,VALUE:LABEL}, where a VALUE may be a range, 1-4")
+        raise ValueError(
+            "{VALUE:LABEL,VALUE:LABEL}, in quotes for the shell; a VALUE may be a range, 1-4"
+        )
     return pairs
 
 

@@ -284,7 +284,7 @@ def test_a_student_is_chosen_by_its_cross_entropy(composed: Composed) -> None:
         ),
         (
             {"data": {"split_seed": 4}},
-            "init_from=first: has learnt from .*; set data.split_seed=3, which it held out",
+            "init_from=first: may have learnt from .*; set data.split_seed=3, as it did",
         ),
         (
             {
