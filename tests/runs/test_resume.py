@@ -57,7 +57,7 @@ def test_a_run_goes_on_with_the_keys_of_its_own_model(composed: Composed, tmp_pa
     typed = with_own_model([resume, "model.num_filters=6"])
     with pytest.raises(ValueError, match=r"model\.num_filters: cannot change .* has 5"):
         resumed_config(tmp_path, composed(*typed), typed)
-    with pytest.raises(ValueError, match="model: a run goes on with its own"):
+    with pytest.raises(ValueError, match="model: a resumed run keeps its own"):
         resumed_config(tmp_path, composed("model=lstm"), ["model=lstm"])
 
 
