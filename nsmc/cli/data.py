@@ -32,7 +32,7 @@ def add_parser(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Look at the file. Raises what composing the configuration and reading the files raise."""
     with needs_training_libraries():
-        from nsmc.runs.inspect import as_text, inspected
+        from nsmc.cli.data_report import as_text, inspected
 
     report = inspected(options.file, _prefixed(options.settings))
     if options.json:

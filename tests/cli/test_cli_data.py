@@ -9,10 +9,10 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from nsmc.cli.command import main
+from nsmc.cli.data_report import inspected
 from nsmc.config.composition import CONFIGS
 from nsmc.config.schema import check_config
 from nsmc.runs.corpus_files import files_of
-from nsmc.runs.inspect import inspected
 
 STARS = ("재밌다,5,b", "별로,1,a", "보통,3,a", "최고의 영화,5,c", "별로,2,b") * 8
 
