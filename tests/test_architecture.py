@@ -12,7 +12,7 @@ PROJECT = Path(__file__).parents[1]
 PACKAGE = PROJECT / "nsmc"
 
 # What every room stands on: about files in general, with nothing but the standard library.
-GROUND = {"atomic", "small_files", "terminal", "termination"}
+GROUND = {"atomic", "extras", "small_files", "terminal", "termination"}
 
 LIGHT_ROOMS = ("reading", "runtime")
 

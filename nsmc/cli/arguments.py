@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nsmc.cli.messages import print_message
-from nsmc.runtime.extras import needs_extra
+from nsmc.extras import needs_extra
 
 if TYPE_CHECKING:
     from nsmc.reading.file_format import FileFormat

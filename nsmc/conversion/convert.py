@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 import nsmc
+from nsmc.extras import needs_extra
 from nsmc.reading.file_format import FileFormat
 from nsmc.reading.rows import open_rows
 from nsmc.runtime.bundle import (
@@ -20,7 +21,6 @@ from nsmc.runtime.bundle import (
     fill_bundle,
     whole_bundle,
 )
-from nsmc.runtime.extras import needs_extra
 from nsmc.runtime.golden import PROBES, write_vectors
 from nsmc.runtime.loading import Bundle, read_bundle
 from nsmc.runtime.packing import Array

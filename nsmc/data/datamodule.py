@@ -105,6 +105,8 @@ class ReviewDataModule(L.LightningDataModule):
             "tokenizer_fingerprint": self.corpus.tokenizer_fingerprint,
             "labels": list(self.corpus.labels),
             **asdict(self.files.split),
+            "group_column": self.files.form.file_format.group_column,
+            "label_map": dict(self.files.form.labels.mapping or {}),
             "max_length": self.max_length,
         }
 

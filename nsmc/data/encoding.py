@@ -106,6 +106,7 @@ def encode_corpus(
         "corpus": corpus_fingerprint,
         "split": asdict(files.split),
         "form": asdict(files.form),
+        "label_order": [*(files.form.labels.mapping or ())],  # digests do not see that of a mapping
         "file": digest_of_file(settings.file) if settings.file else None,
         "unlabelled": digest_of_file(files.unlabelled) if files.unlabelled else None,
         "has_test": files.test is not None,  # a published one counts in the fingerprint anyway

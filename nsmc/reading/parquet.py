@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
+from nsmc.extras import needs_extra
 from nsmc.reading.tables import Record, Table
 
 _BATCH = 4096  # rows
@@ -17,9 +18,7 @@ def read_parquet(stream: BinaryIO, name: str) -> Table:
         import pyarrow
         from pyarrow.parquet import ParquetFile
     except ImportError:
-        raise ValueError(
-            f"{name}: Parquet files need pyarrow: pip install 'nsmc[parquet]'"
-        ) from None
+        raise ValueError(needs_extra(f"{name}: a Parquet file", "parquet")) from None
     try:
         file = ParquetFile(stream)
         columns = list(file.schema_arrow.names)

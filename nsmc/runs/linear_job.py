@@ -16,7 +16,7 @@ from nsmc.data.corpus import Reviews
 from nsmc.data.datamodule import ReviewDataModule
 from nsmc.data.files import UNLABELLED
 from nsmc.data.soft_labels import SOFT_LABELS_FILE, write_soft_labels
-from nsmc.runtime.extras import needs_extra
+from nsmc.extras import needs_extra
 from nsmc.training.class_weights import class_weights
 from nsmc.training.metrics import classification_metrics, defined
 

@@ -26,6 +26,9 @@ def signature(
     FileNotFoundError for a file that is not there.
     """
     content = _effective(None if config.recipe else config.task, config.model_dump())
+    if config.data.label_map is not None:
+        # The labels' numbers follow its order, which a digest of a mapping does not see.
+        content["data"]["label_map"] = [*config.data.label_map.items()]
     if (path := content.pop("ckpt_path")) is not None:
         content["checkpoint"] = starting_checkpoint or _digest_of_checkpoint(path)
     if config.recipe:

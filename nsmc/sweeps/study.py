@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from nsmc.config.schema import Range, SearchConfig
+from nsmc.extras import needs_extra
 from nsmc.runs.record import held, is_locked, is_occupied
-from nsmc.runtime.extras import needs_extra
 from nsmc.sweeps.process_lock import hold_process_lock, release_process_lock
 from nsmc.training.early_stopping import Pruning
 from nsmc.training.randomness import step_seed

@@ -624,7 +624,7 @@ def test_without_pyarrow_a_parquet_file_names_the_extra(
 ) -> None:
     path = in_every_format(tmp_path, RECORDS)[-1]
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(ValueError, match=r"reviews\.parquet.*pip install 'nsmc\[parquet\]'"):
+    with pytest.raises(ValueError, match=r'reviews\.parquet.*needs the extra "parquet"'):
         rows_of(path, SHOP)
 
 
