@@ -103,7 +103,7 @@ def test_a_checkpoint_of_another_run_is_refused(corpus: Path, tmp_path: Path) ->
 def test_two_processes_train_one_bundle(corpus: Path, tmp_path: Path) -> None:
     finished = train(corpus, "trainer=ddp", "trainer.accelerator=cpu", f"hydra.run.dir={tmp_path}")
     assert "Warning" not in finished.stderr
-    assert finished.stdout.count("validation") == 1
+    assert finished.stdout.count("validation  ") == 1
     record = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))
     # 30 training reviews in batches of 8 for each of two processes: two steps in each of 2 epochs.
     assert record["steps"] == 4
@@ -190,7 +190,7 @@ def test_the_help_is_written_for_people() -> None:
     text = run([sys.executable, "train.py", "--help"]).stdout
     for phrase in (
         "model: cnn, gru, lstm",
-        "data: folder, nsmc",
+        "data: files, folder, nsmc",
         "data.vocab_size",
         "experiment=blog",
     ):
@@ -221,7 +221,7 @@ def own_corpus(tmp_path: Path) -> Path:
         place.parent.mkdir(parents=True, exist_ok=True)
         lines = [
             *("defaults:", f"  - {base}", "  - _self_", "name: mine", f"root: {root}"),
-            *("train_file: mine.txt", "test_file: gone.txt", "labels: [부정, 긍정]"),
+            *("train_file: mine.txt", "test_file: gone.txt", "label_map: {0: 부정, 1: 긍정}"),
             "remote_files: null",
         ]
         place.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -263,7 +263,7 @@ def test_one_label_alone_is_refused_and_a_test_of_the_training_file_is_no_secret
     (tmp_path / "one.txt").write_text("\n".join(kept) + "\n", encoding="utf-8")
     settings = (f"task={task}", "linear.min_count=1", f"hydra.run.dir={tmp_path}/run")
     finished = train(corpus, *settings, f"data.train_file={tmp_path}/one.txt", expect=1)
-    assert "one.txt: every review has the label 1;" in finished.stderr
+    assert "one.txt: every review has the label 'positive';" in finished.stderr
     assert not (tmp_path / "run" / "bundle").exists()
     finished = train(corpus, *settings, "data.test_file=ratings_train.txt")
     assert finished.stderr.count("has the same content as data.train_file=ratings_train.txt") == 1

@@ -121,7 +121,10 @@ def test_the_blog_experiment_has_the_blogs_numbers(composed: Composed) -> None:
         ),
         ("data.label_map='{1-4:}'", "data.label_map={1-4:}: must be {VALUE:LABEL,"),
         ("data.label_map='{4-1:positive}'", "data.label_map: '4-1' is no range: it goes down"),
-        ("data.label_map='{1:good}'", "'1' becomes 'good', which is not one of data.labels ('nega"),
+        (
+            "data.labels=[a,b]",
+            "data.label_map: '0' becomes 'negative', which is not one of data.la",
+        ),
         ("data.labels=[a,a]", "data.labels=['a', 'a']: expected names that differ"),
         ("data.folds=5", "data.folds and data.fold are set together, or neither"),
         ("data.header=false", "data.text_column=document: expected a position from 1, as there is"),
