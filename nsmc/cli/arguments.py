@@ -4,7 +4,7 @@ import argparse
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nsmc.cli.messages import print_message
 from nsmc.extras import needs_extra
@@ -15,11 +15,16 @@ if TYPE_CHECKING:
 
 OUTPUTS = Path("outputs")  # where bundles that were trained here are
 
-# How a file is read, as `FileFormat` calls it.
-FILE_OPTIONS = (
-    *("text_column", "label_column", "id_column"),
-    *("format", "encoding", "quoting", "header"),
-)
+_FILE_OPTIONS = {
+    "text_column": "of the reviews (default: the bundle's, or document)",
+    "label_column": "of labels, the bundle's or as in its corpus (default: as there)",
+    "id_column": "of their names (default: id, if any)",
+    "format": "of the file, where its extension does not say it",
+    "encoding": "such as cp949 (default: utf-8)",
+    "delimiter": "between fields (default: a tab in TSV, a comma in CSV)",
+    "quoting": "what double quotes mean in TSV and CSV; see docs/data.md",
+    "header": "--no-header: columns are positions, from 1",
+}
 
 _MMAP_THRESHOLD, _LARGE_BLOCK = -3, 4 << 20  # glibc's M_MMAP_THRESHOLD, and bytes
 
@@ -49,38 +54,38 @@ def chosen_bundle(named: Path | None) -> Path:
     return folder
 
 
-def add_file_options(parser: argparse.ArgumentParser, required: bool) -> None:
-    """Add `--input` and what says how to read it."""
+def add_file_options(parser: argparse.ArgumentParser, *, labelled: bool) -> None:
+    """Add `--input`, which only labelled reviews need, and what says how to read it."""
     parser.add_argument(
         "--input",
-        required=required,
+        required=labelled,
         metavar="FILE",
         help="TSV, CSV, JSON Lines, JSON, Parquet or text, also gzipped; - is a pipe",
     )
-    parser.add_argument(
-        "--text-column", metavar="NAME", help="of the reviews (default: the bundle's, or document)"
-    )
-    parser.add_argument("--id-column", metavar="NAME", help="of their names (default: id, if any)")
-    parser.add_argument(
-        "--format",
-        choices=("tsv", "csv", "jsonl", "json", "parquet", "text"),
-        help="of the file, where its extension does not say it",
-    )
-    parser.add_argument("--encoding", metavar="NAME", help="such as cp949 (default: utf-8)")
-    parser.add_argument(
-        "--quoting",
-        choices=("csv", "field", "nsmc", "none"),
-        help="what double quotes mean in TSV and CSV; see docs/data.md",
-    )
-    parser.add_argument(
-        "--header",
-        action=argparse.BooleanOptionalAction,
-        help="--no-header: columns are positions, from 1",
-    )
+    for name in file_options(labelled=labelled):
+        parser.add_argument(f"--{name.replace('_', '-')}", **_settings(name))
+
+
+def file_options(*, labelled: bool) -> list[str]:
+    """The options that say how a file is read, as `FileFormat` calls them."""
+    return [name for name in _FILE_OPTIONS if labelled or name != "label_column"]
+
+
+def _settings(name: str) -> dict[str, Any]:
+    """What argparse takes for such an option."""
+    from nsmc.reading.file_format import FORMATS, QUOTINGS
+
+    special: dict[str, dict[str, Any]] = {
+        "format": {"choices": FORMATS},
+        "quoting": {"choices": QUOTINGS},
+        "delimiter": {"metavar": "CHARACTER"},
+        "header": {"action": argparse.BooleanOptionalAction},
+    }
+    return {"help": _FILE_OPTIONS[name], **special.get(name, {"metavar": "NAME"})}
 
 
 def file_format(
-    options: argparse.Namespace, config: "BundleConfig", *, labelled: bool
+    options: argparse.Namespace, bundle: Path, config: "BundleConfig", *, labelled: bool
 ) -> "FileFormat":
     """How to read `--input`: as the options say, else as the bundle's corpus was read.
 
@@ -88,9 +93,11 @@ def file_format(
     """
     from nsmc.runtime import file_form
 
-    named = {name: getattr(options, name, None) for name in FILE_OPTIONS}
-    chosen = {name: value for name, value in named.items() if value is not None}
-    return file_form.file_format(config.reading, options.input, chosen, labelled=labelled)
+    typed = {name: getattr(options, name) for name in file_options(labelled=labelled)}
+    given = {name: value for name, value in typed.items() if value is not None}
+    return file_form.file_format(
+        config.reading, options.input, given, labelled=labelled, bundle=str(bundle)
+    )
 
 
 def return_memory_early() -> None:

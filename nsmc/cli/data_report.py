@@ -1,26 +1,23 @@
 """What a file of reviews is like, with the settings that were typed and those that are guessed."""
 
-import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from nsmc.config.composition import composed, typed
+from nsmc.config.composition import as_yaml, composed, literal, typed
 from nsmc.config.overrides import as_overrides, readable
 from nsmc.config.schema import DataConfig
-from nsmc.data.guessing import guessed_columns, guessed_encoding, lacks_header, sampled_columns
+from nsmc.data.guessing import Guess, guess
 from nsmc.data.inspection import inspect, overlap
-from nsmc.reading.file_format import FileFormat
 from nsmc.reading.labels import LabelRules
+from nsmc.reading.opening import is_pipe, name_of
 from nsmc.runs.resolvers import register_resolvers
 from nsmc.runtime.bundle import TOKENIZER_FILE
 from nsmc.runtime.loading import read_tokenizer
 from nsmc.runtime.locate import PRETRAINED
 
-_GUESSED_FROM = ("format", "encoding", "header", "quoting")
 _SHOWN = 20  # labels, values and columns in the text
 
 
@@ -29,14 +26,15 @@ def inspected(file: str, overrides: Sequence[str]) -> dict[str, Any]:
 
     Raises what reading the file raises, and ValueError for a wrong setting.
     """
+    if is_pipe(file):
+        raise ValueError(f"{name_of(file)}: it is read several times; write it to a file first")
     path = Path(file)
     given = {key.removeprefix("data."): value for key, value in typed(overrides).items()}
-    columns: list[str] = []
-    guessed: dict[str, Any] = {}
-    if "data" not in given:
-        guessed, columns = _guessed(path, given)
+    guessed = guess(file, given) if "data" not in given else Guess()
     files = {"root": str(path.parent), "train_file": path.name}
-    defaults = as_overrides({f"data.{k}": v for k, v in {**files, **guessed}.items()})
+    defaults = as_overrides(
+        literal({f"data.{k}": v for k, v in {**files, **guessed.settings}.items()})
+    )
     config = _composed([*defaults, *map(readable, overrides)])
     form = config.form
     tokenizer = None
@@ -55,35 +53,14 @@ def inspected(file: str, overrides: Sequence[str]) -> dict[str, Any]:
             }
     return {
         "file": file,
-        "columns": columns,
-        "guessed": {key: value for key, value in guessed.items() if value is not None},
+        "columns": guessed.columns,
+        "guessed": {key: value for key, value in guessed.settings.items() if value is not None},
+        "unsure": guessed.unsure,
         "encoding": config.encoding,
         **whole.as_json(order),
         "parts": parts,
         "yaml": _yaml(path, config),
     }
-
-
-def _guessed(path: Path, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """Settings that were not given, as far as they differ from the usual; and the columns."""
-    guessed: dict[str, Any] = {}
-    if "encoding" not in given and (encoding := guessed_encoding(str(path))) != "utf-8":
-        guessed["encoding"] = encoding
-    known = {key: given[key] for key in _GUESSED_FROM if key in given}
-    header = known.get("header", True) is not False
-    form = FileFormat("text" if header else 1, None, **{**known, **guessed, "header": header})
-    kind, columns = sampled_columns(str(path), form)
-    if header and "header" not in given and lacks_header(kind, columns):
-        guessed["header"] = False
-        form = replace(form, header=False, text_column=1)
-        kind, columns = sampled_columns(str(path), form)
-    if kind == "text":
-        guessed["label_column"] = None
-    elif not {"text_column", "label_column"} <= {*given}:
-        others = [c for c in columns if str(c.name) not in map(str, given.values())]
-        for key, name in guessed_columns(others).items():
-            guessed[key] = None if name is None else str(name)
-    return {k: v for k, v in guessed.items() if k not in given}, [str(c.name) for c in columns]
 
 
 def _composed(overrides: Sequence[str]) -> DataConfig:
@@ -99,19 +76,12 @@ def _yaml(path: Path, config: DataConfig) -> str:
     name = "".join(char if char.isalnum() else "_" for char in path.name.partition(".")[0])
     values: dict[str, Any] = {"name": name or "mine", "root": str(path.parent.absolute())}
     values |= {
-        key: _plain(value)
+        key: value
         for key, value in config.model_dump().items()
         if key not in ("name", "root") and value != usual[key]
     }
-    text = yaml.safe_dump(values, allow_unicode=True, sort_keys=False, width=100)
-    return f"# python train.py data={values['name']}\ndefaults:\n  - files\n  - _self_\n\n{text}"
-
-
-def _plain(value: Any) -> Any:
-    """Without quotes around numbers."""
-    if isinstance(value, dict):
-        return {_plain(key): item for key, item in value.items()}
-    return int(value) if isinstance(value, str) and re.fullmatch("0|[1-9][0-9]*", value) else value
+    choice = shlex.quote(f"data={values['name']}")
+    return f"# python train.py {choice}\ndefaults:\n  - files\n  - _self_\n\n{as_yaml(values)}"
 
 
 def as_text(report: Mapping[str, Any]) -> str:
@@ -122,6 +92,12 @@ def as_text(report: Mapping[str, Any]) -> str:
     if report["guessed"]:
         settings = " ".join(as_overrides({f"data.{k}": v for k, v in report["guessed"].items()}))
         lines.append(f"  guessed     {settings}")
+    if "header" in report["unsure"]:
+        is_header = report["unsure"]["header"]
+        lines.append(
+            f"  not sure    whether the first line is a header: it is read as "
+            f"{'one' if is_header else 'a review'} (else header={str(not is_header).lower()})"
+        )
     lines += ["", f"  rows        {report['rows']:,}", f"  reviews     {report['reviews']:,}"]
     for key, what in _LEFT_OUT.items():
         if report[key]:

@@ -24,12 +24,7 @@ def add_parser(commands: Any) -> None:
         ),
     )
     add_bundle(parser)
-    add_file_options(parser, required=True)
-    parser.add_argument(
-        "--label-column",
-        metavar="NAME",
-        help="of the bundle's labels, or of what they were in its corpus (default: as there)",
-    )
+    add_file_options(parser, labelled=True)
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.set_defaults(run=run)
 
@@ -42,8 +37,10 @@ def run(options: argparse.Namespace) -> int:
     from nsmc.runtime.predictor import Predictor
 
     return_memory_early()
-    predictor = Predictor.load(chosen_bundle(options.bundle))
-    with open_rows(options.input, file_format(options, predictor.config, labelled=True)) as rows:
+    bundle = chosen_bundle(options.bundle)
+    predictor = Predictor.load(bundle)
+    form = file_format(options, bundle, predictor.config, labelled=True)
+    with open_rows(options.input, form) as rows:
         if rows.format == "text":
             raise ValueError(f"{name_of(options.input)}: a text file has no labels; see --format")
         evaluation = evaluate(predictor, rows, rows.unit)

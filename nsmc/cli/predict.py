@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nsmc.cli.arguments import (
-    FILE_OPTIONS,
     add_file_options,
     chosen_bundle,
     file_format,
+    file_options,
     return_memory_early,
 )
 from nsmc.cli.messages import print_error, print_message
@@ -22,10 +22,6 @@ if TYPE_CHECKING:
     from nsmc.runtime.predictor import Predictor
 
 _OPTION = re.compile(r"--[a-z0-9]+(-[a-z0-9]+)*(=|$)", re.IGNORECASE | re.ASCII)
-_OPTIONS = (
-    *("--help", "--input", "--output", "--text-column", "--id-column"),
-    *("--format", "--encoding", "--quoting", "--header", "--no-header"),
-)
 
 
 def add_parser(commands: Any) -> None:
@@ -47,7 +43,7 @@ def add_parser(commands: Any) -> None:
         metavar="BUNDLE TEXT",
         help="a folder or pretrained, then reviews; after --, they may look like options",
     )
-    add_file_options(parser, required=False)
+    add_file_options(parser, labelled=False)
     parser.add_argument(
         "--output", metavar="FILE", help="appears when it is complete; by default what is printed"
     )
@@ -62,16 +58,18 @@ def protect_reviews(words: list[str]) -> list[str]:
     if "--" in words:
         return words
     options = [word.partition("=")[0] for word in words if _OPTION.match(word)]
+    known = [f"--{name.replace('_', '-')}" for name in file_options(labelled=False)]
+    known += ["--help", "--input", "--output", "--no-header"]
     for option in options:
-        if not any(name.startswith(option) for name in _OPTIONS):
-            raise ValueError(f"{option}: no such option; {_instead_of(option)}")
+        if not any(name.startswith(option) for name in known):
+            raise ValueError(f"{option}: no such option; {_instead_of(option, known)}")
     return words if options or words[1:2] == ["-h"] else ["predict", "--", *words[1:]]
 
 
-def _instead_of(option: str) -> str:
+def _instead_of(option: str, known: list[str]) -> str:
     from difflib import get_close_matches  # which takes its time, and is seldom needed
 
-    near = get_close_matches(option.lower(), _OPTIONS, n=1)
+    near = get_close_matches(option.lower(), known, n=1)
     return f"did you mean {near[0]}?" if near else "-- goes before a review that begins so"
 
 
@@ -82,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
 
     bundle, texts = split_words(options.words)
     if options.input is None:
-        for name in ("output", *FILE_OPTIONS):
+        for name in ("output", *file_options(labelled=False)):
             is_of_pipes = name == "encoding" and not texts
             if getattr(options, name, None) is not None and not is_of_pipes:
                 option = name.replace("_", "-")
@@ -92,7 +90,7 @@ def run(options: argparse.Namespace) -> int:
         bundle, texts = Path(texts[0]), []  # beside a file, a word can name a bundle alone
     if texts:
         raise ValueError(f"{texts[0]!r}: --input takes the reviews from the file alone")
-    return _predict_file(Predictor.load(chosen_bundle(bundle)), options)
+    return _predict_file(chosen_bundle(bundle), options)
 
 
 def _answer(predictor: "Predictor", texts: Any, encoding: str | None) -> int:
@@ -114,11 +112,13 @@ def _leave_the_terminal(signum: int, frame: object) -> None:
     raise KeyboardInterrupt if signum == signal.SIGINT else SystemExit(128 + signum)
 
 
-def _predict_file(predictor: "Predictor", options: argparse.Namespace) -> int:
+def _predict_file(bundle: Path, options: argparse.Namespace) -> int:
     from nsmc.runtime.batch_predict import predict_file
+    from nsmc.runtime.predictor import Predictor
 
     return_memory_early()
-    form = file_format(options, predictor.config, labelled=False)
+    predictor = Predictor.load(bundle)
+    form = file_format(options, bundle, predictor.config, labelled=False)
     tally = predict_file(predictor, options.input, options.output or "-", form)
     for message in tally.messages:
         print_message(f"nsmc: {message}")

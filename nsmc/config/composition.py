@@ -53,6 +53,20 @@ def typed(overrides: Sequence[str]) -> dict[str, Any]:
         raise ValueError(describe(error)) from None
 
 
+def as_yaml(values: Mapping[str, Any]) -> str:
+    """Keys and plain values as a file of the configuration, which gives back just these."""
+    return OmegaConf.to_yaml(OmegaConf.create(literal(values)))
+
+
+def literal(value: Any) -> Any:
+    """With `${` in text as text."""
+    if isinstance(value, Mapping):
+        return {key: literal(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [*map(literal, value)]
+    return value.replace("${", "\\${") if isinstance(value, str) else value
+
+
 def _name() -> str | None:
     return HydraConfig.get().job.config_name if HydraConfig.initialized() else CONFIG_NAME
 

@@ -32,7 +32,7 @@ from nsmc.config.steps import (
 )
 from nsmc.data.corpus import CorpusForm
 from nsmc.data.splitting import SplitSettings
-from nsmc.reading.file_format import FileFormat
+from nsmc.reading.file_format import FileFormat, Format, Quoting
 from nsmc.reading.labels import LabelRules, label_text
 from nsmc.runtime.bundle import LARGEST_MEMORY, MOST_TOKENS, Pooling, are_labels, memory_needed
 from nsmc.runtime.encoders import ENCODERS, encoder_settings
@@ -145,10 +145,11 @@ class DataConfig(Section):
     validation_file: Annotated[str | None, NO_EFFECT]
     remote_files: Annotated[dict[str, RemoteFileConfig] | None, NO_EFFECT]
     cache_dir: Annotated[Folder, NO_EFFECT]
-    format: Literal["tsv", "csv", "jsonl", "json", "parquet", "text"] | None
+    format: Format | None
     encoding: str
     header: bool
-    quoting: Literal["csv", "field", "nsmc", "none"] | None
+    delimiter: str | None
+    quoting: Quoting | None
     text_column: Column
     label_column: Column | None
     id_column: Column | None
@@ -185,7 +186,7 @@ class DataConfig(Section):
             for name in ("text_column", "label_column", "id_column", "group_column")
             for column in [getattr(self, name)]
         }
-        how |= self.model_dump(include={"format", "encoding", "header", "quoting"})
+        how |= self.model_dump(include={"format", "encoding", "header", "delimiter", "quoting"})
         return CorpusForm(
             FileFormat(**how),
             LabelRules(tuple(self.labels) if self.labels else None, self.label_map),

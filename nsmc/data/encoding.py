@@ -24,6 +24,7 @@ from nsmc.data.corpus import LabelArray
 from nsmc.data.files import UNLABELLED, CorpusFiles, known_texts
 from nsmc.data.preparation import Progress, return_memory
 from nsmc.data.tokenizer import IntArray, Texts, encode, save_tokenizer, train_tokenizer
+from nsmc.reading.rows import format_of
 from nsmc.runtime.loading import read_tokenizer
 
 log = logging.getLogger(__name__)
@@ -99,6 +100,7 @@ def encode_corpus(
     Raises what `CorpusFiles.read` raises, and OSError where `cache_dir` cannot be written.
     """
     corpus_fingerprint = files.fingerprint()
+    paths = [path for path in (files.train, files.validation, files.test, files.unlabelled) if path]
     key = {
         **asdict(settings),
         "format": _FORMAT,
@@ -106,6 +108,7 @@ def encode_corpus(
         "corpus": corpus_fingerprint,
         "split": asdict(files.split),
         "form": asdict(files.form),
+        "formats": [format_of(str(path), files.form.file_format) for path in paths],
         "label_order": [*(files.form.labels.mapping or ())],  # digests do not see that of a mapping
         "file": digest_of_file(settings.file) if settings.file else None,
         "unlabelled": digest_of_file(files.unlabelled) if files.unlabelled else None,

@@ -1,25 +1,23 @@
 """Guesses what a file's settings are: its encoding, whether it has a header, and its columns."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from statistics import mean
 from typing import Any
 
 from nsmc.reading.encodings import is_korean_cp949, wide_encoding
-from nsmc.reading.file_format import Column, FileFormat
+from nsmc.reading.file_format import DELIMITERS, Column, FileFormat
+from nsmc.reading.headers import LABELS, TEXTS, Header, has_header, sampled_fields
 from nsmc.reading.labels import is_number, label_text
-from nsmc.reading.opening import opened
-from nsmc.reading.rows import open_table
+from nsmc.reading.opening import first_bytes, opened
+from nsmc.reading.rows import format_of, open_table
 
 _BYTES = 1 << 20  # that are looked at
 _ROWS = 1_000
+_GIVEN = ("format", "encoding", "delimiter", "quoting")  # what the other guesses follow from
+_USUAL = FileFormat()
 _LABEL_COUNT = (20, 100)  # in few and in many rows, of what is a label without a telling name
-
-_TEXTS = {"text", "document", "review", "reviews", "comment", "content", "sentence", "title"}
-_TEXTS |= {"리뷰", "후기", "내용", "본문", "댓글", "문장", "텍스트"}
-_LABELS = {"label", "labels", "rating", "ratings", "star", "stars", "score", "sentiment", "class"}
-_LABELS |= {"category", "target", "y", "평점", "별점", "점수", "라벨", "레이블", "감정", "분류"}
 
 
 @dataclass(frozen=True)
@@ -37,6 +35,54 @@ class ColumnSample:
     def length(self) -> float:
         """Characters of a value that is no number, on average."""
         return mean(0 if is_number(value) else len(value) for value in self.values or [""])
+
+
+@dataclass(frozen=True)
+class Guess:
+    """Settings as far as they are not the usual ones, and the names of the columns.
+
+    `unsure` has what is assumed where it cannot be told.
+    """
+
+    settings: dict[str, Any] = field(default_factory=dict)
+    unsure: dict[str, Any] = field(default_factory=dict)
+    columns: list[str] = field(default_factory=list)
+
+
+def guess(path: str, given: Mapping[str, Any]) -> Guess:
+    """What is not among the keys of `data` that are `given`; raises what `open_table` raises."""
+    chosen = {key: given[key] for key in _GIVEN if given.get(key) is not None}
+    form = FileFormat("text", None, **{"encoding": guessed_encoding(path), **chosen})
+    form, is_sure = _with_header(path, replace(form, format=format_of(path, form)), given)
+    columns = sampled_columns(path, form)
+    settings = {key: getattr(form, key) for key in ("encoding", "delimiter", "header")}
+    settings = {key: value for key, value in settings.items() if value != getattr(_USUAL, key)}
+    if form.format == "text":
+        settings["label_column"] = None
+    else:
+        taken = {str(value) for key, value in given.items() if key.endswith("_column")}
+        settings |= guessed_columns([each for each in columns if str(each.name) not in taken])
+    return Guess(
+        {key: value for key, value in settings.items() if key not in given},
+        {} if is_sure else {"header": form.header},
+        [str(column.name) for column in columns],
+    )
+
+
+def _with_header(path: str, form: FileFormat, given: Mapping[str, Any]) -> tuple[FileFormat, bool]:
+    """The form with a header and a delimiter where there are such; and whether that is sure."""
+    if form.format not in DELIMITERS:
+        return form, True
+    header, delimiter = guessed_table(path, form)
+    if "header" in given:
+        header = Header(given["header"] is not False, is_sure=True)
+    form = replace(
+        form,
+        text_column="text" if header.is_there else 1,
+        header=header.is_there,
+        delimiter=delimiter or form.delimiter,
+    )
+    return form, header.is_sure
 
 
 def guessed_encoding(path: str) -> str:
@@ -57,13 +103,29 @@ def _is_utf8(line: bytes) -> bool:
     return True
 
 
-def sampled_columns(path: str, file_format: FileFormat) -> tuple[str, list[ColumnSample]]:
-    """The format of a file and its columns; text has none. Raises what `open_table` raises."""
-    with open_table(path, file_format) as (form, table):
+def guessed_table(path: str, file_format: FileFormat) -> tuple[Header, str | None]:
+    """Whether TSV or CSV has a header, and its delimiter where that is not the usual one."""
+    with opened(path) as stream:
+        start = first_bytes(stream)
+    rows = sampled_fields(start, file_format)
+    if file_format.format == "csv" and file_format.delimiter is None and _width(rows) == 1:
+        others = sampled_fields(start, replace(file_format, delimiter=";"))
+        if _width(others) > 1 and 2 * len(others) > len(rows):
+            return has_header(others), ";"
+    return has_header(rows), None
+
+
+def _width(rows: Sequence[Sequence[str]]) -> int:
+    return len(rows[0]) if rows else 0
+
+
+def sampled_columns(path: str, file_format: FileFormat) -> list[ColumnSample]:
+    """The columns of a file; text has none. Raises what `open_table` raises."""
+    with open_table(path, file_format) as (_, table):
         if table is None:
-            return form, []
+            return []
         records = [record.values for record in islice(table.records, _ROWS) if not record.error]
-    return form, [
+    return [
         ColumnSample(
             column,
             [label_text(r[column]) for r in records if r.get(column) not in (None, "")],
@@ -72,28 +134,21 @@ def sampled_columns(path: str, file_format: FileFormat) -> tuple[str, list[Colum
     ]
 
 
-def lacks_header(form: str, columns: Sequence[ColumnSample]) -> bool:
-    """Whether what should be the header looks like a review: a number among its names."""
-    return form in ("tsv", "csv") and any(is_number(str(column.name)) for column in columns)
-
-
 def guessed_columns(columns: Sequence[ColumnSample]) -> dict[str, Any]:
     """The text column, and the label column where one looks like it."""
-    texts = [column for column in columns if str(column.name).lower() not in _LABELS]
-    text = _best(texts, _TEXTS, lambda column: column.length)
+    texts = [column for column in columns if str(column.name).lower() not in LABELS]
+    text = _best(texts, TEXTS, lambda column: column.length)
     others = [column for column in columns if column is not text]
     labels = [column for column in others if _is_label(column)]
-    label = _best(labels, _LABELS, lambda column: -column.distinct)
-    return {
-        "text_column": text.name if text else None,
-        "label_column": label.name if label else None,
-    }
+    label = _best(labels, LABELS, lambda column: -column.distinct)
+    found = {"text_column": text, "label_column": label}
+    return {key: column and str(column.name) for key, column in found.items()}
 
 
 def _is_label(column: ColumnSample) -> bool:
     few, many = _LABEL_COUNT
     most = min(many, max(few, len(column.values) // 2))
-    return 2 <= column.distinct <= most or str(column.name).lower() in _LABELS
+    return 2 <= column.distinct <= most or str(column.name).lower() in LABELS
 
 
 def _best(

@@ -1,11 +1,22 @@
-"""How the rows of a file are read: its format, its encoding and its columns."""
+"""How the rows of a file are read: its format, its encoding and its columns.
+
+The section `data` of the configuration, the options of `nsmc predict` and what a bundle remembers
+of its corpus call these settings by the same names.
+"""
 
 import codecs
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, get_args
 
-FORMATS = ("tsv", "csv", "jsonl", "json", "parquet", "text")
-QUOTINGS = ("csv", "field", "nsmc", "none")
+from nsmc.reading.opening import is_pipe
+
+Format = Literal["tsv", "csv", "jsonl", "json", "parquet", "text"]
+Quoting = Literal["csv", "field", "nsmc", "none"]
+FORMATS: tuple[str, ...] = get_args(Format)
+QUOTINGS: tuple[str, ...] = get_args(Quoting)
+DELIMITERS = {"tsv": "\t", "csv": ","}  # where there may be a header, too
 
 BY_EXTENSION = {
     ".tsv": "tsv",
@@ -24,14 +35,17 @@ class FileFormat:
 
     `format` is one of FORMATS, or None for what the file's extension says. Columns are named; of a
     file without a `header` they are positions from 1. Without an `id_column` a column called id is
-    taken, if there is one. `quoting` tells what double quotes mean in TSV and CSV: "csv" RFC 4180,
-    where a quoted field may hold line ends; "field" that a field which is in quotes as a whole
-    loses them; "nsmc" the same twice, as NSMC's files were made; "none" that they are text. None
-    is "field". CSV files, where a field may hold delimiters, are with both of these read as "csv".
+    taken, if there is one. `delimiter` stands between the fields of TSV and CSV, None for a tab and
+    a comma. `quoting` tells what double quotes mean there: "csv" RFC 4180, where a quoted field may
+    hold line ends; "field" that a field which is in quotes as a whole loses them; "nsmc" the same
+    twice, as NSMC's files were made; "none" that they are text. None is "field". CSV files, where a
+    field may hold delimiters, are with both of these read as "csv".
     `for_command` says that advice is given in options of the command line rather than in keys of
-    the configuration.
+    the configuration. `like_corpus_of` names the bundle whose corpus had no header, where nothing
+    but that says that this file has none.
 
-    Raises ValueError for an unknown encoding and columns that do not fit the header.
+    Raises ValueError, which begins with the setting, for a value that is none of its values, an
+    unknown encoding, and columns that do not fit the header.
     """
 
     text_column: Column = "document"
@@ -41,19 +55,21 @@ class FileFormat:
     format: str | None = None
     encoding: str = "utf-8"
     header: bool = True
+    delimiter: str | None = None
     quoting: str | None = None
     for_command: bool = False
+    like_corpus_of: str = ""
 
     def __post_init__(self) -> None:
-        for name, value, known in (
-            ("format", self.format, FORMATS),
-            ("quoting", self.quoting, QUOTINGS),
-        ):
-            if value is not None and value not in known:
-                raise ValueError(f"{self.option(name, value)}: expected {', '.join(known)}")
+        self._check("format", self.format in (None, *FORMATS), ", ".join(FORMATS))
+        self._check("quoting", self.quoting in (None, *QUOTINGS), ", ".join(QUOTINGS))
+        self._check("header", isinstance(self.header, bool), "true or false")
+        is_one = isinstance(self.delimiter, str) and len(self.delimiter) == 1
+        is_good = self.delimiter is None or (is_one and self.delimiter not in '"\r\n')
+        self._check("delimiter", is_good, "one character, and no double quote")
         try:
             "".encode(self.encoding)  # refuses codecs that are no encodings of text, too
-        except (LookupError, ValueError):
+        except (LookupError, ValueError, TypeError):
             raise ValueError(
                 f"{self.option('encoding', self.encoding)}: no such encoding; "
                 "utf-8, cp949 and utf-16 are some"
@@ -63,14 +79,24 @@ class FileFormat:
         for name in ("text_column", "label_column", "id_column", "group_column"):
             self._check_column(name, getattr(self, name))
 
+    def _check(self, name: str, is_good: bool, expected: str) -> None:
+        if not is_good:
+            raise ValueError(f"{self.option(name, getattr(self, name))}: expected {expected}")
+
     def _check_column(self, name: str, column: Column | None) -> None:
-        if column is None or self.header == isinstance(column, str):
+        if column is None and name != "text_column":
             return
-        given = self.option(name, column)
         if self.header:
             without = self.option("header", False)
-            raise ValueError(f"{given}: expected a column's name; a number needs {without}")
-        raise ValueError(f"{given}: expected a position from 1, as there is no header")
+            is_name = isinstance(column, str) and column != ""
+            self._check(name, is_name, f"a column's name; a number needs {without}")
+        else:
+            is_position = type(column) is int and column > 0
+            self._check(
+                name,
+                is_position,
+                "a position from 1, as there is no header; only TSV and CSV can be without one",
+            )
 
     @property
     def is_ascii_based(self) -> bool:
@@ -81,28 +107,38 @@ class FileFormat:
         """How a user sets a value, as she would type it."""
         if not self.for_command:
             shown = str(value).lower() if isinstance(value, bool) else value
-            return f"data.{name}={shown}"
+            return shlex.quote(f"data.{name}={shown}")
         if name == "header":
-            return "--no-header"
-        return f"--{name.replace('_', '-')} {value}"
+            return "--header" if value else "--no-header"
+        return f"--{name.replace('_', '-')} {shlex.quote(str(value))}"
 
     def of(self, path: str, first: bytes) -> str:
         """The format of a file that begins with the bytes `first`.
 
-        A name without an extension, or with .txt, is TSV where the first line has a tab, as NSMC's
-        files have, else text. Raises ValueError for another extension.
+        A pipe is text. A name with .txt is TSV where the first line has a tab, as NSMC's files
+        have, else text. Raises what `named` raises.
         """
-        if self.format is not None:
-            return self.format
-        name = Path(path)
-        if name.suffix.lower() == ".gz":
-            name = name.with_suffix("")
-        extension = name.suffix.lower()
-        if extension in BY_EXTENSION:
-            return BY_EXTENSION[extension]
-        if extension not in ("", ".txt"):
+        if self.format is None and is_pipe(path):
+            return "text"
+        return self.named(path) or ("tsv" if b"\t" in first.split(b"\n", 1)[0] else "text")
+
+    def named(self, path: str) -> str | None:
+        """The format that is given, or that the extension says; None for .txt, and a missing file.
+
+        Raises ValueError for another extension, and where a file without a header cannot be of the
+        format.
+        """
+        extension = Path(path).suffix.lower()
+        if extension == ".gz":
+            extension = Path(path).with_suffix("").suffix.lower()
+        form = self.format or BY_EXTENSION.get(extension)
+        if form is None and extension != ".txt" and (extension or Path(path).is_file()):
+            what = f"{extension} files" if extension else "files without an extension"
             raise ValueError(
-                f"{path}: {extension} files are not read; {', '.join(BY_EXTENSION)} and .txt are, "
+                f"{path}: {what} are not read; {', '.join(BY_EXTENSION)} and .txt are, "
                 f"also with .gz; others with {self.option('format', 'csv')}, for example"
             )
-        return "tsv" if b"\t" in first.split(b"\n", 1)[0] else "text"
+        if not self.header and form not in (None, "text", *DELIMITERS):
+            header = self.option("header", False)
+            raise ValueError(f"{path}: {header}: the columns of {form} have names; leave it out")
+        return form

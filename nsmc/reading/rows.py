@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, BinaryIO, NamedTuple, cast
 
-from nsmc.reading.file_format import Column, FileFormat
+from nsmc.reading.file_format import DELIMITERS, Column, FileFormat
+from nsmc.reading.headers import has_header, sampled_fields
 from nsmc.reading.labels import label_text
 from nsmc.reading.lines import read_lines
 from nsmc.reading.objects import read_json_array, read_json_lines
@@ -90,14 +91,36 @@ def open_table(path: str, file_format: FileFormat) -> Iterator[tuple[str, Table 
 @contextmanager
 def _opened(path: str, file_format: FileFormat) -> Iterator[tuple[BinaryIO, FileFormat]]:
     with opened(path) as stream, tempfile.SpooledTemporaryFile(_IN_MEMORY) as copy:
-        form = file_format.format
-        if form is None:
-            form = "text" if is_pipe(path) else file_format.of(path, first_bytes(stream))
+        start = first_bytes(stream)
+        form = file_format.of(path, start)
+        known_format = replace(file_format, format=form)
+        _refuse_header(start, name_of(path), known_format)
         if form == "parquet" and not stream.seekable():  # a pipe, or what gzip packed
             shutil.copyfileobj(stream, copy)
             copy.seek(0)
             stream = cast(BinaryIO, copy)
-        yield stream, replace(file_format, format=form)
+        yield stream, known_format
+
+
+def format_of(path: str, file_format: FileFormat) -> str:
+    """The format of a file; raises what opening it raises, and `FileFormat.of`."""
+    if file_format.format or is_pipe(path):  # which can be read only once
+        return file_format.of(path, b"")
+    with opened(path) as stream:
+        return file_format.of(path, first_bytes(stream))
+
+
+def _refuse_header(start: bytes, name: str, file_format: FileFormat) -> None:
+    """Raises ValueError for a header where a bundle's corpus alone says that there is none."""
+    if not file_format.like_corpus_of or file_format.format not in DELIMITERS:
+        return
+    header = has_header(sampled_fields(start, file_format))
+    if header.is_there and header.is_sure:
+        raise ValueError(
+            f"{name}: its first line looks like a header, which the corpus of "
+            f"{file_format.like_corpus_of} had not; say {file_format.option('header', True)} and "
+            f"{file_format.option('text_column', 'NAME')}, or {file_format.option('header', False)}"
+        )
 
 
 def read_rows(
@@ -141,9 +164,13 @@ def _columns(table: Table, file_format: FileFormat, name: str) -> dict[str, Colu
         for kind, column in columns.items():
             if column is not None and column not in table.columns:
                 there = ", ".join(map(str, table.columns))
+                way_out = file_format.option(f"{kind}_column", "NAME")
+                if file_format.header and file_format.format in DELIMITERS:
+                    without = file_format.option("header", False)
+                    way_out += f", or, without a header, its position, with {without}"
                 raise ValueError(
-                    f"{name}: no column {column!r} in {there[:80]!r}; name the right one with "
-                    f"{file_format.option(f'{kind}_column', 'NAME')}"
+                    f"{name}: no column {column!r} in {there[:80]!r}"
+                    f"{table.hint or f'; name the right one with {way_out}'}"
                 )
     if file_format.id_column is None and "id" in table.columns:
         columns["id"] = "id"

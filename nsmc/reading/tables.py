@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Any, BinaryIO, NamedTuple
 
 from nsmc.reading.csv_records import Fields, read_fields, wrong_width
-from nsmc.reading.file_format import Column, FileFormat
+from nsmc.reading.file_format import DELIMITERS, Column, FileFormat
 from nsmc.reading.lines import Line, read_lines
 
 # A CSV-quoted field: wrapped in double quotes, every double quote inside doubled.
@@ -26,20 +26,24 @@ class Record(NamedTuple):
 
 @dataclass
 class Table:
-    """Records, once, and their columns; where these are not `fixed`, those of the first record."""
+    """Records, once, and their columns; where these are not `fixed`, those of the first record.
+
+    `hint` says what may be wrong where a column is missing.
+    """
 
     columns: list[Column]
     records: Iterator[Record]
     fixed: bool = True
+    hint: str = ""
 
 
 def read_table(stream: BinaryIO, name: str, file_format: FileFormat) -> Table:
     """The table of a file of format tsv or csv; without a header its columns are 1, 2 and so on.
 
-    Raises ValueError for an empty file, a damaged or ambiguous header, and what `read_lines`
-    refuses.
+    Raises ValueError for an empty file, a damaged or ambiguous header, CSV without a header whose
+    fields look as if semicolons were between them, and what `read_lines` refuses.
     """
-    delimiter = "," if file_format.format == "csv" else "\t"
+    delimiter = file_format.delimiter or DELIMITERS[file_format.format or "tsv"]
     quoting = file_format.quoting or "field"
     if file_format.format == "csv" and quoting in ("field", "nsmc"):  # which TSV alone has
         quoting = "csv"
@@ -50,13 +54,28 @@ def read_table(stream: BinaryIO, name: str, file_format: FileFormat) -> Table:
         raise ValueError(f"{name}: the file is empty")
     if first.error:
         raise ValueError(f"{name}, line {first.line}: {first.error}")
+    hint = _delimiter_hint(first.fields, file_format)
+    if hint.endswith("';'") and not file_format.header:
+        raise ValueError(f"{name}: one column{hint}")
     layers = _LAYERS[quoting]
     columns: list[Column] = [*range(1, len(first.fields) + 1)]
     if file_format.header:
         columns = _names([_unquoted(field, layers).strip() for field in first.fields], name)
     else:
         rows = chain([first], rows)
-    return Table(columns, _records(columns, rows, layers))
+    return Table(columns, _records(columns, rows, layers), hint=hint)
+
+
+def _delimiter_hint(fields: list[str], file_format: FileFormat) -> str:
+    """Which delimiter the fields seem to have where there is but one; "" where that was given."""
+    if len(fields) != 1 or file_format.delimiter:
+        return ""
+    likeliest = max(";,\t|", key=fields[0].count)
+    if likeliest not in fields[0]:
+        return ""
+    other_format = {delimiter: form for form, delimiter in DELIMITERS.items()}.get(likeliest)
+    named = ("format", other_format) if other_format else ("delimiter", likeliest)
+    return f"; is {likeliest!r} between the fields? read it with {file_format.option(*named)}"
 
 
 def _names(header: list[str], name: str) -> list[Column]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from nsmc.config.overrides import typed_for_steps
-from nsmc.config.schema import KEYS, RunConfig
+from nsmc.config.schema import KEYS, DataConfig, RunConfig
 from nsmc.data.cache import digest_of, digest_of_file
 from nsmc.data.soft_labels import teacher_digest
 
@@ -26,6 +26,7 @@ def signature(
     FileNotFoundError for a file that is not there.
     """
     content = _effective(None if config.recipe else config.task, config.model_dump())
+    content["data"].update(_formats(config.data))
     if config.data.label_map is not None:
         # The labels' numbers follow its order, which a digest of a mapping does not see.
         content["data"]["label_map"] = [*config.data.label_map.items()]
@@ -37,6 +38,15 @@ def signature(
     if config.trainer.processes > 1:
         content["losses"] = "means over reviews"  # once they were means of the processes' means
     return digest_of([RESULTS_FORMAT, corpus_fingerprint, content, *_ingredients(config)])
+
+
+def _formats(data: DataConfig) -> dict[str, Any]:
+    """The format of the corpus's files, by what they are called: their content does not say it."""
+    file_format = data.form.file_format
+    unlabelled = data.unlabelled_file if data.unlabelled else None
+    names = (data.train_file, data.validation_file, data.test_file, unlabelled)
+    formats = [file_format.named(str(Path(data.root, name))) for name in names if name]
+    return {"format": formats[0]} | ({"formats": formats} if len({*formats}) > 1 else {})
 
 
 def _ingredients(config: RunConfig) -> list[Any]:

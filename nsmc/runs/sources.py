@@ -24,12 +24,12 @@ from nsmc.training.starting import check_shape, needed_overrides
 
 # What rows there are, and with which labels: the split is drawn among these, by label.
 _FORM = (
-    *("header", "quoting", "text_column", "label_column", "group_column", "skip_damaged"),
-    "label_map",
+    *("header", "delimiter", "quoting", "text_column", "label_column", "group_column"),
+    *("skip_damaged", "label_map"),
 )
 # What records lack that are older than these keys: the only form and split there was.
 _ONCE: dict[str, Any] = {
-    **dict.fromkeys(("group_column", "validation_file", "folds", "fold")),
+    **dict.fromkeys(("delimiter", "group_column", "validation_file", "folds", "fold")),
     **{"header": True, "quoting": "nsmc", "text_column": "document", "label_column": "label"},
     **{"skip_damaged": False, "labels": ["negative", "positive"]},
     **{"label_map": {"0": "negative", "1": "positive"}, "test_file": "ratings_test.txt"},

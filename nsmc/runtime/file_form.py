@@ -7,20 +7,16 @@ object reads NSMC's form.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nsmc.reading.file_format import FORMATS, QUOTINGS, FileFormat
+from nsmc.reading.file_format import FileFormat
 from nsmc.reading.labels import LabelRules
 
-# The format is that of the corpus: its quoting is for files of the same format alone.
-_DEFAULTS: dict[str, Any] = {
-    "format": "tsv",
-    "encoding": "utf-8",
-    "header": True,
-    "quoting": None,
-    "text_column": "document",
-    "label_column": "label",
-}
+# What is remembered; the rest of a corpus's form is of its training alone.
+_KEYS = (
+    *("format", "encoding", "delimiter", "quoting", "header"),
+    *("text_column", "label_column"),
+)
+_DEFAULTS: dict[str, Any] = {key: getattr(FileFormat(format="tsv"), key) for key in _KEYS}
 _BEFORE = {"quoting": "nsmc"}
-_WITH_HEADER = ("tsv", "csv")  # and without; in other formats columns always have names
 
 
 def reading_of(
@@ -30,7 +26,7 @@ def reading_of(
 
     It has what is not the default.
     """
-    values = {key: getattr(file_format, key) for key in _DEFAULTS}
+    values = {key: getattr(file_format, key) for key in _KEYS}
     values["format"] = file_format.of(path, b"\t")
     reading = {key: value for key, value in values.items() if value != _DEFAULTS[key]}
     if rules.mapping is not None:
@@ -45,45 +41,42 @@ def check_reading(reading: object, labels: Sequence[str]) -> None:
     """Raises ValueError, which names the key, for what `reading_of` would not have made."""
     if not isinstance(reading, dict):
         raise ValueError(f"it is {repr(reading)[:40]}, not a table")
-    values = {**_DEFAULTS, "label_map": {}, **reading}
-    mapping, known = values["label_map"], {None, *labels}
-    is_good = {
-        "format": values["format"] in FORMATS,
-        "encoding": isinstance(values["encoding"], str),
-        "header": isinstance(values["header"], bool),
-        "quoting": values["quoting"] in (None, *QUOTINGS),
-        "text_column": _is_column(values["text_column"]),
-        "label_column": values["label_column"] is None or _is_column(values["label_column"]),
-        "label_map": isinstance(mapping, dict)
-        and all(label is None or isinstance(label, str) for label in mapping.values())
-        and known.issuperset(mapping.values()),
-    }
-    for key in reading:
-        if not is_good.get(key, False):
-            raise ValueError(f"{key[:40]!r} is {repr(reading[key])[:40]}")
-    FileFormat(**{key: values[key] for key in _DEFAULTS})
+    mapping, known = reading.get("label_map", {}), {None, *labels}
+    has_labels = isinstance(mapping, dict) and all(
+        (label is None or isinstance(label, str)) and label in known for label in mapping.values()
+    )
+    for key, value in reading.items():
+        is_value = value is not None or key == "label_column"
+        if not (has_labels if key == "label_map" else key in _KEYS and is_value):
+            raise ValueError(f"{key[:40]!r} is {repr(value)[:40]}")
+    FileFormat(**{key: value for key, value in reading.items() if key != "label_map"})
     LabelRules(tuple(labels), mapping)
 
 
-def _is_column(value: object) -> bool:
-    return (isinstance(value, str) and value != "") or (type(value) is int and value > 0)
-
-
 def file_format(
-    reading: Mapping[str, Any] | None, path: str, options: Mapping[str, Any], *, labelled: bool
+    reading: Mapping[str, Any] | None,
+    path: str,
+    options: Mapping[str, Any],
+    *,
+    labelled: bool,
+    bundle: str = "",
 ) -> FileFormat:
     """How to read the file at `path`: as the options say, else as the corpus was read.
 
-    `options` are arguments of `FileFormat`. Raises ValueError for an extension that is not known,
-    and what `FileFormat` raises.
+    Of a corpus in another format only the names of columns are taken. `options` are arguments of
+    `FileFormat`; `bundle` is what messages call the bundle. Raises ValueError for an extension that
+    is not known, and what `FileFormat` raises.
     """
     values = {**_DEFAULTS, **(_BEFORE if reading is None else reading)}
     values.pop("label_map", None)
     form = FileFormat(format=options.get("format"), for_command=True).of(path, b"\t")
-    if form != values.pop("format"):
-        values["quoting"] = None
-    if options.get("header") or form not in _WITH_HEADER:  # positions are no names
+    is_alike = form == values.pop("format")
+    if not is_alike or options.get("header"):  # positions are no names
         values |= {key: _DEFAULTS[key] for key, value in values.items() if isinstance(value, int)}
+    if not is_alike:
+        values |= {key: _DEFAULTS[key] for key in ("encoding", "delimiter", "quoting")}
+    if not values["header"] and "header" not in options:
+        values["like_corpus_of"] = bundle
     values |= options
     if not values["header"]:
         values |= {key: _position(value) for key, value in values.items() if "column" in key}

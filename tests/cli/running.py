@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,9 +24,13 @@ HEADER = ["line", "id", "label", "probability", "document", "error"]
 COMMAND = [sys.executable, "-W", "error", "-m", "nsmc.cli"]
 
 
-def write_small_bundle(folder: Path, labels: tuple[str, str] = ("negative", "positive")) -> Path:
+def write_small_bundle(
+    folder: Path,
+    labels: tuple[str, str] = ("negative", "positive"),
+    reading: dict[str, Any] | None = None,
+) -> Path:
     """A bundle of random weights but for `ln1`, which finds GOOD positive and BAD negative."""
-    config = config_of(hidden_size=4, labels=labels)
+    config = config_of(hidden_size=4, labels=labels, reading=reading)
     tensors = random_tensors(config, scale=1)
     tensors["ln1.bias"][:] = 0
     random = Predictor(Bundle(config, tensors, TOKENIZER))

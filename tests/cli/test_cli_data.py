@@ -69,6 +69,31 @@ def test_a_file_without_a_header_and_one_of_text_are_known(tmp_path: Path) -> No
     assert (report["reviews"], report["labels"], report["format"]) == (2, {}, "text")
 
 
+def test_a_header_that_cannot_be_told_is_said_to_be_assumed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.csv"
+    for rows, assumed, said in (
+        (["가,나", "다,라"], True, "it is read as one (else header=false)"),
+        (["5,나", "1,라"], False, "it is read as a review (else header=true)"),
+    ):
+        path.write_text("\n".join(rows), encoding="utf-8")
+        report = inspected(str(path), [])
+        assert (report["unsure"], report["rows"]) == ({"header": assumed}, 2 - assumed)
+        assert main(["data", str(path)]) == 0
+        assert f"not sure    whether the first line is a header: {said}" in capsys.readouterr().out
+        assert main(["data", str(path), f"header={str(assumed).lower()}", "text_column=가"]) != 2
+        assert "not sure" not in capsys.readouterr().out
+
+
+def test_only_columns_that_are_given_are_no_guess(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("review,csv,false\n" + "한 줄 길다,1,x\n둘,2,x\n" * 9, "utf-8")
+    report = inspected(str(tmp_path / "a.csv"), ["data.format=csv", "data.skip_damaged=false"])
+    assert report["guessed"] == {"text_column": "review", "label_column": "csv"}
+    report = inspected(str(tmp_path / "a.csv"), ["data.label_column=review"])
+    assert report["guessed"]["text_column"] != "review"
+
+
 def test_other_parts_are_compared_with_the_training_file(reviews: Path) -> None:
     (reviews.parent / "test.csv").write_text(
         "리뷰,별점\n0 재밌다,5\n새 글,4\n새 글,5\n", encoding="cp949"
@@ -93,6 +118,8 @@ def test_the_command_prints_the_report_for_people_and_for_programs(
     ("words", "problem"),
     [
         (["nowhere.csv"], "nowhere.csv: no such file"),
+        (["-"], "standard input: it is read several times; write it to a file first"),
+        (["{file}", "delimiter=::"], "data.delimiter=::: expected one character"),
         (["{file}", "other"], "other: not a setting, KEY=VALUE"),
         (["{file}", "{file}"], "another file? test_file="),
         (["{file}", "labelcolumn=x"], "did you mean data.label_column?"),

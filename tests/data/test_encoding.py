@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 import nsmc.data.encoding
-from nsmc.data.corpus import NSMC
+from nsmc.data.corpus import NSMC, CorpusForm
 from nsmc.data.download import RemoteFile
 from nsmc.data.encoding import (
     EncodedCorpus,
@@ -29,6 +29,7 @@ from nsmc.data.encoding import (
 from nsmc.data.files import UNLABELLED, CorpusFiles
 from nsmc.data.splitting import SplitSettings
 from nsmc.data.tokenizer import save_tokenizer, train_tokenizer
+from nsmc.reading.file_format import FileFormat
 from nsmc.reading.labels import LabelRules
 
 SETTINGS = TokenizerSettings(vocab_size=320, min_frequency=2, normalization="nfc")
@@ -134,10 +135,10 @@ def test_the_path_of_the_corpus_does_not_matter(
 ) -> None:
     first = encoded(tmp_path / "corpus")
     (tmp_path / "corpus").rename(tmp_path / "moved")
-    (tmp_path / "moved" / "train.txt").rename(tmp_path / "moved" / "other name")
+    (tmp_path / "moved" / "train.txt").rename(tmp_path / "moved" / "other name.txt")
     forbid_training(monkeypatch)
     moved = tmp_path / "moved"
-    files = replace(files_in(moved), train_file="other name")
+    files = replace(files_in(moved), train_file="other name.txt")
     second = encode_corpus(files, SETTINGS, tmp_path / "cache")
     assert key_of(second) == key_of(first)
     assert second.corpus_fingerprint == first.corpus_fingerprint
@@ -177,6 +178,19 @@ def test_texts_that_are_in_two_parts_are_counted_every_time(
         (warning,) = [record for record in caplog.records if record.levelno == logging.WARNING]
         expected = "32 of the test part's 40 reviews have a text of the training part"
         assert warning.getMessage() == expected
+
+
+def test_the_same_bytes_in_another_format_have_an_encoding_of_their_own(tmp_path: Path) -> None:
+    form = CorpusForm(FileFormat(1, 2, header=False), LabelRules())
+    split = replace(SPLIT, test_fraction=0.2)
+    found = {}
+    for name in ("a.tsv", "b.tsv", "a.csv"):
+        lines = [f"글 {number},{number % 2}\t{number // 2 % 2}\n" for number in range(80)]
+        (tmp_path / name).write_text("".join(lines), encoding="utf-8")
+        files = CorpusFiles(tmp_path, name, split, form=form, classifier=False)
+        found[name] = encode_corpus(files, SETTINGS, tmp_path / "cache")
+    assert key_of(found["a.tsv"]) == key_of(found["b.tsv"])
+    assert [len(corpus.labels) for corpus in found.values()] == [2, 2, 4]
 
 
 @pytest.mark.parametrize("name", ["train.txt", "test.txt"])

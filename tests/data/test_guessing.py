@@ -5,7 +5,12 @@ from typing import Any
 
 import pytest
 
-from nsmc.data.guessing import guessed_columns, guessed_encoding, lacks_header, sampled_columns
+from nsmc.data.guessing import (
+    guessed_columns,
+    guessed_encoding,
+    guessed_table,
+    sampled_columns,
+)
 from nsmc.reading.file_format import FileFormat
 
 
@@ -57,13 +62,32 @@ def test_columns_are_found_by_name_or_by_what_is_in_them(
     tmp_path: Path, name: str, content: str, columns: tuple[Any, Any]
 ) -> None:
     path = written(tmp_path, content, name)
-    form, samples = sampled_columns(path, FileFormat())
-    if lacks_header(form, samples):
-        form, samples = sampled_columns(path, FileFormat(1, None, header=False))
-    guessed = guessed_columns(samples)
+    file_format = FileFormat(format=Path(name).suffix[1:])
+    if file_format.format != "jsonl" and not guessed_table(path, file_format)[0].is_there:
+        file_format = FileFormat(1, None, header=False)
+    guessed = guessed_columns(sampled_columns(path, file_format))
     found = (guessed["text_column"], guessed["label_column"])
     assert tuple(column and str(column) for column in found) == columns
 
 
 def test_plain_text_has_no_columns(tmp_path: Path) -> None:
-    assert sampled_columns(written(tmp_path, "한 줄\n", "a.txt"), FileFormat()) == ("text", [])
+    assert sampled_columns(written(tmp_path, "한 줄\n", "a.txt"), FileFormat()) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "delimiter"),
+    [
+        ("text;label\n좋다;1\n", ";"),
+        ("text;label\n좋다, 참;1\n", ";"),  # the comma makes this line a damaged one
+        ("text,label\n좋다; 참,1\n", None),
+        ("text\n좋다; 참\n좋다\n", None),
+        ("text\n", None),
+        ("", None),
+    ],
+)
+def test_semicolons_between_the_fields_of_csv_are_seen(
+    tmp_path: Path, content: str, delimiter: str | None
+) -> None:
+    path = written(tmp_path, content)
+    assert guessed_table(path, FileFormat(format="csv"))[1] == delimiter
+    assert guessed_table(path, FileFormat(format="csv", delimiter="|"))[1] is None

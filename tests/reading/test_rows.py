@@ -21,7 +21,7 @@ from nsmc.reading.csv_records import read_fields
 from nsmc.reading.file_format import FileFormat
 from nsmc.reading.lines import LONGEST_LINE, Line
 from nsmc.reading.objects import _elements
-from nsmc.reading.rows import Row, open_rows, read_rows
+from nsmc.reading.rows import Row, format_of, open_rows, read_rows
 
 LINES = ("tsv", "csv", "jsonl", "text")  # the formats that are lines
 
@@ -449,8 +449,20 @@ def test_the_extension_says_the_format(name: str, kind: str) -> None:
     ],
 )
 def test_the_first_line_tells_nsmc_s_txt_from_a_plain_one(content: bytes, kind: str) -> None:
-    for name in ("a.txt", "a", "a.txt.gz"):
+    for name in ("a.txt", "a.txt.gz"):
         assert FileFormat().of(name, content) == kind
+
+
+@pytest.mark.parametrize("name", ["reviews", "reviews.gz"])
+def test_a_file_without_an_extension_is_refused_and_a_pipe_is_text(
+    tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(b"document,label\nfine,1\n")
+    with pytest.raises(ValueError, match=r"without an extension are not read.*data\.format=csv"):
+        rows_of(path, FileFormat())
+    assert rows_of(path, FileFormat(format="csv")) == [Row(2, "fine", "1")]
+    assert format_of("-", FileFormat()) == "text"
 
 
 @pytest.mark.parametrize("name", ["a.xlsx", "a.zip", "a.bak", "a.bak.gz", "a.csv.old"])

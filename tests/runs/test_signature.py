@@ -122,6 +122,20 @@ def test_of_the_unlabelled_reviews_the_content_counts(composed: Composed, tmp_pa
     assert found[0] == found[1] != found[2]
 
 
+def test_the_format_that_a_file_s_name_says_counts(composed: Composed) -> None:
+    def signed(*overrides: str) -> str:
+        return signature(check_config(composed(*overrides)), "corpus")
+
+    train = "data.train_file"
+    assert signed() == signed(f"{train}=other.txt") == signed("data.test_file=other.TXT.gz")
+    assert signed(f"{train}=a.csv") == signed(f"{train}=b.csv.gz")
+    different = [
+        *((), (f"{train}=a.csv",), (f"{train}=a.tsv",), ("data.test_file=a.csv",)),
+        *(("data.validation_file=a.csv",), (f"{train}=a.csv", "data.test_file=a.csv")),
+    ]
+    assert len({signed(*overrides) for overrides in different}) == len(different)
+
+
 def test_another_corpus_changes_it(composed: Composed) -> None:
     config = check_config(composed())
     assert signature(config, "one") != signature(config, "two")

@@ -1,5 +1,6 @@
 """What a bundle remembers of how its corpus was read, and how that is used for other files."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -72,8 +73,28 @@ def test_quoting_is_for_files_of_the_corpus_s_format_alone() -> None:
     assert file_format(reading, "a.dat", {"format": "tsv"}, labelled=True).quoting == "none"
 
 
+def test_of_a_corpus_in_another_format_only_the_names_of_columns_are_taken() -> None:
+    reading = {
+        **{"encoding": "cp949", "delimiter": "|", "quoting": "none"},
+        **{"text_column": "평", "label_column": "점"},
+    }
+    named = FileFormat("평", "점", for_command=True)
+    alike = replace(named, encoding="cp949", delimiter="|", quoting="none")
+    assert file_format(reading, "a.tsv", {}, labelled=True) == alike
+    for name in ("a.csv", "a.jsonl", "a.parquet", "-"):
+        assert file_format(reading, name, {}, labelled=True) == named, name
+
+
+def test_only_a_header_that_nobody_has_given_is_looked_for() -> None:
+    reading = {"header": False, "text_column": 2, "label_column": 1}
+    for options, looked_for in (({}, "b"), ({"header": False}, ""), ({"header": True}, "")):
+        read = file_format(reading, "a.tsv", options, labelled=True, bundle="b")
+        assert read.like_corpus_of == looked_for
+
+
 @pytest.mark.parametrize(
-    ("path", "options"), [("a.jsonl", {}), ("a.parquet", {}), ("a.tsv", {"header": True})]
+    ("path", "options"),
+    [("a.jsonl", {}), ("a.parquet", {}), ("a.csv", {}), ("a.tsv", {"header": True})],
 )
 def test_positions_mean_nothing_where_columns_have_names(
     path: str, options: dict[str, Any]
@@ -97,6 +118,7 @@ WRONG_VALUES: dict[str, list[object]] = {
     "encoding": ["nowhere", "base64", "a\0", 5, None, {}],
     "header": [0, "false", None, False],  # the last with columns that have names
     "quoting": ["odd", 1, ["csv"]],
+    "delimiter": ["", "::", '"', "\n", 1, None, []],
     "text_column": ["", 0, -1, True, 2.0, None, ["a"], 2],
     "label_column": ["", 0, False, ["a"], 1],
     "label_map": [[], "a", {"1": "unknown"}, {"1": 1}, {"1": ["a"]}, {"5-1": "부정"}],
