@@ -10,6 +10,7 @@ import io
 import os
 import sys
 import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -27,6 +28,12 @@ def harmless(text: str, keep: str = "") -> str:
         "\N{REPLACEMENT CHARACTER}" if _is_harmful(char) and char not in keep else char
         for char in text
     )
+
+
+def first_few(names: Sequence[str], most: int) -> str:
+    """The first names, and how many more there are."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def harmless_lines(text: str) -> str:

@@ -17,6 +17,7 @@ from nsmc.runs.resolvers import register_resolvers
 from nsmc.runtime.bundle import TOKENIZER_FILE
 from nsmc.runtime.loading import read_tokenizer
 from nsmc.runtime.locate import PRETRAINED
+from nsmc.terminal import first_few
 
 _SHOWN = 20  # labels, values and columns in the text
 
@@ -88,7 +89,7 @@ def as_text(report: Mapping[str, Any]) -> str:
     """The report for people."""
     lines = [report["file"], f"  format      {report['format']}, {report['encoding']}"]
     if report["columns"]:
-        lines.append(f"  columns     {_some(report['columns'])}")
+        lines.append(f"  columns     {first_few(report['columns'], _SHOWN)}")
     if report["guessed"]:
         settings = " ".join(as_overrides({f"data.{k}": v for k, v in report["guessed"].items()}))
         lines.append(f"  guessed     {settings}")
@@ -149,13 +150,8 @@ def _labels(report: Mapping[str, Any]) -> list[str]:
     if {*report["values"]} != {*labels}:
         order = LabelRules().ordered(report["values"])
         values = [f"{value} ({report['values'][value]:,})" for value in order]
-        lines.append(f"  values      {_some(values)}")
+        lines.append(f"  values      {first_few(values, _SHOWN)}")
     return lines
-
-
-def _some(values: Sequence[str]) -> str:
-    more = f" and {len(values) - _SHOWN:,} more" if len(values) > _SHOWN else ""
-    return ", ".join(values[:_SHOWN]) + more
 
 
 def _indented(line: str) -> str:

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from nsmc.terminal import first_few
+
 _WHOLE = re.compile(r"(-?\d+)\.0+")
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 _RANGE = re.compile(r"(-?\d+(?:\.\d+)?)-(-?\d+(?:\.\d+)?)")
@@ -97,6 +99,4 @@ class LabelRules:
 
 def listed(labels: Iterable[str]) -> str:
     """A few labels, for a message."""
-    names = list(labels)
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(repr(name[:40]) for name in names[:_SHOWN]) + more
+    return first_few([repr(name[:40]) for name in labels], _SHOWN)

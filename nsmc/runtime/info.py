@@ -1,7 +1,6 @@
 """What is in a bundle, from its files: `nsmc info`."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 from nsmc.runtime.bundle import TOKENIZER_FILE, WEIGHTS_FILE, digests, expected_shapes
 from nsmc.runtime.encoders import encoder_settings
 from nsmc.runtime.loading import read_bundle
-from nsmc.terminal import harmless
+from nsmc.terminal import first_few, harmless
 
 _SHOWN = 10  # labels
 
@@ -52,15 +51,10 @@ def as_text(content: dict[str, Any]) -> str:
         "size": f"{weights:.2f} MB weights, {tokenizer:.2f} MB tokenizer",
         "vocabulary": f"{content['vocabulary']:,} byte-level BPE tokens",
         "reads": f"the first {content['longest review']} tokens of a review",
-        "answers": _listed(content["labels"]) or "nothing yet: a pretrained encoder",
+        "answers": first_few(content["labels"], _SHOWN) or "nothing yet: a pretrained encoder",
         "trained by": content["command"] or "not known",
         "signature": content["signature"] or "none",
         "backend": content["backend"],
     }
     rows |= {name: f"{value:.4f}" for name, value in content["metrics"].items()}
     return "\n".join(harmless(f"{name:<14}{value}") for name, value in rows.items())
-
-
-def _listed(labels: Sequence[str]) -> str:
-    more = f" and {len(labels) - _SHOWN:,} more" if len(labels) > _SHOWN else ""
-    return ", ".join(labels[:_SHOWN]) + more

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from nsmc.runtime.bundle import BundleConfig, expected_shapes
+from nsmc.terminal import first_few
 
 _MOST_LABELS = 20  # that the card names; config.json has all
 _SPLITS = {"val/": "validation", "test/": "test"}
@@ -55,9 +56,8 @@ def _apart(labels: tuple[str, ...]) -> str:
 
 
 def _listed(labels: tuple[str, ...]) -> str:
-    names = ", ".join(map(_in_line, labels[:_MOST_LABELS]))
-    others = len(labels) - _MOST_LABELS
-    return names if others <= 0 else f"{names} and {others:,} more, in `config.json`"
+    names = first_few([*map(_in_line, labels)], _MOST_LABELS)
+    return names if len(labels) <= _MOST_LABELS else f"{names}, in `config.json`"
 
 
 def _in_line(label: str) -> str:
