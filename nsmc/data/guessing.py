@@ -66,7 +66,7 @@ def sampled_columns(path: str, file_format: FileFormat) -> tuple[str, list[Colum
     return form, [
         ColumnSample(
             column,
-            [label_text(r[column]) for r in records if r.get(column) not in (None, "")],
+            [text for record in records if (text := label_text(record.get(column)))],
         )
         for column in table.columns
     ]

@@ -98,6 +98,13 @@ def test_a_label_that_is_listed_needs_reviews(any_form: CorpusFiles) -> None:
     assert replace(files, classifier=False).read()["train"].label_names[-1] == "seldom"
 
 
+def test_a_label_that_is_mapped_to_needs_reviews(any_form: CorpusFiles) -> None:
+    rules = LabelRules(mapping={"0-1": "low", "2": "high", "3-10": "higher", "none": None})
+    files = replace(any_form, form=replace(any_form.form, labels=rules))
+    with pytest.raises(ValueError, match=r"train\.csv: no review has the label 'higher'"):
+        files.read()
+
+
 def test_folds_of_one_corpus_have_one_fingerprint(any_form: CorpusFiles) -> None:
     folds = [
         replace(any_form, split=SplitSettings(0.25, 0, folds=5, fold=fold)) for fold in range(5)
