@@ -43,11 +43,13 @@ def inspected(file: str, overrides: Sequence[str]) -> dict[str, Any]:
     if (PRETRAINED / TOKENIZER_FILE).is_file():
         tokenizer = read_tokenizer(PRETRAINED / TOKENIZER_FILE)
     whole = inspect(path, form, tokenizer)
+    if not whole.rows:
+        raise ValueError(f"{file}: no rows")
     order = form.labels.ordered(whole.labels) if whole.values else ()
     parts = {}
     for name in ("validation_file", "test_file"):
         if (other := getattr(config, name)) is not None:
-            part_form = replace(form, labels=replace(form.labels, names=order or None))
+            part_form = replace(form, labels=form.labels.for_others(order))
             part = inspect(Path(config.root, other), part_form, None)
             parts[name] = {
                 **{"rows": part.rows, "reviews": part.reviews, "damaged": part.damaged},
@@ -79,6 +81,8 @@ def _guessed(path: Path, given: Mapping[str, Any]) -> tuple[dict[str, Any], list
         kind, columns = sampled_columns(str(path), form)
     if kind == "text":
         guessed["label_column"] = None
+    elif not columns:
+        raise ValueError(f"{path}: no rows")
     elif not {"text_column", "label_column"} <= {*given}:
         others = [c for c in columns if str(c.name) not in map(str, given.values())]
         for key, name in guessed_columns(others).items():

@@ -30,6 +30,14 @@ def add_parser(commands: Any) -> None:
         metavar="NAME",
         help="of the bundle's labels, or of what they were in its corpus (default: as there)",
     )
+    parser.add_argument(
+        "--labels",
+        choices=("names", "mapped"),
+        help=(
+            "whether the labels are the bundle's names or what its label_map has (default: what "
+            "the file's labels themselves say)"
+        ),
+    )
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.set_defaults(run=run)
 
@@ -46,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
     with open_rows(options.input, file_format(options, predictor.config, labelled=True)) as rows:
         if rows.format == "text":
             raise ValueError(f"{name_of(options.input)}: a text file has no labels; see --format")
-        evaluation = evaluate(predictor, rows, rows.unit)
+        evaluation = evaluate(predictor, rows, rows.unit, options.labels)
     for message in evaluation.tally.messages:
         print_message(f"nsmc: left out: {message}")
     if options.json:

@@ -90,7 +90,7 @@ def read_reviews(
     Raises FileNotFoundError for a missing file, and ValueError naming the file and the row for
     what `open_rows` refuses, for a damaged row and for a label that is not allowed.
     """
-    rules = replace(form.labels, names=names) if names else form.labels
+    rules = form.labels.for_others(names) if names else form.labels
     texts, numbers, ids, groups = [], list[int](), [], []
     of_values: dict[str | None, str | None] = {None: ""}  # labels of values, "" without a column
     number_of: dict[str, int] = {}

@@ -4,7 +4,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import pairwise
 
@@ -60,6 +60,7 @@ class LabelRules:
 
     names: tuple[str, ...] | None = None
     mapping: Mapping[str, str | None] | None = None
+    _whose: str = "one of data.labels"  # the names are, for messages
     _ranges: dict[str, tuple[float, float]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -90,6 +91,12 @@ class LabelRules:
                     f"data.label_map: {first!r} and {second!r} overlap; each value has one label"
                 )
 
+    def for_others(self, names: tuple[str, ...]) -> "LabelRules":
+        """The rules for the other files of a corpus, whose training file has labels `names`."""
+        if self.names or not names:
+            return self
+        return replace(self, names=names, _whose="in the training file")
+
     def label_of(self, value: str) -> str | None:
         """The label that a value of `label_text` means; None where its review is to be left out.
 
@@ -100,7 +107,7 @@ class LabelRules:
             label = self.mapping[value] if value in self.mapping else self._in_a_range(value)
         if label is not None and self.names is not None and label not in self.names:
             raise UnknownLabelError(
-                f"label {value[:40]!r} is not one of data.labels ({listed(self.names)})"
+                f"label {value[:40]!r} is not {self._whose} ({listed(self.names)})"
             )
         return label
 

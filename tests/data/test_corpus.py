@@ -113,8 +113,11 @@ def test_another_file_of_the_corpus_has_the_same_labels_and_no_others(tmp_path: 
     path = written(tmp_path, HEADER + "1\ta\tc\n2\tb\ta\n")
     reviews = read_reviews(path, ANY_LABELS, names=("a", "b", "c"))
     assert rows_of(reviews) == [("a", 2), ("b", 0)]
-    with pytest.raises(ValueError, match=r"line 2: label 'c' is not one of data.labels \('a', 'b'"):
+    with pytest.raises(ValueError, match=r"line 2: label 'c' is not in the training file \("):
         read_reviews(path, ANY_LABELS, names=("a", "b"))
+    listed = CorpusForm(labels=LabelRules(("a", "b")))
+    with pytest.raises(ValueError, match=r"label 'c' is not one of data.labels \('a', 'b'"):
+        read_reviews(path, listed, names=("a", "b"))
 
 
 @pytest.mark.parametrize(

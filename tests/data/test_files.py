@@ -86,7 +86,7 @@ def test_a_validation_file_is_the_validation_part(any_form: CorpusFiles) -> None
     assert known_texts(parts) == ({"val": 1} if "글 3" in parts["train"].texts else {})
     assert files.fingerprint() != any_form.fingerprint()
     written(any_form.root, "val.csv", "새 글,3")
-    with pytest.raises(ValueError, match=r"val\.csv, line 2: label '3' is not one of"):
+    with pytest.raises(ValueError, match=r"val\.csv, line 2: label '3' is not in the tr"):
         files.read()
 
 
