@@ -8,9 +8,9 @@ from typing import Any
 
 import yaml
 
-from nsmc.config.composition import composed, typed
+from nsmc.config.composition import composed_values, typed
 from nsmc.config.overrides import as_overrides, readable
-from nsmc.config.schema import DataConfig
+from nsmc.config.schema import DataConfig, check_section
 from nsmc.data.guessing import guessed_columns, guessed_encoding, lacks_header, sampled_columns
 from nsmc.data.inspection import inspect, overlap
 from nsmc.reading.file_format import FileFormat
@@ -94,7 +94,8 @@ def _composed(overrides: Sequence[str]) -> DataConfig:
     register_resolvers()
     is_choice = [override for override in overrides if override.startswith("data=")]
     others = [override for override in overrides if override not in is_choice]
-    return composed([*(is_choice or ["data=files"]), *others]).data
+    values = composed_values([*(is_choice or ["data=files"]), *others])
+    return check_section(DataConfig, values["data"], "data")
 
 
 def _yaml(path: Path, config: DataConfig) -> str:

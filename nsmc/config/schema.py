@@ -21,7 +21,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
-from nsmc.config.keys import NAMED, NO_EFFECT, Keys, OnlyFor, Section
+from nsmc.config.keys import FOLLOWS, NAMED, NO_EFFECT, Keys, OnlyFor, Section
 from nsmc.config.steps import (
     RecipeConfig,
     as_folder_name,
@@ -504,6 +504,11 @@ class RunConfig(Section):
                 f"model={architecture} cannot be pretrained as a language model; with "
                 f"task=pretrain set {' or '.join(can)}"
             )
+        if task != "pretrain" and self.data.label_column is None:
+            yield (
+                f"data.label_column=null: with task={task} set it to the column of the labels; "
+                "reviews without labels are for task=pretrain"
+            )
         if task != "classify" and self.distill.teachers:
             yield f"only a classifier has teachers: with task={task} leave out distill.teachers"
         if task == "linear" and (self.init_from or self.ckpt_path):
@@ -567,7 +572,15 @@ def check_section(section: type[S], values: Any, *path: str) -> S:
         return section.model_validate(values)
     except ValidationError as error:
         problems = error.errors(include_url=False)
-    raise ValueError("; ".join(_describe(each, (*path, *each["loc"])) for each in problems))
+    lines = [_describe(each, (*path, *each["loc"])) for each in problems]
+    # A key that follows another one has the same wrong value, which was given once.
+    again = {
+        f"{key}{line.removeprefix(source)}"
+        for line in lines
+        for key, source in FOLLOWS.items()
+        if line.startswith(f"{source}=")
+    }
+    raise ValueError("; ".join(line for line in lines if line not in again))
 
 
 def _describe(problem: Any, path: tuple[str | int, ...]) -> str:

@@ -1,18 +1,22 @@
 """The configuration's checks: every choice composes, every wrong value is named in one line."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
 from nsmc.config.composition import CONFIGS
 from nsmc.config.errors import describe
+from nsmc.config.keys import FOLLOWS
 from nsmc.config.overrides import readable
 from nsmc.config.schema import KEYS, DataConfig, check_config
+from nsmc.config.steps import flat
 from nsmc.runs.build import check_hardware
 from nsmc.runtime.encoders import ENCODERS, encoder_settings
 from nsmc.training.classifier import TextClassifier
@@ -350,6 +354,36 @@ def test_all_wrong_values_are_named_at_once(composed: Composed) -> None:
         check_config(composed("model.lr=abc", "trainer.max_epochs=0"))
 
 
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("seed=-1", "seed=-1: must be greater than or equal to 0"),
+        ("model.dropout=2", "model.dropout=2: must be less than 1"),
+        (
+            "model.class_weights=[0]",
+            "model.class_weights=[0]: must be balanced, a list of a number",
+        ),
+    ],
+)
+def test_a_wrong_value_that_other_keys_follow_is_named_once(
+    composed: Composed, override: str, message: str
+) -> None:
+    with pytest.raises(ValueError) as caught:
+        check_config(composed(override))
+    assert str(caught.value).startswith(message) and ";" not in str(caught.value)
+    (key,) = [key for key, source in FOLLOWS.items() if override.startswith(f"{source}=")][:1]
+    own = f"{key}={override.partition('=')[2]}"
+    with pytest.raises(ValueError, match=f"^{re.escape(own)}: "):
+        check_config(composed(own))
+
+
+def test_the_keys_that_follow_another_one_are_those_that_the_yaml_interpolates() -> None:
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        values: Any = OmegaConf.to_container(compose("train"))
+    matches = {key: re.fullmatch(r"\$\{([\w.]+)\}", str(value)) for key, value in flat(values)}
+    assert {key: match[1] for key, match in matches.items() if match} == FOLLOWS
+
+
 def test_unlabelled_reviews_pass_with_a_teacher_or_for_a_language_model(composed: Composed) -> None:
     check_config(composed("data.unlabelled=true", "distill.teachers=[teacher]"))
     monitor = "callbacks.checkpoint.monitor=val/loss"
@@ -419,6 +453,8 @@ def test_a_value_stands_once_in_the_yaml() -> None:
         (("experiment=linear", "ckpt_path=a"), "task=linear leave out init_from and ckpt_path"),
         (("data.unlabelled=true",), "with data.unlabelled=true set distill.teachers, or task=pre"),
         (("task=pretrain",), "task=pretrain set callbacks.checkpoint.monitor=val/loss"),
+        (("data.label_column=null",), "data.label_column=null: with task=classify set it to the"),
+        (("data.label_column=null", "task=linear"), "with task=linear set it to the column of"),
     ],
 )
 def test_what_does_not_fit_together_is_said_in_one_short_line(
