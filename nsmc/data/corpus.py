@@ -10,15 +10,21 @@ import numpy as np
 import numpy.typing as npt
 
 from nsmc.reading.file_format import FileFormat
+from nsmc.reading.labelled import labelled
 from nsmc.reading.labels import LabelRules
-from nsmc.reading.rows import NO_TEXT, open_rows
+from nsmc.reading.rows import NO_GROUP, NO_LABEL, NO_TEXT, open_rows
 
 LabelArray = npt.NDArray[np.int16]
 
 _MOST_LABELS = 10_000  # more is another column by mistake
 
+_WAY_OUT = "data.skip_damaged=true leaves such rows out"
+
 # What rows that are left out are called, by their error.
-_REASONS = {NO_TEXT: "without a text", "no label": "without a label", "no group": "without a group"}
+_REASONS = {
+    **{NO_TEXT: "without a text", NO_LABEL: "without a label", NO_GROUP: "without a group"},
+    "": "with a label that data.label_map leaves out",
+}
 
 
 @dataclass(frozen=True)
@@ -96,12 +102,10 @@ def read_reviews(
     """
     rules = form.labels.for_others(names) if names else form.labels
     texts, numbers, ids, groups = [], list[int](), [], []
-    of_values: dict[str | None, str | None] = {None: ""}  # labels of values, "" without a column
     number_of: dict[str, int] = {}
     left_out = Counter[str]()
     file_format = form.file_format
     has_labels = file_format.label_column is not None
-    has_groups = file_format.group_column is not None
     with open_rows(str(path), file_format) as rows:
         if has_labels and rows.format == "text":
             raise ValueError(
@@ -109,26 +113,17 @@ def read_reviews(
                 f"{file_format.option('label_column', 'null')}; "
                 f"{file_format.option('format', 'tsv')} reads it as a table"
             )
-        for index, row in enumerate(rows, start=1):
-            error = row.error
-            if not error and has_groups and not row.group:
-                error = "no group"
-            if error and error != NO_TEXT and not form.skip_damaged:
-                raise ValueError(f"{path}, {rows.unit} {row.line}: {error}{_way_out(error)}")
-            if error:
-                left_out[_REASONS.get(error, "that cannot be read")] += 1
-                continue
-            if row.label not in of_values:
-                try:
-                    of_values[row.label] = rules.label_of(row.label or "")
-                except ValueError as problem:
-                    raise ValueError(
-                        f"{path}, {rows.unit} {row.line}: {problem}; data.label_map can join it to "
-                        "a label, or leave its rows out with null"
-                    ) from None
-            label = of_values[row.label]
+        for index, (row, label, unknown) in enumerate(labelled(rows, rules.label_of), start=1):
+            if unknown:
+                raise ValueError(
+                    f"{path}, {rows.unit} {row.line}: {unknown}; data.label_map can join it to a "
+                    "label, or leave its rows out with null"
+                )
+            if row.error and row.error != NO_TEXT and not form.skip_damaged:
+                way_out = "" if "data." in row.error else f"; {_WAY_OUT}"
+                raise ValueError(f"{path}, {rows.unit} {row.line}: {row.error}{way_out}")
             if label is None:
-                left_out["with a label that data.label_map leaves out"] += 1
+                left_out[_REASONS.get(row.error, "that cannot be read")] += 1
                 continue
             texts.append(row.text)
             numbers.append(number_of.setdefault(label, len(number_of)))
@@ -146,10 +141,6 @@ def read_reviews(
     order = rules.ordered(number_of) if has_labels else ("",)
     position = np.array([order.index(label) for label in number_of], np.int16)
     return Reviews(texts, position[numbers], order if has_labels else (), left_out, ids, groups)
-
-
-def _way_out(error: str) -> str:
-    return "" if "data." in error else "; data.skip_damaged=true leaves such rows out"
 
 
 def _listed(left_out: Mapping[str, int]) -> str:

@@ -22,7 +22,7 @@ from nsmc.reading.tables import Record, Table, read_table
 _IN_MEMORY = 1 << 20  # bytes of a copy; a larger one is on disk
 
 NO_TEXT = "no text"  # the error of a row that is sound but empty
-NO_LABEL = "no label"
+NO_LABEL, NO_GROUP = "no label", "no group"
 
 
 class Row(NamedTuple):
@@ -163,8 +163,8 @@ def _row(record: Record, columns: dict[str, Column], with_others: bool) -> Row:
         error, text = (error if columns["text"] in values else f"no {columns['text']!r}"), ""
     elif "label" in columns and not label:
         error, text = NO_LABEL if label == "" else f"{columns['label']!r} is not a label", ""
-    elif group is None:
-        error, text = f"{columns['group']!r} is not a group", ""
+    elif "group" in columns and not group:
+        error, text = NO_GROUP if group == "" else f"{columns['group']!r} is not a group", ""
     others = {}
     if with_others:
         used = columns.values()
