@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from nsmc.config.schema import RunConfig
 from nsmc.data.corpus import Reviews
@@ -17,8 +16,8 @@ from nsmc.data.datamodule import ReviewDataModule
 from nsmc.data.files import UNLABELLED, log_summary, summary_of
 from nsmc.data.soft_labels import SOFT_LABELS_FILE, check_writable, write_soft_labels
 from nsmc.extras import needs_extra
+from nsmc.runtime.metrics import Metrics
 from nsmc.training.class_weights import class_weights
-from nsmc.training.metrics import classification_metrics, defined
 
 log = logging.getLogger(__name__)
 
@@ -72,9 +71,8 @@ def train_linear(config: RunConfig, datamodule: ReviewDataModule, folder: Path) 
 
 
 def _metrics(split: str, reviews: Reviews, probabilities: np.ndarray[Any, Any]) -> dict[str, float]:
-    predictions = torch.from_numpy(probabilities).float()
-    labels = torch.from_numpy(reviews.labels).long()
-    loss = torch.nn.functional.nll_loss(predictions.log().clamp(min=_LEAST_LOG), labels)
-    metrics = classification_metrics(split, predictions.shape[1])
-    metrics.update(predictions, labels)
-    return defined({f"{split}/loss": loss, **metrics.compute()}, split)
+    metrics = Metrics(probabilities.shape[1])
+    with np.errstate(divide="ignore"):
+        metrics.add(reviews.labels, np.maximum(np.log(probabilities), _LEAST_LOG))
+    values = {f"{split}/{name}": value for name, value in metrics.result().items()}
+    return {name: round(value, 6) for name, value in values.items() if value is not None}

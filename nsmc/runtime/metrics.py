@@ -58,27 +58,31 @@ class Metrics:
         is there only with two.
         """
         count, hits = int(self.confusion.sum()), np.diag(self.confusion)
-        of_both = self.confusion.sum(axis=0) + self.confusion.sum(axis=1)  # true and answered
-        f1 = [2 * hit / both if both else None for hit, both in zip(hits, of_both, strict=True)]
-        of_second = {"f1": _plain(f1[1])} if self.label_count == 2 else {}
+        of_both = self.confusion.sum(axis=0) + self.confusion.sum(axis=1)
         return {
             "accuracy": float(hits.sum() / count),
-            "macro_f1": _mean(f1),
-            **of_second,
+            "macro_f1": f1_score(hits, of_both),
+            **({"f1": f1_score(hits[1:], of_both[1:])} if self.label_count == 2 else {}),
             "auroc": _mean(self._roc.result()),
             "loss": self._loss / count,
             "calibration_error": float(np.abs(self._right - self._sure).sum() / count),
         }
 
 
+def f1_score(hits: IntArray, of_both: IntArray) -> float | None:
+    """The mean F1 of labels; None where no review has one of them or is answered with it.
+
+    Of each label, `hits` are the reviews that have it and are answered with it, `of_both` those
+    that have it and those that are answered with it, added up.
+    """
+    counts = zip(hits.tolist(), of_both.tolist(), strict=True)
+    return _mean([2 * hit / both if both else None for hit, both in counts])
+
+
 def _mean(values: list[float | None]) -> float | None:
     """The mean of those that are defined."""
     defined = [value for value in values if value is not None]
     return float(sum(defined) / len(defined)) if defined else None
-
-
-def _plain(value: float | None) -> float | None:
-    return None if value is None else float(value)
 
 
 class RocAreas:
