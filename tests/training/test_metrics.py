@@ -9,6 +9,7 @@ import torch
 from torchmetrics.functional.classification import binary_accuracy, binary_auroc, binary_f1_score
 
 from nsmc.data.datamodule import ReviewDataModule
+from nsmc.runtime.metrics import Metrics
 from nsmc.training.language_model import LanguageModule, token_counts
 from nsmc.training.metrics import MeanLoss, classification_metrics, defined
 from nsmc.training.module import SentimentModule
@@ -129,6 +130,8 @@ def test_metrics_of_three_labels_are_those_of_a_hand_worked_case() -> None:
         "val/accuracy": pytest.approx(3 / 4),
         "val/macro_f1": pytest.approx((2 / 3 + 4 / 5) / 2),
         "val/auroc": pytest.approx(area),
+        # 0.6, 0.7 and twice 0.5 of the answers, each in a bin of its own but for the last two.
+        "val/calibration_error": pytest.approx((0.4 + 0.3 + abs(1 - 2 * 0.5)) / 4),
     }
 
 
@@ -152,4 +155,19 @@ def test_many_labels_have_no_area_under_the_curve_in_training() -> None:
     metrics = classification_metrics("val", 1000)
     metrics.update(torch.eye(1000)[:50], torch.arange(50))
     found = {name: value.item() for name, value in metrics.compute().items()}
-    assert found == dict.fromkeys(("val/accuracy", "val/macro_f1", "val/auroc"), 1.0)
+    expected = dict.fromkeys(("val/accuracy", "val/macro_f1", "val/auroc"), 1.0)
+    assert found == {**expected, "val/calibration_error": 0.0}
+
+
+@pytest.mark.parametrize("label_count", [2, 5])
+def test_the_calibration_error_is_that_of_evaluate(label_count: int) -> None:
+    generator = torch.Generator().manual_seed(1)
+    logits = 3 * torch.randn(700, label_count, generator=generator)
+    labels = torch.randint(label_count, (700,), generator=generator)
+    metrics, runtime = classification_metrics("val", label_count), Metrics(label_count)
+    for rows in (slice(0, 300), slice(300, 700)):
+        metrics.update(logits[rows].softmax(dim=1), labels[rows])
+        runtime.add(labels[rows].numpy(), logits[rows].numpy())
+    error = metrics.compute()["val/calibration_error"].item()
+    assert 0.05 < error == pytest.approx(runtime.result()["calibration_error"], abs=1e-6)
+    assert "calibration_error" not in classification_metrics("train", label_count)
