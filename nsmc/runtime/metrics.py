@@ -12,7 +12,7 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 LabelArray = npt.NDArray[np.integer[Any]]
 
-_BINS = 15  # of the calibration error, as Guo et al. 2017 have them, arxiv.org/abs/1706.04599
+CALIBRATION_BINS = 15  # as Guo et al. 2017 have them, arxiv.org/abs/1706.04599
 _MOST_SCORES = 4 << 20  # of which areas under the ROC curve are exact
 _CELLS = 1 << 20  # of the grids on which further scores are counted, together
 _FEWEST_CELLS = 1 << 10
@@ -29,7 +29,7 @@ class Metrics:
         self.label_count = label_count
         self.confusion = np.zeros((label_count, label_count), np.int64)
         self._loss = 0.0
-        self._right, self._sure = np.zeros(_BINS), np.zeros(_BINS)
+        self._right, self._sure = np.zeros(CALIBRATION_BINS), np.zeros(CALIBRATION_BINS)
         # Of two labels one says all: the area of the other is the same.
         self._roc = RocAreas(range(1, 2) if label_count == 2 else range(label_count))
 
@@ -45,9 +45,9 @@ class Metrics:
         self._loss += float((np.log(totals) - below[np.arange(len(labels)), labels]).sum())
         probabilities = exponentials / totals[:, None]
         confidence = probabilities.max(axis=1, initial=0)
-        bins = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
-        self._right += np.bincount(bins, weights=answers == labels, minlength=_BINS)
-        self._sure += np.bincount(bins, weights=confidence, minlength=_BINS)
+        bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
+        self._right += np.bincount(bins, weights=answers == labels, minlength=CALIBRATION_BINS)
+        self._sure += np.bincount(bins, weights=confidence, minlength=CALIBRATION_BINS)
         self._roc.add(labels, probabilities)
 
     def result(self) -> dict[str, float | None]:

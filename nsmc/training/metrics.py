@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import pytorch_lightning as L
 import torch
+import torch.nn.functional as F
 from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
 from torchmetrics import Metric, MetricCollection
@@ -15,7 +16,7 @@ from torchmetrics.classification import MulticlassAccuracy
 from torchmetrics.functional.classification import binary_auroc
 from torchmetrics.utilities import dim_zero_cat
 
-from nsmc.runtime.metrics import f1_score
+from nsmc.runtime.metrics import CALIBRATION_BINS, f1_score
 
 _MANY_LABELS = 30
 
@@ -119,12 +120,41 @@ class F1(Metric):
         return torch.tensor(torch.nan if value is None else value, device=self.hits.device)
 
 
+class CalibrationError(Metric):
+    """How far accuracy is from confidence, in bins of this, as in nsmc/runtime/metrics.py."""
+
+    full_state_update = False
+
+    right: Tensor  # [bins]: the reviews that are answered rightly
+    sure: Tensor  # [bins]: the sum of the answers' probabilities
+    count: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        for name in ("right", "sure"):
+            self.add_state(name, torch.zeros(CALIBRATION_BINS), dist_reduce_fx="sum")
+        self.add_state("count", torch.tensor(0), dist_reduce_fx="sum")
+
+    def update(self, probabilities: Tensor, labels: Tensor) -> None:
+        confidence, answers = probabilities.max(dim=1)
+        bins = (confidence * CALIBRATION_BINS).long().clamp(max=CALIBRATION_BINS - 1)
+        # Not bincount, which on a GPU adds in an order that differs from run to run.
+        in_bin = F.one_hot(bins, CALIBRATION_BINS).float()  # [N, bins]
+        self.right = self.right + (answers == labels).float() @ in_bin
+        self.sure = self.sure + confidence @ in_bin
+        self.count = self.count + len(labels)
+
+    def compute(self) -> Tensor:
+        return (self.right - self.sure).abs().sum() / self.count
+
+
 def classification_metrics(stage: str, label_count: int) -> MetricCollection:
     """Metrics of probabilities [N, C] and labels [N], named `stage`/accuracy and so on.
 
     The answer is the likeliest label. macro_f1 is the mean over the labels that reviews have or are
-    answered with, f1 is of the second of two labels. Of the training part there is no auroc where
-    labels are many: the probabilities of a whole epoch would be in memory together.
+    answered with, f1 is of the second of two labels. Of the training part there is no calibration
+    error, nor, where labels are many, auroc: the probabilities of a whole epoch would be in memory
+    together.
     """
     metrics: dict[str, Metric | MetricCollection] = {
         # Probabilities and labels are ours, so checking them again at each step is a waste.
@@ -135,4 +165,6 @@ def classification_metrics(stage: str, label_count: int) -> MetricCollection:
         metrics["f1"] = F1(label_count, label=1)
     if stage != "train" or label_count <= _MANY_LABELS:
         metrics["auroc"] = AreaUnderROC(label_count)
+    if stage != "train":
+        metrics["calibration_error"] = CalibrationError()
     return MetricCollection(metrics, prefix=f"{stage}/")

@@ -130,6 +130,8 @@ def test_metrics_of_three_labels_are_those_of_a_hand_worked_case() -> None:
         "val/accuracy": pytest.approx(3 / 4),
         "val/macro_f1": pytest.approx((2 / 3 + 4 / 5) / 2),
         "val/auroc": pytest.approx(area),
+        # 0.6, 0.7 and twice 0.5 of the answers, each in a bin of its own but for the last two.
+        "val/calibration_error": pytest.approx((0.4 + 0.3 + abs(1 - 2 * 0.5)) / 4),
     }
 
 
@@ -153,7 +155,8 @@ def test_many_labels_have_no_area_under_the_curve_in_training() -> None:
     metrics = classification_metrics("val", 1000)
     metrics.update(torch.eye(1000)[:50], torch.arange(50))
     found = {name: value.item() for name, value in metrics.compute().items()}
-    assert found == dict.fromkeys(("val/accuracy", "val/macro_f1", "val/auroc"), 1.0)
+    expected = dict.fromkeys(("val/accuracy", "val/macro_f1", "val/auroc"), 1.0)
+    assert found == {**expected, "val/calibration_error": 0.0}
 
 
 @pytest.mark.parametrize("label_count", [2, 3, 40])
@@ -170,7 +173,9 @@ def test_a_run_s_metrics_mean_what_those_of_an_evaluation_mean(label_count: int)
     expected = evaluation.result()
     same = {name: expected[name] for name in found if expected[name] is not None}
     assert {name: found[name] for name in same} == pytest.approx(same, abs=1e-6)
-    assert {"accuracy", "macro_f1"} <= same.keys()
+    assert {"accuracy", "macro_f1", "calibration_error"} <= same.keys()
+    assert found["calibration_error"] > 0.05
+    assert "calibration_error" not in classification_metrics("train", label_count)
 
 
 def test_metrics_take_memory_for_each_label_and_not_for_each_pair() -> None:
