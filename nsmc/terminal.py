@@ -41,6 +41,21 @@ def harmless_lines(text: str) -> str:
     return harmless(text.replace("\r\n", "\n"), keep="\n\t")
 
 
+def display_width(text: str) -> int:
+    """The columns that the text takes on a terminal: two for each Hangul syllable."""
+    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
+
+
+def ellipsize(text: str, width: int) -> str:
+    """The text, with its end cut off if it takes more than `width` columns of a terminal."""
+    if display_width(text) <= width:
+        return text
+    kept = text[:width]
+    while display_width(kept) >= width:
+        kept = kept[:-1]
+    return f"{kept}…"
+
+
 class HarmlessStream:
     """A terminal to write lines to; what is written is cleaned."""
 

@@ -110,7 +110,7 @@ def test_a_student_learns_from_teachers_and_is_of_the_simplest_form(
     assert set(record["metrics"]) == {
         f"{split}/{name}"
         for split in ("val", "test")
-        for name in ("loss", "accuracy", "macro_f1", "f1", "auroc")
+        for name in ("loss", "accuracy", "macro_f1", "f1", "auroc", "calibration_error")
     }
     predictor = Predictor.load(folder / "student" / "bundle")
     config = flat(predictor.config)

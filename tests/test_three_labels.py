@@ -48,9 +48,8 @@ def test_three_labels_are_learnt_measured_taught_and_started_from(reviews: Path)
     regularizers = ("model.r_drop=0.5", "model.adversarial=virtual", "model.label_smoothing=0.1")
     trained(reviews, "three", names, *regularizers, "callbacks.checkpoint.monitor=val/macro_f1")
     assert read_config(reviews / "three/bundle/config.json").labels == ("부정", "보통", "긍정")
-    metrics = {
-        f"{s}/{m}" for s in ("val", "test") for m in ("loss", "accuracy", "macro_f1", "auroc")
-    }
+    measures = ("loss", "accuracy", "macro_f1", "auroc", "calibration_error")
+    metrics = {f"{stage}/{measure}" for stage in ("val", "test") for measure in measures}
     assert record_of(reviews / "three")["metrics"].keys() == metrics
 
     trained(reviews, "linear", names, "experiment=linear", "linear.min_count=1", "test=true")

@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nsmc.config.composition import as_yaml, composed, literal, typed
+from nsmc.config.composition import as_yaml, composed_values, literal, typed
 from nsmc.config.overrides import as_overrides, readable
-from nsmc.config.schema import DataConfig
+from nsmc.config.schema import DataConfig, check_section
 from nsmc.data.guessing import Guess, guess
 from nsmc.data.inspection import inspect, overlap
 from nsmc.reading.labels import LabelRules
@@ -42,11 +42,13 @@ def inspected(file: str, overrides: Sequence[str]) -> dict[str, Any]:
     if (PRETRAINED / TOKENIZER_FILE).is_file():
         tokenizer = read_tokenizer(PRETRAINED / TOKENIZER_FILE)
     whole = inspect(path, form, tokenizer)
+    if not whole.rows:
+        raise ValueError(f"{file}: no rows")
     order = form.labels.ordered(whole.labels) if whole.values else ()
     parts = {}
     for name in ("validation_file", "test_file"):
         if (other := getattr(config, name)) is not None:
-            part_form = replace(form, labels=replace(form.labels, names=order or None))
+            part_form = replace(form, labels=form.labels.for_others(order))
             part = inspect(Path(config.root, other), part_form, None)
             parts[name] = {
                 **{"rows": part.rows, "reviews": part.reviews, "damaged": part.damaged},
@@ -68,7 +70,8 @@ def _composed(overrides: Sequence[str]) -> DataConfig:
     register_resolvers()
     is_choice = [override for override in overrides if override.startswith("data=")]
     others = [override for override in overrides if override not in is_choice]
-    return composed([*(is_choice or ["data=files"]), *others]).data
+    values = composed_values([*(is_choice or ["data=files"]), *others])
+    return check_section(DataConfig, values["data"], "data")
 
 
 def _yaml(path: Path, config: DataConfig) -> str:

@@ -25,6 +25,14 @@ def add_parser(commands: Any) -> None:
     )
     add_bundle(parser)
     add_file_options(parser, labelled=True)
+    parser.add_argument(
+        "--labels",
+        choices=("names", "mapped"),
+        help=(
+            "whether the labels are the bundle's names or what its label_map has (default: what "
+            "the file's labels themselves say)"
+        ),
+    )
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.set_defaults(run=run)
 
@@ -43,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
     with open_rows(options.input, form) as rows:
         if rows.format == "text":
             raise ValueError(f"{name_of(options.input)}: a text file has no labels; see --format")
-        evaluation = evaluate(predictor, rows, rows.unit)
+        evaluation = evaluate(predictor, rows, rows.unit, options.labels)
     for message in evaluation.tally.messages:
         print_message(f"nsmc: left out: {message}")
     if options.json:

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
@@ -35,6 +35,11 @@ CONFIGS = _IN_THE_WHEEL if _IN_THE_WHEEL.is_dir() else _PACKAGE.parent / "config
 
 def composed(overrides: Sequence[str]) -> RunConfig:
     """What `nsmc train` with these overrides would run; raises ValueError where that is wrong."""
+    return check_config(composed_values(overrides))
+
+
+def composed_values(overrides: Sequence[str]) -> dict[str, Any]:
+    """The same unchecked, so that values may be missing: `???`."""
     is_running = GlobalHydra.instance().is_initialized()
     folder = nullcontext() if is_running else initialize_config_dir(str(CONFIGS), "app", "1.3")
     try:
@@ -42,7 +47,7 @@ def composed(overrides: Sequence[str]) -> RunConfig:
             values: Any = OmegaConf.to_container(compose(_name(), list(overrides)), resolve=True)
     except (HydraException, OmegaConfBaseException) as error:
         raise ValueError(describe(error)) from None
-    return check_config(values)
+    return cast(dict[str, Any], values)
 
 
 def typed(overrides: Sequence[str]) -> dict[str, Any]:

@@ -118,6 +118,8 @@ def _describe_composition(error: HydraException, text: str) -> str:
         if "Cannot merge DictConfig with ListConfig" in reason:
             reason = "a list cannot take the place of keys, {KEY: VALUE}, nor keys that of a list"
         return f"{not_merged[1] or not_merged[2]}: {reason.partition(' full_key:')[0]}"
+    if no_key := re.search(r"'NoneType'\s+full_key: (\S+)", str(error.__cause__)):
+        return f"{no_key[1]}: null, or ~, is no key; text is written in quotes, 'null'"
     return text.partition(" See https://hydra.cc")[0]
 
 

@@ -49,6 +49,14 @@ RENAMED = {
     "variant": "ablation",
 }
 
+# Keys that take the value of another one unless they are set, as configs/train.yaml and data/ say.
+FOLLOWS = {
+    "data.split_seed": "seed",
+    "model.embedding_dropout": "model.dropout",
+    "model.output_dropout": "model.dropout",
+    "linear.class_weights": "model.class_weights",
+}
+
 _LONGEST_SHOWN = 200  # characters of a value in a message
 
 # The type of errors whose messages name keys themselves, as those about a whole configuration do.

@@ -21,7 +21,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
-from nsmc.config.keys import NAMED, NO_EFFECT, Keys, OnlyFor, Section
+from nsmc.config.keys import FOLLOWS, NAMED, NO_EFFECT, Keys, OnlyFor, Section
 from nsmc.config.steps import (
     RecipeConfig,
     as_folder_name,
@@ -81,9 +81,16 @@ Folder = Annotated[str, AfterValidator(_is_set), AfterValidator(_at_home)]
 Place = Annotated[str, AfterValidator(_is_no_none), AfterValidator(_at_home)] | None
 
 
+def _problem(message: str) -> PydanticCustomError:
+    """For a message that names the keys itself."""
+    return PydanticCustomError(NAMED, "{message}", {"message": message})
+
+
 def _as_label(value: Any) -> Any:
-    """A label as text, whether YAML reads it as a number, a truth or a text."""
-    return label_text(value) if isinstance(value, bool | int | float) else value
+    """A label as text, as the readers have it."""
+    if isinstance(value, bool):
+        raise ValueError("in quotes: YAML reads yes and on as true, no and off as false")
+    return label_text(value) if isinstance(value, str | int | float) else value
 
 
 Label = Annotated[str, BeforeValidator(_as_label), AfterValidator(_is_set)]
@@ -94,22 +101,45 @@ _PAIR = re.compile(rf"{_ITEM}:{_ITEM}(?:,|$)")
 
 
 def _as_label_map(value: Any) -> Any:
-    """A mapping that was typed; Hydra would join it to that of the YAML, and knows no such keys."""
-    if not isinstance(value, str):
+    """A mapping as it is or as text, which Hydra joins to no other one, of labels as text."""
+    if not isinstance(value, str | Mapping):
         return value
-    pairs, end = {}, 1
-    while value[:1] == "{" and (pair := _PAIR.match(value[:-1], end)):
-        key, label = (item.strip().strip("'\"") for item in pair.groups())
-        pairs[label_text(key)] = None if pair[2].strip() in ("null", "~") else label
+    mapping: dict[str, str | None] = {}
+    for of_value, of_label in value.items() if isinstance(value, Mapping) else _pairs(value):
+        key, label = (_of_map(item) for item in (of_value, of_label))
+        if key is None:
+            raise _problem("data.label_map: null is no value of a file; text is in quotes, 'null'")
+        if key in mapping:
+            raise _problem(f"data.label_map: {key!r} is there twice")
+        mapping[key] = label
+    return mapping
+
+
+def _of_map(item: Any) -> str | None:
+    try:
+        label = _as_label(item)
+    except ValueError as error:
+        raise _problem(f"data.label_map: {str(item).lower()} must be {error}") from None
+    if label == "" or not isinstance(label, str | None):
+        raise _problem(f"data.label_map: {item!r} is no label")
+    return label
+
+
+def _pairs(typed: str) -> list[tuple[str | None, str | None]]:
+    pairs, end = list[tuple[str | None, str | None]](), 1
+    while typed[:1] == "{" and (pair := _PAIR.match(typed[:-1], end)):
+        items = [item.strip() for item in pair.groups()]
+        key, label = (None if i in ("null", "~") else i.strip("'\"") for i in items)
+        pairs.append((key, label))
         end = pair.end()
-    if not pairs or value[end:] != "}":
+    if not pairs or typed[end:] != "}":
         raise ValueError(
             "{VALUE:LABEL,VALUE:LABEL}, in quotes for the shell; a VALUE may be a range, 1-4"
         )
     return pairs
 
 
-LabelMap = Annotated[dict[Label, Label | None], BeforeValidator(_as_label_map)]
+LabelMap = Annotated[dict[str, str | None], BeforeValidator(_as_label_map)]
 # A name, or, where a file has no header, a position.
 Column = Annotated[str, BeforeValidator(_as_label), AfterValidator(_is_set)]
 
@@ -124,11 +154,6 @@ def _are_weights(value: Any) -> Any:
 
 
 ClassWeights = Annotated[Literal["balanced"] | list[float] | None, BeforeValidator(_are_weights)]
-
-
-def _problem(message: str) -> PydanticCustomError:
-    """For a message that names the keys itself."""
-    return PydanticCustomError(NAMED, "{message}", {"message": message})
 
 
 class RemoteFileConfig(Section):
@@ -480,6 +505,11 @@ class RunConfig(Section):
                 f"model={architecture} cannot be pretrained as a language model; with "
                 f"task=pretrain set {' or '.join(can)}"
             )
+        if task != "pretrain" and self.data.label_column is None:
+            yield (
+                f"data.label_column=null: with task={task} set it to the column of the labels; "
+                "reviews without labels are for task=pretrain"
+            )
         if task != "classify" and self.distill.teachers:
             yield f"only a classifier has teachers: with task={task} leave out distill.teachers"
         if task == "linear" and (self.init_from or self.ckpt_path):
@@ -543,7 +573,15 @@ def check_section(section: type[S], values: Any, *path: str) -> S:
         return section.model_validate(values)
     except ValidationError as error:
         problems = error.errors(include_url=False)
-    raise ValueError("; ".join(_describe(each, (*path, *each["loc"])) for each in problems))
+    lines = [_describe(each, (*path, *each["loc"])) for each in problems]
+    # A key that follows another one has the same wrong value, which was given once.
+    again = {
+        f"{key}{line.removeprefix(source)}"
+        for line in lines
+        for key, source in FOLLOWS.items()
+        if line.startswith(f"{source}=")
+    }
+    raise ValueError("; ".join(line for line in lines if line not in again))
 
 
 def _describe(problem: Any, path: tuple[str | int, ...]) -> str:

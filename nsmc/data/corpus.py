@@ -10,12 +10,21 @@ import numpy as np
 import numpy.typing as npt
 
 from nsmc.reading.file_format import FileFormat
+from nsmc.reading.labelled import labelled
 from nsmc.reading.labels import LabelRules
-from nsmc.reading.rows import NO_TEXT, Row, open_rows
+from nsmc.reading.rows import NO_GROUP, NO_LABEL, NO_TEXT, open_rows
 
 LabelArray = npt.NDArray[np.int16]
 
 _MOST_LABELS = 10_000  # more is another column by mistake
+
+_WAY_OUT = "data.skip_damaged=true leaves such rows out"
+
+# What rows that are left out are called, by their error.
+_REASONS = {
+    **{NO_TEXT: "without a text", NO_LABEL: "without a label", NO_GROUP: "without a group"},
+    "": "with a label that data.label_map leaves out",
+}
 
 
 @dataclass(frozen=True)
@@ -88,36 +97,33 @@ def read_reviews(
     after a `prefix` that tells the files of a corpus apart.
     Without `keep_ids` the reviews have none, which saves memory: the ids of a million take 60 MB.
     Raises FileNotFoundError for a missing file, and ValueError naming the file and the row for
-    what `open_rows` refuses, for a damaged row and for a label that is not allowed.
+    what `open_rows` refuses, for a damaged row and for a label that is not allowed: one that a
+    corpus does not expect is no damage.
     """
-    rules = replace(form.labels, names=names) if names else form.labels
+    rules = form.labels.for_others(names) if names else form.labels
     texts, numbers, ids, groups = [], list[int](), [], []
-    of_values: dict[str | None, str | None] = {None: ""}  # labels of values, "" without a column
     number_of: dict[str, int] = {}
     left_out = Counter[str]()
     file_format = form.file_format
     has_labels = file_format.label_column is not None
-    has_groups = file_format.group_column is not None
     with open_rows(str(path), file_format) as rows:
         if has_labels and rows.format == "text":
             raise ValueError(
-                f"{path}: plain text, which has no labels; {file_format.option('format', 'tsv')} "
-                "reads it as another format"
+                f"{path}: plain text, which has no labels; for task=pretrain set "
+                f"{file_format.option('label_column', 'null')}; "
+                f"{file_format.option('format', 'tsv')} reads it as a table"
             )
-        for index, row in enumerate(rows, start=1):
-            error = row.error
-            if not error and has_groups and not row.group:
-                error = "no group"
-            if not error and row.label not in of_values:
-                try:
-                    of_values[row.label] = rules.label_of(row.label or "")
-                except ValueError as problem:
-                    error = str(problem)
-            if error and error != NO_TEXT and not form.skip_damaged:
-                raise ValueError(f"{path}, {rows.unit} {row.line}: {error}{_ways_out(form, row)}")
-            label = None if error else of_values[row.label]
+        for index, (row, label, unknown) in enumerate(labelled(rows, rules.label_of), start=1):
+            if unknown:
+                raise ValueError(
+                    f"{path}, {rows.unit} {row.line}: {unknown}; data.label_map can join it to a "
+                    "label, or leave its rows out with null"
+                )
+            if row.error and row.error != NO_TEXT and not form.skip_damaged:
+                way_out = "" if "data." in row.error else f"; {_WAY_OUT}"
+                raise ValueError(f"{path}, {rows.unit} {row.line}: {row.error}{way_out}")
             if label is None:
-                left_out[_reason(error)] += 1
+                left_out[_REASONS.get(row.error, "that cannot be read")] += 1
                 continue
             texts.append(row.text)
             numbers.append(number_of.setdefault(label, len(number_of)))
@@ -137,16 +143,6 @@ def read_reviews(
     return Reviews(texts, position[numbers], order if has_labels else (), left_out, ids, groups)
 
 
-def _reason(error: str) -> str:
-    if not error:
-        return "with a label that data.label_map leaves out"
-    return "without a text" if error == NO_TEXT else "that cannot be read"
-
-
-def _ways_out(form: CorpusForm, row: Row) -> str:
-    return "" if "data." in row.error else "; data.skip_damaged=true leaves such rows out"
-
-
 def _listed(left_out: Mapping[str, int]) -> str:
     parts = [f"{count:,} {reason}" for reason, count in left_out.items()]
     return f" that can be used ({', '.join(parts)})" if parts else ""
@@ -158,7 +154,8 @@ def without_spaces(text: str) -> str:
 
 
 def one_hot(labels: npt.NDArray[np.integer[Any]], label_count: int) -> npt.NDArray[np.float32]:
-    """[N, C]: 1 for the label of each review, 0 for the others."""
+    """[N, C]: 1 for the label of each review, 0 for the others; [N, 0] without labels."""
     targets = np.zeros((len(labels), label_count), np.float32)
-    targets[np.arange(len(labels)), labels] = 1
+    if label_count:
+        targets[np.arange(len(labels)), labels] = 1
     return targets

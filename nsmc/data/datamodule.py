@@ -75,6 +75,8 @@ class ReviewDataModule(L.LightningDataModule):
     def training_reviews(self) -> ReviewSource:
         """What an epoch trains on: labelled and, if wanted, unlabelled reviews with targets."""
         corpus, cache_dir = self.corpus, self.cache_dir
+        if self.distillation is not None:
+            self.distillation.check(corpus.labels)
         names = [name for name in ("train", UNLABELLED) if name in corpus.splits]
         reviews = concatenated([corpus.splits[name] for name in names])
         if self.distillation is None and not self.bpe_dropout:

@@ -7,7 +7,6 @@ Trains the tokenizer on the training part and encodes all parts. The result is a
 import json
 import logging
 import shutil
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import accumulate, chain, pairwise
@@ -21,7 +20,7 @@ from tokenizers import Tokenizer
 
 from nsmc.data.cache import cached_folder, digest_of, digest_of_file, load_arrays, save_arrays
 from nsmc.data.corpus import LabelArray
-from nsmc.data.files import UNLABELLED, CorpusFiles, known_texts
+from nsmc.data.files import UNLABELLED, CorpusFiles, log_summary, summary_of
 from nsmc.data.preparation import Progress, return_memory
 from nsmc.data.tokenizer import IntArray, Texts, encode, save_tokenizer, train_tokenizer
 from nsmc.reading.rows import format_of
@@ -31,7 +30,7 @@ log = logging.getLogger(__name__)
 
 _FIELDS = ("token_ids", "offsets", "labels")  # of EncodedReviews: the arrays that are kept
 
-_FORMAT = 7  # raised when the cached files change their meaning
+_FORMAT = 8  # raised when the cached files change their meaning
 
 
 @dataclass(frozen=True)
@@ -122,20 +121,8 @@ def encode_corpus(
     files.check_labels(
         labels, splits["train"].labels
     )  # a language model may have encoded the corpus
-    counts = ", ".join(f"{name} {count:,}" for name, count in info["reviews"].items())
-    left_out = "".join(
-        f"{count:,} rows {what} left out; " for what, count in info["left_out"].items()
-    )
-    log.info(
-        "%s: %s reviews; %s%s",
-        *(files.train.parent, counts, left_out),
-        f"encoded into {folder}" if built else f"encoded earlier ({folder})",
-    )
-    for name, count in info["known_texts"].items():
-        log.warning(
-            "%s of the %s part's %s reviews have a text of the training part",
-            *(f"{count:,}", name, f"{info['reviews'][name]:,}"),
-        )
+    how = f"encoded into {folder}" if built else f"encoded earlier ({folder})"
+    log_summary(info, files.train.parent, how)
     return EncodedCorpus(
         splits=splits,
         labels=labels,
@@ -150,12 +137,7 @@ def _build(scratch: Path, files: CorpusFiles, settings: TokenizerSettings, folde
     read = [files.train, files.validation, files.test, files.unlabelled]
     log.info("reading %s", " and ".join(str(path) for path in read if path))
     reviews = files.read(keep_ids=False)
-    info = {
-        "reviews": {name: len(part) for name, part in reviews.items()},
-        "labels": reviews["train"].label_names,
-        "left_out": sum((Counter(part.left_out) for part in reviews.values()), Counter()),
-        "known_texts": known_texts(reviews),
-    }
+    info = {**summary_of(reviews), "labels": reviews["train"].label_names}
     labels = {name: part.labels for name, part in reviews.items()}
     texts = {
         name: TextsOnDisk(scratch / f"{name}.texts", part.texts) for name, part in reviews.items()

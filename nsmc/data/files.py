@@ -1,18 +1,24 @@
 """The files of a corpus: fetched where they are missing, read, and split into parts."""
 
+import logging
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from nsmc.data.cache import digest_of, digest_of_file
 from nsmc.data.corpus import NSMC, CorpusForm, LabelArray, Reviews, read_reviews, without_spaces
 from nsmc.data.download import RemoteFile, fetch_missing
-from nsmc.data.splitting import SplitSettings, split
+from nsmc.data.splitting import HELD_OUT, SplitSettings, split
 from nsmc.data.unlabelled import fetch_unlabelled
 from nsmc.reading.labels import listed
 from nsmc.runtime.bundle import are_labels
+
+log = logging.getLogger(__name__)
 
 UNLABELLED = "unlabelled"  # the part of reviews without labels, where there is one
 
@@ -84,10 +90,10 @@ class CorpusFiles:
             return
         counts = np.bincount(labels, minlength=len(names))
         if np.count_nonzero(counts) < 2:
-            only = f"every review has the label {names[counts.argmax()]!r}"
+            only = f"every review has the label {names[counts.argmax()]!r}" if names else ""
             raise ValueError(
-                f"{self.train}: {only if names else 'no review has a label'}; a classifier learns "
-                "from reviews of two labels or more"
+                f"{self.train}: {only or 'no review has a label'}; a classifier learns from "
+                "reviews of two labels or more"
             )
         if missing := [name for name, count in zip(names, counts, strict=True) if not count]:
             raise ValueError(f"{self.train}: no review has the label {listed(missing)}")
@@ -100,8 +106,8 @@ class CorpusFiles:
     def read(self, *, keep_ids: bool = True) -> dict[str, Reviews]:
         """The reviews by part: train, val and, where they are wanted, test and unlabelled.
 
-        Unlabelled reviews whose text, spaces aside, is in val or test are left out. Raises what
-        `read_reviews`, `split` and `check_labels` raise.
+        Unlabelled reviews whose text, spaces aside, is in val or test are left out, and counted.
+        Raises what `read_reviews`, `split` and `check_labels` raise.
         """
         labelled = read_reviews(self.train, self.form, keep_ids=keep_ids)
         names = labelled.label_names
@@ -129,7 +135,8 @@ class CorpusFiles:
             )
             is_new = [without_spaces(text) not in held_out for text in reviews.texts]
             new = reviews.take(np.flatnonzero(is_new))
-            parts[UNLABELLED] = replace(new, left_out=reviews.left_out)
+            lost = {HELD_OUT: len(reviews) - len(new)} if len(new) < len(reviews) else {}
+            parts[UNLABELLED] = replace(new, left_out={**reviews.left_out, **lost})
         return parts
 
 
@@ -139,12 +146,36 @@ def fingerprint_of(train: str, test: str | None, validation: str | None = None) 
     return digest_of([*files, {"validation": validation}] if validation else files)
 
 
-def known_texts(parts: Mapping[str, Reviews]) -> dict[str, int]:
-    """How many reviews of the parts val and test have a text of the training part, if any do."""
-    texts = {text.strip() for text in parts["train"].texts}
-    counts = {
-        name: sum(text.strip() in texts for text in parts[name].texts)
-        for name in ("val", "test")
-        if name in parts
+def summary_of(parts: Mapping[str, Reviews]) -> dict[str, Any]:
+    """What is to be said of the parts, in plain values: see `log_summary`."""
+    return {
+        "reviews": {name: len(part) for name, part in parts.items()},
+        "left_out": sum((Counter(part.left_out) for part in parts.values()), Counter()),
+        "shared_texts": shared_texts(parts),
     }
-    return {name: count for name, count in counts.items() if count}
+
+
+def shared_texts(parts: Mapping[str, Reviews]) -> list[tuple[str, str, int]]:
+    """Which of the parts train, val and test has so many reviews with a text of which before it."""
+    names = [name for name in ("train", "val", "test") if name in parts]
+    texts = {name: [text.strip() for text in parts[name].texts] for name in names}
+    distinct = {name: set(texts[name]) for name in names}
+    counts = [
+        (name, other, sum(text in distinct[other] for text in texts[name]))
+        for other, name in combinations(names, 2)
+    ]
+    return [each for each in counts if each[2]]
+
+
+def log_summary(summary: Mapping[str, Any], folder: Path, end: str = "") -> None:
+    """Log how many reviews there are and what was left out; warn of texts that parts share."""
+    counts = ", ".join(f"{name} {count:,}" for name, count in summary["reviews"].items())
+    left_out = [f"{count:,} rows {what} left out" for what, count in summary["left_out"].items()]
+    log.info("%s: %s", folder, "; ".join(filter(None, [f"{counts} reviews", *left_out, end])))
+    titles = {"train": "training", "val": "validation"}
+    for name, other, count in summary["shared_texts"]:
+        log.warning(
+            "%s of the %s part's %s reviews have a text of the %s part",
+            *(f"{count:,}", titles.get(name, name), f"{summary['reviews'][name]:,}"),
+            titles[other],
+        )

@@ -55,6 +55,8 @@ def guess(path: str, given: Mapping[str, Any]) -> Guess:
     form = FileFormat("text", None, **{"encoding": guessed_encoding(path), **chosen})
     form, is_sure = _with_header(path, replace(form, format=format_of(path, form)), given)
     columns = sampled_columns(path, form)
+    if not columns and form.format != "text":
+        raise ValueError(f"{path}: no rows")
     settings = {key: getattr(form, key) for key in ("encoding", "delimiter", "header")}
     settings = {key: value for key, value in settings.items() if value != getattr(_USUAL, key)}
     if form.format == "text":
@@ -128,7 +130,7 @@ def sampled_columns(path: str, file_format: FileFormat) -> list[ColumnSample]:
     return [
         ColumnSample(
             column,
-            [label_text(r[column]) for r in records if r.get(column) not in (None, "")],
+            [text for record in records if (text := label_text(record.get(column)))],
         )
         for column in table.columns
     ]

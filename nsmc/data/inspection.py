@@ -17,7 +17,8 @@ from tokenizers import Tokenizer
 from nsmc.data.corpus import CorpusForm
 from nsmc.data.preparation import return_memory
 from nsmc.data.tokenizer import encode
-from nsmc.reading.rows import NO_TEXT, Row, open_rows
+from nsmc.reading.labelled import labelled
+from nsmc.reading.rows import NO_TEXT, open_rows
 
 _BATCH = 10_000  # texts that are counted at once
 _SHOWN_ERRORS = 10
@@ -90,14 +91,15 @@ class Inspection:
 def inspect(path: Path, form: CorpusForm, tokenizer: Tokenizer | None) -> Inspection:
     """Read a whole file; raises what `open_rows` raises, and ValueError where it ends in damage."""
     found = Inspection()
-    of_values: dict[str, str | None] = {}
     batch: list[str] = []
     with open_rows(str(path), form.file_format) as rows:
         found.format = rows.format
-        for row in rows:
+        for row, label, unknown in labelled(rows, form.labels.label_of):
             found.rows += 1
-            label = _label(row, form, of_values, found, rows.unit)
+            if row.label is not None and not row.error:
+                found.values[row.label] += 1
             if label is None:
+                _leave_out(row.line, row.error or unknown, rows.unit, found)
                 continue
             found.reviews += 1
             found.labels[label] += 1
@@ -113,33 +115,15 @@ def inspect(path: Path, form: CorpusForm, tokenizer: Tokenizer | None) -> Inspec
     return found
 
 
-def _label(
-    row: Row,
-    form: CorpusForm,
-    of_values: dict[str, str | None],
-    found: Inspection,
-    unit: str,
-) -> str | None:
-    """The label of a row, "" without a label column; None where the row is left out."""
-    error, label = row.error, ""
-    if not error and row.label is not None:
-        found.values[row.label] += 1
-        try:
-            if row.label not in of_values:
-                of_values[row.label] = form.labels.label_of(row.label)
-            if of_values[row.label] is None:
-                found.mapped_to_none += 1
-                return None
-            label = of_values[row.label] or ""
-        except ValueError as problem:
-            error = str(problem)
-    if error == NO_TEXT:
+def _leave_out(line: int, error: str, unit: str, found: Inspection) -> None:
+    if not error:
+        found.mapped_to_none += 1
+    elif error == NO_TEXT:
         found.empty += 1
-    elif error:
+    else:
         found.damaged += 1
         if len(found.errors) < _SHOWN_ERRORS:
-            found.errors.append(f"{unit} {row.line}: {error}")
-    return None if error else label
+            found.errors.append(f"{unit} {line}: {error}")
 
 
 def _compare(text: str, label: str, found: Inspection) -> None:

@@ -9,7 +9,8 @@ Legend: N reviews, C labels.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from nsmc.data.preparation import Progress
 from nsmc.reading.file_format import FileFormat
 from nsmc.reading.labels import listed
 from nsmc.reading.opening import opened
-from nsmc.reading.tables import read_table
+from nsmc.reading.tables import Record, read_table
 from nsmc.runtime.bundle import CONFIG_FILE, digests
 from nsmc.runtime.loading import read_config
 from nsmc.runtime.locate import bundle_folder
@@ -56,6 +57,14 @@ class Distillation:
     teachers: tuple[str, ...]
     weight: float
     temperature: float
+
+    def check(self, names: tuple[str, ...]) -> None:
+        """Check that every teacher knows these labels, before one scores anything.
+
+        Raises FileNotFoundError and ValueError as `soft_labels`.
+        """
+        for teacher in self.teachers:
+            _check_labels(teacher, names)
 
     def targets(self, labelled: Reviews, unlabelled: Reviews | None, cache_dir: Path) -> FloatArray:
         """Targets [N, C] of labelled, then of unlabelled reviews; raises as `soft_labels`."""
@@ -105,6 +114,7 @@ def soft_labels(
     other labels or, being a file, leaves out a review, and OSError where `cache_dir` cannot be
     written.
     """
+    _check_labels(teacher, names)
     path = _resolve(teacher)
     if not path.is_dir():
         return _from_file(path, reviews, names)
@@ -113,11 +123,20 @@ def soft_labels(
     cached_folder(folder, lambda scratch: _score(scratch, path, reviews.texts))
     answers: FloatArray = np.load(folder / "probabilities.npy", allow_pickle=False)
     theirs = read_config(path / CONFIG_FILE).labels
+    return answers[:, [theirs.index(name) for name in names]]
+
+
+def _check_labels(teacher: str, names: tuple[str, ...]) -> None:
+    """Raises ValueError for a teacher of other labels."""
+    path = _resolve(teacher)
+    if not path.is_dir():
+        with _opened(path, names):
+            return
+    theirs = read_config(path / CONFIG_FILE).labels
     if set(theirs) != set(names):
         raise ValueError(
             f"distill.teachers={teacher}: answers {listed(theirs)}; the corpus has {listed(names)}"
         )
-    return answers[:, [theirs.index(name) for name in names]]
 
 
 def teacher_digest(teacher: str) -> str:
@@ -167,7 +186,8 @@ def _score(folder: Path, bundle: Path, texts: Sequence[str]) -> None:
 def write_soft_labels(
     path: Path, ids: Sequence[str], names: tuple[str, ...], probabilities: FloatArray
 ) -> None:
-    """Write a file of soft labels [N, C], whole or not at all."""
+    """Write a file of soft labels [N, C], whole or not at all; raises as `check_writable`."""
+    check_writable(ids, names)
     columns, values = [*names], probabilities
     if len(names) == 2:
         columns, values = [_OF_THE_SECOND], probabilities[:, 1:]
@@ -176,6 +196,25 @@ def write_soft_labels(
         for review_id, row in zip(ids, values, strict=True)
     ]
     write_file(path, "\n".join(["\t".join(["id", *columns]), *lines]) + "\n")
+
+
+def check_writable(ids: Iterable[str], names: tuple[str, ...]) -> None:
+    """Raises ValueError for ids, or names of labels, that would not be read as they are written."""
+    for name in names if len(names) != 2 else ():
+        if name == "id" or name != name.strip() or _has_a_break(name):
+            raise ValueError(
+                f"the label {name!r} cannot be the name of a column in {SOFT_LABELS_FILE}: give it "
+                "another one with data.label_map"
+            )
+    for review_id in filter(_has_a_break, ids):
+        raise ValueError(
+            f"the id {review_id[:40]!r} has a tab or a line end in it, which {SOFT_LABELS_FILE} "
+            "cannot hold: name another column with data.id_column"
+        )
+
+
+def _has_a_break(text: str) -> bool:
+    return any(sign in text for sign in "\t\n\r")
 
 
 def _from_file(path: Path, reviews: Reviews, names: tuple[str, ...]) -> FloatArray:
@@ -188,18 +227,10 @@ def _from_file(path: Path, reviews: Reviews, names: tuple[str, ...]) -> FloatArr
 
 def _read(path: Path, names: tuple[str, ...]) -> dict[str, list[float]]:
     """Probabilities of the labels by id."""
-    file_format = FileFormat(format="tsv", quoting="none")
     found: dict[str, list[float]] = {}
-    with opened(str(path)) as stream:
-        table = read_table(stream, str(path), file_format)
-        is_of_two = len(names) == 2 and _OF_THE_SECOND in table.columns
-        columns = [_OF_THE_SECOND] if is_of_two else [*names]
-        missing = [column for column in ("id", *columns) if column not in table.columns]
-        if missing:
-            raise ValueError(
-                f"{path}, line 1: no column {missing[0]!r}; expected id and {listed(columns)}"
-            )
-        for line, values, error in table.records:
+    with _opened(path, names) as (records, columns):
+        is_of_two = columns == [_OF_THE_SECOND]
+        for line, values, error in records:
             if error:
                 raise ValueError(f"{path}, line {line}: {error}")
             row = [_probability(values[column], f"{path}, line {line}") for column in columns]
@@ -210,6 +241,24 @@ def _read(path: Path, names: tuple[str, ...]) -> dict[str, list[float]]:
                     "each review needs an id of its own"
                 )
     return found
+
+
+@contextmanager
+def _opened(path: Path, names: tuple[str, ...]) -> Iterator[tuple[Iterator[Record], list[str]]]:
+    """The records of a file, and the columns that have the probabilities of these labels.
+
+    Raises ValueError where one of them, or that of the ids, is not there.
+    """
+    with opened(str(path)) as stream:
+        table = read_table(stream, str(path), FileFormat(format="tsv", quoting="none"))
+        is_of_two = len(names) == 2 and _OF_THE_SECOND in table.columns
+        columns = [_OF_THE_SECOND] if is_of_two else [*names]
+        missing = [column for column in ("id", *columns) if column not in table.columns]
+        if missing:
+            raise ValueError(
+                f"{path}, line 1: no column {missing[0]!r}; expected id and {listed(columns)}"
+            )
+        yield table.records, columns
 
 
 def _probability(text: str, place: str) -> float:

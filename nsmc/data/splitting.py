@@ -13,6 +13,8 @@ from nsmc.data.corpus import Reviews
 
 IntArray = npt.NDArray[np.int64]
 
+HELD_OUT = "with a text that is held out"  # what reviews that must not be trained on are called
+
 
 @dataclass(frozen=True)
 class SplitSettings:
@@ -32,8 +34,11 @@ class SplitSettings:
 def split(
     reviews: Reviews, settings: SplitSettings, *, validation: bool, test: bool
 ) -> dict[str, Reviews]:
-    """The parts train and, where they are wanted, val and test; raises what `split_off` raises."""
-    train, parts = reviews, {}
+    """The parts train and, where they are wanted, val and test; raises what `split_off` raises.
+
+    `left_out` of train counts also what groups cost it: reviews whose text is in another part.
+    """
+    train, parts = reviews, dict[str, Reviews]()
     if test and settings.folds is not None:
         fold_of_row = folds_of(reviews, settings.folds, settings.split_seed)
         train, parts["test"] = _divided(reviews, fold_of_row == settings.fold)
@@ -44,19 +49,28 @@ def split(
         train, parts["test"] = split_off(reviews, fraction, other_seed, "test_fraction")
     if validation:
         fraction, seed = settings.validation_fraction, settings.split_seed
-        train, parts["val"] = split_off(train, fraction, seed, "validation_fraction")
-    return {"train": replace(train, left_out=reviews.left_out), **parts}
+        train, parts["val"] = split_off(
+            train, fraction, seed, "validation_fraction", is_rest="test" in parts
+        )
+    lost = len(reviews) - len(train) - sum(map(len, parts.values()))
+    left_out = {**reviews.left_out, **({HELD_OUT: lost} if lost else {})}
+    return {"train": replace(train, left_out=left_out), **parts}
 
 
 def split_off(
-    reviews: Reviews, fraction: float, seed: int | tuple[int, int], key: str
+    reviews: Reviews,
+    fraction: float,
+    seed: int | tuple[int, int],
+    key: str,
+    *,
+    is_rest: bool = False,
 ) -> tuple[Reviews, Reviews]:
     """Split into the reviews that stay and a `fraction` of them, as the key `key` demands it.
 
     Identical texts (white space around them aside) stay together, or, where reviews have groups,
     these; what stays has then lost the reviews whose text is also in the other part. Each label has
     its share in both parts, or at least one group. Both are in file order. Raises ValueError for a
-    label that cannot be in both.
+    label that cannot be in both; `is_rest` is as in `_check_labels`.
     """
     group_of_row, sizes = _groups(reviews)
     is_taken = np.zeros(len(sizes), dtype=bool)
@@ -72,7 +86,7 @@ def split_off(
                 is_taken[group] = True
                 room -= sizes[group]
     parts = _divided(reviews, is_taken[group_of_row])
-    _check_labels(reviews, parts, f"data.{key}={fraction}")
+    _check_labels(reviews, parts, f"data.{key}={fraction}", is_rest)
     return parts
 
 
@@ -139,15 +153,31 @@ def _strata(
     ]
 
 
-def _check_labels(reviews: Reviews, parts: Sequence[Reviews], key: str) -> None:
-    """Raises ValueError where a label of the reviews is not in each of the parts."""
+def _check_labels(
+    reviews: Reviews, parts: Sequence[Reviews], key: str, is_rest: bool = False
+) -> None:
+    """Raises ValueError where a label of the reviews is not in each of the parts.
+
+    `is_rest` tells that the reviews are what a test part has left.
+    """
     for label in np.unique(reviews.labels):
         if not all((part.labels == label).any() for part in parts):
-            names = reviews.label_names
-            whose = f"the label {names[label]!r} has" if names else "there are"
-            where = "in groups that are too few or too large" if reviews.groups else "too few"
-            ways_out = "; leave it out with data.label_map, or add some" if names else ""
+            own = reviews.take(np.flatnonzero(reviews.labels == label))
+            names = own.label_names
+            whose = f"the label {names[label]!r} has" if names else "the file has"
+            left = " left beside the test part" if is_rest else ""
+            many, too_few = _counted(len(own), "review"), "too few"
+            if own.groups:
+                many += f" of {_counted(len({*own.groups}), 'group')}"
+                too_few = "too few or too large"
+            elif len(texts := {text.strip() for text in own.texts}) < len(own):
+                many += f" of {_counted(len(texts), 'text')}"
+            way_out = "; leave it out with data.label_map, or add some" if names else ""
             raise ValueError(
-                f"{key}: {whose} {int((reviews.labels == label).sum()):,} reviews, {where} to have "
-                f"different ones in each part{ways_out}"
+                f"{key}: {whose} {many}{left}, {too_few} to have different ones in each part"
+                f"{way_out}"
             )
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

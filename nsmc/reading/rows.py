@@ -23,6 +23,7 @@ from nsmc.reading.tables import Record, Table, read_table
 _IN_MEMORY = 1 << 20  # bytes of a copy; a larger one is on disk
 
 NO_TEXT = "no text"  # the error of a row that is sound but empty
+NO_LABEL, NO_GROUP = "no label", "no group"
 
 
 class Row(NamedTuple):
@@ -181,24 +182,24 @@ def _row(record: Record, columns: dict[str, Column], with_others: bool) -> Row:
     line, values, error = record
     if error:
         return Row(line, error=error)
-    texts = {kind: values.get(column) for kind, column in columns.items()}
-    text, review_id = texts["text"], texts.get("id")
-    label, group = map(_optional, map(texts.get, ("label", "group")))
+    found = {kind: values.get(column) for kind, column in columns.items()}
+    text, name = found["text"], found.get("id")
+    label, group = (label_text(found.get(kind)) for kind in ("label", "group"))
     if not isinstance(text, str):
-        error = f"{columns['text']!r} is not a text" if text is not None else NO_TEXT
+        error = f"{columns['text']!r} is not a text" if label_text(text) != "" else NO_TEXT
         error, text = (error if columns["text"] in values else f"no {columns['text']!r}"), ""
     elif "label" in columns and not label:
-        error, text = "no label", ""
+        error, text = NO_LABEL if label == "" else f"{columns['label']!r} is not a label", ""
+    elif "group" in columns and not group:
+        error, text = NO_GROUP if group == "" else f"{columns['group']!r} is not a group", ""
     others = {}
     if with_others:
         used = columns.values()
         others = {_called(column): value for column, value in values.items() if column not in used}
-    name = review_id if isinstance(review_id, str) else _optional(review_id)
-    return _checked(Row(line, text, label or None, name, group, others, error))
-
-
-def _optional(value: Any) -> str | None:
-    return None if value is None else label_text(value)
+    if not isinstance(name, str):
+        plain = label_text(name)
+        name = str(name) if plain is None else plain
+    return _checked(Row(line, text, label or None, name or None, group or None, others, error))
 
 
 def _called(column: Column) -> str:

@@ -24,6 +24,7 @@ from nsmc.reports.settings import (
 from nsmc.reports.values import Value, format_value
 
 ACCURACY = "val/accuracy"
+_ALWAYS = (ACCURACY, "val/loss")
 TEST_ACCURACY = "test/accuracy"
 
 _MONITOR = "callbacks.checkpoint.monitor"
@@ -201,7 +202,8 @@ def _order(metric: str, value: float | None) -> float:
 
 
 def _validation(run: Run) -> tuple[tuple[str, float], ...]:
-    return tuple(sorted(item for item in run.metrics.items() if item[0].startswith("val/")))
+    """The validation metrics that runs of all versions of the program have."""
+    return tuple((name, run.metrics[name]) for name in _ALWAYS if name in run.metrics)
 
 
 def _newest(runs: Sequence[Run], jobs: Sequence[Hashable]) -> list[Run]:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import PurePath
 
+from nsmc.config.keys import FOLLOWS
 from nsmc.config.schema import KEYS
 from nsmc.reports.records import Run
 from nsmc.reports.values import Value, clean
@@ -26,12 +27,6 @@ TASKS = {
     "pretrain": "Language models",
 }
 
-# Keys that take the value of another one unless they are set.
-_DEFAULTS_TO = {
-    "data.split_seed": SEED,
-    "model.embedding_dropout": "model.dropout",
-    "model.output_dropout": "model.dropout",
-}
 _NOT_SETTINGS = ("seed", "test", "hydra")  # a row is over seeds and folds, tested or not
 
 
@@ -108,12 +103,12 @@ def _set_values(runs: Sequence[Run]) -> dict[str, set[Value]]:
     """
     return {
         key: {run.config[key] for run in runs if key in run.config and not _follows(run, key)}
-        for key in _DEFAULTS_TO
+        for key in FOLLOWS
     }
 
 
 def _follows(run: Run, key: str) -> bool:
-    return run.config[key] == run.config.get(_DEFAULTS_TO[key])
+    return run.config[key] == run.config.get(FOLLOWS[key])
 
 
 def _drop_shared(settings: Sequence[dict[str, Value]]) -> None:
@@ -121,7 +116,7 @@ def _drop_shared(settings: Sequence[dict[str, Value]]) -> None:
 
     Naming the architecture or the teachers is enough.
     """
-    for key in {key for values in settings for key in values} - {TEACHERS, *_DEFAULTS_TO}:
+    for key in {key for values in settings for key in values} - {TEACHERS, *FOLLOWS}:
         having = [values for values in settings if key in values]
         others = [values.get(ARCHITECTURE) for values in settings if key not in values]
         is_own = key.startswith("model.") and all(v.get(ARCHITECTURE) not in others for v in having)

@@ -66,7 +66,7 @@ def summary_of(board: Leaderboard, names: Sequence[str]) -> Column:
 
 
 def csv_table(*boards: Leaderboard) -> str:
-    """Plain numbers at full length; a metric's mean and deviation have a column each.
+    """All metrics in plain numbers at full length; mean and deviation have a column each.
 
     Several boards make one table with a column for the task; cells for what another board alone has
     are empty.
@@ -74,7 +74,7 @@ def csv_table(*boards: Leaderboard) -> str:
     roles: dict[str, str] = {"task": ROLES[0]} if len(boards) > 1 else {}  # by title
     lines: list[dict[str, Value | None]] = []
     for board in boards:
-        columns = _columns_of(board, board.columns, with_deviations=True)
+        columns = _columns_of(board, board.columns, with_all_metrics=True)
         roles |= {column.title: column.role for column in columns}
         for index in range(len(board.rows)):
             cells = {column.title: column.values[index] for column in columns}
@@ -110,19 +110,26 @@ def format_metric(metric: Statistic) -> str:
 
 
 def _columns_of(
-    board: Leaderboard, settings: Sequence[str], with_deviations: bool = False
+    board: Leaderboard, settings: Sequence[str], with_all_metrics: bool = False
 ) -> list[Column]:
-    """All columns but the summary, these settings among them."""
+    """All columns but the summary, these settings among them.
+
+    `with_all_metrics`, those by which nothing is ranked are among them, and deviations.
+    """
     rows = board.rows
     columns = [_numbers("rank", [row.rank for row in rows], "rank")]
     columns += [_texts(name, [row.values[name] for row in rows], "setting") for name in settings]
     columns.append(_numbers("runs", [len(row.runs) for row in rows], "runs"))
     is_tested = any(TEST_ACCURACY in row.metrics for row in rows)
-    for title in (board.metric, TEST_ACCURACY) if is_tested else (board.metric,):
+    metrics = [board.metric, TEST_ACCURACY] if is_tested else [board.metric]
+    if with_all_metrics:
+        measured = {name for row in rows for name in row.metrics if "/" in name}
+        metrics += sorted(measured.difference(metrics))
+    for title in metrics:
         scores = [row.metrics.get(title) for row in rows]
         texts = [format_metric(score) if score else "" for score in scores]
         columns.append(Column(title, texts, _means(rows, title), "metric"))
-        if with_deviations:
+        if with_all_metrics:
             deviations = [score.deviation if score else None for score in scores]
             columns.append(Column(f"{title} std", [], deviations, "metric"))
     columns.append(_numbers("parameters", _means(rows, "parameters")))

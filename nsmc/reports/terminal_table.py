@@ -7,7 +7,8 @@ from dataclasses import replace
 from nsmc.reports.leaderboard import BEST_RUN, FEW, NAMELESS, Leaderboard
 from nsmc.reports.settings import CORPUS
 from nsmc.reports.tables import MAX_ROWS, ROLES, SUMMARY, Column, columns_of, summary_of
-from nsmc.reports.values import display_width, ellipsize, ellipsize_middle
+from nsmc.reports.values import ellipsize_middle
+from nsmc.terminal import display_width, ellipsize
 
 WIDTH = 100  # columns, if there is no terminal to ask
 

@@ -4,7 +4,6 @@ A record may be edited or damaged: nothing here trusts a type, and nothing here 
 """
 
 import json
-import unicodedata
 from typing import Any, TypeGuard
 
 from nsmc.terminal import harmless
@@ -47,21 +46,6 @@ def flatten(config: object, prefix: str = "") -> dict[str, Value]:
 def format_value(value: Value) -> str:
     """A value as a table shows it; floats get enough digits to tell settings apart."""
     return f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
-def display_width(text: str) -> int:
-    """The columns that the text takes on a terminal: two for each Hangul syllable."""
-    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
-
-
-def ellipsize(text: str, width: int) -> str:
-    """The text, with its end cut off if it takes more than `width` columns of a terminal."""
-    if display_width(text) <= width:
-        return text
-    kept = text[:width]
-    while display_width(kept) >= width:
-        kept = kept[:-1]
-    return f"{kept}…"
 
 
 def ellipsize_middle(text: str, length: int) -> str:

@@ -46,6 +46,7 @@ _TICKED = ("architecture", "hidden_size", "lr", "seed", "task")
 _METRICS = (
     *("val/accuracy", "test/accuracy", "val/loss", "test/loss"),
     *("val/macro_f1", "test/macro_f1", "val/f1", "test/f1", "val/auroc", "test/auroc"),
+    *("val/calibration_error", "test/calibration_error"),
 )
 _SECTION = "result"  # of the charts, each of one point, after all curves
 

@@ -9,16 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from nsmc.config.schema import RunConfig
 from nsmc.data.corpus import Reviews
 from nsmc.data.datamodule import ReviewDataModule
-from nsmc.data.files import UNLABELLED
-from nsmc.data.soft_labels import SOFT_LABELS_FILE, write_soft_labels
+from nsmc.data.files import UNLABELLED, log_summary, summary_of
+from nsmc.data.soft_labels import SOFT_LABELS_FILE, check_writable, write_soft_labels
 from nsmc.extras import needs_extra
+from nsmc.runtime.metrics import Metrics
 from nsmc.training.class_weights import class_weights
-from nsmc.training.metrics import classification_metrics, defined
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +36,10 @@ def train_linear(config: RunConfig, datamodule: ReviewDataModule, folder: Path) 
     started = time.perf_counter()
     datamodule.files.fetch()
     reviews = datamodule.files.read()
+    log_summary(summary_of(reviews), datamodule.files.train.parent)
     train, val, test = reviews["train"], reviews["val"], reviews.pop("test", None)
+    ids = [review_id for part in reviews.values() for review_id in part.ids]
+    check_writable(ids, train.label_names)
     label_count = len(train.label_names)
     weights = class_weights(config.linear.class_weights, train.labels, label_count)
     settings = config.linear.model_dump(exclude={"class_weights"})
@@ -56,7 +58,6 @@ def train_linear(config: RunConfig, datamodule: ReviewDataModule, folder: Path) 
     metrics = _metrics("val", val, probabilities["val"])
     if config.test and test is not None:
         metrics |= _metrics("test", test, classifier.probabilities(test.texts))
-    ids = [review_id for part in reviews.values() for review_id in part.ids]
     answers = np.concatenate([*probabilities.values()])
     write_soft_labels(folder / SOFT_LABELS_FILE, ids, train.label_names, answers)
     return {
@@ -70,9 +71,8 @@ def train_linear(config: RunConfig, datamodule: ReviewDataModule, folder: Path) 
 
 
 def _metrics(split: str, reviews: Reviews, probabilities: np.ndarray[Any, Any]) -> dict[str, float]:
-    predictions = torch.from_numpy(probabilities).float()
-    labels = torch.from_numpy(reviews.labels).long()
-    loss = torch.nn.functional.nll_loss(predictions.log().clamp(min=_LEAST_LOG), labels)
-    metrics = classification_metrics(split, predictions.shape[1])
-    metrics.update(predictions, labels)
-    return defined({f"{split}/loss": loss, **metrics.compute()}, split)
+    metrics = Metrics(probabilities.shape[1])
+    with np.errstate(divide="ignore"):
+        metrics.add(reviews.labels, np.maximum(np.log(probabilities), _LEAST_LOG))
+    values = {f"{split}/{name}": value for name, value in metrics.result().items()}
+    return {name: round(value, 6) for name, value in values.items() if value is not None}

@@ -13,6 +13,7 @@ from typing import TextIO
 
 from nsmc.atomic import whole_file
 from nsmc.reading.file_format import FileFormat
+from nsmc.reading.opening import is_pipe
 from nsmc.reading.rows import Row, open_rows
 from nsmc.runtime.answers import Answer, output_format, writer_of
 from nsmc.runtime.damage import Tally
@@ -30,7 +31,8 @@ def predict_file(predictor: Predictor, source: str, output: str, file_format: Fi
     """Classify a file's rows into another file; returns their number and which were damaged.
 
     `-` stands for standard input and output. Raises what `open_rows`, `output_format` and
-    `writer_of` raise, and OSError where the output cannot be written.
+    `writer_of` raise, ValueError for a file without rows, and OSError where the output cannot be
+    written.
     """
     if "-" not in (source, output):
         with contextlib.suppress(OSError):  # one of them is not there
@@ -41,6 +43,8 @@ def predict_file(predictor: Predictor, source: str, output: str, file_format: Fi
         form, tally = output_format(output, opened.format), Tally(unit=opened.unit)
         rows = _readable(opened.rows, source)
         first = list(itertools.islice(rows, 1))  # what is no such file is refused before any output
+        if not first and not is_pipe(source):
+            raise ValueError(f"{source}: no rows")
         with _appearing(output, source) as file:
             write = writer_of(file, form, opened.others, opened.unit)
             progress = Progress(size)

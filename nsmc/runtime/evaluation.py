@@ -4,7 +4,6 @@ Legend: N reviews, C labels.
 """
 
 import heapq
-import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -12,22 +11,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nsmc.reading.labels import LabelRules, listed
 from nsmc.reading.rows import Row
 from nsmc.runtime.batch_predict import chunks
-from nsmc.runtime.bundle import BundleConfig
+from nsmc.runtime.bundle_labels import BundleLabels
 from nsmc.runtime.damage import Tally
-from nsmc.runtime.file_form import label_values
 from nsmc.runtime.metrics import IntArray, Metrics
 from nsmc.runtime.packing import Array
 from nsmc.runtime.parallel import mapped
 from nsmc.runtime.predictor import Predictor, exact_softmax
-from nsmc.terminal import harmless
+from nsmc.terminal import display_width, ellipsize, harmless
 
 _MISTAKES = 10  # that are kept, the most confident ones
-_LOOK_AHEAD = 1_000  # rows whose labels are named, too, where one is not the bundle's
 _LARGEST_TABLE = 12  # labels; of more, only the commonest confusions are shown
-_LONGEST_NAME = 20  # characters of a label in a table
+_LONGEST_NAME = 20  # columns of a label in a table
 
 
 class Mistake(NamedTuple):
@@ -80,7 +76,7 @@ class Evaluation:
         titles = {
             "accuracy": "accuracy",
             "macro_f1": "macro F1",
-            "f1": f"F1 of {self.labels[1][:_LONGEST_NAME]}",
+            "f1": f"F1 of {_short(self.labels[1])}",
             "auroc": "area under the ROC curve",
             "loss": "cross-entropy",
             "calibration_error": "calibration error",
@@ -91,26 +87,26 @@ class Evaluation:
             lines += [f"{'with labels not learnt':<28}{self.unused:>10,} rows, left out, too"]
         for name, value in self.metrics.items():
             shown = "undefined" if value is None else f"{value:.4f}"
-            lines += [f"{titles[name]:<28}{shown:>10}"]
+            lines += [f"{_left(titles[name], 28)}{shown:>10}"]
         small = len(self.labels) <= _LARGEST_TABLE
         lines += ["", *(self._table() if small else self._commonest_confusions())]
         if self.mistakes:
             lines += ["", "most confident mistakes (line, true label, answer, its probability):"]
         for line, label, answer, probability, text in self.mistakes:
-            names = f"{label[:_LONGEST_NAME]}  {answer[:_LONGEST_NAME]}"
+            names = f"{_short(label)}  {_short(answer)}"
             shown = harmless(" ".join(text.split())[:80])
             lines += [f"  {line:>7}  {names}  {probability:.4f}  {shown}"]
         return "\n".join(lines)
 
     def _table(self) -> Iterator[str]:
-        names = [label[:_LONGEST_NAME] for label in self.labels]
-        width = max(map(len, names))
+        names = [_short(label) for label in self.labels]
+        first = max(10, *map(display_width, names))
         cells = [[f"{count:,}" for count in counts] for counts in self.confusion.tolist()]
-        widths = [max(map(len, column)) + 2 for column in zip(names, *cells, strict=True)]
-        for first, row in (("true label", names), *zip(names, cells, strict=True)):
+        widths = [max(map(display_width, column)) + 2 for column in zip(names, *cells, strict=True)]
+        for name, row in (("true label", names), *zip(names, cells, strict=True)):
             answered = "answered" if row is names else ""
-            values = "".join(f"{cell:>{size}}" for cell, size in zip(row, widths, strict=True))
-            yield f"{first:<{max(width, 10)}}  {answered:<8}{values}"
+            values = "".join(_right(cell, size) for cell, size in zip(row, widths, strict=True))
+            yield f"{_left(name, first)}  {answered:<8}{values}"
 
     def _commonest_confusions(self) -> Iterator[str]:
         counts = self.confusion * (1 - np.eye(len(self.labels), dtype=np.int64))
@@ -118,24 +114,39 @@ class Evaluation:
         for cell in np.argsort(-counts, axis=None, kind="stable")[:_LARGEST_TABLE]:
             label, answer = divmod(int(cell), len(self.labels))
             if counts[label, answer]:
-                names = [self.labels[number][:_LONGEST_NAME] for number in (label, answer)]
-                yield f"  {counts[label, answer]:>7,}  {names[0]}  {names[1]}"
+                names = f"{_short(self.labels[label])}  {_short(self.labels[answer])}"
+                yield f"  {counts[label, answer]:>7,}  {names}"
 
 
-def evaluate(predictor: Predictor, rows: Iterable[Row], unit: str = "line") -> Evaluation:
+def _short(label: str) -> str:
+    return ellipsize(label, _LONGEST_NAME)
+
+
+def _left(text: str, width: int) -> str:
+    return text + " " * (width - display_width(text))
+
+
+def _right(text: str, width: int) -> str:
+    return " " * (width - display_width(text)) + text
+
+
+def evaluate(
+    predictor: Predictor, rows: Iterable[Row], unit: str = "line", reading: str | None = None
+) -> Evaluation:
     """Classify labelled rows and compare.
 
-    Labels are the bundle's own names, or values that mean them: those of its corpus, or 0 and 1.
-    `unit` is what a row is called. Raises ValueError for another label, and where more than a
-    tenth of the rows, or all, are damaged: then the others would say nothing about the file.
+    `reading` and `unit`, what a row is called, are those of `BundleLabels`. Raises ValueError for a
+    label that is not the bundle's, and where more than a tenth of the rows, or all, are damaged:
+    then the others would say nothing about the file.
     """
     config = predictor.config
-    labels, metrics, tally = _Labels(config, unit), Metrics(len(config.labels)), Tally(unit=unit)
+    labels = BundleLabels(config, unit, reading)
+    metrics, tally = Metrics(len(config.labels)), Tally(unit=unit)
     wrong = _measured(predictor, labels.numbered(rows), metrics, tally)
     worst = heapq.nlargest(_MISTAKES, wrong, key=lambda each: (each.probability, -each.line))
     tally.rows += labels.unused
     if not tally.rows:
-        raise ValueError("nothing to measure: there is no row")
+        raise ValueError("nothing to measure: no rows")
     if tally.is_too_much:
         raise ValueError(f"not measured: {tally}")
     if tally.rows == tally.damaged + labels.unused:
@@ -170,52 +181,3 @@ def _logits(predictor: Predictor, rows: list[Row]) -> tuple[list[Row], Array]:
     """The rows, and the logits [N, C] of those that are not damaged."""
     texts = [row.text for row in rows if not row.error]
     return rows, predictor.logits(predictor.encode(texts))
-
-
-class _Labels:
-    """From what rows have in the label column to numbers of the bundle's labels."""
-
-    def __init__(self, config: BundleConfig, unit: str) -> None:
-        self.names, self.unit = config.labels, unit
-        self.rules = label_values(config.reading, config.labels)
-        self.unused = 0
-        self._numbers = dict[str, str | None]()  # as text, which rows have
-
-    def numbered(self, rows: Iterable[Row]) -> Iterator[Row]:
-        """The rows with numbers for labels, without those whose label is to be left out.
-
-        Raises ValueError for a label that is not the bundle's.
-        """
-        remaining = iter(rows)
-        for row in remaining:
-            value = row.label or ""
-            if row.error:
-                yield row
-                continue
-            if value not in self._numbers and not self._is_known(value):
-                others = [other.label or "" for other in itertools.islice(remaining, _LOOK_AHEAD)]
-                raise ValueError(self._foreign(row.line, value, {*self._numbers, value, *others}))
-            number = self._numbers[value]
-            if number is None:
-                self.unused += 1
-            else:
-                yield row._replace(label=number)
-
-    def _is_known(self, value: str) -> bool:
-        try:
-            label = self.rules.label_of(value)
-        except ValueError:
-            if value not in self.names:
-                return False
-            label = value  # of a corpus with other values; a file of answers has the names
-        self._numbers[value] = None if label is None else str(self.names.index(label))
-        return True
-
-    def _foreign(self, line: int, value: str, seen: set[str]) -> str:
-        found = LabelRules().ordered(seen - {""})
-        known = listed(dict.fromkeys([*(self.rules.mapping or ()), *self.names]))
-        return (
-            f"{self.unit} {line}: label {value[:40]!r} is not one of the bundle's; the file has "
-            f"{listed(found)}, the bundle {known}: rewrite the labels, or name another column "
-            "with --label-column"
-        )

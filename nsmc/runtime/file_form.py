@@ -93,10 +93,9 @@ def _position(column: Any) -> Any:
 
 
 def label_values(reading: Mapping[str, Any] | None, labels: tuple[str, ...]) -> LabelRules:
-    """Which values in a file mean which of the bundle's labels: its names, or as in the corpus."""
+    """Which values in the corpus's files meant which of the bundle's labels."""
     if reading is not None:
         mapping = reading.get("label_map")
     else:  # NSMC's 0 and 1
         mapping = {str(number): label for number, label in enumerate(labels[:2])}
-        mapping |= {label: label for label in labels}
     return LabelRules(labels, mapping)

@@ -12,7 +12,7 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 LabelArray = npt.NDArray[np.integer[Any]]
 
-_BINS = 15  # of the calibration error, as Guo et al. 2017 have them, arxiv.org/abs/1706.04599
+CALIBRATION_BINS = 15  # as Guo et al. 2017 have them, arxiv.org/abs/1706.04599
 _MOST_SCORES = 4 << 20  # of which areas under the ROC curve are exact
 _CELLS = 1 << 20  # of the grids on which further scores are counted, together
 _FEWEST_CELLS = 1 << 10
@@ -29,7 +29,7 @@ class Metrics:
         self.label_count = label_count
         self.confusion = np.zeros((label_count, label_count), np.int64)
         self._loss = 0.0
-        self._right, self._sure = np.zeros(_BINS), np.zeros(_BINS)
+        self._right, self._sure = np.zeros(CALIBRATION_BINS), np.zeros(CALIBRATION_BINS)
         # Of two labels one says all: the area of the other is the same.
         self._roc = RocAreas(range(1, 2) if label_count == 2 else range(label_count))
 
@@ -45,9 +45,9 @@ class Metrics:
         self._loss += float((np.log(totals) - below[np.arange(len(labels)), labels]).sum())
         probabilities = exponentials / totals[:, None]
         confidence = probabilities.max(axis=1, initial=0)
-        bins = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
-        self._right += np.bincount(bins, weights=answers == labels, minlength=_BINS)
-        self._sure += np.bincount(bins, weights=confidence, minlength=_BINS)
+        bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
+        self._right += np.bincount(bins, weights=answers == labels, minlength=CALIBRATION_BINS)
+        self._sure += np.bincount(bins, weights=confidence, minlength=CALIBRATION_BINS)
         self._roc.add(labels, probabilities)
 
     def result(self) -> dict[str, float | None]:
@@ -58,27 +58,31 @@ class Metrics:
         is there only with two.
         """
         count, hits = int(self.confusion.sum()), np.diag(self.confusion)
-        of_both = self.confusion.sum(axis=0) + self.confusion.sum(axis=1)  # true and answered
-        f1 = [2 * hit / both if both else None for hit, both in zip(hits, of_both, strict=True)]
-        of_second = {"f1": _plain(f1[1])} if self.label_count == 2 else {}
+        of_both = self.confusion.sum(axis=0) + self.confusion.sum(axis=1)
         return {
             "accuracy": float(hits.sum() / count),
-            "macro_f1": _mean(f1),
-            **of_second,
+            "macro_f1": f1_score(hits, of_both),
+            **({"f1": f1_score(hits[1:], of_both[1:])} if self.label_count == 2 else {}),
             "auroc": _mean(self._roc.result()),
             "loss": self._loss / count,
             "calibration_error": float(np.abs(self._right - self._sure).sum() / count),
         }
 
 
+def f1_score(hits: IntArray, of_both: IntArray) -> float | None:
+    """The mean F1 of labels; None where no review has one of them or is answered with it.
+
+    Of each label, `hits` are the reviews that have it and are answered with it, `of_both` those
+    that have it and those that are answered with it, added up.
+    """
+    counts = zip(hits.tolist(), of_both.tolist(), strict=True)
+    return _mean([2 * hit / both if both else None for hit, both in counts])
+
+
 def _mean(values: list[float | None]) -> float | None:
     """The mean of those that are defined."""
     defined = [value for value in values if value is not None]
     return float(sum(defined) / len(defined)) if defined else None
-
-
-def _plain(value: float | None) -> float | None:
-    return None if value is None else float(value)
 
 
 class RocAreas:

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from nsmc.config.schema import RunConfig
-from nsmc.reports.values import ellipsize
 from nsmc.runs.record import RECORD_FILE, read_record
 from nsmc.runtime.bundle import BundleConfig, expected_shapes
 from nsmc.runtime.encoders import ENCODERS, encoder_settings
 from nsmc.runtime.encoders.settings import own_settings
 from nsmc.sweeps.plan import Job, shared_overrides
+from nsmc.terminal import ellipsize
 
 # In the order in which they are counted, with what will be done about them.
 _STATES = {

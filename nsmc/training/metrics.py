@@ -5,16 +5,18 @@ Legend: N reviews, C labels.
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import pytorch_lightning as L
 import torch
+import torch.nn.functional as F
 from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
 from torchmetrics import Metric, MetricCollection
-from torchmetrics.classification import BinaryF1Score, MulticlassAccuracy, MulticlassF1Score
+from torchmetrics.classification import MulticlassAccuracy
 from torchmetrics.functional.classification import binary_auroc
 from torchmetrics.utilities import dim_zero_cat
+
+from nsmc.runtime.metrics import CALIBRATION_BINS, f1_score
 
 _MANY_LABELS = 30
 
@@ -89,28 +91,80 @@ class AreaUnderROC(Metric):
         return torch.stack(areas).mean() if areas else torch.tensor(torch.nan)
 
 
-class F1OfTheSecond(BinaryF1Score):
-    """F1 of the second of two labels; NaN where no review has it and none is answered with it."""
+class F1(Metric):
+    """F1 of each label: the mean over those that reviews have or are answered with, else NaN.
 
-    def update(self, preds: Tensor, target: Tensor) -> None:
-        super().update(preds[:, 1], target)
+    With `label` it is that of one. Counted label by label: a table of 10,000 would take 800 MB.
+    """
+
+    full_state_update = False
+
+    hits: Tensor  # [C]
+    of_both: Tensor  # [C]: reviews by true label, and by answer, together
+
+    def __init__(self, label_count: int, label: int | None = None) -> None:
+        super().__init__()
+        self.label = label
+        for name in ("hits", "of_both"):
+            self.add_state(name, torch.zeros(label_count, dtype=torch.long), dist_reduce_fx="sum")
+
+    def update(self, probabilities: Tensor, labels: Tensor) -> None:
+        answers, once = probabilities.argmax(dim=1), torch.ones_like(labels)
+        # Not bincount, which waits for a GPU.
+        self.hits = self.hits.index_add(0, labels, (answers == labels).long())
+        self.of_both = self.of_both.index_add(0, labels, once).index_add(0, answers, once)
+
+    def compute(self) -> Tensor:
+        chosen = slice(None) if self.label is None else [self.label]
+        value = f1_score(*(counts[chosen].cpu().numpy() for counts in (self.hits, self.of_both)))
+        return torch.tensor(torch.nan if value is None else value, device=self.hits.device)
+
+
+class CalibrationError(Metric):
+    """How far accuracy is from confidence, in bins of this, as in nsmc/runtime/metrics.py."""
+
+    full_state_update = False
+
+    right: Tensor  # [bins]: the reviews that are answered rightly
+    sure: Tensor  # [bins]: the sum of the answers' probabilities
+    count: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        for name in ("right", "sure"):
+            self.add_state(name, torch.zeros(CALIBRATION_BINS), dist_reduce_fx="sum")
+        self.add_state("count", torch.tensor(0), dist_reduce_fx="sum")
+
+    def update(self, probabilities: Tensor, labels: Tensor) -> None:
+        confidence, answers = probabilities.max(dim=1)
+        bins = (confidence * CALIBRATION_BINS).long().clamp(max=CALIBRATION_BINS - 1)
+        # Not bincount, which on a GPU adds in an order that differs from run to run.
+        in_bin = F.one_hot(bins, CALIBRATION_BINS).float()  # [N, bins]
+        self.right = self.right + (answers == labels).float() @ in_bin
+        self.sure = self.sure + confidence @ in_bin
+        self.count = self.count + len(labels)
+
+    def compute(self) -> Tensor:
+        return (self.right - self.sure).abs().sum() / self.count
 
 
 def classification_metrics(stage: str, label_count: int) -> MetricCollection:
     """Metrics of probabilities [N, C] and labels [N], named `stage`/accuracy and so on.
 
     The answer is the likeliest label. macro_f1 is the mean over the labels that reviews have or are
-    answered with, f1 is of the second of two labels. Of the training part there is no auroc where
-    labels are many: the probabilities of a whole epoch would be in memory together.
+    answered with, f1 is of the second of two labels. Of the training part there is no calibration
+    error, nor, where labels are many, auroc: the probabilities of a whole epoch would be in memory
+    together.
     """
-    # Probabilities and labels are ours, so checking them again at each step is a waste.
-    unchecked: dict[str, Any] = {"num_classes": label_count, "validate_args": False}
     metrics: dict[str, Metric | MetricCollection] = {
-        "accuracy": MulticlassAccuracy(average="micro", **unchecked),
-        "macro_f1": MulticlassF1Score(average="macro", **unchecked),
+        # Probabilities and labels are ours, so checking them again at each step is a waste.
+        "accuracy": MulticlassAccuracy(label_count, average="micro", validate_args=False),
+        "macro_f1": F1(label_count),
     }
     if label_count == 2:
-        metrics["f1"] = F1OfTheSecond(validate_args=False, zero_division=torch.nan)
+        metrics["f1"] = F1(label_count, label=1)
     if stage != "train" or label_count <= _MANY_LABELS:
         metrics["auroc"] = AreaUnderROC(label_count)
+    if stage != "train":
+        metrics["calibration_error"] = CalibrationError()
     return MetricCollection(metrics, prefix=f"{stage}/")

@@ -38,7 +38,7 @@ def model_card(config: BundleConfig, corpus: str) -> str:
         apart=_apart(config.labels),
         labels=_listed(config.labels),
         metrics=metrics,
-        metric_names=_metric_names(config.labels),
+        metric_names=_metric_names(config),
         splits={s: title for s, title in _SPLITS.items() if any(m.startswith(s) for m in metrics)},
         learnt=_LEARNT.get(corpus, f"the reviews of the corpus `{corpus}`"),
         example=_EXAMPLES.get(corpus, "TEXT"),
@@ -65,13 +65,17 @@ def _in_line(label: str) -> str:
     return re.sub(r"([\\`*_|<>\[\]#~])", r"\\\1", label)
 
 
-def _metric_names(labels: tuple[str, ...]) -> dict[str, str]:
-    """What the card calls the metrics of a classifier with these labels."""
+def _metric_names(config: BundleConfig) -> dict[str, str]:
+    """What the card calls the metrics of a classifier."""
+    labels = config.labels
     names = {"accuracy": "accuracy", "macro_f1": "F1, the mean over the labels"}
     if len(labels) == 2:
         names["f1"] = f"F1 of the label {_in_line(labels[1])}"
     each = "" if len(labels) == 2 else ", the mean of each label against the rest"
-    return {**names, "auroc": f"area under the ROC curve{each}", "loss": "cross-entropy"}
+    names |= {"auroc": f"area under the ROC curve{each}", "loss": "cross-entropy"}
+    if any(metric.endswith("/calibration_error") for metric in config.metrics):
+        names["calibration_error"] = "calibration error"  # which older bundles do not know
+    return names
 
 
 def _render(card: str, **values: object) -> str:

@@ -100,7 +100,7 @@ def test_other_parts_are_compared_with_the_training_file(reviews: Path) -> None:
     )
     part = inspected(str(reviews), ["data.test_file=test.csv"])["parts"]["test_file"]
     assert (part["reviews"], part["damaged"], part["texts_of_the_training_file"]) == (2, 1, 1)
-    assert "label '4' is not one of" in part["errors"][0]
+    assert "label '4' is not in the training file" in part["errors"][0]
 
 
 def test_the_command_prints_the_report_for_people_and_for_programs(
@@ -120,6 +120,8 @@ def test_the_command_prints_the_report_for_people_and_for_programs(
         (["nowhere.csv"], "nowhere.csv: no such file"),
         (["-"], "standard input: it is read several times; write it to a file first"),
         (["{file}", "delimiter=::"], "data.delimiter=::: expected one character"),
+        (["header.csv"], "header.csv: no rows"),
+        (["empty.json"], "empty.json: no rows"),
         (["{file}", "other"], "other: not a setting, KEY=VALUE"),
         (["{file}", "{file}"], "another file? test_file="),
         (["{file}", "labelcolumn=x"], "did you mean data.label_column?"),
@@ -132,6 +134,8 @@ def test_the_command_prints_the_report_for_people_and_for_programs(
 def test_what_is_wrong_is_said_in_a_line(
     reviews: Path, capsys: pytest.CaptureFixture[str], words: list[str], problem: str
 ) -> None:
+    Path("header.csv").write_text("text,label\n")
+    Path("empty.json").write_text("[]")
     assert main(["data", *(word.format(file=reviews) for word in words)]) == 1
     said = capsys.readouterr().err
     assert problem in said and said.count("\n") == 1

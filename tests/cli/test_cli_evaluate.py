@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from nsmc.cli import main
-from tests.cli.running import BAD, GOOD, one_line, refused
+from tests.cli.running import BAD, GOOD, one_line, refused, write_small_bundle
 
 
 def test_evaluate_shows_its_measures_and_says_what_was_left_out(
@@ -82,3 +82,18 @@ def test_evaluate_says_what_is_undefined(bundle: Path, capsys: pytest.CaptureFix
     assert main([*words, "--json"]) == 0
     content = json.loads(capsys.readouterr().out)
     assert (content["auroc"], content["f1"], content["accuracy"]) == (None, None, 1)
+
+
+@pytest.mark.parametrize(("reading", "accuracy"), [("names", 1.0), ("mapped", 0.0)])
+def test_labels_that_may_mean_two_are_read_as_is_chosen(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], reading: str, accuracy: float
+) -> None:
+    bundle = write_small_bundle(tmp_path / "swapped" / "bundle", labels=("0", "1"))
+    config = json.loads((bundle / "config.json").read_text(encoding="utf-8"))
+    config["reading"] = {"label_map": {"0": "1", "1": "0"}}
+    (bundle / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    Path("a.csv").write_text(f"document,label\n{GOOD},1\n{BAD},0\n", "utf-8")
+    words = ["evaluate", str(bundle), "--input", "a.csv", "--json"]
+    assert "choose with --labels names or --labels mapped" in refused(words, capsys)
+    assert main([*words, "--labels", reading]) == 0
+    assert json.loads(capsys.readouterr().out)["accuracy"] == accuracy

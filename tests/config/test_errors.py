@@ -94,3 +94,13 @@ def test_a_list_in_the_place_of_a_step_s_choices_names_the_file(tmp_path: Path) 
         pytest.raises(ValueError, match=r"^experiment/mine: a list cannot take the place of keys"),
     ):
         composed_config([f"hydra.searchpath=[file://{tmp_path}]", "experiment=mine"])
+
+
+def test_null_as_a_key_is_named(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/mine.yaml").write_text("defaults: [nsmc, _self_]\nlabel_map: {~: a, 1: b}\n")
+    with (
+        initialize_config_dir(str(CONFIGS), version_base="1.3"),
+        pytest.raises(ValueError, match=r"^label_map: null, or ~, is no key; text is written in"),
+    ):
+        composed_config([f"hydra.searchpath=[file://{tmp_path}]", "data=mine"])

@@ -1,17 +1,22 @@
 """The configuration's checks: every choice composes, every wrong value is named in one line."""
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
 from nsmc.config.composition import CONFIGS
 from nsmc.config.errors import describe
+from nsmc.config.keys import FOLLOWS
 from nsmc.config.overrides import readable
-from nsmc.config.schema import KEYS, check_config
+from nsmc.config.schema import KEYS, DataConfig, check_config
+from nsmc.config.steps import flat
 from nsmc.runs.build import check_hardware
 from nsmc.runtime.encoders import ENCODERS, encoder_settings
 from nsmc.training.classifier import TextClassifier
@@ -123,8 +128,12 @@ def test_the_blog_experiment_has_the_blogs_numbers(composed: Composed) -> None:
         ("data.label_map='{4-1:positive}'", "data.label_map: '4-1' is no range: it goes down"),
         (
             "data.labels=[a,b]",
-            "data.label_map: '0' becomes 'negative', which is not one of data.la",
+            "'negative', which is not one of data.labels ('a', 'b'); set data.label_map={VALUE:",
         ),
+        ("data.label_map='{1:a,1.0:b}'", "data.label_map: '1' is there twice"),
+        ("data.label_map='{1-4:a,3-5:b}'", "data.label_map: '1-4' and '3-5' overlap"),
+        ("data.label_map='{1-4:a,2:null}'", "data.label_map: '1-4' and '2' overlap"),
+        ("data.label_map='{null:a,1:b}'", "data.label_map: null is no value of a file; text is"),
         ("data.labels=[a,a]", "data.labels=['a', 'a']: expected names that differ"),
         ("data.folds=5", "data.folds and data.fold are set together, or neither"),
         ("data.header=false", "data.text_column=document: expected a position from 1, as there is"),
@@ -157,6 +166,63 @@ def test_labels_are_mapped_on_the_command_line(
     override = readable(f"data.label_map={typed}")
     config = check_config(composed("data=folder", "data.root=x", "data.labels=null", override))
     assert config.data.label_map == mapping  # and nothing of the corpus's own
+
+
+OWN = """defaults: [{base}, _self_]
+name: mine
+root: .
+train_file: reviews.csv
+{keys}
+"""
+
+
+@pytest.fixture
+def own_corpus(composed: Composed, tmp_path: Path) -> Callable[..., DataConfig]:
+    """Composes a YAML of a user's own that builds on a corpus."""
+
+    def own_corpus(keys: str, base: str = "files") -> DataConfig:
+        (tmp_path / "data").mkdir(exist_ok=True)
+        content = OWN.format(base=base, keys=keys)
+        (tmp_path / "data/mine.yaml").write_text(content, encoding="utf-8")
+        values = composed("data=mine", f"hydra.searchpath=[file://{tmp_path}]")
+        return check_config(values).data
+
+    return own_corpus
+
+
+@pytest.mark.parametrize("base", ["folder", "nsmc", "ratings", "shopping", "steam"])
+def test_a_map_of_one_s_own_replaces_that_of_the_corpus(
+    own_corpus: Callable[..., DataConfig], base: str
+) -> None:
+    data = own_corpus("label_map: {1-5: bad, 6-7: null, 8.0: good}", base)
+    assert data.label_map == {"1-5": "bad", "6-7": None, "8": "good"}
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ("labels: [no, yes]", "data.labels: false must be in quotes: YAML reads yes and on as"),
+        ("label_map: {no: a, yes: b}", "data.label_map: false must be in quotes: YAML"),
+        ("label_map: {0: no, 1: yes}", "data.label_map: false must be in quotes: YAML"),
+        ("text_column: on", "data.text_column=true: must be in quotes: YAML"),
+        ("label_map: {1: a, '1': b}", "data.label_map: '1' is there twice"),
+        ("label_map: {1: a, '1.0': b}", "data.label_map: '1' is there twice"),
+        ("label_map: {1: [a]}", "data.label_map: ['a'] is no label"),
+        ("label_map: {1: '', 2: b}", "data.label_map: '' is no label"),
+        ("labels: [a, ~]", "data.labels: null must be text"),
+    ],
+)
+def test_what_yaml_makes_of_labels_is_refused_where_it_may_be_something_else(
+    own_corpus: Callable[..., DataConfig], keys: str, message: str
+) -> None:
+    with pytest.raises(ValueError) as raised:
+        own_corpus(keys)
+    assert message in str(raised.value)
+
+
+def test_labels_in_yaml_are_what_they_are_in_a_file(own_corpus: Callable[..., DataConfig]) -> None:
+    data = own_corpus("labels: [1.0, 0.50, +2, 'no', '007', 'True']")
+    assert data.labels == ["1", "0.5", "2", "no", "007", "true"]
 
 
 def test_a_fold_is_a_part_of_the_folds_and_instead_of_a_test_file(composed: Composed) -> None:
@@ -288,6 +354,36 @@ def test_all_wrong_values_are_named_at_once(composed: Composed) -> None:
         check_config(composed("model.lr=abc", "trainer.max_epochs=0"))
 
 
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("seed=-1", "seed=-1: must be greater than or equal to 0"),
+        ("model.dropout=2", "model.dropout=2: must be less than 1"),
+        (
+            "model.class_weights=[0]",
+            "model.class_weights=[0]: must be balanced, a list of a number",
+        ),
+    ],
+)
+def test_a_wrong_value_that_other_keys_follow_is_named_once(
+    composed: Composed, override: str, message: str
+) -> None:
+    with pytest.raises(ValueError) as caught:
+        check_config(composed(override))
+    assert str(caught.value).startswith(message) and ";" not in str(caught.value)
+    (key,) = [key for key, source in FOLLOWS.items() if override.startswith(f"{source}=")][:1]
+    own = f"{key}={override.partition('=')[2]}"
+    with pytest.raises(ValueError, match=f"^{re.escape(own)}: "):
+        check_config(composed(own))
+
+
+def test_the_keys_that_follow_another_one_are_those_that_the_yaml_interpolates() -> None:
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        values: Any = OmegaConf.to_container(compose("train"))
+    matches = {key: re.fullmatch(r"\$\{([\w.]+)\}", str(value)) for key, value in flat(values)}
+    assert {key: match[1] for key, match in matches.items() if match} == FOLLOWS
+
+
 def test_unlabelled_reviews_pass_with_a_teacher_or_for_a_language_model(composed: Composed) -> None:
     check_config(composed("data.unlabelled=true", "distill.teachers=[teacher]"))
     monitor = "callbacks.checkpoint.monitor=val/loss"
@@ -357,6 +453,8 @@ def test_a_value_stands_once_in_the_yaml() -> None:
         (("experiment=linear", "ckpt_path=a"), "task=linear leave out init_from and ckpt_path"),
         (("data.unlabelled=true",), "with data.unlabelled=true set distill.teachers, or task=pre"),
         (("task=pretrain",), "task=pretrain set callbacks.checkpoint.monitor=val/loss"),
+        (("data.label_column=null",), "data.label_column=null: with task=classify set it to the"),
+        (("data.label_column=null", "task=linear"), "with task=linear set it to the column of"),
     ],
 )
 def test_what_does_not_fit_together_is_said_in_one_short_line(

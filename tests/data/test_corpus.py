@@ -113,8 +113,11 @@ def test_another_file_of_the_corpus_has_the_same_labels_and_no_others(tmp_path: 
     path = written(tmp_path, HEADER + "1\ta\tc\n2\tb\ta\n")
     reviews = read_reviews(path, ANY_LABELS, names=("a", "b", "c"))
     assert rows_of(reviews) == [("a", 2), ("b", 0)]
-    with pytest.raises(ValueError, match=r"line 2: label 'c' is not one of data.labels \('a', 'b'"):
+    with pytest.raises(ValueError, match=r"line 2: label 'c' is not in the training file \("):
         read_reviews(path, ANY_LABELS, names=("a", "b"))
+    listed = CorpusForm(labels=LabelRules(("a", "b")))
+    with pytest.raises(ValueError, match=r"label 'c' is not one of data.labels \('a', 'b'"):
+        read_reviews(path, listed, names=("a", "b"))
 
 
 @pytest.mark.parametrize(
@@ -196,7 +199,7 @@ def test_a_damaged_row_is_refused_in_one_line_that_names_it(
             "no column 'label' in 'id, document'; name the right one with dat",
         ),
         ("1\ta\t0\n2\tb\t1\n", "no column 'document'"),
-        ("a line of text\n", "plain text, which has no labels; data.format=tsv reads it as"),
+        ("a line of text\n", "data.label_column=null; data.format=tsv reads it as a table"),
         ("", "plain text, which has no labels"),
         ((HEADER + "1\ta\t0\n").encode("utf-16"), "data.encoding=utf-16"),
     ],
@@ -210,14 +213,48 @@ def test_a_file_of_another_form_is_refused(
         assert problem in str(raised.value)
 
 
-@pytest.mark.parametrize("line", [b"2\tb\t7", b"2\tb", b"2\tb\t1\tx", b"2\t\xff\t1", b"2\tb\t"])
-def test_damaged_rows_can_be_left_out_and_are_counted(tmp_path: Path, line: bytes) -> None:
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b"2\tb", "that cannot be read"),
+        (b"2\tb\t1\tx", "that cannot be read"),
+        (b"2\t\xff\t1", "that cannot be read"),
+        (b"2\tb\t", "without a label"),
+    ],
+)
+def test_damaged_rows_can_be_left_out_and_are_counted(
+    tmp_path: Path, line: bytes, reason: str
+) -> None:
     path = written(tmp_path, HEADER.encode() + b"1\ta\t0\n" + line + b"\n3\t\t1\n4\tc\t1\n")
     with pytest.raises(ValueError, match="line 3: "):
         read_reviews(path)
     reviews = read_reviews(path, LENIENT)
     assert rows_of(reviews) == [("a", 0), ("c", 1)]
-    assert reviews.left_out == {"that cannot be read": 1, "without a text": 1}
+    assert reviews.left_out == {reason: 1, "without a text": 1}
+
+
+def test_a_row_without_its_group_is_damaged_and_counted_apart(tmp_path: Path) -> None:
+    path = written(tmp_path, "film\tdocument\tlabel\nx\ta\t1\n\tb\t0\nx\tc\t0\n")
+    form = replace(LENIENT, file_format=replace(NSMC.file_format, group_column="film"))
+    assert read_reviews(path, form).left_out == {"without a group": 1}
+    with pytest.raises(ValueError, match=r"line 3: no group; data\.skip_damaged=true leaves such"):
+        read_reviews(path, replace(form, skip_damaged=False))
+
+
+@pytest.mark.parametrize("form", [NSMC, LENIENT])
+def test_a_label_that_is_not_expected_is_no_damage_that_could_be_skipped(
+    tmp_path: Path, form: CorpusForm
+) -> None:
+    path = written(tmp_path, HEADER + "1\ta\t0\n2\tb\t7\n3\tc\t1\n")
+    with pytest.raises(
+        ValueError, match=r"line 3: label '7' is not in .*data\.label_map can"
+    ) as it:
+        read_reviews(path, form)
+    assert "skip_damaged" not in str(it.value)
+    mapping = {**(NSMC.labels.mapping or {}), "7": None}
+    mapped = replace(form, labels=replace(NSMC.labels, mapping=mapping))
+    expected = {"with a label that data.label_map leaves out": 1}
+    assert read_reviews(path, mapped).left_out == expected
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import pytest
 from nsmc.data.cache import digest_of, digest_of_file
 from nsmc.data.corpus import CorpusForm
 from nsmc.data.download import RemoteFile
-from nsmc.data.files import CorpusFiles, known_texts
-from nsmc.data.splitting import SplitSettings
+from nsmc.data.files import CorpusFiles, log_summary, shared_texts, summary_of
+from nsmc.data.splitting import HELD_OUT, SplitSettings
 from nsmc.reading.file_format import FileFormat
 from nsmc.reading.labels import LabelRules
 
@@ -32,7 +32,9 @@ def test_parts_are_read_by_name(files: CorpusFiles) -> None:
         **{"train": 16, "val": 4, "test": 1},
         "unlabelled": 1 + ("글 0" not in parts["val"].texts),  # 시험 is in the test part
     }
-    assert (parts["unlabelled"].ids[-1], parts["unlabelled"].left_out) == ("w", EMPTY)
+    lost = 3 - len(parts["unlabelled"])
+    assert parts["unlabelled"].ids[-1] == "w"
+    assert parts["unlabelled"].left_out == {**EMPTY, HELD_OUT: lost}
     assert (parts["test"].ids, parts["test"].left_out) == (["x"], EMPTY)
     assert files.read(keep_ids=False)["train"].ids == []
 
@@ -67,7 +69,7 @@ def test_without_other_files_all_parts_are_of_the_training_file(any_form: Corpus
     parts = any_form.read()
     assert {name: len(part) for name, part in parts.items()} == {"train": 18, "val": 6, "test": 6}
     assert {part.label_names for part in parts.values()} == {("0", "1", "2")}
-    assert not known_texts(parts)
+    assert not shared_texts(parts)
 
 
 def test_a_test_part_is_held_out_even_where_no_test_is_wanted(any_form: CorpusFiles) -> None:
@@ -83,11 +85,35 @@ def test_a_validation_file_is_the_validation_part(any_form: CorpusFiles) -> None
     assert {name: len(part) for name, part in parts.items()} == {"train": 24, "val": 2, "test": 6}
     assert parts["val"].labels.tolist() == [2, 0]
     assert parts["val"].ids == ["val 1", "val 2"]  # no ids of the training file
-    assert known_texts(parts) == ({"val": 1} if "글 3" in parts["train"].texts else {})
+    assert shared_texts(parts) == [
+        ("val", "train", 1) if "글 3" in parts["train"].texts else ("test", "val", 1)
+    ]
     assert files.fingerprint() != any_form.fingerprint()
     written(any_form.root, "val.csv", "새 글,3")
-    with pytest.raises(ValueError, match=r"val\.csv, line 2: label '3' is not one of"):
+    with pytest.raises(ValueError, match=r"val\.csv, line 2: label '3' is not in the tr"):
         files.read()
+
+
+def test_texts_that_validation_and_test_share_are_warned_of_with_their_number(
+    any_form: CorpusFiles, caplog: pytest.LogCaptureFixture
+) -> None:
+    written(any_form.root, "val.csv", "새 글,2", "다른 글,0", "글 0,0")
+    written(any_form.root, "test.csv", "새 글,2", " 새 글 ,2", "또 다른 글,1")
+    files = replace(any_form, validation_file="val.csv", test_file="test.csv")
+    log_summary(summary_of(files.read()), files.root)
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
+        "1 of the validation part's 3 reviews have a text of the training part",
+        "2 of the test part's 3 reviews have a text of the validation part",
+    ]
+
+
+def test_without_a_label_column_a_classifier_has_nothing_to_learn(any_form: CorpusFiles) -> None:
+    files = replace(any_form, form=CorpusForm(FileFormat(text_column="text", label_column=None)))
+    with pytest.raises(ValueError, match=r"train\.csv: no review has a label; a classifier learns"):
+        files.read()
+    parts = replace(files, classifier=False).read()
+    assert [*parts] == ["train", "val", "test"]
+    assert parts["train"].label_names == ()
 
 
 def test_a_label_that_is_listed_needs_reviews(any_form: CorpusFiles) -> None:
@@ -96,6 +122,13 @@ def test_a_label_that_is_listed_needs_reviews(any_form: CorpusFiles) -> None:
     with pytest.raises(ValueError, match=r"train\.csv: no review has the label 'seldom'"):
         files.read()
     assert replace(files, classifier=False).read()["train"].label_names[-1] == "seldom"
+
+
+def test_a_label_that_is_mapped_to_needs_reviews(any_form: CorpusFiles) -> None:
+    rules = LabelRules(mapping={"0-1": "low", "2": "high", "3-10": "higher", "none": None})
+    files = replace(any_form, form=replace(any_form.form, labels=rules))
+    with pytest.raises(ValueError, match=r"train\.csv: no review has the label 'higher'"):
+        files.read()
 
 
 def test_folds_of_one_corpus_have_one_fingerprint(any_form: CorpusFiles) -> None:

@@ -113,6 +113,31 @@ def test_a_file_about_more_labels_has_a_column_for_each_in_any_order(tmp_path: P
         soft_labels(str(path), REVIEWS, (*names, "아주 좋음"), tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("ids", "names", "problem"),
+    [
+        (["a\tb"], NAMES, r"the id 'a\\tb' has a tab or a line end"),
+        (["a\nb"], NAMES, r"name another column with data\.id_column"),
+        (["a\rb"], NAMES, "a tab or a line end"),
+        (["a"], ("id", "b", "c"), "the label 'id' cannot be the name of a column"),
+        (["a"], ("a", "b\tc", "d"), r"give it another one with data\.label_map"),
+        (["a"], ("a", " b", "d"), "the label ' b' cannot be"),
+    ],
+)
+def test_what_could_not_be_read_again_is_not_written(
+    tmp_path: Path, ids: list[str], names: tuple[str, ...], problem: str
+) -> None:
+    with pytest.raises(ValueError, match=problem):
+        write_soft_labels(tmp_path / "s.tsv", ids, names, np.full((1, len(names)), 0.5))
+    assert not [*tmp_path.iterdir()]
+
+
+def test_of_two_labels_neither_is_a_column_s_name(tmp_path: Path) -> None:
+    path, names = tmp_path / "soft_labels.tsv", ("id", " b")
+    write_soft_labels(path, REVIEWS.ids, names, np.array([[0.5, 0.5]] * 4))
+    assert soft_labels(str(path), REVIEWS, names, tmp_path).tolist() == [[0.5, 0.5]] * 4
+
+
 # Bundles
 
 
@@ -165,6 +190,23 @@ def test_a_bundle_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert soft_labels(teacher, REVIEWS, NAMES, tmp_path / "cache").tolist() == first.tolist()
     with pytest.raises(AssertionError, match="asked again"):  # about others it is
         soft_labels(teacher, REVIEWS.take(np.array([1, 0])), NAMES, tmp_path / "cache")
+
+
+def test_a_bundle_of_other_labels_is_refused_before_any_teacher_scores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("asked")
+
+    monkeypatch.setattr(Predictor, "logits", refuse)
+    sound, foreign = bundle(tmp_path / "sound"), random_bundle(tmp_path / "o", labels=("a", "b"))
+    with pytest.raises(ValueError, match="answers 'a', 'b'; the corpus has 'negative', 'posit"):
+        soft_labels(str(foreign), REVIEWS, NAMES, tmp_path / "cache")
+    wrong_file = written(tmp_path, "id\tx\n7\t0.5\n", "wrong.tsv")
+    for other in (str(foreign), wrong_file):
+        with pytest.raises(ValueError, match=r"answers 'a'|no column 'negative'"):
+            Distillation((str(sound), other), 0.5, 1.0).check(NAMES)
+    Distillation((str(sound), file_of(tmp_path, [0.5] * 4)), 0.5, 1.0).check(NAMES)
 
 
 def test_another_bundle_in_the_same_place_is_asked_anew(tmp_path: Path) -> None:

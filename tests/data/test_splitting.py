@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,7 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from nsmc.data.corpus import Reviews
-from nsmc.data.splitting import SplitSettings, folds_of, split, split_off
+from nsmc.data.splitting import HELD_OUT, SplitSettings, folds_of, split, split_off
 
 FRACTION = "validation_fraction"
 
@@ -155,14 +156,18 @@ def test_a_rare_label_is_in_both_parts_all_the_same() -> None:
 @pytest.mark.parametrize(
     ("rows", "fraction", "problem"),
     [
-        ([("a", 0), ("b", 0), ("c", 1)], 0.5, "the label '1' has 1 reviews, too few"),
-        ([("a", 0), ("b", 0), ("c", 1), ("c ", 1)], 0.5, "the label '1' has 2 reviews, too few"),
+        ([("a", 0), ("b", 0), ("c", 1)], 0.5, "the label '1' has 1 review, too few"),
+        (
+            [("a", 0), ("b", 0), ("c", 1), ("c ", 1)],
+            0.5,
+            "the label '1' has 2 reviews of 1 text",
+        ),
         (
             [("a", 0), ("b", 0), ("d", 0), ("c", 1), ("a", 1)],
             0.5,
             "the label '1' has 2 reviews, too few",
         ),
-        ([("a", 0)] * 4, 0.5, "the label '0' has 4 reviews, too few"),
+        ([("a", 0)] * 4, 0.5, "the label '0' has 4 reviews of 1 text, too few"),
     ],
 )
 def test_a_label_with_too_few_reviews_is_named(
@@ -176,7 +181,7 @@ def test_a_label_with_too_few_reviews_is_named(
 
 def test_too_few_reviews_without_labels_are_refused_too() -> None:
     reviews = Reviews(["a"], np.zeros(1, np.int16))
-    with pytest.raises(ValueError, match="there are 1 reviews, too few to have different ones in"):
+    with pytest.raises(ValueError, match="the file has 1 review, too few to have"):
         split_off(reviews, 0.5, 0, FRACTION)
 
 
@@ -208,7 +213,7 @@ def test_no_group_and_no_text_is_on_both_sides(
 
 def test_groups_that_are_too_large_for_a_part_are_named_as_the_reason() -> None:
     rows = [(f"text {row}", row % 2) for row in range(100)]
-    with pytest.raises(ValueError, match="50 reviews, in groups that are too few or too large to"):
+    with pytest.raises(ValueError, match="50 reviews of 2 groups, too few or too large to"):
         split_off(reviews_of(rows, [str(row // 50) for row in range(100)]), 0.1, 0, FRACTION)
 
 
@@ -288,6 +293,28 @@ def test_three_parts_are_disjoint_and_cover_everything(how: dict[str, float]) ->
         **{"train": 162, "test": 20, "val": 18},
     }
     assert sorted(text for part in parts.values() for text in part.texts) == sorted(reviews.texts)
+
+
+def test_what_the_test_part_has_taken_is_not_counted_as_too_few_reviews() -> None:
+    with pytest.raises(ValueError) as raised:
+        split(distinct_reviews(50, 2), SplitSettings(0.1, 1, 0.1), validation=True, test=True)
+    expected = "data.validation_fraction=0.1: the label '1' has 1 review left beside the test part"
+    assert str(raised.value).startswith(expected)
+
+
+def test_reviews_that_groups_cost_the_training_part_are_counted() -> None:
+    rows = [("same text" if row % 10 == 0 else f"text {row}", row % 2) for row in range(200)]
+    reviews = replace(
+        reviews_of(rows, [f"film {row // 4}" for row in range(200)]), left_out={"damaged": 1}
+    )
+    parts = split(reviews, SplitSettings(0.2, 1, 0.2), validation=True, test=True)
+    lost = 200 - sum(map(len, parts.values()))
+    assert lost > 0
+    assert parts["train"].left_out == {"damaged": 1, HELD_OUT: lost}
+    without = split(
+        replace(reviews, groups=[]), SplitSettings(0.2, 1, 0.2), validation=True, test=True
+    )
+    assert without["train"].left_out == {"damaged": 1}
 
 
 def test_only_wanted_parts_are_split_off() -> None:

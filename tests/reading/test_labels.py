@@ -1,5 +1,7 @@
 """Values of a file's label column become labels: mapped, joined, left out, in a stable order."""
 
+import unicodedata
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from nsmc.reading.labels import LabelRules, label_text, listed
 
 STARS = LabelRules(
-    mapping={"1-4": "negative", "5": None, "6-10": "positive", "7": "mixed", "none": None}
+    mapping={"1-4": "negative", "5": None, "6": "mixed", "7-10": "positive", "none": None}
 )
 
 
@@ -17,7 +19,7 @@ STARS = LabelRules(
     ("value", "label"),
     [
         *(("1", "negative"), ("4", "negative"), ("2.5", "negative"), ("10", "positive")),
-        *(("7", "mixed"), ("5", None), ("none", None)),  # a value of its own before a range
+        *(("6", "mixed"), ("5", None), ("none", None)),
     ],
 )
 def test_values_and_ranges_join_and_leave_out(value: str, label: str | None) -> None:
@@ -49,8 +51,8 @@ def test_labels_that_are_listed_are_the_only_ones() -> None:
         (LabelRules(), ["10", "9", "b"], ("10", "9", "b")),
         (LabelRules(), ["긍정", "부정", "a"], ("a", "긍정", "부정")),
         (LabelRules(("b", "a")), ["a"], ("b", "a")),
-        (STARS, ["positive", "mixed", "negative"], ("negative", "positive", "mixed")),
-        (STARS, ["positive"], ("positive",)),
+        (STARS, ["positive", "mixed", "negative"], ("negative", "mixed", "positive")),
+        (STARS, ["positive"], ("negative", "mixed", "positive")),  # all that are mapped
     ],
 )
 def test_labels_have_a_stable_order(
@@ -66,6 +68,10 @@ def test_labels_have_a_stable_order(
         ({"names": ("a", "")}, "expected names that differ"),
         ({"names": ("a", "b"), "mapping": {"1": "c"}}, "'1' becomes 'c', which is not one of data"),
         ({"mapping": {"4-1": "a"}}, "'4-1' is no range"),
+        ({"mapping": {"3-5": "b", "1-4": "a"}}, "'1-4' and '3-5' overlap"),
+        ({"mapping": {"1-4": "a", "4-5": "b"}}, "'1-4' and '4-5' overlap"),
+        ({"mapping": {"6-10": "a", "7": None, "x": "b"}}, "'6-10' and '7' overlap"),
+        ({"mapping": {"-5--1": "a", "-1.0": "b"}}, "'-5--1' and '-1.0' overlap"),
     ],
 )
 def test_rules_that_contradict_themselves_are_refused(
@@ -75,9 +81,40 @@ def test_rules_that_contradict_themselves_are_refused(
         LabelRules(**settings).check()
 
 
-@given(st.one_of(st.integers(), st.text(), st.booleans(), st.floats(allow_nan=False)))
+@pytest.mark.parametrize(
+    ("values", "label"),
+    [
+        ((3, 3.0, "3", " 3 ", "3.0", "3.", "+3", "0.3e1", Decimal("3.00")), "3"),
+        ((0, 0.0, -0.0, "-0", "0e3", "-0.00"), "0"),
+        ((0.5, "0.5", "0.50", ".5", "+0.50", "5E-1"), "0.5"),
+        ((-1, "-1.0"), "-1"),
+        ((1000, 1e3, "1e3", "1E+3", "1000.0"), "1000"),
+        ((1e16, 10**16, "1e16"), "1" + "0" * 16),
+        ((1e-5, "0.00001", "1e-05"), "0.00001"),
+        ((True, "True", "true", "TRUE"), "true"),
+        ((False, "FALSE"), "false"),
+        ((unicodedata.normalize("NFD", "긍정"), " 긍정"), "긍정"),
+        ((None, float("nan"), Decimal("NaN"), "", " "), ""),
+        (([1], {"a": 1}, b"1", float("inf")), None),
+    ],
+)
+def test_a_label_is_the_same_text_from_every_format(values: list[object], label: str) -> None:
+    assert [label_text(value) for value in values] == [label] * len(values)
+
+
+@pytest.mark.parametrize(
+    "text", ["007", "00", "01.5", "nan", "NA", "1.2.3", "1,000", "1-4", "yes", "1e9999", "0x1"]
+)
+def test_codes_and_words_stay_as_they_are(text: str) -> None:
+    assert label_text(text) == text
+
+
+@given(
+    st.one_of(st.integers(), st.text(), st.booleans(), st.floats(), st.decimals(allow_nan=False))
+)
 def test_the_text_of_a_label_is_the_label_s_text(value: object) -> None:
-    assert label_text(label_text(value)) == label_text(value)
+    text = label_text(value)
+    assert text is None or label_text(text) == text
 
 
 def test_a_message_names_a_few_labels() -> None:

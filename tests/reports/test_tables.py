@@ -54,6 +54,16 @@ def test_of_many_settings_those_that_hardly_vary_share_a_column(tmp_path: Path) 
     assert {"lr", *(key[-2:] for key in keys)} <= set(titles) and len(titles) == 17
 
 
+def test_the_csv_has_all_metrics_and_other_tables_those_that_count(tmp_path: Path) -> None:
+    values = [record(0.8, 0.7), record(0.9, 0.75, model__lr=0.1)]
+    values[1]["metrics"]["test/calibration_error"] = 0.02
+    board = leaderboard(runs_of(tmp_path, *values))
+    rows = {line["val/accuracy"]: line for line in csv.DictReader(csv_table(board).splitlines())}
+    assert rows["0.9"]["test/calibration_error"] == "0.02"
+    assert rows["0.8"]["test/calibration_error"] == ""
+    assert "calibration" not in markdown_table(board)
+
+
 def test_a_row_without_the_metric_names_its_run_too(tmp_path: Path) -> None:
     board = board_of(tmp_path, record(0.8), record(None, model__lr=0.1))
     assert [line[-1] for line in csv.reader(csv_table(board).splitlines())][1:] == [

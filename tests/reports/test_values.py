@@ -1,6 +1,7 @@
 """Values from records, made safe to compare and to show."""
 
-from nsmc.reports.values import clean, ellipsize, ellipsize_middle, flatten
+from nsmc.reports.values import clean, ellipsize_middle, flatten
+from nsmc.terminal import ellipsize
 
 
 def test_values_are_made_comparable() -> None:

@@ -109,7 +109,7 @@ def test_rows_keep_their_ids_and_lines_where_some_are_damaged(
             assert "label" not in row
 
 
-@pytest.mark.parametrize("content", ["", "document\n", "document\n\n\n", "document\n \n"])
+@pytest.mark.parametrize("content", ["document\n", "document\n\n\n", "document\n \n"])
 def test_a_file_without_a_review_makes_an_output_without_an_answer(
     tmp_path: Path, predictor: Predictor, content: str
 ) -> None:
@@ -118,6 +118,19 @@ def test_a_file_without_a_review_makes_an_output_without_an_answer(
     predict_file(predictor, str(tmp_path / "in.txt"), str(output), replace(FORM, format="text"))
     labels = [row["label"] for row in answers_in(output) if row["document"] != "document"]
     assert all(label == "" for label in labels)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("in.txt", ""), ("in.tsv", "document\n"), ("in.csv", "id,document\n"), ("in.json", "[]")],
+)
+def test_a_file_without_rows_is_refused(
+    tmp_path: Path, predictor: Predictor, name: str, content: str
+) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(ValueError, match=rf"{name}: no rows$"):
+        predict_file(predictor, str(tmp_path / name), str(tmp_path / "out.jsonl"), FORM)
+    assert not (tmp_path / "out.jsonl").exists()
 
 
 def test_a_chunk_of_nothing_but_damage_is_no_trouble(predictor: Predictor) -> None:

@@ -17,6 +17,7 @@ from nsmc.reading.rows import Row
 from nsmc.runtime.evaluation import Evaluation, evaluate
 from nsmc.runtime.packing import Array
 from nsmc.runtime.predictor import Predictor, softmax
+from nsmc.terminal import display_width, ellipsize
 from tests.bundles import config_of, random_bundle
 
 # --- whole evaluations ---
@@ -144,7 +145,7 @@ def test_more_than_a_tenth_of_damaged_rows_is_refused(
 
 
 def test_without_a_row_there_is_no_evaluation() -> None:
-    with pytest.raises(ValueError, match="there is no row"):
+    with pytest.raises(ValueError, match="nothing to measure: no rows"):
         evaluate(Oracle(), [])  # type: ignore[arg-type]
 
 
@@ -208,7 +209,9 @@ def test_as_json_is_plain_and_holds_everything() -> None:
     assert metrics <= content.keys()
 
 
-@pytest.mark.parametrize("labels", [("negative", "positive"), ("별로", "추천"), ("a" * 30, "b")])
+@pytest.mark.parametrize(
+    "labels", [("negative", "positive"), ("별로", "추천"), ("a" * 30, "b"), ("가" * 30, "b")]
+)
 def test_as_text_shows_every_measure_and_a_table_in_columns(labels: tuple[str, str]) -> None:
     found = evaluation_of((0.9, 0), (0.8, 1), (0.1, 0), labels=labels)
     text = found.as_text()
@@ -217,8 +220,8 @@ def test_as_text_shows_every_measure_and_a_table_in_columns(labels: tuple[str, s
     lines = text.split("\n")
     start = next(place for place, line in enumerate(lines) if line.startswith("true label"))
     header, first, second = lines[start : start + 3]
-    assert len({len(header), len(first), len(second)}) == 1  # columns end at the same place
-    assert first.split() == [labels[0][:20], "1", "1"]
+    assert len({*map(display_width, (header, first, second))}) == 1  # columns end at one place
+    assert first.split() == [ellipsize(labels[0], 20), "1", "1"]
     assert second.split() == [labels[1], "0", "1"]
 
 
@@ -288,10 +291,13 @@ def test_of_three_labels_a_hand_worked_case() -> None:
     assert found.as_json()["unused_labels"] == 1
 
 
-def test_a_label_of_the_corpus_counts_before_a_name() -> None:
-    """As the corpus has them, 2 means the first label, though another label is called 2."""
+def test_labels_are_read_as_the_whole_file_has_them() -> None:
+    """2 means the first label where others are of the corpus, and that name where they are not."""
     labels, reading = ("1", "2"), {"label_map": {"1-5": "1", "6-10": "2"}}
     found = evaluation_of((0.1, 2), (0.9, 9), labels=labels, reading=reading)
+    assert found.metrics["accuracy"] == 1
+    labels, reading = ("0", "1"), {"label_map": {"1-5": "0", "6-10": "1"}}
+    found = evaluation_of((0.9, 1), (0.1, 0), (0.8, 1), labels=labels, reading=reading)
     assert found.metrics["accuracy"] == 1
 
 

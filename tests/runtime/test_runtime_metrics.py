@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import (
     accuracy_score,
@@ -51,6 +51,7 @@ def measured(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, float |
     return metrics.result()
 
 
+@settings(deadline=None)
 @given(sample=samples)
 def test_accuracy_and_f1_are_scikit_learn_s(sample: list[tuple[int, float]]) -> None:
     labels, probabilities = arrays(sample)
@@ -61,6 +62,7 @@ def test_accuracy_and_f1_are_scikit_learn_s(sample: list[tuple[int, float]]) -> 
     assert found["macro_f1"] == pytest.approx(f1_score(labels, answers, average="macro"))
 
 
+@settings(deadline=None)
 @given(sample=both_labels)
 def test_the_area_under_the_curve_is_scikit_learn_s_ties_included(
     sample: list[tuple[int, float]],
@@ -71,6 +73,7 @@ def test_the_area_under_the_curve_is_scikit_learn_s_ties_included(
     )
 
 
+@settings(deadline=None)
 @given(sample=both_labels)
 def test_the_area_under_the_curve_counts_pairs(sample: list[tuple[int, float]]) -> None:
     pairs = [
@@ -90,6 +93,7 @@ def test_without_both_labels_there_is_no_area(label: int) -> None:
         assert math.isnan(roc_auc_score(labels, probabilities))
 
 
+@settings(deadline=None)
 @given(sample=samples)
 def test_the_loss_is_scikit_learn_s_where_no_probability_is_0(
     sample: list[tuple[int, float]],
@@ -121,6 +125,7 @@ def slow_calibration_error(sample: list[tuple[int, float]], bins: int = 15) -> f
     return error
 
 
+@settings(deadline=None)
 @given(sample=samples)
 def test_the_calibration_error_is_that_of_a_slow_loop(sample: list[tuple[int, float]]) -> None:
     assert measured(*arrays(sample))["calibration_error"] == pytest.approx(
@@ -155,6 +160,7 @@ def test_metrics_do_not_depend_on_how_many_are_added_at_once(at_once: int) -> No
     assert metrics.result()["auroc"] == expected["auroc"]
 
 
+@settings(deadline=None)
 @given(sample=both_labels, parts=st.integers(1, 5))
 def test_on_the_grid_only_scores_in_one_cell_become_ties(
     sample: list[tuple[int, float]], parts: int

@@ -141,7 +141,8 @@ def test_metrics_are_added_after_validation_and_after_testing(
     val.pop("val/falls")
     found = metrics_in_bundle(export)
     found.pop("val/falls")
-    assert set(found) == {f"val/{name}" for name in ("loss", "accuracy", "macro_f1", "f1", "auroc")}
+    names = ("loss", "accuracy", "macro_f1", "f1", "auroc", "calibration_error")
+    assert set(found) == {f"val/{name}" for name in names}
     assert found == pytest.approx(val, abs=1e-6)
 
     trainer.test(module, datamodule=datamodule, ckpt_path=best, verbose=False)

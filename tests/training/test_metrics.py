@@ -9,6 +9,7 @@ import torch
 from torchmetrics.functional.classification import binary_accuracy, binary_auroc, binary_f1_score
 
 from nsmc.data.datamodule import ReviewDataModule
+from nsmc.runtime.metrics import Metrics
 from nsmc.training.language_model import LanguageModule, token_counts
 from nsmc.training.metrics import MeanLoss, classification_metrics, defined
 from nsmc.training.module import SentimentModule
@@ -129,6 +130,8 @@ def test_metrics_of_three_labels_are_those_of_a_hand_worked_case() -> None:
         "val/accuracy": pytest.approx(3 / 4),
         "val/macro_f1": pytest.approx((2 / 3 + 4 / 5) / 2),
         "val/auroc": pytest.approx(area),
+        # 0.6, 0.7 and twice 0.5 of the answers, each in a bin of its own but for the last two.
+        "val/calibration_error": pytest.approx((0.4 + 0.3 + abs(1 - 2 * 0.5)) / 4),
     }
 
 
@@ -152,4 +155,33 @@ def test_many_labels_have_no_area_under_the_curve_in_training() -> None:
     metrics = classification_metrics("val", 1000)
     metrics.update(torch.eye(1000)[:50], torch.arange(50))
     found = {name: value.item() for name, value in metrics.compute().items()}
-    assert found == dict.fromkeys(("val/accuracy", "val/macro_f1", "val/auroc"), 1.0)
+    expected = dict.fromkeys(("val/accuracy", "val/macro_f1", "val/auroc"), 1.0)
+    assert found == {**expected, "val/calibration_error": 0.0}
+
+
+@pytest.mark.parametrize("label_count", [2, 3, 40])
+def test_a_run_s_metrics_mean_what_those_of_an_evaluation_mean(label_count: int) -> None:
+    generator = torch.Generator().manual_seed(label_count)
+    labels = torch.randint(label_count - 1, (300,), generator=generator)  # one label has no review
+    logits = torch.randn(300, label_count, generator=generator) + 2 * torch.eye(label_count)[labels]
+    metrics = classification_metrics("val", label_count)
+    for rows in (slice(0, 200), slice(200, 300)):
+        metrics.update(logits[rows].softmax(dim=1), labels[rows])
+    found = {name.removeprefix("val/"): float(value) for name, value in metrics.compute().items()}
+    evaluation = Metrics(label_count)
+    evaluation.add(labels.numpy(), logits.numpy())
+    expected = evaluation.result()
+    same = {name: expected[name] for name in found if expected[name] is not None}
+    assert {name: found[name] for name in same} == pytest.approx(same, abs=1e-6)
+    assert {"accuracy", "macro_f1", "calibration_error"} <= same.keys()
+    assert found["calibration_error"] > 0.05
+    assert "calibration_error" not in classification_metrics("train", label_count)
+
+
+def test_metrics_take_memory_for_each_label_and_not_for_each_pair() -> None:
+    label_count = 1_000_000  # whose table would take 8 TB
+    metrics = classification_metrics("train", label_count)
+    probabilities = torch.zeros(2, label_count)
+    probabilities[:, 7] = 1
+    metrics.update(probabilities, torch.tensor([7, 9]))
+    assert metrics.compute()["train/macro_f1"] == pytest.approx((2 / 3 + 0) / 2)

@@ -38,6 +38,10 @@ def test_of_nsmc_it_knows_what_kind_of_reviews_these_are() -> None:
     assert "tells negative from positive reviews" in card
     assert "It has learnt short movie reviews of one site and time." in card
     assert "| F1 of the label positive | 0.5000 |" in card
+    assert "calibration error" not in card  # which an older bundle does not know
+    measured = {**METRICS, "val/calibration_error": 0.0123}
+    card = model_card(config_of(metrics=measured), "nsmc")
+    assert "| calibration error | 0.0123 |" in card
 
 
 def test_of_more_labels_it_names_those_that_fit_and_no_f1_of_one() -> None:

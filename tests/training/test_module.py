@@ -139,21 +139,24 @@ def test_weights_of_labels_change_what_is_minimised_alone(
 def test_metrics_are_those_of_a_hand_worked_case_over_unequal_batches(
     answering: Callable[..., SentimentModule], monkeypatch: pytest.MonkeyPatch, stage: str
 ) -> None:
-    # Probabilities 0.9 0.8 0.3 0.6 | 0.2 with labels 1 0 1 0 | 0: predicted 1 1 0 1 | 0.
+    # Probabilities 0.9 0.8 0.3 0.6 | 0.28 with labels 1 0 1 0 | 0: predicted 1 1 0 1 | 0.
     # Of them 2 of 5 are right; 1 true positive, 2 false ones, 1 missed; of the 2 x 3 pairs of a
     # positive and a negative review 0.9 wins 3 and 0.3 wins 1.
     module = answering([0.9, 0.8, 0.3, 0.6])
     step(module, stage, batch_of([1, 0, 1, 0]))
-    last = torch.tensor([[0.8, 0.2]]).log()
+    last = torch.tensor([[0.72, 0.28]]).log()
     monkeypatch.setattr(module.classifier, "classify", lambda embeddings, lengths: last)
     step(module, stage, batch_of([0]))
     metrics = {s: getattr(module, f"{s}_metrics") for s in STAGES}
     found = {name: value.item() for name, value in metrics[stage].compute().items()}
+    calibration = pytest.approx((0.1 + 0.8 + abs(1 - 0.7 - 0.72) + 0.6) / 5)
     assert found == {
         f"{stage}/accuracy": pytest.approx(2 / 5),
         f"{stage}/macro_f1": pytest.approx((2 / 5 + 2 / 5) / 2),
         f"{stage}/f1": pytest.approx(2 * 1 / (2 * 1 + 2 + 1)),
         f"{stage}/auroc": pytest.approx(4 / 6),
+        # Answers of 0.9, 0.8, 0.6, and 0.7 with 0.72, in one bin; those of 0.9 and 0.72 are right.
+        **({f"{stage}/calibration_error": calibration} if stage != "train" else {}),
     }
     for other in STAGES:
         counted = metrics[other]["accuracy"].update_count
