@@ -59,30 +59,37 @@ class Metrics:
         """
         count, hits = int(self.confusion.sum()), np.diag(self.confusion)
         of_both = self.confusion.sum(axis=0) + self.confusion.sum(axis=1)
+        is_binary = self.label_count == 2
+        of_second = {"f1": _plain(f1_score(hits[1:], of_both[1:]))} if is_binary else {}
         return {
             "accuracy": float(hits.sum() / count),
-            "macro_f1": f1_score(hits, of_both),
-            **({"f1": f1_score(hits[1:], of_both[1:])} if self.label_count == 2 else {}),
+            "macro_f1": _plain(f1_score(hits, of_both)),
+            **of_second,
             "auroc": _mean(self._roc.result()),
             "loss": self._loss / count,
             "calibration_error": float(np.abs(self._right - self._sure).sum() / count),
         }
 
 
-def f1_score(hits: IntArray, of_both: IntArray) -> float | None:
+def f1_score(hits: Any, of_both: Any) -> Any:
     """The mean F1 of labels; None where no review has one of them or is answered with it.
 
     Of each label, `hits` are the reviews that have it and are answered with it, `of_both` those
-    that have it and those that are answered with it, added up.
+    that have it and those that are answered with it, added up: arrays [C] of numpy or of torch.
     """
-    counts = zip(hits.tolist(), of_both.tolist(), strict=True)
-    return _mean([2 * hit / both if both else None for hit, both in counts])
+    is_defined = of_both > 0
+    scores = 2 * hits[is_defined] / of_both[is_defined]
+    return (scores / len(scores)).sum() if len(scores) else None
 
 
 def _mean(values: list[float | None]) -> float | None:
     """The mean of those that are defined."""
     defined = [value for value in values if value is not None]
     return float(sum(defined) / len(defined)) if defined else None
+
+
+def _plain(value: Any) -> float | None:
+    return None if value is None else float(value)
 
 
 class RocAreas:

@@ -116,8 +116,8 @@ class F1(Metric):
 
     def compute(self) -> Tensor:
         chosen = slice(None) if self.label is None else [self.label]
-        value = f1_score(*(counts[chosen].cpu().numpy() for counts in (self.hits, self.of_both)))
-        return torch.tensor(torch.nan if value is None else value, device=self.hits.device)
+        value: Tensor | None = f1_score(self.hits[chosen], self.of_both[chosen])
+        return torch.tensor(torch.nan) if value is None else value
 
 
 class CalibrationError(Metric):

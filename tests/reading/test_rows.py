@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import sys
+import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import chain
@@ -393,6 +394,32 @@ def in_every_format(folder: Path, records: list[dict[str, Any]]) -> list[Path]:
 def rows_of(path: Path, file_format: FileFormat) -> list[Row]:
     with open_rows(str(path), file_format, others=True) as rows:
         return list(rows)
+
+
+@pytest.mark.parametrize(
+    ("values", "labels"),
+    [
+        ([1.5, 2.0, -0.0, 1e3], ["1.5", "2", "0", "1000"]),
+        ([True, False, True, True], ["true", "false", "true", "true"]),
+        (["007", "+1", "True", unicodedata.normalize("NFD", "긍정")], ["007", "1", "true", "긍정"]),
+    ],
+)
+def test_labels_are_the_same_in_every_format(
+    tmp_path: Path, values: list[Any], labels: list[str]
+) -> None:
+    records = [{"review": "글", "stars": value, "movie": "m"} for value in values]
+    for path in in_every_format(tmp_path, records):
+        file_format = replace(SHOP, quoting="csv") if path.suffix == ".tsv" else SHOP
+        assert [row.label for row in rows_of(path, file_format)] == labels, path
+
+
+@pytest.mark.parametrize("value", [[1], {"of": 1}, b"1", float("inf"), float("nan"), None])
+def test_what_cannot_be_a_label_in_parquet_is_said(tmp_path: Path, value: Any) -> None:
+    table = pyarrow.Table.from_pylist([{"review": "글", "stars": value, "movie": "m"}])
+    pyarrow.parquet.write_table(table, tmp_path / "a.parquet")
+    (row,) = rows_of(tmp_path / "a.parquet", SHOP)
+    is_missing = value is None or value != value
+    assert row.error == ("no label" if is_missing else "'stars' is not a label")
 
 
 def test_every_format_plain_and_packed_gives_the_same_rows(tmp_path: Path) -> None:
