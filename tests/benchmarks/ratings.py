@@ -1,9 +1,10 @@
-"""Reviews with ratings: three labels and ten, by a linear model, a GRU, and one from the package's bundle.
+"""Reviews with ratings, as three labels and as ten: a linear model, a GRU, and one that is pretrained.
 
     NSMC_ROOT=… RATINGS_ROOT=… python -m tests.benchmarks.ratings
 
-The package's bundle has learnt from NSMC's training file, and many test reviews of this corpus are in it.
-So the last table has the share of each label that is found, for reviews that are there and others.
+The package's bundle has learnt from NSMC's training file, where many test reviews of this corpus are,
+too. So the last table has the share of each label that is found, for reviews that are there and
+others.
 """
 
 import json
