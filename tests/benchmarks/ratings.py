@@ -1,10 +1,9 @@
-"""Reviews with ratings, as three labels and as ten: a linear model, a GRU, and one that is pretrained.
+"""Reviews with ratings, as three labels and as ten: linear, a GRU, and one that is pretrained.
 
     NSMC_ROOT=… RATINGS_ROOT=… python -m tests.benchmarks.ratings
 
-The package's bundle has learnt from NSMC's training file, where many test reviews of this corpus are,
-too. So the last table has the share of each label that is found, for reviews that are there and
-others.
+The package's bundle has learnt from NSMC's training file, where many test reviews of this corpus
+are, too. So the last table has the share of each label that is found among those and others.
 """
 
 import json
