@@ -3,15 +3,17 @@
 Advice that is given is followed here to its end.
 """
 
+import gzip
 import json
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.commands import run, run_anew, train, train_command, write_corpus
+from tests.commands import BAD, GOOD, run, run_anew, train, train_command, write_corpus
 
 SETTINGS = ("trainer.max_epochs=1", "logger=none")
 
@@ -262,3 +264,85 @@ def test_an_experiment_file_sweeps_over_lists_null_and_text(corpus: Path, tmp_pa
     assert (
         "model.weight_decay=0.004" in finished.stdout and "embedding_rank=null" in finished.stdout
     )
+
+
+def printed_commands(finished: subprocess.CompletedProcess[str]) -> list[list[str]]:
+    """The trainings after `Next:`, as words to follow the interpreter; comments are left out."""
+    lines = finished.stdout.partition("Next:\n")[2].splitlines()
+    words = [shlex.split(line, comments=True) for line in lines]
+    return [line[1:] for line in words if "train.py" in line]
+
+
+def follow(words: list[str], root: Path, *overrides: str) -> dict[str, Any]:
+    """Run a printed command to its end, with a small model and in a folder of the test's."""
+    small = ("trainer.accelerator=cpu", "trainer.max_epochs=1", "logger=none", "data.batch_size=8")
+    folder = root / "followed"
+    run([sys.executable, *words, *small, f"hydra.run.dir={folder}", *overrides])
+    return record(folder)
+
+
+@pytest.fixture
+def stars(tmp_path: Path) -> Path:
+    """A folder with a corpus in a form of its own."""
+    rows = [f"{text} {n},{label}" for n in range(8) for label, all_ in STARS for text in all_]
+    content = "\n".join(["review,stars", *rows]) + "\n"
+    (tmp_path / "내 리뷰.csv").write_text(content, encoding="utf-8")
+    return tmp_path
+
+
+STARS = (("1", BAD), ("5", GOOD))
+OF_STARS = ("data=files", "data.text_column=review", "data.label_column=stars", "seed=3")
+
+
+def test_a_student_of_a_linear_classifier_is_trained_as_printed(stars: Path) -> None:
+    own = (*OF_STARS, "data.train_file=내 리뷰.csv", "data.label_map={1:나쁨,5:좋음}")
+    settings = ("experiment=linear", "linear.min_count=1", f"hydra.run.dir={stars}/a b")
+    (words,) = printed_commands(train(stars, *own, *settings))
+    assert f"distill.teachers=['{stars}/a b']" in words
+    student = follow(words, stars)
+    assert student["status"] == "finished" and student["config"]["data"]["split_seed"] == 3
+    assert student["config"]["data"]["label_map"] == {"1": "나쁨", "5": "좋음"}
+
+
+def test_a_student_of_a_teacher_without_a_test_file_has_no_test_either(tmp_path: Path) -> None:
+    write_corpus(tmp_path)
+    (tmp_path / "ratings_test.txt").unlink()
+    own = ("data=folder", "experiment=linear", "linear.min_count=1", f"hydra.run.dir={tmp_path}/a")
+    (words,) = printed_commands(train(tmp_path, *own))
+    assert {"test=false", "data.unlabelled=false"} <= {*words}
+    assert follow(words, tmp_path)["status"] == "finished"
+
+
+def test_after_a_resumed_run_on_few_reviews_the_small_settings_are_trained_as_printed(
+    stars: Path,
+) -> None:
+    own = (*OF_STARS, "data.train_file=내 리뷰.csv", f"hydra.run.dir={stars}/a", "logger=none")
+    train(stars, *own, "trainer.max_epochs=1")
+    content = record(stars / "a")
+    (stars / "a" / "run.json").write_text(json.dumps({**content, "status": "interrupted"}))
+    finished = run([sys.executable, "train.py", f"resume={stars}/a"])
+    resumed = record(stars / "a")
+    typed = [override for override in content["overrides"] if not override.startswith("hydra.")]
+    assert (resumed["resumed"], resumed["overrides"]) == (1, typed)
+    assert resumed["command"].startswith("python train.py data.root=")
+    (words,) = printed_commands(finished)
+    assert "experiment=small" in words and not [
+        word for word in words if word.startswith("resume=")
+    ]
+    assert follow(words, stars)["config"]["callbacks"]["early_stopping"]["patience"] == 4
+
+
+def test_plain_text_is_pretrained_on_and_a_classifier_starts_from_it_as_printed(
+    tmp_path: Path, corpus: Path
+) -> None:
+    text = "\n".join(f"{text} {number}" for number in range(6) for text in (*GOOD, *BAD))
+    with gzip.open(tmp_path / "text.txt.gz", "wt", encoding="utf-8") as file:
+        file.write(text)
+    own = ("experiment=pretrain", "data=files", "data.train_file=text.txt.gz", "logger=none")
+    said = train(tmp_path, *own, expect=1).stderr
+    assert "plain text, which has no labels; for task=pretrain set data.label_column=null" in said
+    folder = f"hydra.run.dir={tmp_path}/encoder"
+    finished = train(tmp_path, *own, "data.label_column=null", folder)
+    (words,) = printed_commands(finished)
+    assert words == ["train.py", f"init_from={tmp_path}/encoder", "model.hidden_size=8"]
+    assert follow(words, tmp_path, f"data.root={corpus}")["status"] == "finished"

@@ -194,7 +194,12 @@ def pasteable(key: str, value: str) -> str:
 
 def command_line(overrides: Sequence[str], flags: Sequence[str] = ()) -> str:
     """The command with these overrides, to be pasted into a shell."""
-    return shlex.join([*train_command().split(), *flags, *map(_as_typed, overrides)])
+    return f"{train_command()} {arguments_line(overrides, flags)}".rstrip()
+
+
+def arguments_line(overrides: Sequence[str], flags: Sequence[str] = ()) -> str:
+    """What stands after the program's name there."""
+    return shlex.join([*flags, *map(_as_typed, overrides)])
 
 
 def _as_typed(override: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nsmc.config.commands import relative_path, train_command
+from nsmc.config.earlier import with_todays_keys
 from nsmc.config.keys import RENAMED
 from nsmc.reports.values import Value, as_mapping, clean, finite_numbers, flatten
 from nsmc.small_files import read_bytes
@@ -147,7 +148,8 @@ def _config_of(record: Mapping[str, Any]) -> dict[str, Any]:
     config = as_mapping(record.get("config"))
     if not config:
         return {}
-    last_step = as_mapping(record.get("final_step_config"))
+    config = with_todays_keys(config)
+    last_step = with_todays_keys(as_mapping(record.get("final_step_config")))
     sections = {name: last_step[name] for name in _STEP_SECTIONS if name in last_step}
     recipe = config.get("recipe")
     return {**config, **({"recipe": _recipe_name(recipe)} if recipe else {}), **sections}

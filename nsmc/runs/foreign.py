@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from nsmc.config.earlier import with_todays_keys
 from nsmc.config.overrides import as_overrides, plain_change
 from nsmc.config.schema import KEYS, DataConfig, RunConfig, check_config
 from nsmc.config.steps import OF_THE_COMMAND, RecipeConfig, is_choice, is_group, is_plain
@@ -81,7 +82,7 @@ def _is_of_the_command(key: str) -> bool:
 def recorded_config(folder: Path, values: Mapping[str, Any]) -> RunConfig:
     """The configuration in the record of `folder`. Raises ValueError where it is none today."""
     try:
-        return check_config(values)
+        return check_config(with_todays_keys(values))
     except ValueError as error:
         raise ValueError(
             f"{folder}: recorded by another version of this program ({error})"

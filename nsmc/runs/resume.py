@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from nsmc.config.commands import relative_path
-from nsmc.config.composition import check_composed_alike
-from nsmc.config.overrides import pasteable, typed_values
+from nsmc.config.composition import check_composed_alike, flags, search_path
+from nsmc.config.earlier import with_todays_keys
+from nsmc.config.overrides import command_line, pasteable, typed_values
 from nsmc.config.schema import KEYS, DataConfig, RunConfig, check_config, check_section
 from nsmc.data.cache import digest_of_file
 from nsmc.runs.foreign import (
     check_own_files,
     check_recorded_steps,
+    harmless_overrides,
     recorded_config,
     with_own_files,
 )
@@ -79,7 +81,7 @@ def resumed_config(folder: Path, typed: Mapping[str, Any], overrides: Sequence[s
     if record is None:
         raise ValueError(f"{folder} holds no run: resume= and hydra.run.dir= exclude each other")
     ours = {key: typed[key] for key in ("resume", "sweep")}  # of the command, not of the run
-    begun: dict[str, Any] = {**record.get("config", {}), **ours}
+    begun = {**with_todays_keys(record.get("config", {})), **ours}
     recorded_config(folder, begun)  # which an earlier version may have written
     config, own_model = begun, begun["model"]["architecture"]
     for key, _ in typed_values(overrides):
@@ -162,7 +164,7 @@ def other_run(folder: Path, resume: str | None) -> str:
 
 
 def continuation(folder: Path, earlier: Record, run: PreparedRun) -> Record:
-    """What a run takes over from the one in its folder: the checkpoint and the threads.
+    """What a run takes over from the one in its folder: checkpoint, threads, what was typed.
 
     Raises ValueError where the folder holds another run, whose files would be mixed with these.
     """
@@ -179,6 +181,9 @@ def continuation(folder: Path, earlier: Record, run: PreparedRun) -> Record:
             "resumed": earlier.get("resumed", 0) + 1,
             "threads": earlier.get("threads"),
         }
+    if run.config.resume not in (None, AUTO):  # else what is typed is the whole command
+        typed = [*search_path(), *harmless_overrides(earlier)]
+        record |= {"overrides": typed, "command": command_line(typed, flags())}
     return record
 
 

@@ -4,7 +4,6 @@ import contextlib
 import gc
 import logging
 import os
-import shlex
 import signal
 import subprocess
 import sys
@@ -14,37 +13,27 @@ from pathlib import Path
 import pytorch_lightning as L
 import torch
 
-from nsmc.config.commands import (
-    predict_command,
-    program,
-    relative_path,
-    train_command,
-    train_command_here,
-    train_words,
-)
+from nsmc.config.commands import relative_path, train_command, train_words
 from nsmc.config.composition import flags
-from nsmc.config.overrides import command_line, pasteable, quoted
-from nsmc.config.schema import RunConfig, check_config
+from nsmc.config.overrides import pasteable, quoted
+from nsmc.config.schema import RunConfig
 from nsmc.runs.job import run_job
+from nsmc.runs.next_commands import next_commands
 from nsmc.runs.processes import check_started, is_first
 from nsmc.runs.recipe import run_recipe
 from nsmc.runs.record import (
     BusyError,
     Record,
-    final_step_config,
     is_occupied,
     read_record,
     write_record,
 )
-from nsmc.runs.sources import overrides_to_start_from
 from nsmc.runtime.bundle import WEIGHTS_FILE
 from nsmc.termination import exception_arrived
 from nsmc.training.signals import Interrupted, Pruned
 from nsmc.training.slurm import ASKED_BY_PARENT
 
 log = logging.getLogger(__name__)
-
-_FEW_REVIEWS = 20_000  # up to which experiment=small is better than the defaults
 
 _ROWS = {"accuracy": "accuracy", "macro F1": "macro_f1", "F1": "f1", "loss": "loss"}  # by title
 
@@ -150,39 +139,3 @@ def summary(record: Record, bundle: Path) -> str:
         weights = (bundle / WEIGHTS_FILE).stat().st_size
         lines.append(f"{'bundle':<12}{size / 1e6:.2f} MB (weights {weights / 1e6:.2f} MB)")
     return "\n".join([*lines, f"{'folder':<12}{relative_path(bundle.parent)}"])
-
-
-def next_commands(config: RunConfig, record: Record, folder: Path) -> str:
-    """Commands that can be typed as they stand."""
-    task = final_step_config(record)["task"]
-    train, folder = train_command_here(), relative_path(folder)
-    lines = ["", "Next:"]
-    if task == "classify":
-        lines.append(f"  {predict_command(folder / 'bundle')}")
-    elif task == "pretrain":
-        needed: list[str] = []
-        with contextlib.suppress(ValueError):  # of a main configuration that says too little
-            theirs = check_config(final_step_config(record))
-            needed = overrides_to_start_from(theirs, record.get("overrides", []))
-        start = pasteable("init_from", str(folder))
-        lines.append(" ".join([f"  {train} {start}", *map(shlex.quote, needed)]))
-    else:
-        teachers = shlex.quote(f"distill.teachers=[{quoted(str(folder))}]")
-        lines.append(f"  {train} experiment=distill {teachers}")
-    if config.logger.tensorboard and task != "linear":
-        lines.append(f"  {program('tensorboard')} --logdir outputs")
-    if small := _for_small_corpora(config, record):
-        lines.append(f"  {small}")
-    if config.data.name == "sample":
-        lines.append(f"  {train}            # the real corpus, NSMC")
-    return "\n".join(lines)
-
-
-def _for_small_corpora(config: RunConfig, record: Record) -> str | None:
-    """The same command with the settings for few reviews, where no experiment was chosen."""
-    count, typed = record.get("training_reviews", _FEW_REVIEWS), record.get("overrides", [])
-    is_chosen = any(override.startswith("experiment=") for override in typed)
-    if count >= _FEW_REVIEWS or is_chosen or config.data.name == "sample":
-        return None
-    overrides = [override for override in typed if not override.startswith(("hydra.", "sweep."))]
-    return f"{command_line([*overrides, 'experiment=small'])}  # for {count:,} reviews"

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from nsmc.config.earlier import without_newer_keys
 from nsmc.config.overrides import typed_for_steps
 from nsmc.config.schema import KEYS, DataConfig, RunConfig
 from nsmc.data.cache import digest_of, digest_of_file
@@ -27,9 +28,10 @@ def signature(
     """
     content = _effective(None if config.recipe else config.task, config.model_dump())
     content["data"].update(_formats(config.data))
-    if config.data.label_map is not None:
+    content = without_newer_keys(content)  # or no run of before would be known any more
+    if label_map := content["data"].get("label_map"):
         # The labels' numbers follow its order, which a digest of a mapping does not see.
-        content["data"]["label_map"] = [*config.data.label_map.items()]
+        content["data"]["label_map"] = [*label_map.items()]
     if (path := content.pop("ckpt_path")) is not None:
         content["checkpoint"] = starting_checkpoint or _digest_of_checkpoint(path)
     if config.recipe:

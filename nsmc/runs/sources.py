@@ -6,12 +6,11 @@ a file of soft labels, are taken at the user's word.
 """
 
 import json
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from nsmc.config.composition import composed
+from nsmc.config.earlier import with_todays_keys
 from nsmc.config.overrides import as_overrides
 from nsmc.config.schema import DataConfig, RunConfig
 from nsmc.data.soft_labels import SOFT_LABELS_FILE
@@ -20,20 +19,15 @@ from nsmc.runs.record import RECORD_FILE, final_step_config, read_record
 from nsmc.runtime.bundle import CONFIG_FILE, TOKENIZER_FILE, flat
 from nsmc.runtime.loading import read_config, read_tokenizer
 from nsmc.runtime.locate import bundle_folder
-from nsmc.training.starting import check_shape, needed_overrides
+from nsmc.training.starting import check_shape
+
+_LABELS = "numbers of the labels"  # as the keys labels and label_map give them
 
 # What rows there are, and with which labels: the split is drawn among these, by label.
 _FORM = (
     *("header", "delimiter", "quoting", "text_column", "label_column", "group_column"),
-    *("skip_damaged", "label_map"),
+    *("skip_damaged", _LABELS),
 )
-# What records lack that are older than these keys: the only form and split there was.
-_ONCE: dict[str, Any] = {
-    **dict.fromkeys(("delimiter", "group_column", "validation_file", "folds", "fold")),
-    **{"header": True, "quoting": "nsmc", "text_column": "document", "label_column": "label"},
-    **{"skip_damaged": False, "labels": ["negative", "positive"]},
-    **{"label_map": {"0": "negative", "1": "positive"}, "test_file": "ratings_test.txt"},
-}
 
 
 def check_sources(config: RunConfig, planned: Mapping[str, RunConfig] | None = None) -> None:
@@ -50,17 +44,6 @@ def check_sources(config: RunConfig, planned: Mapping[str, RunConfig] | None = N
             _check_bundle(config, source)
         elif _is_language_model(Path(source)):
             raise _no_teacher(source)
-
-
-def overrides_to_start_from(theirs: RunConfig, typed: Sequence[str]) -> list[str]:
-    """What to type, beside `init_from`, for a classifier that starts from a run's weights.
-
-    `typed` is what was typed for that run.
-    """
-    corpus = [o for o in typed if re.match(r"data(\.(?!unlabelled)\w+)?=", o)]
-    ours = composed([*corpus, "data.unlabelled=false"])
-    shape = needed_overrides(ours.model.encoder(), theirs.model.encoder())
-    return [*corpus, *_needed_split(ours.data, theirs.data.model_dump()), *shape]
 
 
 def check_held_out(config: RunConfig, corpus_fingerprint: str) -> None:
@@ -135,8 +118,8 @@ def _record_of(source: Path) -> dict[str, Any] | None:
 
 
 def _recorded_data(record: dict[str, Any], source: str) -> Mapping[str, Any]:
-    data = final_step_config(record).get("data")
-    values = {**_ONCE, **data} if isinstance(data, dict) else {}
+    data = with_todays_keys(final_step_config(record)).get("data")
+    values = data if isinstance(data, dict) else {}
     if any(
         type(values.get(key)) not in (int, float) for key in ("validation_fraction", "split_seed")
     ):
@@ -148,20 +131,24 @@ def _recorded_data(record: dict[str, Any], source: str) -> Mapping[str, Any]:
 
 
 def _check_split(ours: DataConfig, theirs: Mapping[str, Any], source: str) -> None:
-    if needed := _needed_split(ours, theirs):
-        raise ValueError(
-            f"{source}: may have learnt from reviews that this run holds out; set "
-            f"{' '.join(needed)}, as it did"
-        )
-
-
-def _needed_split(ours: DataConfig, theirs: Mapping[str, Any]) -> list[str]:
-    """The overrides with which `ours` holds out what they do."""
     given, wanted = _split_of(ours.model_dump()), _split_of(theirs)
     if "split_seed" not in given:  # nothing of the training file is held out
-        return []
-    needed = {key: theirs[key] for key in wanted if given.get(key) != wanted[key]}
-    return as_overrides({f"data.{key}": value for key, value in needed.items()})
+        return
+    needed = [key for key in wanted if given.get(key) != wanted[key]]
+    if "label_column" in needed and theirs["label_column"] is None:
+        raise ValueError(
+            f"{source}: may have learnt from reviews that this run holds out, as it drew its own "
+            f"without labels; train it with data.label_column={ours.label_column}"
+        )
+    if _LABELS in needed:  # the numbers follow from both keys
+        keys = [key for key in ("labels", "label_map") if getattr(ours, key) != theirs[key]]
+        needed = [key for key in needed if key != _LABELS] + keys
+    if needed:
+        overrides = as_overrides({f"data.{key}": theirs[key] for key in needed})
+        raise ValueError(
+            f"{source}: may have learnt from reviews that this run holds out; set "
+            f"{' '.join(overrides)}, as it did"
+        )
 
 
 def _split_of(data: Mapping[str, Any]) -> dict[str, str]:
@@ -174,8 +161,8 @@ def _split_of(data: Mapping[str, Any]) -> dict[str, str]:
     if data["test_file"] is None:
         keys += ["folds", "fold"] if data["folds"] is not None else ["folds", "test_fraction"]
     keys += ["split_seed", *_FORM] if keys else []
-    compared = {**data, "label_map": _label_numbers(data["label_map"], data["labels"])}
-    return split | {key: json.dumps(compared[key]) for key in keys}
+    compared = {**data, _LABELS: _label_numbers(data["label_map"], data["labels"])}
+    return split | {key: json.dumps(compared[key], sort_keys=True) for key in keys}
 
 
 def _label_numbers(mapping: dict[str, str | None] | None, names: list[str] | None) -> Any:

@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+from nsmc.reports.leaderboard import drop_repeats
 from nsmc.reports.settings import MISSING, column_names
-from tests.reports.factories import board_of, record
+from tests.reports.factories import board_of, record, runs_of
 
 
 def test_keys_without_effect_are_no_columns(tmp_path: Path) -> None:
@@ -15,6 +16,27 @@ def test_keys_without_effect_are_no_columns(tmp_path: Path) -> None:
     config["callbacks"]["log_interval_seconds"] = 1.0
     board = board_of(tmp_path, record(0.8, seed=1), other)
     assert board.columns == [] and len(board.rows) == 1
+
+
+def test_a_run_of_before_corpora_could_have_any_form_is_of_the_same_setting(
+    tmp_path: Path,
+) -> None:
+    old, new = record(0.8, seed=1), record(0.7, seed=2)
+    new["config"]["data"] |= {
+        **{"labels": None, "label_map": {"0": "negative", "1": "positive"}, "header": True},
+        **{"text_column": "document", "quoting": "nsmc", "group_column": None},
+    }
+    new["config"]["model"]["class_weights"] = None
+    board = board_of(tmp_path / "same", old, new)
+    assert board.columns == [] and len(board.rows) == 1
+    new["config"]["data"]["quoting"] = "field"
+    assert board_of(tmp_path / "other", old, new).columns == ["quoting"]
+
+
+def test_two_runs_of_one_job_are_one_whatever_else_the_newer_one_measured(tmp_path: Path) -> None:
+    old, new = record(0.8), record(0.8)
+    new["metrics"] |= {"val/macro_f1": 0.79, "val/calibration_error": 0.02}
+    assert len(drop_repeats(runs_of(tmp_path, old, new))) == 1
 
 
 def test_a_fixed_split_is_a_setting_and_one_that_follows_the_seed_is_none(tmp_path: Path) -> None:

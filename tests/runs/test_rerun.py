@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from nsmc.config.earlier import without_newer_keys
 from nsmc.config.schema import check_config
 from nsmc.runs import rerun
 from nsmc.runs.corpus_files import corpus_fingerprint
@@ -40,6 +41,15 @@ def finished(composed: Composed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(rerun, "_log_to", lambda path: None)
     monkeypatch.chdir(tmp_path)
     return record
+
+
+def test_a_run_of_before_corpora_could_have_any_form_is_run_again(
+    finished: dict[str, Any], tmp_path: Path
+) -> None:
+    old = without_newer_keys(finished["config"])
+    assert "text_column" not in old["data"] and old["data"]["labels"] == ["negative", "positive"]
+    write_record(tmp_path / "run", {**finished, "config": old})
+    assert rerun.rerun(tmp_path / "run")
 
 
 def test_only_small_files_are_copied(finished: dict[str, Any], tmp_path: Path) -> None:

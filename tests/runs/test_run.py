@@ -12,8 +12,9 @@ from hydra import initialize_config_dir
 
 from nsmc.config.composition import CONFIGS
 from nsmc.config.schema import check_config
+from nsmc.runs.next_commands import next_commands
 from nsmc.runs.record import BusyError, read_record, write_record
-from nsmc.runs.run import next_commands, run_in_subprocess, summary
+from nsmc.runs.run import run_in_subprocess, summary
 from tests.commands import PROJECT
 
 METRICS = {"val/accuracy": 0.75, "val/f1": 0.5, "val/loss": 0.6, "test/accuracy": 0.7}

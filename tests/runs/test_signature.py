@@ -6,10 +6,30 @@ from typing import Any
 
 import pytest
 
+from nsmc.config.earlier import with_todays_keys, without_newer_keys
 from nsmc.config.schema import check_config
 from nsmc.runs.signature import signature
 
 Composed = Callable[..., dict[str, Any]]
+
+
+def test_a_run_of_before_corpora_could_have_any_form_is_known_by_its_signature(
+    composed: Composed,
+) -> None:
+    today = check_config(composed("data=sample"))
+    old = today.model_dump()
+    for key in (
+        *("encoding", "fold", "folds", "format", "group_column", "header", "id_column"),
+        *("delimiter", "label_column", "label_map", "quoting", "skip_damaged"),
+        *("test_fraction", "text_column", "validation_file"),
+    ):
+        del old["data"][key]
+    del old["model"]["class_weights"], old["linear"]["class_weights"]
+    old["data"]["labels"] = ["negative", "positive"]
+    assert check_config(with_todays_keys(old)) == today
+    known = without_newer_keys({"data": today.data.model_dump(), "model": today.model.model_dump()})
+    del old["data"]["test_file"]  # of files the content counts
+    assert known == {"data": old["data"], "model": old["model"]}
 
 
 @pytest.mark.parametrize(

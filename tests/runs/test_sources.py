@@ -65,8 +65,16 @@ def test_a_source_that_held_out_the_same_reviews_is_taken(
         ({"test_file": None, "folds": 5, "fold": 1}, "data.folds=5 data.fold=1"),
         ({"validation_file": "val.csv"}, "data.validation_file=val.csv"),
         ({"group_column": "film"}, "data.group_column=film"),
-        ({"label_map": {"0": "bad", "1": "good"}}, "data.label_map={0:bad,1:good}"),
+        ({"label_map": {"1": "good", "0": "bad"}}, "data.label_map={1:good,0:bad}"),
         ({"skip_damaged": True}, "data.skip_damaged=true"),
+        (
+            {"labels": ["positive", "negative"], "label_map": {"0": "negative", "1": "positive"}},
+            "data.labels=[positive,negative]",
+        ),
+        (
+            {"label_map": {"0": None, "1": "b", "2": "c"}},
+            "data.label_map={0:null,1:b,2:c}",
+        ),
     ],
 )
 def test_one_that_held_out_others_is_refused_with_the_way_out(
@@ -120,6 +128,38 @@ def test_what_counts_is_what_is_held_out_of_the_training_file(
         check_held_out(config, CORPUS)
         return
     with pytest.raises(ValueError, match=f"; set {re.escape(needed)}, as it did$"):
+        check_held_out(config, CORPUS)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"label_map": {"0": "bad", "1": "good"}},
+        {"label_map": {"1": "good", "0": "bad"}, "labels": ["bad", "good"]},
+        {"labels": ["부정", "긍정"]},
+    ],
+)
+def test_what_labels_are_called_moves_no_review(
+    config_with: Callable[..., RunConfig], tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    config = config_with(f"init_from={source(tmp_path / 'r', **changes)}")
+    check_held_out(config, CORPUS)
+
+
+def test_where_the_labels_order_differs_that_is_what_the_advice_is_about(
+    config_with: Callable[..., RunConfig], tmp_path: Path
+) -> None:
+    place = source(tmp_path / "r", label_map=None, labels=["1", "0"])
+    config = config_with("data.label_map=null", "data.labels=['0','1']", f"init_from={place}")
+    with pytest.raises(ValueError, match=r"; set data\.labels=\['1','0'\], as it did$"):
+        check_held_out(config, CORPUS)
+
+
+def test_a_source_that_held_out_reviews_without_looking_at_labels_is_to_be_made_anew(
+    config_with: Callable[..., RunConfig], tmp_path: Path
+) -> None:
+    config = config_with(f"init_from={source(tmp_path / 'r', label_column=None)}")
+    with pytest.raises(ValueError, match=r"; train it with data\.label_column=label$"):
         check_held_out(config, CORPUS)
 
 

@@ -1,0 +1,109 @@
+"""What can be typed after a run: commands that work as they are printed."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from nsmc.config.commands import predict_command, program, relative_path, train_command_here
+from nsmc.config.composition import composed_values, flags, search_path
+from nsmc.config.overrides import arguments_line, as_overrides, quoted
+from nsmc.config.schema import RunConfig, check_config
+from nsmc.runs.corpus_files import check_files, files_of
+from nsmc.runs.record import Record, final_step_config
+from nsmc.training.starting import needed_overrides
+
+_FEW_REVIEWS = 20_000  # up to which experiment=small is better than the defaults
+
+# What a corpus is, how it is read, and which of its reviews are held out.
+_FILES = ("root", "train_file")
+_OF_THE_CORPUS = (
+    *("name", *_FILES, "test_file", "validation_file", "unlabelled_file", "cache_dir"),
+    *("format", "encoding", "header", "quoting"),
+    *("text_column", "label_column", "id_column", "group_column", "skip_damaged"),
+    *("labels", "label_map"),
+    *("test_fraction", "validation_fraction", "folds", "fold", "split_seed"),
+)
+
+
+def next_commands(config: RunConfig, record: Record, folder: Path) -> str:
+    """Commands that can be typed as they stand, in lines."""
+    theirs, folder = final_step_config(record), relative_path(folder)
+    task, typed = theirs["task"], record.get("overrides", [])
+    lines = ["", "Next:"]
+    if task == "classify":
+        lines.append(predict_command(folder / "bundle"))
+    else:
+        with suppress(ValueError):  # of a main configuration that says too little
+            follow = _start_from if task == "pretrain" else _learn_from
+            lines.append(follow(check_config(theirs), folder, typed))
+    if config.logger.tensorboard and task != "linear":
+        lines.append(f"{program('tensorboard')} --logdir outputs")
+    if task == "classify" and (small := _for_small_corpora(config, record)):
+        lines.append(small)
+    if config.data.name == "sample":
+        lines.append(f"{train_command_here()}            # the real corpus, NSMC")
+    return "\n".join([*lines[:2], *(f"  {line}" for line in lines[2:])])
+
+
+def _start_from(theirs: RunConfig, folder: Path, typed: Sequence[str]) -> str:
+    """A classifier that starts from a language model's weights."""
+    start = [f"init_from={quoted(str(folder))}"]
+    if theirs.data.label_column is None:  # which cannot be the classifier's corpus
+        ours = check_config(composed_values([*search_path()]))
+        shape = needed_overrides(ours.model.encoder(), theirs.model.encoder())
+        return f"{_train([*start, *shape])}  # on NSMC; data= chooses reviews of yours, with labels"
+    ours, corpus = _on_the_corpus_of(theirs, typed, [])
+    shape = needed_overrides(ours.model.encoder(), theirs.model.encoder())
+    return _train([*start, *corpus, *shape])
+
+
+def _learn_from(theirs: RunConfig, folder: Path, typed: Sequence[str]) -> str:
+    """A student of a linear classifier."""
+    own = ["experiment=distill", f"distill.teachers=[{quoted(str(folder))}]"]
+    ours, corpus = _on_the_corpus_of(theirs, typed, own)
+    # Soft labels are of the reviews that there were.
+    has_unlabelled = files_of(theirs).unlabelled is not None
+    if ours.data.unlabelled and ours.data.unlabelled_file and not has_unlabelled:
+        corpus.append("data.unlabelled=false")
+    return _train([*own, *corpus])
+
+
+def _on_the_corpus_of(
+    theirs: RunConfig, typed: Sequence[str], own: Sequence[str]
+) -> tuple[RunConfig, list[str]]:
+    """The configuration of a run with its `own` overrides, and what it needs to have their corpus.
+
+    It holds out the same reviews. `typed` is what was typed for them. Raises ValueError where a
+    main configuration says too little.
+    """
+    choice = [override for override in typed if override.startswith("data=")]
+    values = composed_values([*search_path(), *own, *choice])
+    given: dict[str, Any] = values["data"]
+    wanted = theirs.data.model_dump()
+    known = {**given, **{key: wanted[key] for key in _FILES}}  # which may be still to be given
+    ours = check_config({**values, "data": known})
+    ours_data = {**ours.data.model_dump(), **{key: given[key] for key in _FILES}}
+    needed = {f"data.{key}": wanted[key] for key in _OF_THE_CORPUS if ours_data[key] != wanted[key]}
+    corpus = [*choice, *as_overrides(needed)]
+    try:
+        check_files(theirs.data, test=ours.test)
+    except FileNotFoundError:
+        corpus.append("test=false")
+    return ours, corpus
+
+
+def _for_small_corpora(config: RunConfig, record: Record) -> str | None:
+    """The same command with the settings for few reviews, where no experiment was chosen."""
+    count, typed = record.get("training_reviews", _FEW_REVIEWS), record.get("overrides", [])
+    is_chosen = any(override.startswith("experiment=") for override in typed)
+    if count >= _FEW_REVIEWS or is_chosen or config.ckpt_path or config.data.name == "sample":
+        return None
+    of_the_command = ("hydra.", "sweep.", "resume=")
+    overrides = [override for override in typed if not override.startswith(of_the_command)]
+    return f"{_train([*overrides, 'experiment=small'])}  # for {count:,} reviews"
+
+
+def _train(overrides: Sequence[str]) -> str:
+    """A training with these overrides, composed from where this run's configuration is from."""
+    return f"{train_command_here()} {arguments_line([*search_path(), *overrides], flags())}"
