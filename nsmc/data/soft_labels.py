@@ -1,30 +1,24 @@
 """Soft labels: teachers' probabilities for reviews, which a student is trained towards.
 
-A teacher is a bundle, a run's folder, or a file with the answers of any other program: tab
-separated, with the column `id` and one of probabilities for each label, under the label's name; for
-two labels also with the column `probability`, of the second. A bundle scores the same reviews once;
-its answers are kept.
+A teacher is a bundle, a run's folder, or a file with the answers of any other program. A bundle
+scores the same reviews once; its answers are kept.
 
 Legend: N reviews, C labels.
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from nsmc.atomic import write_file
 from nsmc.data.cache import cached_folder, digest_of, digest_of_file, save_array
 from nsmc.data.corpus import Reviews, one_hot
 from nsmc.data.preparation import Progress
-from nsmc.reading.file_format import FileFormat
+from nsmc.data.soft_labels_file import SOFT_LABELS_FILE, opened_soft_labels, probabilities_in
 from nsmc.reading.labels import listed
-from nsmc.reading.opening import opened
-from nsmc.reading.tables import Record, read_table
 from nsmc.runtime.bundle import CONFIG_FILE, digests
 from nsmc.runtime.loading import read_config
 from nsmc.runtime.locate import bundle_folder
@@ -34,10 +28,6 @@ from nsmc.runtime.predictor import Predictor, softmax
 log = logging.getLogger(__name__)
 
 FloatArray = npt.NDArray[np.floating]
-
-_OF_THE_SECOND = "probability"  # the column of a file about two labels
-
-SOFT_LABELS_FILE = "soft_labels.tsv"  # in the folder of a run that leaves some
 
 _FORMAT = 2  # raised when the cached files change their meaning
 
@@ -117,7 +107,7 @@ def soft_labels(
     _check_labels(teacher, names)
     path = _resolve(teacher)
     if not path.is_dir():
-        return _from_file(path, reviews, names)
+        return probabilities_in(path, reviews, names)
     key = digest_of([_FORMAT, teacher_digest(teacher), digest_of(reviews.texts)])
     folder = cache_dir / f"soft-labels-{key}"
     cached_folder(folder, lambda scratch: _score(scratch, path, reviews.texts))
@@ -130,7 +120,7 @@ def _check_labels(teacher: str, names: tuple[str, ...]) -> None:
     """Raises ValueError for a teacher of other labels."""
     path = _resolve(teacher)
     if not path.is_dir():
-        with _opened(path, names):
+        with opened_soft_labels(path, names):
             return
     theirs = read_config(path / CONFIG_FILE).labels
     if set(theirs) != set(names):
@@ -181,91 +171,3 @@ def _score(folder: Path, bundle: Path, texts: Sequence[str]) -> None:
         done += len(answer)
         progress.show(done)
     save_array(folder / "probabilities.npy", np.concatenate(answers))
-
-
-def write_soft_labels(
-    path: Path, ids: Sequence[str], names: tuple[str, ...], probabilities: FloatArray
-) -> None:
-    """Write a file of soft labels [N, C], whole or not at all; raises as `check_writable`."""
-    check_writable(ids, names)
-    columns, values = [*names], probabilities
-    if len(names) == 2:
-        columns, values = [_OF_THE_SECOND], probabilities[:, 1:]
-    lines = [
-        "\t".join([review_id, *(f"{value:.6f}" for value in row)])
-        for review_id, row in zip(ids, values, strict=True)
-    ]
-    write_file(path, "\n".join(["\t".join(["id", *columns]), *lines]) + "\n")
-
-
-def check_writable(ids: Iterable[str], names: tuple[str, ...]) -> None:
-    """Raises ValueError for ids, or names of labels, that would not be read as they are written."""
-    for name in names if len(names) != 2 else ():
-        if name == "id" or name != name.strip() or _has_a_break(name):
-            raise ValueError(
-                f"the label {name!r} cannot be the name of a column in {SOFT_LABELS_FILE}: give it "
-                "another one with data.label_map"
-            )
-    for review_id in filter(_has_a_break, ids):
-        raise ValueError(
-            f"the id {review_id[:40]!r} has a tab or a line end in it, which {SOFT_LABELS_FILE} "
-            "cannot hold: name another column with data.id_column"
-        )
-
-
-def _has_a_break(text: str) -> bool:
-    return any(sign in text for sign in "\t\n\r")
-
-
-def _from_file(path: Path, reviews: Reviews, names: tuple[str, ...]) -> FloatArray:
-    rows = _read(path, names)
-    try:
-        return np.array([rows[review_id] for review_id in reviews.ids], np.float32)
-    except KeyError as error:
-        raise ValueError(f"{path}: no probability for the review with id {error}") from None
-
-
-def _read(path: Path, names: tuple[str, ...]) -> dict[str, list[float]]:
-    """Probabilities of the labels by id."""
-    found: dict[str, list[float]] = {}
-    with _opened(path, names) as (records, columns):
-        is_of_two = columns == [_OF_THE_SECOND]
-        for line, values, error in records:
-            if error:
-                raise ValueError(f"{path}, line {line}: {error}")
-            row = [_probability(values[column], f"{path}, line {line}") for column in columns]
-            row = [1 - row[0], row[0]] if is_of_two else row
-            if found.setdefault(values["id"], row) != row:
-                raise ValueError(
-                    f"{path}, line {line}: the id {values['id']} had another probability before; "
-                    "each review needs an id of its own"
-                )
-    return found
-
-
-@contextmanager
-def _opened(path: Path, names: tuple[str, ...]) -> Iterator[tuple[Iterator[Record], list[str]]]:
-    """The records of a file, and the columns that have the probabilities of these labels.
-
-    Raises ValueError where one of them, or that of the ids, is not there.
-    """
-    with opened(str(path)) as stream:
-        table = read_table(stream, str(path), FileFormat(format="tsv", quoting="none"))
-        is_of_two = len(names) == 2 and _OF_THE_SECOND in table.columns
-        columns = [_OF_THE_SECOND] if is_of_two else [*names]
-        missing = [column for column in ("id", *columns) if column not in table.columns]
-        if missing:
-            raise ValueError(
-                f"{path}, line 1: no column {missing[0]!r}; expected id and {listed(columns)}"
-            )
-        yield table.records, columns
-
-
-def _probability(text: str, place: str) -> float:
-    try:
-        probability = float(text)
-    except ValueError:
-        probability = -1.0
-    if not 0 <= probability <= 1:
-        raise ValueError(f"{place}: probability {text!r} is not between 0 and 1")
-    return probability

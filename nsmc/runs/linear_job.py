@@ -14,7 +14,7 @@ from nsmc.config.schema import RunConfig
 from nsmc.data.corpus import Reviews
 from nsmc.data.datamodule import ReviewDataModule
 from nsmc.data.files import UNLABELLED, log_summary, summary_of
-from nsmc.data.soft_labels import SOFT_LABELS_FILE, check_writable, write_soft_labels
+from nsmc.data.soft_labels_file import SOFT_LABELS_FILE, check_writable, write_soft_labels
 from nsmc.extras import needs_extra
 from nsmc.runtime.metrics import Metrics
 from nsmc.training.class_weights import class_weights

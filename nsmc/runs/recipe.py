@@ -21,7 +21,7 @@ from nsmc.config.errors import describe
 from nsmc.config.overrides import as_overrides, typed_for_steps
 from nsmc.config.schema import RunConfig
 from nsmc.config.steps import RecipeConfig, Values, with_folders, with_typed
-from nsmc.data.soft_labels import SOFT_LABELS_FILE
+from nsmc.data.soft_labels_file import SOFT_LABELS_FILE
 from nsmc.runs.corpus_files import corpus_name
 from nsmc.runs.foreign import files_of, recorded_overrides
 from nsmc.runs.prepare import prepare

@@ -13,7 +13,7 @@ from safetensors.numpy import load_file
 
 from nsmc.config.overrides import command_line
 from nsmc.config.schema import RunConfig
-from nsmc.data.soft_labels import SOFT_LABELS_FILE
+from nsmc.data.soft_labels_file import SOFT_LABELS_FILE
 from nsmc.runs.foreign import harmless_overrides, recorded_config, with_own_files
 from nsmc.runs.job import run_job
 from nsmc.runs.logs import LogFile

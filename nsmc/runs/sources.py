@@ -13,7 +13,7 @@ from typing import Any
 from nsmc.config.earlier import with_todays_keys
 from nsmc.config.overrides import as_overrides
 from nsmc.config.schema import DataConfig, RunConfig
-from nsmc.data.soft_labels import SOFT_LABELS_FILE
+from nsmc.data.soft_labels_file import SOFT_LABELS_FILE
 from nsmc.runs.corpus_files import tokenizer_file, training_fingerprint
 from nsmc.runs.record import RECORD_FILE, final_step_config, read_record
 from nsmc.runtime.bundle import CONFIG_FILE, TOKENIZER_FILE, flat

@@ -7,7 +7,8 @@ import pytest
 
 import nsmc.data.soft_labels
 from nsmc.data.corpus import Reviews
-from nsmc.data.soft_labels import Distillation, soft_labels, teacher_digest, write_soft_labels
+from nsmc.data.soft_labels import Distillation, soft_labels, teacher_digest
+from nsmc.data.soft_labels_file import write_soft_labels
 from nsmc.runtime.locate import bundle_folder
 from nsmc.runtime.predictor import Predictor
 from tests.bundles import random_bundle

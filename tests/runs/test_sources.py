@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from nsmc.config.schema import RunConfig, check_config
-from nsmc.data.soft_labels import SOFT_LABELS_FILE
+from nsmc.data.soft_labels_file import SOFT_LABELS_FILE
 from nsmc.runs.corpus_files import training_fingerprint
 from nsmc.runs.record import read_record, write_record
 from nsmc.runs.sources import check_held_out
