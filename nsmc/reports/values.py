@@ -8,8 +8,11 @@ from typing import Any, TypeGuard
 
 from nsmc.terminal import harmless
 
-Value = str | int | float  # a leaf of the configuration; true, null and lists are their JSON text
+Value = (
+    str | int | float
+)  # a leaf of the configuration; true, null, lists and mappings are JSON text
 
+_MAPPINGS = {"data.label_map"}  # values in themselves, not sections
 _MAX_TEXT = 1000  # characters of an error or a name that are kept
 _MAX_NUMBER = 1e30  # nothing measured is larger, and the square of a larger number would overflow
 
@@ -36,7 +39,7 @@ def flatten(config: object, prefix: str = "") -> dict[str, Value]:
     leaves: dict[str, Value] = {}
     for name, value in as_mapping(config).items():
         key = clean(f"{prefix}{name}")
-        if isinstance(value, dict):
+        if isinstance(value, dict) and key not in _MAPPINGS:
             leaves |= flatten(value, f"{key}.")
         else:
             leaves[key] = _leaf(value)

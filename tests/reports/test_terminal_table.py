@@ -45,7 +45,8 @@ def test_of_many_settings_a_terminal_says_how_a_row_differs(tmp_path: Path, widt
     assert max(len(line) for line in lines) <= width
     cells = [re.split(r" {2,}", line.strip())[1:3] for line in lines[1:8]]
     assert cells[0] == ["gru", "embedding_dim=64"]
-    assert cells[2:4] == [["gru", "gradient_clip_val=null"], ["gru", 'labels=["부정", "긍정"]']]
+    labels = 'label_map={"0": "부정", "1": "긍정"}'
+    assert cells[2:4] == [["gru", "gradient_clip_val=null"], ["gru", labels]]
     assert cells[4][1].startswith("batch_size=64, bidirect")
     assert cells[5:] == [["gru", "–"], ["lstm", "–"]]
 
