@@ -14,18 +14,19 @@ PACKAGE = PROJECT / "nsmc"
 # What every room stands on: about files in general, with nothing but the standard library.
 GROUND = {"atomic", "extras", "small_files", "terminal", "termination"}
 
-LIGHT_ROOMS = ("reading", "runtime")
+LIGHT_ROOMS = ("reading", "runtime", "comparison")
 
 # A room may import itself, the ground, and these.
 ALLOWED = {
     "reading": set[str](),
     "runtime": {"reading"},
     "conversion": {"runtime", "reading"},
-    "data": {"runtime", "reading"},  # a teacher is a bundle
-    "training": {"data", "runtime", "reading"},
+    "comparison": {"runtime", "reading"},
+    "data": {"comparison", "runtime", "reading"},  # a teacher is a bundle
+    "training": {"data", "comparison", "runtime", "reading"},
     "config": {"training", "data", "runtime", "reading"},
-    "reports": {"config", "training", "data", "runtime"},
-    "runs": {"config", "training", "data", "runtime", "reading"},
+    "reports": {"config", "training", "data", "comparison", "runtime"},
+    "runs": {"config", "training", "data", "comparison", "runtime", "reading"},
     "sweeps": {"runs", "reports", "config", "training", "data", "runtime"},
     "cli": {
         *("sweeps", "runs", "reports", "config", "training", "data", "conversion"),
