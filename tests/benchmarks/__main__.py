@@ -10,7 +10,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.benchmarks import growth, profile, quality, runtime, scale, startup, sweeps, training
+from tests.benchmarks import (
+    growth,
+    profile,
+    quality,
+    runtime,
+    scale,
+    significance,
+    startup,
+    sweeps,
+    training,
+)
 
 KILL_TRIALS = 60
 
@@ -31,6 +41,7 @@ BENCHMARKS = {
     "kills": kills,
     "growth": growth.main,
     "quality": quality.main,
+    "significance": significance.main,
 }
 
 
