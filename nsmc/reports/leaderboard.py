@@ -47,7 +47,7 @@ class Statistic:
 
 
 @dataclass(frozen=True)
-class Test:
+class Significance:
     """What the answers of a setting's runs say: see `significance`.
 
     `p` is against the best setting of the corpus; None for itself, and where it cannot be told. A
@@ -70,7 +70,7 @@ class Row:
     metrics: dict[str, Statistic]  # as in `Run.metrics`
     rank: int = 0  # from 1, in its corpus
     is_best: bool = False  # of its corpus
-    test: Test | None = None
+    test: Significance | None = None
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from nsmc.reports.page import Section, page
 from nsmc.reports.records import Problem, Run, display_path, problems_of, read_runs
 from nsmc.reports.render_png import png
 from nsmc.reports.settings import CORPUS, FOLD, TASKS
-from nsmc.reports.significance import Reader, tested
+from nsmc.reports.significance import Reader, with_significance
 from nsmc.reports.slices import SliceTable, slice_tables
 from nsmc.reports.tables import csv_table, markdown, markdown_table
 from nsmc.reports.terminal_table import WIDTH, plain_table, terminal_table
@@ -45,7 +45,7 @@ def write_report(
     finished = [run for run in runs if run.status == "finished"]
     counted = drop_repeats(finished)
     reader = Reader()
-    after = [tested(board, reader) for board in leaderboards(counted)]
+    after = [with_significance(board, reader) for board in leaderboards(counted)]
     boards = [each.board for each in after]
     slices = [slice_tables(board, reader) for board in boards]
     missing = [problem for board in boards for problem in problems_in(board)]

@@ -13,7 +13,7 @@ import numpy as np
 from nsmc.comparison.answers import Answers, read_answers
 from nsmc.comparison.contributions import contributions
 from nsmc.comparison.testing import LEVEL, Setting, mean, p_values
-from nsmc.reports.leaderboard import TEST_ACCURACY, Leaderboard, Row, Test
+from nsmc.reports.leaderboard import TEST_ACCURACY, Leaderboard, Row, Significance
 from nsmc.reports.records import Problem, Run
 from nsmc.reports.settings import CORPUS
 from nsmc.reports.values import clean
@@ -22,20 +22,20 @@ MOST_SETTINGS = 30  # of which answers are read, the best; a search has hundreds
 
 
 @dataclass(frozen=True)
-class Tested:
+class Compared:
     """A leaderboard whose rows have intervals and tests, and what there is to say about them."""
 
     board: Leaderboard
     notes: list[str]
 
 
-def tested(board: Leaderboard, reader: "Reader") -> Tested:
+def with_significance(board: Leaderboard, reader: "Reader") -> Compared:
     """The leaderboard with what the answers of its runs say."""
     rows = list[Row]()
     notes = dict[str, None]()
     for of_corpus in _by_corpus(board.rows):
         rows += _tested(of_corpus, board.metric, reader, notes)
-    return Tested(replace(board, rows=rows), [*notes])
+    return Compared(replace(board, rows=rows), [*notes])
 
 
 def _by_corpus(rows: Sequence[Row]) -> Iterator[list[Row]]:
@@ -60,7 +60,7 @@ def _tested(
         notes |= dict.fromkeys(_notes(near, settings, values))
     is_tied = [p is not None and p >= LEVEL for p in values]
     for number, (row, p) in enumerate(zip(near, values, strict=True)):
-        test = Test(intervals[number], p, is_tied[number] or (number == 0 and any(is_tied)))
+        test = Significance(intervals[number], p, is_tied[number] or (number == 0 and any(is_tied)))
         yield replace(row, test=test)
     yield from rows[MOST_SETTINGS:]
 
