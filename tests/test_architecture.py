@@ -34,7 +34,9 @@ ALLOWED = {
     },
 }
 # Of the command, what needs the extra `train`; all else is for people who only classify.
-TRAINING_COMMANDS = {"data.py", "data_report.py", "hydra_task.py", "rerun.py", "report.py"}
+TRAINING_COMMANDS = {
+    *("compare.py", "data.py", "data_report.py", "hydra_task.py", "rerun.py", "report.py"),
+}
 LIGHT = {"nsmc", "numpy", "tokenizers", "safetensors"}
 LARGEST = 0.25  # of the code
 
@@ -104,7 +106,7 @@ def test_the_ground_imports_the_standard_library_alone(name: str) -> None:
 
 
 def test_the_runtime_imports_no_training_library() -> None:
-    for path in [*files_of("runtime"), PACKAGE / "__init__.py"]:
+    for path in [*files_of("runtime"), *files_of("comparison"), PACKAGE / "__init__.py"]:
         roots = {name.split(".")[0] for name in imported_modules(path)}
         assert roots <= LIGHT | set(sys.stdlib_module_names), path
 

@@ -130,7 +130,7 @@ def evaluate(predictor: Predictor, rows: Iterable[Row], unit: str = "line") -> E
     tenth of the rows, or all, are damaged: then the others would say nothing about the file.
     """
     config = predictor.config
-    labels, metrics, tally = _Labels(config, unit), Metrics(len(config.labels)), Tally(unit=unit)
+    labels, metrics, tally = Labels(config, unit), Metrics(len(config.labels)), Tally(unit=unit)
     wrong = _measured(predictor, labels.numbered(rows), metrics, tally)
     worst = heapq.nlargest(_MISTAKES, wrong, key=lambda each: (each.probability, -each.line))
     tally.rows += labels.unused
@@ -172,7 +172,7 @@ def _logits(predictor: Predictor, rows: list[Row]) -> tuple[list[Row], Array]:
     return rows, predictor.logits(predictor.encode(texts))
 
 
-class _Labels:
+class Labels:
     """From what rows have in the label column to numbers of the bundle's labels."""
 
     def __init__(self, config: BundleConfig, unit: str) -> None:

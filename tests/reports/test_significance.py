@@ -121,7 +121,7 @@ def test_each_seed_s_own_split_is_paired_with_the_same_seed_s(tmp_path: Path) ->
 
 
 def test_another_metric_is_tested_as_well(tmp_path: Path) -> None:
-    monitor = {"callbacks__checkpoint": {"monitor": "val/macro_f1"}}
+    monitor: dict[str, Any] = {"callbacks__checkpoint": {"monitor": "val/macro_f1"}}
     for hidden, accuracy in ((8, 0.8), (16, 0.5)):
         for seed in (1, 2, 3):
             folder = tmp_path / f"{hidden}-{seed}"
@@ -163,7 +163,7 @@ def test_a_report_shows_the_best_settings_by_slice(tmp_path: Path) -> None:
 
 
 def test_a_metric_that_cannot_be_told_has_neither_interval_nor_test(tmp_path: Path) -> None:
-    monitor = {"callbacks__checkpoint": {"monitor": "val/unknown"}}
+    monitor: dict[str, Any] = {"callbacks__checkpoint": {"monitor": "val/unknown"}}
     for hidden in (8, 16):
         folder = write_run(tmp_path / f"{hidden}", 0.8, hidden, **monitor)
         content = json.loads((folder / "run.json").read_text())
