@@ -82,8 +82,8 @@ def _notes(
     if not tested:
         return
     yield (
-        f"= marks settings that cannot be told from the best: p of {LEVEL:g} or more, over reviews "
-        "and seeds, corrected for the number of settings; intervals are of 95 %"
+        f"=1: not to be told from the best (p of {LEVEL:g} or more, over reviews and seeds, "
+        "corrected for all settings)"
     )
     apart = sum(bool(settings[number]) for number in range(1, len(rows))) - len(tested)
     if apart:

@@ -45,10 +45,12 @@ def _columns(rows: Sequence[Row], reader: Reader) -> list[Column]:
     if not kept:
         return []
     first = by_row[kept[0].rank][0]
-    names = (_ALL, *first.slice_names)
+    names: Sequence[str] = (_ALL, *first.slice_names)
     sizes = _over_slices(by_row[kept[0].rank], names, counts=True)
+    names = [name for name, size in zip(names, sizes, strict=True) if size]
+    sizes = [size for size in sizes if size]
     columns = [
-        Column("slice", [*names], [*range(len(names))], "setting"),
+        Column("slice", names, names, "setting"),
         Column("reviews", [f"{size:,.0f}" for size in sizes], sizes, "runs"),
     ]
     for row in kept:
