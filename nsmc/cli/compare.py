@@ -121,10 +121,10 @@ def _of_runs(options: argparse.Namespace) -> tuple["Comparison", str]:
     from nsmc.comparison.labelled import by_column, by_patterns, compiled
 
     with needs_training_libraries():
-        from nsmc.runs.review_rows import rows_of, run_record
+        from nsmc.runs.review_rows import rows_of, run_folder, run_record
 
     patterns = compiled(options.slice)
-    folders = [options.first, options.second]
+    folders = [run_folder(path) for path in (options.first, options.second)]
     records = [run_record(folder) for folder in folders]
     if len({record.get("corpus_fingerprint") for record in records}) > 1:
         raise ValueError("the runs are of different corpora: compare them on a file, with --input")
@@ -136,7 +136,7 @@ def _of_runs(options: argparse.Namespace) -> tuple["Comparison", str]:
             f"{len(kept[0]):,} and {len(kept[1]):,}; another data.split_seed divided them otherwise"
         )
     try:
-        rows = rows_of(options.first, records[0], part)
+        rows = rows_of(folders[0], records[0], part)
     except (OSError, ValueError) as error:
         if patterns or options.slice_column:
             raise

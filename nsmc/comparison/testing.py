@@ -171,19 +171,15 @@ def _of_seeds(first: Runs, second: Runs | None) -> tuple[float, float, float]:
     if not known:
         return 0.0, 0.0, 0.0
     spreads = [spread if spread.freedom else known[0] for spread in spreads]
-    pairs = [(spread, len(runs)) for spread, runs in zip(spreads, settings, strict=True)]
-    seeds = math.fsum(spread.of_means / count for spread, count in pairs)
-    residual = math.fsum(
-        spread.residual / (count * runs.shape[1])
-        for (spread, count), runs in zip(pairs, settings, strict=True)
-    )
-    terms = [spread.of_means / count for spread, count in pairs]
+    pairs = list(zip(spreads, settings, strict=True))
+    terms = [spread.of_means / len(runs) for spread, runs in pairs]
+    seeds, residual = math.fsum(terms), math.fsum(it.residual / runs.size for it, runs in pairs)
     least = min(spread.freedom for spread in spreads)
     # Both terms are of the same few runs, or of two each, where Satterthwaite's freedom is too
     # high: 6 % of false alarms for 5.
     if len(known) < len(settings) or least == 1:
         return seeds, residual, seeds**2 / least
-    squares = [term**2 / spread.freedom for term, (spread, _) in zip(terms, pairs, strict=True)]
+    squares = (term**2 / spread.freedom for term, spread in zip(terms, spreads, strict=True))
     return seeds, residual, math.fsum(squares)
 
 

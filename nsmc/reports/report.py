@@ -57,9 +57,7 @@ def write_report(
     sections = _sections(boards, slices, _read_importances(folders))
     _write_charts(target, sections)
     write_file(target / "leaderboard.csv", csv_table(*boards))
-    tables = [_tables(boards, markdown_table, "## {}\n\n")]
-    tables += [f"### {table.title}\n\n{markdown(table.columns)}" for of in slices for table in of]
-    write_file(target / "leaderboard.md", "\n\n".join(tables) + "\n")
+    write_file(target / "leaderboard.md", _markdown(boards, slices))
     write_file(target / "report.html", page(sections, problems, notes, about))
     if is_sweep:
         _write_best(target, boards)
@@ -87,6 +85,12 @@ def _read_importances(folders: Sequence[Path]) -> dict[str, float]:
         return finite_numbers(json.loads(read_text(folders[0] / IMPORTANCES_FILE)))
     except (OSError, ValueError, RecursionError):
         return {}
+
+
+def _markdown(boards: Sequence[Leaderboard], slices: Sequence[Sequence[SliceTable]]) -> str:
+    tables = [_tables(boards, markdown_table, "## {}\n\n")]
+    tables += [f"### {table.title}\n\n{markdown(table.columns)}" for of in slices for table in of]
+    return "\n\n".join(tables) + "\n"
 
 
 def _slice_lines(slices: Sequence[Sequence[SliceTable]]) -> list[str]:

@@ -4,6 +4,7 @@ From the answers that runs kept, review by review; runs of before kept none, and
 """
 
 import hashlib
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -70,9 +71,14 @@ def _intervals(
 ) -> dict[str, tuple[float, float]]:
     if TEST_ACCURACY in row.metrics:
         known[TEST_ACCURACY] = reader.setting(row.runs, TEST_ACCURACY)
-    return {
-        metric: mean([*setting.values()]).interval() for metric, setting in known.items() if setting
-    }
+    intervals = {}
+    for metric, setting in known.items():
+        estimate = mean([*setting.values()]) if setting else None
+        if estimate and estimate.error > 0:  # a few reviews, all of them right, say nothing of it
+            low, high = estimate.interval()
+            most = math.inf if metric.endswith("loss") else 1.0
+            intervals[metric] = (max(low, 0.0), min(high, most))
+    return intervals
 
 
 def _notes(

@@ -9,7 +9,13 @@ from nsmc.data.corpus import CorpusForm
 from nsmc.reading.rows import Row, open_rows
 from nsmc.runs.corpus_files import corpus_fingerprint
 from nsmc.runs.foreign import recorded_config, with_own_files
-from nsmc.runs.record import Record, final_step_config, load_record
+from nsmc.runs.record import RECORD_FILE, Record, final_step_config, load_record
+
+
+def run_folder(path: Path) -> Path:
+    """The run's folder, also where its bundle is named."""
+    is_bundle = path.name == "bundle" and (path.parent / RECORD_FILE).is_file()
+    return path.parent if is_bundle else path
 
 
 def run_record(folder: Path) -> Record:
@@ -17,7 +23,10 @@ def run_record(folder: Path) -> Record:
     try:
         record = load_record(folder)
     except (FileNotFoundError, NotADirectoryError):
-        raise FileNotFoundError(f"{folder}: not a run's folder, run.json is missing") from None
+        raise FileNotFoundError(
+            f"{folder}: not a run's folder, {RECORD_FILE} is missing; bundles are compared on a "
+            "file, with --input"
+        ) from None
     if record.get("status") != "finished":
         raise ValueError(f"{folder}: the run has not finished")
     return record

@@ -1,6 +1,7 @@
 """`nsmc compare`: two bundles on a file, and two runs by what they kept."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from nsmc.config.composition import composed
 from nsmc.runs.corpus_files import corpus_fingerprint
 from nsmc.runtime.predictor import Predictor
 from tests.cli.running import BAD, GOOD, refused, write_small_bundle
+from tests.commands import run_anew
 
 TEXTS = [f"{GOOD} {number}" if number % 2 else f"{BAD} {number}?" for number in range(8)]
 LABELS = [number % 2 for number in range(8)]
@@ -63,6 +65,16 @@ def test_two_bundles_are_compared_on_a_file(
     assert (sizes["kind=long"], sizes["kind=short"], sizes["best"]) == (3, 5, 4)
     assert sizes["question"] == sizes["negation"] == 4  # 재미없는
     assert "ㅋㅋ, ㅎㅎ" not in sizes
+
+
+def test_bundles_are_compared_without_the_training_libraries(tmp_path: Path) -> None:
+    bundle = str(write_small_bundle(tmp_path / "a" / "bundle"))
+    path = str(write_file(tmp_path / "reviews.tsv"))
+    words = ["compare", bundle, bundle, "--input", path]
+    code = f"import sys\nfrom nsmc.cli import main\nmain({words!r})\nprint(*sys.modules)"
+    done = run_anew([sys.executable, "-W", "error", "-c", code])
+    assert "8 reviews" in done.stdout
+    assert not {"torch", "hydra", "pytorch_lightning", "pandas"} & {*done.stdout.split()}
 
 
 def test_the_text_shows_what_the_json_says(
@@ -134,6 +146,8 @@ def test_runs_are_compared_by_what_they_kept(
     sizes = {each["name"]: each["reviews"] for each in content["slices"]}
     assert (sizes["even"], sizes["kind=long"]) == (4, 3)
     assert compared([*words, "--part", "val"], capsys)["on"] == "the validation part"
+    words[0] += "/bundle"  # which is the run's
+    assert compared(words, capsys)["counts"] == content["counts"]
 
 
 def test_without_the_corpus_there_are_no_texts_but_everything_else(

@@ -121,6 +121,17 @@ def test_each_seed_s_own_split_is_paired_with_the_same_seed_s(tmp_path: Path) ->
     assert not any("other reviews" in note or "counterpart" in note for note in result.notes)
 
 
+def test_intervals_stay_where_the_metric_can_be(tmp_path: Path) -> None:
+    for seed, accuracy in ((1, 0.99), (2, 0.9)):
+        write_run(tmp_path / f"a{seed}", accuracy, 8, seed)
+    write_run(tmp_path / "b", 1.0, 16)
+    wide, none = (row.test for row in reversed(compared_board(tmp_path).board.rows))
+    assert wide and none
+    low, high = wide.intervals["val/accuracy"]
+    assert 0 <= low < 0.9 and high == 1
+    assert none.intervals == {}  # all right, which says nothing of how sure that is
+
+
 def test_another_metric_is_tested_as_well(tmp_path: Path) -> None:
     monitor: dict[str, Any] = {"callbacks__checkpoint": {"monitor": "val/macro_f1"}}
     for hidden, accuracy in ((8, 0.8), (16, 0.5)):

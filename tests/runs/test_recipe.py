@@ -12,6 +12,7 @@ import pytest
 from filelock import FileLock
 from hydra import initialize_config_dir
 
+from nsmc.comparison.answers import read_answers
 from nsmc.config import composition
 from nsmc.config.overrides import typed_for_steps
 from nsmc.config.schema import RunConfig, check_config
@@ -206,6 +207,12 @@ def test_a_recipe_that_ends_with_a_linear_classifier_is_a_teacher(
     (folder,) = (tmp_path / "recipes").iterdir()
     labels = (tmp_path / "run" / "soft_labels.tsv").read_bytes()
     assert labels == (folder / "soft_labels.tsv").read_bytes()
+    for part in ("val", "test"):
+        kept = read_answers(tmp_path / "run", part)
+        assert kept is not None
+        assert kept.is_right.mean() == pytest.approx(
+            record["metrics"][f"{part}/accuracy"], abs=1e-6
+        )
     student = f"distill.teachers=[{tmp_path}/run]"
     taught = check_config(composed("data=sample", "experiment=distill", student))
     with pytest.raises(ValueError, match=r"set data\.split_seed=3"):
