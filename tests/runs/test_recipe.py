@@ -207,12 +207,10 @@ def test_a_recipe_that_ends_with_a_linear_classifier_is_a_teacher(
     (folder,) = (tmp_path / "recipes").iterdir()
     labels = (tmp_path / "run" / "soft_labels.tsv").read_bytes()
     assert labels == (folder / "soft_labels.tsv").read_bytes()
-    for part in ("val", "test"):
-        kept = read_answers(tmp_path / "run", part)
-        assert kept is not None
-        assert kept.is_right.mean() == pytest.approx(
-            record["metrics"][f"{part}/accuracy"], abs=1e-6
-        )
+    kept = read_answers(tmp_path / "run", "val")
+    assert kept is not None  # and none of the test part: a teacher is not tested
+    accuracy = record["metrics"]["val/accuracy"]
+    assert kept.is_right.mean() == pytest.approx(accuracy, abs=1e-6)
     student = f"distill.teachers=[{tmp_path}/run]"
     taught = check_config(composed("data=sample", "experiment=distill", student))
     with pytest.raises(ValueError, match=r"set data\.split_seed=3"):
