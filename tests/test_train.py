@@ -9,6 +9,7 @@ import sys
 import time
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ import torch
 from safetensors.numpy import load_file
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
+from nsmc.comparison.answers import read_answers
 from nsmc.runtime.predictor import Predictor
 from tests.commands import (
     ENVIRONMENT,
@@ -29,6 +31,27 @@ from tests.commands import (
     write_corpus,
 )
 from tests.forkserver import PATIENCE
+
+
+def check_answers(folder: Path, record: dict[str, Any]) -> None:
+    """The answers that a run keeps are those that its metrics are of, and its bundle's."""
+    predictor = Predictor.load(folder / "bundle")
+    texts = {}
+    for name in ("train", "test"):
+        rows = Path(record["config"]["data"]["root"], f"ratings_{name}.txt").read_text("utf-8")
+        texts[name] = dict(row.split("\t")[:2] for row in rows.splitlines()[1:])
+    for part, count in (("val", 10), ("test", 8)):
+        kept = read_answers(folder, part)
+        assert kept is not None and len(kept) == count
+        assert kept.is_right.mean() == pytest.approx(record["metrics"][f"{part}/accuracy"])
+        loss = -np.log(kept.label_probabilities).mean()
+        assert loss == pytest.approx(record["metrics"][f"{part}/loss"], abs=1e-5)
+        ids = [key.decode() for key in kept.ids.tolist()]
+        of = texts["test" if part == "test" else "train"]
+        answers = predictor([of[review_id] for review_id in ids])
+        assert [kept.names[number] for number in kept.answers] == [each.label for each in answers]
+        sure = [each.probability for each in answers]
+        assert kept.probabilities.tolist() == pytest.approx(sure, abs=1e-4)
 
 
 def test_a_run_leaves_all_that_it_promises(corpus: Path, tmp_path: Path) -> None:
@@ -57,6 +80,8 @@ def test_a_run_leaves_all_that_it_promises(corpus: Path, tmp_path: Path) -> None
     assert config["signature"] == record["signature"]
     assert "model.dropout=0.1" in (first / "bundle" / "README.md").read_text(encoding="utf-8")
     assert Predictor.load(first / "bundle")(["최고의 영화"])[0].probability >= 0.5
+
+    check_answers(first, record)
 
     checkpoint = first / "checkpoints" / "last.ckpt"
     state = torch.load(checkpoint, weights_only=True)["state_dict"]
@@ -107,7 +132,7 @@ def test_two_processes_train_one_bundle(corpus: Path, tmp_path: Path) -> None:
     record = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))
     # 30 training reviews in batches of 8 for each of two processes: two steps in each of 2 epochs.
     assert record["steps"] == 4
-    assert Predictor.load(tmp_path / "bundle")(["최고의 영화"])
+    check_answers(tmp_path, record)
 
 
 def test_processes_that_torchrun_starts_share_one_run(corpus: Path, tmp_path: Path) -> None:

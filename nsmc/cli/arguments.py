@@ -54,16 +54,27 @@ def chosen_bundle(named: Path | None) -> Path:
     return folder
 
 
-def add_file_options(parser: argparse.ArgumentParser, *, labelled: bool) -> None:
-    """Add `--input`, which only labelled reviews need, and what says how to read it."""
+def add_file_options(
+    parser: argparse.ArgumentParser, *, labelled: bool, required: bool = False
+) -> None:
+    """Add `--input`, and what says how to read it."""
     parser.add_argument(
         "--input",
-        required=labelled,
+        required=required,
         metavar="FILE",
         help="TSV, CSV, JSON Lines, JSON, Parquet or text, also gzipped; - is a pipe",
     )
     for name in file_options(labelled=labelled):
         parser.add_argument(f"--{name.replace('_', '-')}", **_settings(name))
+    if labelled:
+        parser.add_argument(
+            "--labels",
+            choices=("names", "mapped"),
+            help=(
+                "whether the labels are the bundle's names or what its label_map has (default: "
+                "what the file's labels themselves say)"
+            ),
+        )
 
 
 def file_options(*, labelled: bool) -> list[str]:

@@ -24,15 +24,7 @@ def add_parser(commands: Any) -> None:
         ),
     )
     add_bundle(parser)
-    add_file_options(parser, labelled=True)
-    parser.add_argument(
-        "--labels",
-        choices=("names", "mapped"),
-        help=(
-            "whether the labels are the bundle's names or what its label_map has (default: what "
-            "the file's labels themselves say)"
-        ),
-    )
+    add_file_options(parser, labelled=True, required=True)
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.set_defaults(run=run)
 

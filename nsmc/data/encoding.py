@@ -1,14 +1,14 @@
 """Turns corpus files into memory-mapped token ids, once for each content and setting.
 
 Trains the tokenizer on the training part and encodes all parts. The result is a cached folder:
-`tokenizer.json` and three arrays for each part.
+`tokenizer.json` and three arrays for each part; of what is measured on, also who the reviews are.
 """
 
 import json
 import logging
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import accumulate, chain, pairwise
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,10 @@ import numpy.typing as npt
 import tokenizers
 from tokenizers import Tokenizer
 
+from nsmc.comparison.answers import PARTS, ReviewKeys, as_ids
+from nsmc.comparison.slices import slices_of
 from nsmc.data.cache import cached_folder, digest_of, digest_of_file, load_arrays, save_arrays
-from nsmc.data.corpus import LabelArray
+from nsmc.data.corpus import LabelArray, Reviews
 from nsmc.data.files import UNLABELLED, CorpusFiles, log_summary, summary_of
 from nsmc.data.preparation import Progress, return_memory
 from nsmc.data.tokenizer import IntArray, Texts, encode, save_tokenizer, train_tokenizer
@@ -29,6 +31,7 @@ from nsmc.runtime.loading import read_tokenizer
 log = logging.getLogger(__name__)
 
 _FIELDS = ("token_ids", "offsets", "labels")  # of EncodedReviews: the arrays that are kept
+_KEYS = ("ids", "slices")  # of ReviewKeys
 
 _FORMAT = 8  # raised when the cached files change their meaning
 
@@ -78,7 +81,7 @@ class EncodedCorpus:
     """The encoded parts, the tokenizer, and the fingerprints of what they were made from.
 
     The parts are train, val and, where they are wanted, test and unlabelled. `labels` are the names
-    of the labels by number.
+    of the labels by number. `keys` say who the reviews of val and test are.
     """
 
     splits: dict[str, EncodedReviews]
@@ -86,6 +89,7 @@ class EncodedCorpus:
     tokenizer_path: Path
     corpus_fingerprint: str
     tokenizer_fingerprint: str
+    keys: dict[str, ReviewKeys] = field(default_factory=dict)
 
     def tokenizer(self) -> Tokenizer:
         return Tokenizer.from_file(str(self.tokenizer_path))
@@ -129,6 +133,7 @@ def encode_corpus(
         tokenizer_path=folder / "tokenizer.json",
         corpus_fingerprint=corpus_fingerprint,
         tokenizer_fingerprint=digest_of_file(folder / "tokenizer.json")[:16],
+        keys={name: _open_keys(folder, name) for name in PARTS if name in splits},
     )
 
 
@@ -136,8 +141,10 @@ def _build(scratch: Path, files: CorpusFiles, settings: TokenizerSettings, folde
     """Fill `scratch`, which becomes `folder`."""
     read = [files.train, files.validation, files.test, files.unlabelled]
     log.info("reading %s", " and ".join(str(path) for path in read if path))
-    reviews = files.read(keep_ids=False)
+    reviews = files.read()
     info = {**summary_of(reviews), "labels": reviews["train"].label_names}
+    for name in reviews.keys() & set(PARTS):
+        _save_keys(scratch, name, reviews[name])
     labels = {name: part.labels for name, part in reviews.items()}
     texts = {
         name: TextsOnDisk(scratch / f"{name}.texts", part.texts) for name, part in reviews.items()
@@ -154,7 +161,7 @@ def _build(scratch: Path, files: CorpusFiles, settings: TokenizerSettings, folde
     for name, part in texts.items():
         log.info("encoding %s: %s reviews", name, f"{len(part):,}")
         encoded = encode_texts(tokenizer, part, labels[name])
-        save_arrays(scratch, **{f"{name}.{field}": getattr(encoded, field) for field in _FIELDS})
+        save_arrays(scratch, **{f"{name}.{key}": getattr(encoded, key) for key in _FIELDS})
         part.remove()
         return_memory()
     (scratch / "info.json").write_text(json.dumps(info))
@@ -229,4 +236,13 @@ def concatenated(parts: Sequence[EncodedReviews]) -> EncodedReviews:
 
 
 def _open(folder: Path, name: str) -> EncodedReviews:
-    return EncodedReviews(*load_arrays(folder, [f"{name}.{field}" for field in _FIELDS]).values())
+    return EncodedReviews(*load_arrays(folder, [f"{name}.{key}" for key in _FIELDS]).values())
+
+
+def _save_keys(folder: Path, name: str, reviews: Reviews) -> None:
+    keys = {"ids": as_ids(reviews.ids), "slices": slices_of(reviews.texts)}
+    save_arrays(folder, **{f"{name}.{key}": keys[key] for key in _KEYS})
+
+
+def _open_keys(folder: Path, name: str) -> ReviewKeys:
+    return ReviewKeys(*load_arrays(folder, [f"{name}.{key}" for key in _KEYS]).values())

@@ -31,7 +31,9 @@ _MONITOR = "callbacks.checkpoint.monitor"
 
 BEST_RUN = "best run"
 # Names that a column for a setting must not have.
-RESERVED = ("task", "rank", "runs", "parameters", "seconds", "reviews/s", "MB", CORPUS, BEST_RUN)
+RESERVED = (
+    *("task", "rank", "runs", "p", "parameters", "seconds", "reviews/s", "MB", CORPUS, BEST_RUN),
+)
 
 FEW = 6  # columns of settings that a reader takes in
 NAMELESS = (CORPUS, ARCHITECTURE_COLUMN)  # columns whose values say enough without a name
@@ -46,6 +48,19 @@ class Statistic:
 
 
 @dataclass(frozen=True)
+class Significance:
+    """What the answers of a setting's runs say: see `significance`.
+
+    `p` is against the best setting of the corpus; None for itself, and where it cannot be told. A
+    setting `is_tied` that cannot be told from the best, and so is then the best.
+    """
+
+    intervals: dict[str, tuple[float, float]]  # of 95 %, by metric
+    p: float | None
+    is_tied: bool
+
+
+@dataclass(frozen=True)
 class Row:
     """A setting, and how its runs turned out."""
 
@@ -56,6 +71,7 @@ class Row:
     metrics: dict[str, Statistic]  # as in `Run.metrics`
     rank: int = 0  # from 1, in its corpus
     is_best: bool = False  # of its corpus
+    test: Significance | None = None
 
 
 @dataclass(frozen=True)

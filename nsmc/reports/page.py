@@ -17,6 +17,7 @@ from nsmc.reports.charts import Chart
 from nsmc.reports.leaderboard import Leaderboard
 from nsmc.reports.records import Problem
 from nsmc.reports.render_plotly import figure
+from nsmc.reports.slices import SliceTable
 from nsmc.reports.tables import columns_of
 
 ASSETS = files("nsmc.reports") / "assets"
@@ -29,6 +30,7 @@ class Section(NamedTuple):
     title: str
     board: Leaderboard
     charts: list[Chart]
+    slices: list[SliceTable] = []  # noqa: RUF012 - a NamedTuple's default
 
 
 def page(
@@ -50,6 +52,7 @@ def page(
     return environment.get_template("report.html.jinja").render(
         sections=sections,
         columns_of=columns_of,
+        best_rows=lambda board: [n for n, row in enumerate(board.rows) if row.is_best],
         problems=problems,
         notes=notes,
         about=about,

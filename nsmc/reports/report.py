@@ -14,8 +14,10 @@ from nsmc.reports.page import Section, page
 from nsmc.reports.records import Problem, Run, display_path, problems_of, read_runs
 from nsmc.reports.render_png import png
 from nsmc.reports.settings import CORPUS, FOLD, TASKS
-from nsmc.reports.tables import csv_table, markdown_table
-from nsmc.reports.terminal_table import WIDTH, terminal_table
+from nsmc.reports.significance import Reader, with_significance
+from nsmc.reports.slices import SliceTable, slice_tables
+from nsmc.reports.tables import csv_table, markdown, markdown_table
+from nsmc.reports.terminal_table import WIDTH, plain_table, terminal_table
 from nsmc.reports.values import finite_numbers, format_value
 from nsmc.runtime.locate import BEST_FILE
 from nsmc.small_files import read_text
@@ -24,6 +26,7 @@ IMPORTANCES_FILE = "importances.json"  # in a search's folder: share by hyperpar
 
 _OUTPUT_OF_SEVERAL = Path("outputs", "report")  # for a report over several folders
 _MAX_PROBLEMS = 20  # on the terminal
+_SLICE_COLUMNS = 4  # there: slice, reviews, and the two best settings
 
 
 def write_report(
@@ -41,23 +44,36 @@ def write_report(
     runs, damaged = read_runs(folders)
     finished = [run for run in runs if run.status == "finished"]
     counted = drop_repeats(finished)
-    boards = leaderboards(counted)
+    reader = Reader()
+    after = [with_significance(board, reader) for board in leaderboards(counted)]
+    boards = [each.board for each in after]
+    slices = [slice_tables(board, reader) for board in boards]
     missing = [problem for board in boards for problem in problems_in(board)]
-    problems = [*problems_of(runs), *missing, *damaged]
+    problems = [*problems_of(runs), *missing, *damaged, *reader.problems]
     notes = _notes(boards, runs, len(finished) - len(counted))
+    notes += dict.fromkeys(note for each in after for note in each.notes)
     about = f"{datetime.now():%Y-%m-%d %H:%M}, from {', '.join(map(display_path, folders))}"
     target.mkdir(parents=True, exist_ok=True)
-    sections = _sections(boards, _read_importances(folders))
+    sections = _sections(boards, slices, _read_importances(folders))
     _write_charts(target, sections)
     write_file(target / "leaderboard.csv", csv_table(*boards))
-    write_file(target / "leaderboard.md", _tables(boards, markdown_table, "## {}\n\n") + "\n")
+    write_file(target / "leaderboard.md", _markdown(boards, slices))
     write_file(target / "report.html", page(sections, problems, notes, about))
     if is_sweep:
         _write_best(target, boards)
     width = shutil.get_terminal_size((WIDTH, 0)).columns if ansi else WIDTH
-    tables = _tables(boards, lambda board: terminal_table(board, ansi, width), "{}:\n")
+    shown = _tables(boards, lambda board: terminal_table(board, ansi, width), "{}:\n")
     paths = f"report  {display_path(target / 'report.html')} (and leaderboard.csv, .md, charts)"
-    lines = [tables, "", *notes, *_problem_lines(problems), "", paths, *_best_lines(boards)]
+    lines = [
+        shown,
+        *_slice_lines(slices),
+        "",
+        *notes,
+        *_problem_lines(problems),
+        "",
+        paths,
+        *_best_lines(boards),
+    ]
     return "\n".join(lines)
 
 
@@ -71,12 +87,32 @@ def _read_importances(folders: Sequence[Path]) -> dict[str, float]:
         return {}
 
 
-def _sections(boards: Sequence[Leaderboard], importances: Mapping[str, float]) -> list[Section]:
+def _markdown(boards: Sequence[Leaderboard], slices: Sequence[Sequence[SliceTable]]) -> str:
+    tables = [_tables(boards, markdown_table, "## {}\n\n")]
+    tables += [f"### {table.title}\n\n{markdown(table.columns)}" for of in slices for table in of]
+    return "\n\n".join(tables) + "\n"
+
+
+def _slice_lines(slices: Sequence[Sequence[SliceTable]]) -> list[str]:
+    """What a terminal shows: the best settings of all, as far as there is room for them."""
+    tables = [table for of_board in slices for table in of_board]
+    return [
+        line
+        for title, columns in tables[:1]
+        for line in ("", f"{title}:", plain_table(columns[:_SLICE_COLUMNS]))
+    ]
+
+
+def _sections(
+    boards: Sequence[Leaderboard],
+    slices: Sequence[list[SliceTable]],
+    importances: Mapping[str, float],
+) -> list[Section]:
     titles = [board.title if len(boards) > 1 else "Leaderboard" for board in boards]
     return [
         # A search is of one task.
-        Section(title, board, charts_of(board, importances if board is boards[0] else {}))
-        for title, board in zip(titles, boards, strict=True)
+        Section(title, board, charts_of(board, importances if board is boards[0] else {}), tables)
+        for title, board, tables in zip(titles, boards, slices, strict=True)
     ]
 
 

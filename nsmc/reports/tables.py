@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -23,8 +23,10 @@ MAX_ROWS = 30  # of the leaderboard, where space is scarce
 SUMMARY = "differs from most in"  # the title of a column that stands for many settings
 
 # What columns are about, in their order; with many settings, the metrics come before them.
-ROLES = ("rank", "setting", "summary", "runs", "metric", "cost", "folder")
-_ROLES_WITH_MANY_SETTINGS = ("rank", "runs", "metric", "setting", "summary", "cost", "folder")
+ROLES = ("rank", "setting", "summary", "runs", "metric", "test", "cost", "folder")
+_ROLES_WITH_MANY_SETTINGS = (
+    *("rank", "runs", "metric", "test", "setting", "summary", "cost", "folder"),
+)
 
 _FORMULA = re.compile(r"[\s\"']*[=+\-@＝＋－＠]|[\t\r]")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
@@ -89,18 +91,35 @@ def csv_table(*boards: Leaderboard) -> str:
 
 def markdown_table(board: Leaderboard) -> str:
     """A table in Markdown; the best metric is bold."""
-    columns = columns_of(board)
-    bodies = [[_escape(text) for text in column.texts] for column in columns]
-    for column, body in zip(columns, bodies, strict=True):
-        if column.title == board.metric:
-            for index, row in enumerate(board.rows):
-                body[index] = f"**{body[index]}**" if row.is_best else body[index]
+    bold = {index for index, row in enumerate(board.rows) if row.is_best}
+    return markdown(columns_of(board), {board.metric: bold})
+
+
+def markdown(columns: Sequence[Column], bold: Mapping[str, set[int]] = {}) -> str:
+    """A table in Markdown; of columns by their title, some rows are `bold`."""
+    bodies = [
+        [
+            f"**{_escape(text)}**" if index in bold.get(column.title, ()) else _escape(text)
+            for index, text in enumerate(column.texts)
+        ]
+        for column in columns
+    ]
     lines = [
         [_escape(column.title) for column in columns],
         ["---:" if column.is_numeric else "---" for column in columns],
         *zip(*bodies, strict=True),
     ]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def rank_of(row: Row) -> str:
+    """The rank as it is shown: `=1` where the setting cannot be told from the best."""
+    return "=1" if row.test and row.test.is_tied else f"{row.rank}"
+
+
+def interval_title(metric: str) -> str:
+    """What the column of a metric's intervals is called."""
+    return f"{metric} 95%"
 
 
 def format_metric(metric: Statistic) -> str:
@@ -117,7 +136,8 @@ def _columns_of(
     `with_all_metrics`, those by which nothing is ranked are among them, and deviations.
     """
     rows = board.rows
-    columns = [_numbers("rank", [row.rank for row in rows], "rank")]
+    ranks = [row.rank for row in rows]
+    columns = [Column("rank", [rank_of(row) for row in rows], ranks, "rank")]
     columns += [_texts(name, [row.values[name] for row in rows], "setting") for name in settings]
     columns.append(_numbers("runs", [len(row.runs) for row in rows], "runs"))
     is_tested = any(TEST_ACCURACY in row.metrics for row in rows)
@@ -132,11 +152,41 @@ def _columns_of(
         if with_all_metrics:
             deviations = [score.deviation if score else None for score in scores]
             columns.append(Column(f"{title} std", [], deviations, "metric"))
+        columns += _interval_columns(rows, title, with_all_metrics)
+    columns += _p_column(rows)
     columns.append(_numbers("parameters", _means(rows, "parameters")))
     columns.append(_numbers("seconds", _means(rows, "seconds")))
     columns.append(_numbers("reviews/s", _means(rows, "reviews_per_second")))
     columns.append(_formatted("MB", _means(rows, "bundle_bytes", 1e6), "{:,.2f}"))
     return [*columns, _texts(BEST_RUN, [row.best.name for row in rows], "folder")]
+
+
+def _interval_columns(rows: Sequence[Row], metric: str, with_bounds: bool) -> list[Column]:
+    """One column of texts, or one for each bound; none where there are no intervals."""
+    intervals = [row.test.intervals.get(metric) if row.test else None for row in rows]
+    if not any(intervals):
+        return []
+    lows, highs = ([it[bound] if it else None for it in intervals] for bound in (0, 1))
+    if with_bounds:
+        return [
+            Column(f"{metric} {name}", [], bounds, "metric")
+            for name, bounds in (("low", lows), ("high", highs))
+        ]
+    texts = [f"{it[0]:.4f}–{it[1]:.4f}" if it else "" for it in intervals]
+    return [Column(interval_title(metric), texts, lows, "test")]
+
+
+def _p_column(rows: Sequence[Row]) -> list[Column]:
+    """How sure it is that each is worse than the best."""
+    values = [row.test.p if row.test else None for row in rows]
+    if all(p is None for p in values):
+        return []
+    return [Column("p", ["" if p is None else format_p(p) for p in values], values, "test")]
+
+
+def format_p(p: float) -> str:
+    """A probability with as many digits as matter."""
+    return "<0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
 
 
 def _means(rows: Sequence[Row], metric: str, unit: float = 1) -> list[float | None]:

@@ -4,9 +4,17 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from nsmc.reports.leaderboard import BEST_RUN, FEW, NAMELESS, Leaderboard
+from nsmc.reports.leaderboard import BEST_RUN, FEW, NAMELESS, TEST_ACCURACY, Leaderboard
 from nsmc.reports.settings import CORPUS
-from nsmc.reports.tables import MAX_ROWS, ROLES, SUMMARY, Column, columns_of, summary_of
+from nsmc.reports.tables import (
+    MAX_ROWS,
+    ROLES,
+    SUMMARY,
+    Column,
+    columns_of,
+    interval_title,
+    summary_of,
+)
 from nsmc.reports.values import ellipsize_middle
 from nsmc.terminal import display_width, ellipsize
 
@@ -59,7 +67,10 @@ def _narrower(columns: Columns, board: Leaderboard) -> Iterator[tuple[Columns, i
     """
     yield columns, _LONG_SUMMARY
     # Settings stay readable for now.
-    for title in ("reviews/s", "parameters", BEST_RUN, "seconds", "MB"):
+    of_test, of_metric = interval_title(TEST_ACCURACY), interval_title(board.metric)
+    for title in (
+        *("reviews/s", "parameters", of_test, BEST_RUN, "seconds", "p", of_metric, "MB"),
+    ):
         columns = _without(title, columns)
         yield columns, _LONG_SUMMARY
     if len(board.columns) > FEW:
@@ -91,6 +102,11 @@ def _summarizable(columns: Columns) -> list[str]:
         for title, column in columns.items()
         if column.role in ("setting", "summary") and title not in NAMELESS
     ]
+
+
+def plain_table(columns: Sequence[Column]) -> str:
+    """Columns of a small table, aligned."""
+    return "\n".join(_lines(columns))
 
 
 def _first_rows(column: Column) -> Column:

@@ -17,6 +17,7 @@ from nsmc.data.soft_labels import Distillation
 from nsmc.runs.corpus_files import files_of, tokenizer_file
 from nsmc.runtime.loading import read_bundle
 from nsmc.runtime.locate import bundle_folder
+from nsmc.training.answers import AnswerKeeper
 from nsmc.training.averaging import WeightAverage
 from nsmc.training.charts import ValidationCharts
 from nsmc.training.checkpoints import LAST, AtomicCheckpointIO, BestCheckpoint
@@ -134,6 +135,8 @@ def build_callbacks(config: RunConfig, folder: Path) -> list[L.Callback]:
         callbacks += [TrainingProgress(log_interval_seconds=None), ProgressBar(monitor)]
     else:
         callbacks.append(TrainingProgress(chosen.log_interval_seconds))
+    if config.task == "classify":
+        callbacks.append(AnswerKeeper(str(folder)))
     if config.logger.tensorboard and config.task == "classify":
         callbacks.append(ValidationCharts())
     return callbacks

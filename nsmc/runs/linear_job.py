@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from nsmc.comparison.answers import Answers, ReviewKeys, answers_of, as_ids, write_answers
+from nsmc.comparison.slices import slices_of
 from nsmc.config.schema import RunConfig
 from nsmc.data.corpus import Reviews
 from nsmc.data.datamodule import ReviewDataModule
@@ -56,10 +58,14 @@ def train_linear(config: RunConfig, datamodule: ReviewDataModule, folder: Path) 
         log.info("scoring %s %s reviews", f"{len(part):,}", name)
         probabilities[name] = classifier.probabilities(part.texts)
     metrics = _metrics("val", val, probabilities["val"])
+    answers = {"val": _answers(val, probabilities["val"])}
     if config.test and test is not None:
-        metrics |= _metrics("test", test, classifier.probabilities(test.texts))
-    answers = np.concatenate([*probabilities.values()])
-    write_soft_labels(folder / SOFT_LABELS_FILE, ids, train.label_names, answers)
+        of_test = classifier.probabilities(test.texts)
+        metrics |= _metrics("test", test, of_test)
+        answers["test"] = _answers(test, of_test)
+    write_answers(folder, answers)
+    soft_labels = np.concatenate([*probabilities.values()])
+    write_soft_labels(folder / SOFT_LABELS_FILE, ids, train.label_names, soft_labels)
     return {
         "metrics": metrics,
         "parameters": classifier.parameter_count,
@@ -68,6 +74,11 @@ def train_linear(config: RunConfig, datamodule: ReviewDataModule, folder: Path) 
         "seconds": round(time.perf_counter() - started, 3),
         "bundle_bytes": 0,
     }
+
+
+def _answers(reviews: Reviews, probabilities: np.ndarray[Any, Any]) -> Answers:
+    keys = ReviewKeys(as_ids(reviews.ids), slices_of(reviews.texts))
+    return answers_of(keys, reviews.labels, probabilities, reviews.label_names)
 
 
 def _metrics(split: str, reviews: Reviews, probabilities: np.ndarray[Any, Any]) -> dict[str, float]:

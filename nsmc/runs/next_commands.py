@@ -101,7 +101,8 @@ def _for_small_corpora(config: RunConfig, record: Record) -> str | None:
         return None
     of_the_command = ("hydra.", "sweep.", "resume=")
     overrides = [override for override in typed if not override.startswith(of_the_command)]
-    return f"{_train([*overrides, 'experiment=small'])}  # for {count:,} reviews, as is experiment=linear"
+    command = _train([*overrides, "experiment=small"])
+    return f"{command}  # for {count:,} reviews, as is experiment=linear"
 
 
 def _train(overrides: Sequence[str]) -> str:

@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from nsmc.atomic import write_file
+from nsmc.comparison.answers import ANSWERS_FILE
 from nsmc.config.commands import relative_path
 from nsmc.config.composition import composed, flags, search_path
 from nsmc.config.errors import describe
@@ -107,6 +108,8 @@ def run_recipe(
             adopt_bundle(last / "bundle", folder / "bundle", command, run.signature, corpus)
         else:
             write_file(folder / SOFT_LABELS_FILE, (last / SOFT_LABELS_FILE).read_bytes())
+        if (last / ANSWERS_FILE).is_file():
+            write_file(folder / ANSWERS_FILE, (last / ANSWERS_FILE).read_bytes())
         running |= _results(done)
     return running
 

@@ -4,6 +4,7 @@ Legend: N reviews, C labels.
 """
 
 import heapq
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -57,6 +58,15 @@ class Evaluation:
         """The reviews that were measured."""
         return self.tally.rows - self.tally.damaged - self.unused
 
+    @property
+    def accuracy_interval(self) -> tuple[float, float]:
+        """Of 95 %: where the accuracy on all reviews of that kind is likely to be (Wilson 1927)."""
+        share, count, z = float(self.metrics["accuracy"] or 0), self.count, 1.959964
+        centre = (share + z**2 / (2 * count)) / (1 + z**2 / count)
+        spread = math.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
+        margin = z * spread / (1 + z**2 / count)
+        return max(centre - margin, 0.0), min(centre + margin, 1.0)
+
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
         return {
@@ -66,6 +76,7 @@ class Evaluation:
             "reviews": self.count,
             "labels": list(self.labels),
             **self.metrics,
+            "accuracy_interval": list(self.accuracy_interval),
             "confusion": self.confusion.tolist(),
             "mistakes": [mistake._asdict() for mistake in self.mistakes],
             "skipped": [damage._asdict() for damage in self.tally.first],
@@ -87,7 +98,9 @@ class Evaluation:
             lines += [f"{'with labels not learnt':<28}{self.unused:>10,} rows, left out, too"]
         for name, value in self.metrics.items():
             shown = "undefined" if value is None else f"{value:.4f}"
-            lines += [f"{_left(titles[name], 28)}{shown:>10}"]
+            low, high = self.accuracy_interval
+            interval = f"   95% interval {low:.4f} to {high:.4f}" if name == "accuracy" else ""
+            lines += [f"{_left(titles[name], 28)}{shown:>10}{interval}"]
         small = len(self.labels) <= _LARGEST_TABLE
         lines += ["", *(self._table() if small else self._commonest_confusions())]
         if self.mistakes:

@@ -11,6 +11,10 @@ PRETRAINED = Path(__file__).parents[1] / "pretrained"  # the bundle that comes w
 # In a sweep's folder: which run its report ranks first.
 BEST_FILE = "best.json"
 
+# What a sweep or a search has in its folder before its report.
+_OF_SWEEPS = ("multirun.yaml", "search.db")
+_GOES_ON = "a sweep that has not ended: nsmc report names its best"
+
 # A word that ends so is a file to be read, not a text to be classified.
 _DATA_EXTENSIONS = (
     *(".tsv", ".csv", ".jsonl", ".ndjson", ".json", ".txt", ".parquet", ".xls", ".xlsx"),
@@ -50,7 +54,11 @@ def chosen_bundle(outputs: Path) -> tuple[Path, str]:
     best = _json_object(sweep / BEST_FILE)
     for run in sweep.iterdir():
         if run.name == best.get("run") and _classifies(run / newest.name):
-            return run / newest.name, str(best.get("why", ""))
+            why = str(best.get("why", ""))
+            is_outdated = _last_written(sweep / BEST_FILE) < _last_written(newest / "config.json")
+            return run / newest.name, f"{why}, {_GOES_ON}" if is_outdated else why
+    if any((sweep / name).is_file() for name in _OF_SWEEPS):
+        return newest, f"the newest of {sweep.name}, {_GOES_ON}"
     return newest, ""
 
 

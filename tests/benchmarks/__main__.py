@@ -16,6 +16,7 @@ from tests.benchmarks import (
     quality,
     runtime,
     scale,
+    significance,
     small,
     startup,
     sweeps,
@@ -42,6 +43,7 @@ BENCHMARKS = {
     "growth": growth.main,
     "quality": quality.main,
     "small": small.main,
+    "significance": significance.main,
 }
 
 

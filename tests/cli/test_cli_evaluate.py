@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from scipy import stats
 
 from nsmc.cli import main
 from tests.cli.running import BAD, GOOD, one_line, refused, write_small_bundle
@@ -14,7 +15,7 @@ def test_evaluate_shows_its_measures_and_says_what_was_left_out(
 ) -> None:
     assert main(["evaluate", str(bundle), "--input", str(reviews)]) == 0
     captured = capsys.readouterr()
-    assert "accuracy                        0.5000" in captured.out
+    assert "accuracy                        0.5000   95% interval 0.2366 to 0.7634" in captured.out
     assert BAD in captured.out.split("most confident mistakes")[1]
     assert "left out                             1 of 11 rows\n" in captured.out
     assert (
@@ -30,6 +31,8 @@ def test_evaluate_as_json_is_one_object(
     content = json.loads(capsys.readouterr().out)
     assert (content["rows"], content["left_out"], content["reviews"]) == (11, 1, 10)
     assert (content["accuracy"], content["auroc"]) == (0.5, None)
+    expected = stats.binomtest(5, 10).proportion_ci(method="wilson")
+    assert content["accuracy_interval"] == pytest.approx([expected.low, expected.high])
     assert content["confusion"] == [[0, 0], [5, 5]]
     assert [each["line"] for each in content["skipped"]] == [12]
 

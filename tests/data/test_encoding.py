@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 import nsmc.data.encoding
+from nsmc.comparison.slices import slices_of
 from nsmc.data.corpus import NSMC, CorpusForm
 from nsmc.data.download import RemoteFile
 from nsmc.data.encoding import (
@@ -127,7 +128,17 @@ def test_a_second_use_encodes_nothing(tmp_path: Path, monkeypatch: pytest.Monkey
             np.testing.assert_array_equal(
                 getattr(first.splits[name], field), getattr(second.splits[name], field)
             )
-    assert replace(first, splits={}) == replace(second, splits={})
+    for part in ("val", "test"):
+        assert first.keys[part].ids.tolist() == second.keys[part].ids.tolist()
+    assert replace(first, splits={}, keys={}) == replace(second, splits={}, keys={})
+
+
+def test_who_the_reviews_are_that_are_measured_on_is_kept(tmp_path: Path) -> None:
+    corpus, parts = encoded(tmp_path / "corpus"), files_in(tmp_path / "corpus").read()
+    assert corpus.keys.keys() == {"val", "test"}
+    for name, keys in corpus.keys.items():
+        assert [key.decode() for key in keys.ids.tolist()] == parts[name].ids
+        assert keys.slices.tolist() == slices_of(parts[name].texts).tolist()
 
 
 def test_the_path_of_the_corpus_does_not_matter(

@@ -12,6 +12,7 @@ import pytest
 from filelock import FileLock
 from hydra import initialize_config_dir
 
+from nsmc.comparison.answers import read_answers
 from nsmc.config import composition
 from nsmc.config.overrides import typed_for_steps
 from nsmc.config.schema import RunConfig, check_config
@@ -206,6 +207,10 @@ def test_a_recipe_that_ends_with_a_linear_classifier_is_a_teacher(
     (folder,) = (tmp_path / "recipes").iterdir()
     labels = (tmp_path / "run" / "soft_labels.tsv").read_bytes()
     assert labels == (folder / "soft_labels.tsv").read_bytes()
+    kept = read_answers(tmp_path / "run", "val")
+    assert kept is not None  # and none of the test part: a teacher is not tested
+    accuracy = record["metrics"]["val/accuracy"]
+    assert kept.is_right.mean() == pytest.approx(accuracy, abs=1e-6)
     student = f"distill.teachers=[{tmp_path}/run]"
     taught = check_config(composed("data=sample", "experiment=distill", student))
     with pytest.raises(ValueError, match=r"set data\.split_seed=3"):

@@ -137,6 +137,23 @@ def test_of_a_sweep_the_best_is_taken_unless_something_newer_was_trained(
     assert chosen_bundle(Path("outputs")) == (Path("outputs/runs/d/bundle"), "")
 
 
+def test_a_sweep_that_has_not_ended_is_said_to_be_so(bundle: Path, tmp_path: Path) -> None:
+    sweep = tmp_path / "outputs" / "sweeps" / "x"
+    for name, age in (("a", 30), ("b", 20)):
+        put(bundle, sweep / name / "bundle", age)
+    (sweep / "multirun.yaml").touch()
+    chosen, why = chosen_bundle(Path("outputs"))
+    assert chosen == Path("outputs/sweeps/x/b/bundle")
+    assert why.startswith("the newest of x, a sweep that has not ended")
+    best = sweep / "best.json"
+    best.write_text('{"run": "a", "why": "best of 2 settings by val/accuracy"}')
+    assert chosen_bundle(Path("outputs"))[1] == "best of 2 settings by val/accuracy"
+    os.utime(best, (1e9 - 25, 1e9 - 25))  # of before b
+    chosen, why = chosen_bundle(Path("outputs"))
+    assert chosen == Path("outputs/sweeps/x/a/bundle")
+    assert why.startswith("best of 2 settings by val/accuracy, a sweep that has not ended")
+
+
 @pytest.mark.parametrize(
     "content",
     [*("", "[]", "{}", '{"run": ["a"]}', '{"run": "gone"}', '{"run": "empty"}'), '{"run": ".."}'],
