@@ -33,7 +33,9 @@ ALLOWED = {
     },
 }
 # Of the command, what needs the extra `train`; all else is for people who only classify.
-TRAINING_COMMANDS = {"data.py", "data_report.py", "hydra_task.py", "rerun.py", "report.py"}
+TRAINING_COMMANDS = {
+    *("data.py", "data_report.py", "hydra_task.py", "lr.py", "rerun.py", "report.py")
+}
 LIGHT = {"nsmc", "numpy", "tokenizers", "safetensors"}
 LARGEST = 0.25  # of the code
 

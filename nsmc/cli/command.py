@@ -14,7 +14,7 @@ from nsmc.terminal import accept_every_text, harmless
 from nsmc.termination import exit_on_signals
 
 # Each is a module of this folder, in the order of `nsmc --help`.
-SUBCOMMANDS = ("predict", "evaluate", "info", "convert", "data", "train", "report", "rerun")
+SUBCOMMANDS = ("predict", "evaluate", "info", "convert", "data", "train", "lr", "report", "rerun")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -132,6 +132,8 @@ def run_in_subprocess(folder: Path, overrides: Sequence[str]) -> Record:
 def summary(record: Record, bundle: Path) -> str:
     """The table: metrics by split, then size and speed."""
     metrics = record["metrics"]
+    if not metrics:  # of trainer.fast_dev_run
+        return f"\neach stage was tried; the record is in {relative_path(bundle.parent)}"
     splits = {"val": "validation", "test": "test"}
     splits = {split: title for split, title in splits.items() if f"{split}/loss" in metrics}
     lines = ["", " " * 10 + "".join(f"{title:>12}" for title in splits.values())]
@@ -156,6 +158,8 @@ def next_commands(config: RunConfig, record: Record, folder: Path) -> str:
     """Commands that can be typed as they stand."""
     task = final_step_config(record)["task"]
     train, folder = train_command_here(), relative_path(folder)
+    if not record["metrics"]:
+        return ""
     lines = ["", "Next:"]
     if task == "classify":
         lines.append(f"  {predict_command(folder / 'bundle')}")
