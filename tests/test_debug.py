@@ -5,7 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
 
+from nsmc.config.composition import CONFIGS
+from nsmc.runs.resolvers import register_resolvers
 from nsmc.runtime.locate import newest_bundle
 from tests.commands import train
 
@@ -41,12 +45,9 @@ def test_a_profile_and_a_plain_epoch(corpus: Path, tmp_path: Path) -> None:
     assert record["config"]["trainer"]["detect_anomaly"] is True
 
 
-def test_debugging_has_a_folder_of_its_own(composed: Any) -> None:
-    from hydra import compose, initialize_config_dir
-
-    from nsmc.config.composition import CONFIGS
-
+def test_debugging_has_a_folder_of_its_own() -> None:
+    register_resolvers()
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
         values = compose("train", ["debug=limit"], return_hydra_config=True)
-    written = str(values.hydra._get_node("run")._get_node("dir")._value())
-    assert ",outputs/debug/" in written
+    written = OmegaConf.to_container(values.hydra.run, resolve=False)
+    assert ",outputs/debug/" in str(written)

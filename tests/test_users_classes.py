@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.commands import run, train
+from tests.commands import run, run_anew, train, train_command
 
 MODULE = """
 import pytorch_lightning as L
@@ -47,14 +47,15 @@ model:
   optimizer: {_target_: torch.optim.SGD, momentum: 0.9}
   schedule: {_target_: torch.optim.lr_scheduler.OneCycleLR, max_lr: 0.1}
 """,
+    "experiment/steps.yaml": """
+# @package _global_
+model:
+  schedule: {_target_: torch.optim.lr_scheduler.StepLR, interval: epoch, step_size: 2}
+""",
     "experiment/plateau.yaml": """
 # @package _global_
 model:
-  schedule:
-    _target_: torch.optim.lr_scheduler.ReduceLROnPlateau
-    interval: epoch
-    monitor: val/loss
-    patience: 0
+  schedule: {_target_: torch.optim.lr_scheduler.ReduceLROnPlateau}
 """,
 }
 
@@ -82,32 +83,33 @@ def test_a_callback_of_ones_own_is_called_and_kept(corpus: Path, own: Path) -> N
     folder = own / "run"
     configs = f"--config-dir={own}/configs"
     settings = (configs, "callbacks=counting", "logger=none", f"hydra.run.dir={folder}")
-    train(corpus, *settings, PYTHONPATH=str(own))
+    run_anew(train_command(corpus, *settings), PYTHONPATH=str(own))
     assert checkpoint_of(folder)["callbacks"]["Counter"] == {"count": 108}
     record = record_of(folder)
     # Its target and its arguments are part of what the run is.
     changed = (*settings[:-1], f"hydra.run.dir={own}/other", "callbacks.extra.counter.start=0")
-    train(corpus, *changed, PYTHONPATH=str(own))
+    run_anew(train_command(corpus, *changed), PYTHONPATH=str(own))
     assert record_of(own / "other")["signature"] != record["signature"]
     # A record alone calls nothing.
     written = json.dumps(record | {"status": "interrupted"})
     (folder / "run.json").write_text(written, encoding="utf-8")
     resume = [sys.executable, "train.py", f"resume={folder}"]
-    finished = run(resume, expect=1, PYTHONPATH=str(own))
+    finished = run(resume, expect=1)
     assert "callbacks.extra.counter=own_module.Counter: not called because a run.json says" in (
         finished.stderr
     )
-    run([*resume[:2], configs, resume[2], "callbacks=counting"], PYTHONPATH=str(own))
+    again = [*resume[:2], configs, resume[2], "callbacks=counting"]
+    run_anew(again, PYTHONPATH=str(own))
     assert record_of(folder)["metrics"] == record["metrics"]
 
 
 def test_a_state_that_no_checkpoint_can_keep_is_named(corpus: Path, own: Path) -> None:
     settings = (f"--config-dir={own}/configs", "callbacks=hoarding", f"hydra.run.dir={own}/run")
-    finished = train(corpus, *settings, expect=1, PYTHONPATH=str(own))
+    finished = run_anew(train_command(corpus, *settings), expect=1, PYTHONPATH=str(own))
     assert "Hoarder: its state_dict holds a Hoarder, but a checkpoint keeps" in finished.stderr
 
 
-@pytest.mark.parametrize("experiment", ["sgd", "plateau"])
+@pytest.mark.parametrize("experiment", ["sgd", "steps"])
 def test_an_optimizer_and_a_schedule_of_ones_own(corpus: Path, own: Path, experiment: str) -> None:
     settings = (f"--config-dir={own}/configs", f"experiment={experiment}", "trainer.max_epochs=3")
     train(corpus, *settings, f"hydra.run.dir={own}/run")
@@ -118,16 +120,25 @@ def test_an_optimizer_and_a_schedule_of_ones_own(corpus: Path, own: Path, experi
         assert schedule["total_steps"] == 12
         assert "momentum_buffer" in checkpoint["optimizer_states"][0]["state"][0]
     else:
-        assert schedule["last_epoch"] == 3
+        assert (schedule["last_epoch"], schedule["_last_lr"]) == (3, [pytest.approx(0.005)])
+
+
+def test_a_schedule_that_could_not_be_resumed_is_refused(corpus: Path, own: Path) -> None:
+    settings = (f"--config-dir={own}/configs", "experiment=plateau", f"hydra.run.dir={own}/run")
+    finished = train(corpus, *settings, expect=1)
+    assert "ReduceLROnPlateau moves after an epoch's checkpoint" in finished.stderr
 
 
 @pytest.mark.parametrize(
     ("override", "message"),
     [
         ("callbacks.extra.counter._target_=torch.optim.SGD", "callbacks.extra.counter: torch.opti"),
-        ("callbacks.extra.counter._target_=own_module.Nobody", "has no attribute 'Nobody'"),
-        ("callbacks.extra.counter.start=[", "start=[: cannot be read"),
-        ("+callbacks.extra.counter.end=1", "unexpected keyword argument 'end'"),
+        ("callbacks.extra.counter._target_=torch.optim.Nobody", "has no attribute 'Nobody'"),
+        (
+            "callbacks.extra.counter._target_=no.such.Thing",
+            "ModuleNotFoundError: no module no.such",
+        ),
+        ("callbacks.extra.counter._target_=torch.nn.Identity", "makes a Identity, not a Callback"),
         ("model.optimizer=sgd", "model.optimizer=sgd: must be adam, adamw or a mapping"),
     ],
 )
@@ -135,7 +146,7 @@ def test_a_mistake_is_named_in_one_line(
     corpus: Path, own: Path, override: str, message: str
 ) -> None:
     settings = (f"--config-dir={own}/configs", "callbacks=counting", f"hydra.run.dir={own}/run")
-    finished = train(corpus, *settings, override, expect=1, PYTHONPATH=str(own))
+    finished = train(corpus, *settings, override, expect=1)
     assert message in finished.stderr and "Traceback" not in finished.stderr
 
 

@@ -178,7 +178,8 @@ def train(config: RunConfig, training: Training, resumed_from: str | None) -> Re
     A run that was resumed counts its earlier parts, too.
     """
     trainer, module, datamodule = training.trainer, training.module, training.datamodule
-    log_settings(trainer.loggers, config)
+    if resumed_from is None:  # or they are there
+        log_settings(trainer.loggers, config)
     fit(trainer, module, datamodule, resumed_from or config.ckpt_path)
     # Before the evaluation, which loads the best checkpoint with its state of the callbacks.
     progress = progress_of(trainer)

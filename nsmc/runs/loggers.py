@@ -7,7 +7,6 @@ resumed run goes on in the same place. Any other gets the arguments that it is g
 import os
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from pytorch_lightning.loggers import (
     TensorBoardLogger,
     WandbLogger,
 )
+from pytorch_lightning.utilities import rank_zero_only
 
 from nsmc.config.schema import RunConfig
 from nsmc.config.steps import flat
@@ -91,6 +91,8 @@ def _of_mlflow(spec: Mapping[str, Any], run: LoggedRun) -> dict[str, Any]:
     store = spec.get("tracking_uri") or os.environ.get("MLFLOW_TRACKING_URI") or _MLFLOW_STORE
     if store == _MLFLOW_STORE:
         Path("outputs").mkdir(exist_ok=True)
+    if getattr(rank_zero_only, "rank", 0):  # the first process alone logs
+        return {"tracking_uri": store}
     client = MlflowClient(store)
     experiment = client.get_experiment_by_name(spec.get("experiment_name", "lightning_logs"))
     earlier: list[Any] = []
@@ -140,6 +142,6 @@ def log_settings(loggers: list[Logger], config: RunConfig) -> None:
 
 def close_loggers() -> None:
     """End the run of W&B, which Lightning leaves open: a sweep's next job would go on in it."""
-    if wandb := sys.modules.get("wandb"):
-        with suppress(AttributeError):
-            wandb.finish(quiet=True)
+    wandb = sys.modules.get("wandb")
+    if wandb is not None and hasattr(wandb, "finish"):
+        wandb.finish()

@@ -13,7 +13,7 @@ import pytorch_lightning as L
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from pytorch_lightning.tuner import Tuner
+from pytorch_lightning.tuner.tuning import Tuner
 
 from nsmc.atomic import whole_file
 from nsmc.config.schema import RunConfig
@@ -21,7 +21,6 @@ from nsmc.runs.build import build_datamodule, build_module
 from nsmc.runs.logs import quieten
 from nsmc.runs.prepare import check_inputs
 from nsmc.runs.trainer import check_hardware
-from nsmc.training.randomness import StepSeed
 
 
 class RangeTest(NamedTuple):
@@ -49,9 +48,8 @@ def range_test(config: RunConfig, steps: int, lowest: float, highest: float) -> 
     L.seed_everything(config.seed, workers=True, verbose=False)
     datamodule = build_datamodule(config)
     module = build_module(config, datamodule)
-    module.train()
     with tempfile.TemporaryDirectory() as scratch:
-        finder = Tuner(_trainer(config, Path(scratch))).lr_find(
+        finder = Tuner(_trainer(config, Path(scratch), steps)).lr_find(
             module,
             datamodule=datamodule,
             min_lr=lowest,
@@ -66,7 +64,7 @@ def range_test(config: RunConfig, steps: int, lowest: float, highest: float) -> 
     return RangeTest(rates, losses, finder.suggestion(skip_begin=min(10, steps // 4)))
 
 
-def _trainer(config: RunConfig, scratch: Path) -> L.Trainer:
+def _trainer(config: RunConfig, scratch: Path, steps: int) -> L.Trainer:
     chosen = config.trainer
     return L.Trainer(
         accelerator=chosen.accelerator,
@@ -76,7 +74,8 @@ def _trainer(config: RunConfig, scratch: Path) -> L.Trainer:
         gradient_clip_algorithm=chosen.gradient_clip_algorithm,
         accumulate_grad_batches=chosen.accumulate_grad_batches,
         max_epochs=-1,
-        callbacks=[StepSeed(config.seed)],
+        max_steps=steps,
+        check_val_every_n_epoch=2**31,  # never
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,

@@ -8,7 +8,7 @@ import pytorch_lightning as L
 import torch
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR
+from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR, ReduceLROnPlateau
 
 from nsmc.training.starting import weights_alone
 from nsmc.training.targets import build, class_of
@@ -17,7 +17,7 @@ OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
 
 # What a schedule of the user's may say to Lightning, beside its class's own arguments.
-_OF_LIGHTNING = ("interval", "frequency", "monitor", "strict")
+_OF_LIGHTNING = ("interval", "frequency")
 
 # What classes call the number of steps that a schedule is planned for.
 _PLANNED = ("total_steps", "T_max", "num_training_steps")
@@ -70,7 +70,13 @@ class Optimization:
         spec = {k: value for k, value in self.schedule.items() if k not in _OF_LIGHTNING}
         taken = inspect.signature(class_of(spec, "model.schedule")).parameters
         planned = {name: steps for name in _PLANNED if name in taken}
-        return build(spec, "model.schedule", LRScheduler, optimizer, **planned)
+        scheduler = build(spec, "model.schedule", LRScheduler, optimizer, **planned)
+        if isinstance(scheduler, ReduceLROnPlateau):
+            raise ValueError(
+                "model.schedule: ReduceLROnPlateau moves after an epoch's checkpoint is written: "
+                "a resumed run would end otherwise; take one that counts steps or epochs"
+            )
+        return scheduler
 
     def check_planned_steps(self, module: L.LightningModule) -> None:
         """Raises ValueError where a resumed schedule was planned for another number of steps."""
