@@ -88,7 +88,8 @@ def recorded_config(
     Raises ValueError where it would, and where it is no configuration today.
     """
     own_targets = dict(targets(own))
-    for key, spec in targets(values):
+    # A recipe's steps take plain values alone, which the schema checks.
+    for key, spec in targets({k: v for k, v in values.items() if k != "recipe"}):
         name = key.removeprefix("logger.")
         if spec != own_targets.get(key) and spec != OWN_LOGGERS.get(name):
             raise ValueError(
