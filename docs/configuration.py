@@ -26,11 +26,11 @@ _GROUPS = {
     "model": "gru",
     "trainer": "default",
     "callbacks": "default",
-    "logger": "default",
+    "logger": "tensorboard",
     "search": "optuna",
 }
 # Groups whose files set keys of other groups.
-_PRESETS = ("experiment", "ablation")
+_PRESETS = ("experiment", "ablation", "debug")
 
 _TYPES = {
     **{"string": "text", "boolean": "`true`, `false`", "array": "a list", "null": "`null`"},

@@ -170,7 +170,7 @@ def differences(folder: Path, reference: Path) -> list[str]:
     found = [name for name in theirs if not np.array_equal(ours[name], theirs[name])]
     records = [read_record(f) or {} for f in (folder, reference)]
     found += [key for key in ("metrics", "signature") if records[0][key] != records[1][key]]
-    losses = [[epoch["val/loss"] for epoch in record["history"]] for record in records]
+    losses = [[epoch.get("val/loss") for epoch in record["history"]] for record in records]
     found += ["history"] if losses[0] != losses[1] or len(losses[0]) != records[1]["epochs"] else []
     return found
 
@@ -179,9 +179,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.crash_recovery", description=__doc__)
     parser.add_argument("--trials", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("overrides", nargs="*", help="of the configuration")
     options = parser.parse_args()
     watch_stages()
-    settings = config(Path(nsmc.data.__path__[0]) / "sample", *SETTINGS)
+    settings = config(Path(nsmc.data.__path__[0]) / "sample", *SETTINGS, *options.overrides)
     chance, hits, identical = random.Random(options.seed), collections.Counter[str](), 0
     with tempfile.TemporaryDirectory() as parent:
         reference = Path(parent) / "reference"

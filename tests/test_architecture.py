@@ -35,7 +35,8 @@ ALLOWED = {
 }
 # Of the command, what needs the extra `train`; all else is for people who only classify.
 TRAINING_COMMANDS = {
-    *("compare.py", "data.py", "data_report.py", "hydra_task.py", "rerun.py", "report.py"),
+    *("compare.py", "data.py", "data_report.py", "hydra_task.py", "lr.py", "rerun.py"),
+    "report.py",
 }
 LIGHT = {"nsmc", "numpy", "tokenizers", "safetensors"}
 LARGEST = 0.25  # of the code

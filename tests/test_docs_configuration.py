@@ -35,7 +35,7 @@ def test_what_is_allowed_is_what_the_schema_allows() -> None:
     assert allowed["data.bpe_dropout"] == "a number from 0 below 1"
     assert allowed["data.vocab_size"] == "a whole number from 257 up to 1,000,000"
     assert allowed["trainer.threads"] == "a whole number from 1 or `null`"
-    assert allowed["model.optimizer"] == "`adam`, `adamw`"
+    assert allowed["model.optimizer"] == "`adam`, `adamw` or a mapping"
     assert allowed["model.num_filters"] == "a whole number from 1 up to 65,536; of `model=cnn`"
     said = {row[0].strip("| `"): row[2] for row in rows if len(row) == 4}
     assert said["linear.min_count"] == "reviews that an n-gram must occur in"

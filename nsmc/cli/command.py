@@ -15,7 +15,18 @@ from nsmc.termination import exit_on_signals
 
 # Each is a module of this folder, in the order of `nsmc --help`.
 SUBCOMMANDS = (
-    *("predict", "evaluate", "info", "convert", "data", "train", "report", "compare", "rerun"),
+    *(
+        "predict",
+        "evaluate",
+        "info",
+        "convert",
+        "data",
+        "train",
+        "lr",
+        "report",
+        "compare",
+        "rerun",
+    ),
 )
 
 

@@ -25,6 +25,13 @@ def add_parser(commands: Any) -> None:
         metavar="FOLDER",
         help="where to write; by default the one FOLDER, or outputs/report for several",
     )
+    parser.add_argument(
+        "--tag",
+        action="append",
+        default=[],
+        metavar="WORD",
+        help="only runs with tags=[WORD]; several times: with each of them",
+    )
     parser.set_defaults(run=run)
 
 
@@ -35,5 +42,5 @@ def run(options: argparse.Namespace) -> int:
 
     is_terminal = sys.stdout is not None and sys.stdout.isatty()
     ansi = is_terminal and "NO_COLOR" not in os.environ
-    print(write_report(options.folders, options.output, ansi=ansi))
+    print(write_report(options.folders, options.output, ansi=ansi, tags=options.tag))
     return 0

@@ -9,10 +9,11 @@ from contextlib import suppress
 from itertools import accumulate, chain
 from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 from pydantic.fields import FieldInfo
 
 from nsmc.config.commands import train_command
+from nsmc.config.trainer_arguments import REFUSED
 
 # How similar two names are, from 0 to 1, before one is taken for a typing error in the other. Whole
 # keys have their section in common already.
@@ -72,10 +73,32 @@ class OnlyFor(NamedTuple):
     tasks: tuple[str, ...]
 
 
+class Because(NamedTuple):
+    """Marks a key that takes less than a user may expect: `reason` says why."""
+
+    reason: str
+
+
 class Section(BaseModel):
     """A part of the configuration: no other keys, no silent conversions."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class SparseSection(Section):
+    """Records and signatures name its optional keys only where these are set.
+
+    So a key that is added changes neither those of earlier runs nor those of runs without it.
+    """
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields = type(self).model_fields
+        return {
+            name: value
+            for name, value in serialize(self).items()
+            if name not in fields or fields[name].is_required() or value != fields[name].default
+        }
 
 
 class Keys:
@@ -121,15 +144,21 @@ class Keys:
         None stands for a recipe, whose steps may be of any.
         """
         sections = accumulate(key.split("."), "{}.{}".format)
-        marks = [m for section in sections if section in self for m in self[section].metadata]
+        marks = [m for section in sections for m in self._marks(section)]
         others = [m for m in marks if isinstance(m, OnlyFor) and task and task not in m.tasks]
         return NO_EFFECT not in marks and not others
+
+    def _marks(self, key: str) -> list[Any]:
+        return self._fields[key].metadata if key in self._fields else []
 
     def _types(self, key: str) -> list[Any]:
         return _members(self._fields[key].annotation) if key in self._fields else []
 
     def unknown(self, key: str) -> str:
         """Says that there is no such key, and which one was meant where one is nearly the same."""
+        section, _, name = key.rpartition(".")
+        if section == "trainer" and name in REFUSED:
+            return f"{key}: not an argument to set: {REFUSED[name]}"
         meant = RENAMED.get(key) or self._meant(key)
         advice = f"did you mean {meant}?" if meant else f"{train_command()} --cfg job shows all"
         return f"{key}: no such key; {advice}"
@@ -139,8 +168,9 @@ class Keys:
         section, _, name = key.rpartition(".")
         parts = {other: other.rpartition(".") for other in self}
         beside = {part[2]: other for other, part in parts.items() if part[0] == section}
-        if close := difflib.get_close_matches(name, beside, n=1, cutoff=_SIMILAR):
-            return beside[close[0]]
+        if close := difflib.get_close_matches(name, beside, n=3, cutoff=_SIMILAR):
+            likeness = {c: difflib.SequenceMatcher(None, c, name).ratio() for c in close}
+            return " or ".join(beside[c] for c in close if likeness[c] == likeness[close[0]])
         if len(same := [other for other, part in parts.items() if part[2] == name]) == 1:
             return same[0]
         return next(iter(difflib.get_close_matches(key, parts, n=1, cutoff=_SIMILAR_KEYS)), None)
@@ -163,7 +193,8 @@ class Keys:
             allowed += ", or null" + " (which None is written as)" * (value in ("None", "none"))
         of_list = re.sub(r"\.\d+$", "", key)  # a list's items are no keys
         start = f"{key}={_shown(value)}:" if of_list == key else f"{of_list}: {_shown(value)}"
-        return f"{start} must be {allowed}{_hint(code, value)}"
+        because = [m.reason for m in self._marks(of_list) if isinstance(m, Because)]
+        return f"{start} must be {allowed}{_hint(code, value)}{''.join(f' ({r})' for r in because)}"
 
 
 def _fields(schema: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:

@@ -21,7 +21,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
-from nsmc.config.keys import FOLLOWS, NAMED, NO_EFFECT, Keys, OnlyFor, Section
+from nsmc.config.keys import FOLLOWS, NAMED, NO_EFFECT, Keys, OnlyFor, Section, SparseSection
+from nsmc.config.loggers import AnyLoggerConfig
 from nsmc.config.steps import (
     RecipeConfig,
     as_folder_name,
@@ -30,6 +31,8 @@ from nsmc.config.steps import (
     without_null,
     without_unset,
 )
+from nsmc.config.targets import Target, named_or_target
+from nsmc.config.trainer import PositiveInt, TrainerConfig
 from nsmc.data.corpus import CorpusForm
 from nsmc.data.splitting import SplitSettings
 from nsmc.reading.file_format import FileFormat, Format, Quoting
@@ -39,7 +42,6 @@ from nsmc.runtime.encoders import ENCODERS, encoder_settings
 from nsmc.runtime.encoders.settings import own_settings
 
 Share = Annotated[float, Field(ge=0, lt=1)]
-PositiveInt = Annotated[int, Field(ge=1, le=2**31 - 1)]
 NETWORKS = OnlyFor(("classify", "pretrain"))
 S = TypeVar("S", bound=Section)
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
@@ -275,10 +277,10 @@ class _HeadConfig(Section):
 
 
 class _OptimizationConfig(Section):
-    optimizer: Literal["adam", "adamw"]
+    optimizer: named_or_target("adam", "adamw")  # type: ignore[valid-type]
     lr: Annotated[float, Field(gt=0)]
     weight_decay: Annotated[float, Field(ge=0)]
-    schedule: Literal["constant", "one_cycle", "cosine"]
+    schedule: named_or_target("constant", "one_cycle", "cosine")  # type: ignore[valid-type]
 
 
 class _RegularizationConfig(Section):
@@ -354,25 +356,6 @@ else:
     ]
 
 
-class TrainerConfig(Section):
-    accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"]
-    devices: PositiveInt
-    num_nodes: PositiveInt
-    strategy: Literal["auto", "ddp"]
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"]
-    max_epochs: PositiveInt
-    limit_train_batches: Annotated[int, Field(ge=1)] | None
-    gradient_clip_val: Annotated[float, Field(gt=0)] | None
-    log_every_n_steps: Annotated[PositiveInt, NO_EFFECT]
-    deterministic: bool
-    threads: Annotated[PositiveInt | None, NO_EFFECT]
-
-    @property
-    def processes(self) -> int:
-        """How many processes train together, on all machines."""
-        return self.devices * self.num_nodes
-
-
 class CheckpointConfig(Section):
     monitor: Literal["val/accuracy", "val/macro_f1", "val/f1", "val/auroc", "val/loss"]
     every_n_minutes: Annotated[Annotated[float, Field(gt=0)] | None, NO_EFFECT]
@@ -388,16 +371,12 @@ class AveragingConfig(Section):
     every_n_steps: PositiveInt
 
 
-class CallbacksConfig(Section):
+class CallbacksConfig(SparseSection):
     checkpoint: CheckpointConfig
     averaging: AveragingConfig
     early_stopping: EarlyStoppingConfig
+    extra: Annotated[dict[str, Target], BeforeValidator(without_null)] = Field(default={})
     log_interval_seconds: Annotated[float, Field(gt=0), NO_EFFECT]
-
-
-class LoggerConfig(Section):
-    tensorboard: bool
-    csv: bool
 
 
 class SweepConfig(Section):
@@ -472,7 +451,7 @@ class RunConfig(Section):
     model: Annotated[AnyModelConfig, NETWORKS]
     trainer: Annotated[TrainerConfig, NETWORKS]
     callbacks: Annotated[CallbacksConfig, NETWORKS]
-    logger: Annotated[LoggerConfig, NO_EFFECT]
+    logger: Annotated[AnyLoggerConfig, NO_EFFECT]
     distill: Annotated[DistillConfig, OnlyFor(("classify",))]
     linear: Annotated[LinearConfig, OnlyFor(("linear",))]
     sweep: Annotated[SweepConfig, NO_EFFECT]
@@ -481,6 +460,8 @@ class RunConfig(Section):
     seed: Seed
     ckpt_path: Place
     resume: Annotated[Place, NO_EFFECT]
+    tags: Annotated[list[Label], NO_EFFECT] = Field(default=[])
+    notes: Annotated[str | None, NO_EFFECT] = None
     test: bool
 
     @model_validator(mode="after")
@@ -522,6 +503,7 @@ class RunConfig(Section):
                 "unlabelled reviews need a target: with data.unlabelled=true set "
                 "distill.teachers, or task=pretrain"
             )
+        yield from self.trainer.contradictions(str(self.model.schedule))
         if self.linear.ngram_min > self.linear.ngram_max:
             low, high = self.linear.ngram_min, self.linear.ngram_max
             yield f"linear.ngram_max={high}: must be linear.ngram_min={low} or more"

@@ -29,7 +29,7 @@ from nsmc.config.keys import Keys, Section
 _NAMES_RUNS = ("init_from", "distill.teachers", "data.tokenizer")
 
 # Folders under configs/ that are no section of the configuration.
-MORE_GROUPS = ("experiment", "ablation")
+MORE_GROUPS = ("experiment", "ablation", "debug")
 
 # Sections about the command, which a step cannot set.
 OF_THE_COMMAND = ("recipe", "resume", "search", "sweep")
@@ -39,7 +39,7 @@ _CHOICE = re.compile(r"\w[\w.+-]*")  # no path, which could lead out of the grou
 # What a user may type for all steps; the rest is what the recipe is about. In the first three a
 # typed value replaces a step's own.
 _FOR_ALL = ("data", "trainer", "logger")
-FREE = (*_FOR_ALL, "callbacks", "seed", "test")
+FREE = (*_FOR_ALL, "callbacks", "seed", "test", "tags", "notes")
 
 # A step's settings: dotted keys with their values, and groups with their choices.
 Values = dict[str, Any]

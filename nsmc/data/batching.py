@@ -56,10 +56,11 @@ class BucketSampler(Sampler[BatchIndices]):
     """Yields the indices of each batch, every row once an epoch.
 
     With `bucketing`, the reviews of a batch have similar lengths. With `shuffle`, the order depends
-    on the seed and the epoch alone. Each step's reviews are dealt out in turn to `world_size`
-    processes, so that their batches have similar lengths. With `same_steps`, which training needs,
-    all processes take the same number of steps: a last step with fewer reviews than processes is
-    left out. `step_sizes` are the reviews of all processes in each of the epoch's steps.
+    on the seed and the epoch alone; with `same_epochs`, each epoch is like the first. Each step's
+    reviews are dealt out in turn to `world_size` processes, so that their batches have similar
+    lengths. With `same_steps`, which training needs, all processes take the same number of steps: a
+    last step with fewer reviews than processes is left out. `step_sizes` are the reviews of all
+    processes in each of the epoch's steps.
     """
 
     step_sizes: IntArray
@@ -75,6 +76,7 @@ class BucketSampler(Sampler[BatchIndices]):
         same_steps: bool,
         rank: int = 0,
         world_size: int = 1,
+        same_epochs: bool = False,
     ) -> None:
         self.reviews = reviews
         self.step_size = batch_size * world_size
@@ -84,6 +86,7 @@ class BucketSampler(Sampler[BatchIndices]):
         self.same_steps = same_steps
         self.rank = rank
         self.world_size = world_size
+        self.same_epochs = same_epochs
         self.epoch = 0
         self._steps_taken = 0
 
@@ -93,7 +96,7 @@ class BucketSampler(Sampler[BatchIndices]):
 
     def set_epoch(self, epoch: int) -> None:
         """Called by the Trainer before each epoch."""
-        self.epoch = epoch
+        self.epoch = 0 if self.same_epochs else epoch
 
     def __len__(self) -> int:
         steps, rest = divmod(len(self.reviews), self.step_size)

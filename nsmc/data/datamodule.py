@@ -43,6 +43,7 @@ class ReviewDataModule(L.LightningDataModule):
         bpe_dropout: float = 0.0,
         bpe_samples: int = 8,
         distillation: Distillation | None = None,
+        same_epochs: bool = False,
     ) -> None:
         super().__init__()
         self.files = files
@@ -58,6 +59,7 @@ class ReviewDataModule(L.LightningDataModule):
         self.bpe_dropout = bpe_dropout
         self.bpe_samples = bpe_samples
         self.distillation = distillation
+        self.same_epochs = same_epochs
 
     def prepare_data(self) -> None:
         """Download what is missing and encode the corpus, unless that was done before.
@@ -138,6 +140,7 @@ class ReviewDataModule(L.LightningDataModule):
             bucketing=self.bucketing,
             seed=self.seed,
             same_steps=is_training,
+            same_epochs=self.same_epochs,
             rank=trainer.global_rank if trainer else 0,
             world_size=world_size,
         )

@@ -12,6 +12,7 @@ from nsmc.reports.charts import NAMES, charts_of
 from nsmc.reports.leaderboard import Leaderboard, Row, drop_repeats, leaderboards, problems_in
 from nsmc.reports.page import Section, page
 from nsmc.reports.records import Problem, Run, display_path, problems_of, read_runs
+from nsmc.reports.remarks import remarks, tagged
 from nsmc.reports.render_png import png
 from nsmc.reports.settings import CORPUS, FOLD, TASKS
 from nsmc.reports.significance import Reader, with_significance
@@ -30,18 +31,23 @@ _SLICE_COLUMNS = 4  # there: slice, reviews, and the two best settings
 
 
 def write_report(
-    folders: Sequence[Path], output: Path | None = None, ansi: bool = False, is_sweep: bool = False
+    folders: Sequence[Path],
+    output: Path | None = None,
+    ansi: bool = False,
+    is_sweep: bool = False,
+    tags: Sequence[str] = (),
 ) -> str:
-    """Report over all runs below the folders; returns what a terminal shows of it.
+    """Report over the runs below the folders that have these tags; returns what a terminal shows.
 
     There is a section for each task. Writes leaderboard.csv, leaderboard.md, report.html and PNG
     charts to `output`: by default to the folder, or to outputs/report if there are several. `ansi`
     makes the best setting bold, and lines as long as the terminal is wide. In the folder of a sweep
     (`is_sweep`) best.json names the best run. Raises OSError or ValueError, in one line, for a
-    folder without runs and an output that cannot be written.
+    folder without runs, or such runs, and an output that cannot be written.
     """
     target = output or (folders[0] if len(folders) == 1 else _OUTPUT_OF_SEVERAL)
     runs, damaged = read_runs(folders)
+    runs = tagged(runs, tags)
     finished = [run for run in runs if run.status == "finished"]
     counted = drop_repeats(finished)
     reader = Reader()
@@ -50,7 +56,7 @@ def write_report(
     slices = [slice_tables(board, reader) for board in boards]
     missing = [problem for board in boards for problem in problems_in(board)]
     problems = [*problems_of(runs), *missing, *damaged, *reader.problems]
-    notes = _notes(boards, runs, len(finished) - len(counted))
+    notes = _notes(boards, runs, len(finished) - len(counted)) + remarks(counted)
     notes += dict.fromkeys(note for each in after for note in each.notes)
     about = f"{datetime.now():%Y-%m-%d %H:%M}, from {', '.join(map(display_path, folders))}"
     target.mkdir(parents=True, exist_ok=True)

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from nsmc.config.earlier import with_todays_keys
+from nsmc.config.loggers import OWN as OWN_LOGGERS
 from nsmc.config.overrides import as_overrides, plain_change
 from nsmc.config.schema import KEYS, DataConfig, RunConfig, check_config
 from nsmc.config.steps import OF_THE_COMMAND, RecipeConfig, is_choice, is_group, is_plain
 from nsmc.data.cache import is_cache
 from nsmc.data.download import PUT_THERE
 from nsmc.runs.record import RECORD_FILE
+from nsmc.training.targets import TARGET, targets
 
 _NAME = re.compile(r"\w[\w.+-]*")  # no path, which could lead out of a folder
 _TYPE_ANEW = (
@@ -79,8 +81,22 @@ def _is_of_the_command(key: str) -> bool:
     return re.split(r"[./]", key)[0] in ("hydra", *OF_THE_COMMAND)
 
 
-def recorded_config(folder: Path, values: Mapping[str, Any]) -> RunConfig:
-    """The configuration in the record of `folder`. Raises ValueError where it is none today."""
+def recorded_config(
+    folder: Path, values: Mapping[str, Any], own: Mapping[str, Any] | None = None
+) -> RunConfig:
+    """The configuration in the record of `folder`, which calls no code but what `own` calls, too.
+
+    Raises ValueError where it would, and where it is no configuration today.
+    """
+    own_targets = dict(targets(own))
+    # A recipe's steps take plain values alone, which the schema checks.
+    for key, spec in targets({k: v for k, v in values.items() if k != "recipe"}):
+        name = key.removeprefix("logger.")
+        if spec != own_targets.get(key) and spec != OWN_LOGGERS.get(name):
+            raise ValueError(
+                f"{folder}: {key}={spec[TARGET]}: not called because a {RECORD_FILE} says so; "
+                "resume the run with the same choices as before, such as logger=… and callbacks=…"
+            )
     try:
         return check_config(with_todays_keys(values))
     except ValueError as error:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any, Literal, get_args, get_origin
 
 import pytorch_lightning as L
+from pytorch_lightning.loggers import TensorBoardLogger
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.hparams.api_pb2 import (
     DATA_TYPE_FLOAT64,
@@ -38,7 +39,7 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import (
 
 from nsmc.config.schema import KEYS, MODEL_CONFIGS, RunConfig
 from nsmc.config.steps import flat
-from nsmc.training.tensorboard import Curves
+from nsmc.training.targets import TARGET
 
 Setting = str | float | bool
 
@@ -61,22 +62,27 @@ _KEYS = {key.rpartition(".")[2]: key for key in (*_OF_THE_MODEL, *_OTHERS)}  # b
 
 
 def log_hyperparameters(trainer: L.Trainer, config: RunConfig, metrics: dict[str, float]) -> None:
-    """Log once, at the end, with the metrics: doing so at the start too leaves a stray column."""
+    """Log the final metrics, and for TensorBoard the settings, once: else a column is empty."""
     final = {f"{_SECTION}/{name}": metrics[name] for name in _METRICS if name in metrics}
     for logger in trainer.loggers:
-        if isinstance(logger, Curves):
-            logger.log_metrics(final, trainer.global_step)
+        logger.log_metrics(final, trainer.global_step)
+        if isinstance(logger, TensorBoardLogger):
+            if config.notes:
+                logger.experiment.add_text("notes", config.notes, trainer.global_step)
             for part in _summaries(settings_of(config)):
                 logger.experiment.file_writer.add_summary(part)
-            logger.save()
+        logger.save()
 
 
 def settings_of(config: RunConfig) -> dict[str, Setting | None]:
     """The settings that people compare; None is a number that is not set."""
     values = dict(flat(config.model_dump()))
+    for key in ("model.optimizer", "model.schedule"):  # the class, where it is the user's
+        values.setdefault(key, str(values.get(f"{key}.{TARGET}")).rpartition(".")[2])
     return {
         **{name: _plain(values.get(key)) for name, key in _KEYS.items()},
         "corpus": config.data.name,
+        "tags": ", ".join(config.tags),
         "pretrained": config.init_from is not None,
         "teachers": len(config.distill.teachers),
     }
@@ -85,7 +91,15 @@ def settings_of(config: RunConfig) -> dict[str, Setting | None]:
 def setting_columns() -> list[HParamInfo]:
     """A column for each of `settings_of`, with its type and, where there are few, its choices."""
     types: dict[str, Any] = {name: KEYS[key].annotation for name, key in _KEYS.items()}
-    types |= {"class_weights": str, "corpus": str, "pretrained": bool, "teachers": int}
+    types |= {
+        "class_weights": str,
+        "corpus": str,
+        "tags": str,
+        "optimizer": str,
+        "schedule": str,
+        "pretrained": bool,
+        "teachers": int,
+    }
     types["architecture"] = Literal[tuple(MODEL_CONFIGS)]
     return [_column(name, type_) for name, type_ in types.items()]
 

@@ -5,6 +5,7 @@ Hydra.
 """
 
 import logging
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,25 +15,25 @@ from typing import Any
 import pytorch_lightning as L
 import torch
 
-from nsmc.config.schema import RunConfig, TrainerConfig
+from nsmc.config.schema import RunConfig
+from nsmc.config.trainer import TrainerConfig
 from nsmc.data.datamodule import ReviewDataModule
 from nsmc.runs.build import (
-    CHECKPOINTS,
     Module,
     build_callbacks,
     build_datamodule,
     build_module,
-    build_trainer,
-    check_hardware,
 )
 from nsmc.runs.corpus_files import corpus_name, training_fingerprint, warn_of_own_test
 from nsmc.runs.hparams import log_hyperparameters
 from nsmc.runs.linear_job import train_linear
+from nsmc.runs.loggers import LoggedRun, build_loggers, close_loggers, log_settings
 from nsmc.runs.logs import quieten
 from nsmc.runs.prepare import prepare
 from nsmc.runs.processes import is_first, started_together
 from nsmc.runs.record import Record, occupied, read_record, recorded
 from nsmc.runs.resume import continuation, now, starting_checkpoint
+from nsmc.runs.trainer import CHECKPOINTS, build_trainer, check_hardware
 from nsmc.training.checkpoints import adopt_best, check_checkpoint, load_checkpoint
 from nsmc.training.export import BundleExport, best_checkpoint
 from nsmc.training.interruption import exit_as_interruption
@@ -103,10 +104,13 @@ def run_job(
             if config.task == "linear":
                 record |= train_linear(config, build_datamodule(config), folder)
             else:
-                training = build(config, folder, callbacks, record)
-                wait_for_all(config.trainer, training.trainer, record)
-                record["threads"] = torch.get_num_threads()
-                record |= train(config, training, record["resumed_from"])
+                try:
+                    training = build(config, folder, callbacks, record)
+                    wait_for_all(config.trainer, training.trainer, record)
+                    record["threads"] = torch.get_num_threads()
+                    record |= train(config, training, record["resumed_from"])
+                finally:
+                    close_loggers()
     return record
 
 
@@ -144,9 +148,15 @@ def build(
         corpus=corpus_name(config.data),
         command=begun.get("command", ""),
         signature=begun.get("signature", ""),
+        measured=config.trainer.measures_all,
     )
     all_callbacks = [*build_callbacks(config, folder), *callbacks, export]
-    trainer = build_trainer(config, folder, all_callbacks, step)
+    loggers = []
+    if not config.trainer.fast_dev_run:
+        started_at, notes = begun.get("started", ""), config.notes
+        logged = LoggedRun(folder, started_at, step, tuple(config.tags), notes)
+        loggers = build_loggers(config, logged)
+    trainer = build_trainer(config, folder, all_callbacks, loggers)
     return Training(trainer, module, datamodule, export, started)
 
 
@@ -168,6 +178,8 @@ def train(config: RunConfig, training: Training, resumed_from: str | None) -> Re
     A run that was resumed counts its earlier parts, too.
     """
     trainer, module, datamodule = training.trainer, training.module, training.datamodule
+    if resumed_from is None:  # or they are there
+        log_settings(trainer.loggers, config)
     fit(trainer, module, datamodule, resumed_from or config.ckpt_path)
     # Before the evaluation, which loads the best checkpoint with its state of the callbacks.
     progress = progress_of(trainer)
@@ -175,7 +187,7 @@ def train(config: RunConfig, training: Training, resumed_from: str | None) -> Re
         "train_seconds": round(progress.seconds, 3),
         "reviews_per_second": round(progress.reviews / max(progress.seconds, 1e-9), 1),
         "training_reviews": len(datamodule.corpus.splits["train"]),
-        "epochs": trainer.current_epoch,
+        "epochs": len(progress.history),
         "steps": trainer.global_step,
         "parameters": sum(parameter.numel() for parameter in module.parameters()),
         "corpus_fingerprint": datamodule.corpus.corpus_fingerprint,
@@ -187,10 +199,20 @@ def train(config: RunConfig, training: Training, resumed_from: str | None) -> Re
     seconds = round(time.perf_counter() - began, 3)
     results |= {"metrics": metrics, "seconds": seconds, "finished": now()}
     if trainer.is_global_zero:
+        if config.trainer.fast_dev_run:
+            return results | _nothing_kept(training)
         log_hyperparameters(trainer, config, metrics)
         files = training.export.folder.iterdir()
         results["bundle_bytes"] = sum(file.stat().st_size for file in files)
     return results
+
+
+def _nothing_kept(training: Training) -> dict[str, Any]:
+    """After a try of a few batches: no bundle for anybody to use, no metrics to be compared."""
+    bundle = training.export.folder
+    for folder in (bundle, bundle.with_name(CHECKPOINTS)):
+        shutil.rmtree(folder)
+    return {"metrics": {}, "history": [], "bundle_bytes": 0}
 
 
 def fit(

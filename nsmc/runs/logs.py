@@ -38,6 +38,8 @@ def quieten(is_first: bool) -> None:
     """
     for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # Which is there only where somebody asked for it.
+    logging.getLogger("pytorch_lightning.callbacks.model_summary").setLevel(logging.INFO)
     # Collation from mapped memory needs no workers, and the sampler's shards repeat no review.
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*it is recommended to use .*devices=1.*")

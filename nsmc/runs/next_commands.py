@@ -27,7 +27,9 @@ _OF_THE_CORPUS = (
 
 
 def next_commands(config: RunConfig, record: Record, folder: Path) -> str:
-    """Commands that can be typed as they stand, in lines."""
+    """Commands that can be typed as they stand, in lines; none where nothing was measured."""
+    if not record["metrics"]:
+        return ""
     theirs, folder = final_step_config(record), relative_path(folder)
     task, typed = theirs["task"], record.get("overrides", [])
     lines = ["", "Next:"]

@@ -8,7 +8,8 @@ record and exports; all this is decided before it makes a folder, and before tor
 import os
 from pathlib import Path
 
-from nsmc.config.schema import RunConfig, TrainerConfig
+from nsmc.config.schema import RunConfig
+from nsmc.config.trainer import TrainerConfig
 from nsmc.training.slurm import is_slurm_job
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file
 
+from nsmc.config.loggers import OWN as OWN_LOGGERS
 from nsmc.config.overrides import command_line
 from nsmc.config.schema import RunConfig
 from nsmc.data.soft_labels_file import SOFT_LABELS_FILE
@@ -71,7 +72,12 @@ def _copy_small_files(source: Path, target: Path) -> None:
 
 
 def _config(folder: Path, record: Record, root: str | None) -> RunConfig:
-    config = recorded_config(folder, record["config"])
+    recorded = record["config"]
+    loggers = recorded.get("logger")
+    if isinstance(loggers, dict):  # others would have to be called because a record says so
+        own = {name: it for name, it in loggers.items() if it in (True, OWN_LOGGERS.get(name))}
+        recorded = {**recorded, "logger": own}
+    config = recorded_config(folder, recorded)
     if config.recipe:
         raise ValueError(f"{folder} is of a recipe: run the steps again, {RESULTS}/… each")
     if config.trainer.processes > 1:

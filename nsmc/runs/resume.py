@@ -82,14 +82,17 @@ def resumed_config(folder: Path, typed: Mapping[str, Any], overrides: Sequence[s
         raise ValueError(f"{folder} holds no run: resume= and hydra.run.dir= exclude each other")
     ours = {key: typed[key] for key in ("resume", "sweep")}  # of the command, not of the run
     begun = {**with_todays_keys(record.get("config", {})), **ours}
-    recorded_config(folder, begun)  # which an earlier version may have written
+    recorded_config(folder, begun, typed)  # which an earlier version may have written
     config, own_model = begun, begun["model"]["architecture"]
     for key, _ in typed_values(overrides):
         if key in ours or (key, typed["model"]["architecture"]) == ("model", own_model):
             continue
-        if "." not in key and KEYS.affects_result(key) and isinstance(typed.get(key, {}), Mapping):
-            raise ValueError(f"{key}: a resumed run keeps its own; leave {key}= out")
         value, before = _value_of(typed, key), _value_of(begun, key)
+        is_section = "." not in key and isinstance(typed.get(key, {}), Mapping)
+        if is_section and KEYS.affects_result(key) and (value != before or key not in typed):
+            raise ValueError(f"{key}: a resumed run keeps its own; leave {key}= out")
+        if before is None and key in KEYS and not KEYS.is_required(key):
+            before = KEYS[key].default  # which a record does not name
         if KEYS.affects_result(key) and value != before:
             has_bundle = (folder / "bundle" / CONFIG_FILE).is_file()
             start = f"with {pasteable('init_from', str(relative_path(folder)))}"

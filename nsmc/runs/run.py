@@ -121,6 +121,8 @@ def run_in_subprocess(folder: Path, overrides: Sequence[str]) -> Record:
 def summary(record: Record, bundle: Path) -> str:
     """The table: metrics by split, then size and speed."""
     metrics = record["metrics"]
+    if not metrics:  # of trainer.fast_dev_run
+        return f"\neach stage was tried; the record is in {relative_path(bundle.parent)}"
     splits = {"val": "validation", "test": "test"}
     splits = {split: title for split, title in splits.items() if f"{split}/loss" in metrics}
     lines = ["", " " * 10 + "".join(f"{title:>12}" for title in splits.values())]

@@ -14,6 +14,7 @@ BEST_FILE = "best.json"
 # What a sweep or a search has in its folder before its report.
 _OF_SWEEPS = ("multirun.yaml", "search.db")
 _GOES_ON = "a sweep that has not ended: nsmc report names its best"
+_DEBUGGING = "debug"  # the folder of what debug=… ran
 
 # A word that ends so is a file to be read, not a text to be classified.
 _DATA_EXTENSIONS = (
@@ -63,15 +64,16 @@ def chosen_bundle(outputs: Path) -> tuple[Path, str]:
 
 
 def newest_bundle(outputs: Path) -> Path:
-    """The bundle that was written last; pretrained encoders and unfinished runs do not count.
+    """The bundle that was written last.
+
+    Pretrained encoders, unfinished runs and those that debugged do not count.
 
     Raises FileNotFoundError where there is none.
     """
     configs = [
         path
         for path in outputs.glob("**/bundle/config.json")
-        # An export's scratch folder begins with a dot.
-        if not any(part.startswith(".") for part in path.relative_to(outputs).parts)
+        if not _is_aside(path.relative_to(outputs))
     ]
     for path in sorted(configs, key=_last_written, reverse=True):
         # A bundle needs no record of a run.
@@ -119,6 +121,11 @@ def _split(words: Sequence[str]) -> tuple[Path | None, Sequence[str]]:
     except (OSError, ValueError, RuntimeError):  # too long for a path, a NUL, "~" and no such user
         pass
     return None, words
+
+
+def _is_aside(path: Path) -> bool:
+    """Whether it is of a run that debugged, or of an export's scratch folder."""
+    return path.parts[0] == _DEBUGGING or any(part.startswith(".") for part in path.parts)
 
 
 def _classifies(bundle: Path) -> bool:

@@ -94,7 +94,8 @@ def seconds_by_shape(outputs: Path) -> Seconds:
 
 def estimate(config: RunConfig, corpus: str, by_shape: Seconds) -> float | None:
     """Seconds that a run of all its epochs takes; None without a run like it."""
-    if config.recipe or config.task == "linear":  # not what the network decides
+    is_endless = config.trainer.max_epochs == -1
+    if config.recipe or config.task == "linear" or is_endless:  # not what the network decides
         return None
     runs = by_shape.get(_shape(config.model_dump(), corpus))
     if not runs:

@@ -1,7 +1,7 @@
-"""The callback that draws validation results for TensorBoard.
+"""The callback that draws validation results, for every logger that takes images and texts.
 
-After each validation: the confusion matrix, precision-recall curves, and, as readable text, the
-reviews that the classifier is most wrong about.
+After each validation: the confusion matrix, and, as readable text, the reviews that the classifier
+is most wrong about; for TensorBoard precision-recall curves, too.
 
 Legend: N reviews, C labels.
 """
@@ -15,7 +15,7 @@ import pytorch_lightning as L
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from pytorch_lightning.loggers import TensorBoardLogger
+from pytorch_lightning.loggers import Logger, MLFlowLogger, TensorBoardLogger
 from torchmetrics import CatMetric
 
 from nsmc.data.batching import Batch
@@ -53,20 +53,51 @@ class ValidationCharts(L.Callback):
     def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         results = self._results.compute().cpu().numpy()
         probabilities, (labels, rows) = results[:, :-2], results[:, -2:].T.astype(int)
-        logger = trainer.logger
-        draws = trainer.is_global_zero and not is_after_fit(trainer)
-        if not isinstance(logger, TensorBoardLogger) or not draws:
+        is_sanity_check = trainer.sanity_checking
+        if not trainer.is_global_zero or is_after_fit(trainer) or is_sanity_check:
             return
-        writer, step = logger.experiment, trainer.global_step
         datamodule: ReviewDataModule = trainer.datamodule  # type: ignore[attr-defined]
         names = datamodule.corpus.labels
         figure = confusion_matrix_figure(probabilities, labels, names)
-        writer.add_image("val/confusion_matrix", pixels(figure), step, dataformats="HWC")
-        for label in [1] if len(names) == 2 else charted(labels, len(names)):
-            tag = "val/precision_recall" + (f"/{names[label]}" if len(names) > 2 else "")
-            writer.add_pr_curve(tag, labels == label, probabilities[:, label], step)
         text = hardest_reviews(probabilities, labels, rows, names, datamodule)
-        writer.add_text("val/hardest_reviews", text, step)
+        for logger in trainer.loggers:
+            log_image(logger, "val/confusion_matrix", pixels(figure), trainer.global_step)
+            log_text(logger, "val/hardest_reviews", text, trainer.global_step)
+            if isinstance(logger, TensorBoardLogger):
+                _log_curves(logger, probabilities, labels, names, trainer.global_step)
+
+
+def log_image(logger: Logger, name: str, image: npt.NDArray[np.uint8], step: int) -> None:
+    """Log an image [height, width, 4] to a logger that takes images."""
+    if isinstance(logger, TensorBoardLogger):
+        logger.experiment.add_image(name, image, step, dataformats="HWC")
+    elif isinstance(logger, MLFlowLogger):
+        logger.experiment.log_image(logger.run_id, image, key=name, step=step)
+    elif hasattr(logger, "log_image"):  # as W&B's
+        logger.log_image(name, [image], step)
+
+
+def log_text(logger: Logger, name: str, text: str, step: int) -> None:
+    """Log a text in Markdown to a logger that takes texts."""
+    if isinstance(logger, TensorBoardLogger):
+        logger.experiment.add_text(name, text, step)
+    elif isinstance(logger, MLFlowLogger):
+        logger.experiment.log_text(logger.run_id, text, f"{name}_step_{step}.md")
+    elif hasattr(logger, "log_text"):
+        logger.log_text(name, columns=["text"], data=[[text]], step=step)
+
+
+def _log_curves(
+    logger: TensorBoardLogger,
+    probabilities: FloatArray,
+    labels: IntArray,
+    names: tuple[str, ...],
+    step: int,
+) -> None:
+    """Precision against recall, which TensorBoard draws itself."""
+    for label in [1] if len(names) == 2 else charted(labels, len(names)):
+        tag = "val/precision_recall" + (f"/{names[label]}" if len(names) > 2 else "")
+        logger.experiment.add_pr_curve(tag, labels == label, probabilities[:, label], step)
 
 
 def charted(labels: IntArray, label_count: int) -> list[int]:

@@ -112,6 +112,17 @@ def check_state(callback: str, state: Mapping[str, Any], **checks: Any) -> None:
             raise ValueError(f"the checkpoint is damaged: {name} of {callback}")
 
 
+def check_plain_states(states: Mapping[str, Any]) -> None:
+    """Raises ValueError, naming the callback, for a state with more in it than plain values."""
+    for callback, state in states.items():
+        for value in _leaves(state):
+            if not isinstance(value, torch.Tensor | str | int | float | bool | bytes | None):
+                raise ValueError(
+                    f"{callback}: its state_dict holds a {type(value).__name__}, but a checkpoint "
+                    "keeps numbers, texts, tensors, and lists and mappings of them"
+                )
+
+
 def name_of(path: object) -> str:
     """The file's name in a path that a checkpoint has; "" where that is none."""
     name = Path(path).name if isinstance(path, str) and "\0" not in path else ""

@@ -15,13 +15,16 @@ from nsmc.atomic import whole_file
 from nsmc.data.datamodule import ReviewDataModule
 from nsmc.training.checkpoint_state import (
     check_content,
+    check_plain_states,
     check_state,
     is_compressed,
     is_score,
     name_of,
 )
 from nsmc.training.classifier import TextClassifier
+from nsmc.training.interruption import ends_epoch
 from nsmc.training.language_model import LanguageModule
+from nsmc.training.metrics import is_after_fit
 from nsmc.training.module import SentimentModule
 from nsmc.training.starting import weights_alone
 from nsmc.training.text_encoder import TextEncoder
@@ -35,7 +38,11 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
     ) -> None:
-        """Raises OSError naming the file where it cannot be written."""
+        """Raises OSError naming the file where it cannot be written.
+
+        Raises ValueError for a callback's state that could not be read again with nothing executed.
+        """
+        check_plain_states(checkpoint.get("callbacks", {}))
         content = io.BytesIO()  # torch's own writer would hide why a file cannot be written
         torch.save(checkpoint, content)
         path = Path(path)
@@ -50,9 +57,26 @@ class BestCheckpoint(ModelCheckpoint):
 
     Where the earlier best one is gone, the best of the epochs that follow is kept. Of a path in the
     state only the name counts: the file is read, and deleted once it is no longer the best.
+
+    A validation within an epoch counts at once, one at an epoch's end once the epoch is over: the
+    loops' state is then that of a finished epoch. An epoch without one leaves no checkpoint.
     """
 
+    _is_validated = False  # since a checkpoint was last considered
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if trainer.sanity_checking or is_after_fit(trainer):
+            return
+        self._is_validated = True
+        if not ends_epoch(trainer):
+            self._consider(trainer, pl_module)
+
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if self._is_validated:
+            self._consider(trainer, pl_module)
+
+    def _consider(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._is_validated = False
         value = trainer.callback_metrics.get(str(self.monitor))
         if value is not None and torch.isnan(value):
             raise ValueError(

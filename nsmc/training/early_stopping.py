@@ -1,5 +1,6 @@
-"""The callbacks that end a training early: it no longer improves, or does worse than others."""
+"""The callbacks that end a training: no improvement, worse than others, all its steps."""
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +9,8 @@ from pytorch_lightning import callbacks
 
 from nsmc.training.checkpoint_state import check_state, is_count, is_score
 from nsmc.training.signals import Pruned
+
+log = logging.getLogger(__name__)
 
 
 class EarlyStopping(callbacks.EarlyStopping):
@@ -35,6 +38,18 @@ class EarlyStopping(callbacks.EarlyStopping):
         if self.wait_count >= self.patience:
             trainer.should_stop = True
 
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if self.wait_count >= self.patience:
+            log.info("stopped early: the monitored metric no longer improves")
+
+
+class StepLimit(L.Callback):
+    """Has the last step of `trainer.max_steps` validated, wherever in an epoch it is."""
+
+    def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
+        if trainer.global_step == trainer.max_steps:
+            trainer.should_stop = True
+
 
 class Pruning(L.Callback):
     """After each epoch but the last, raises Pruned where the run is not worth continuing.
@@ -47,6 +62,8 @@ class Pruning(L.Callback):
         self.is_bad = is_bad
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if self.monitor not in trainer.callback_metrics:  # no epoch was validated yet
+            return
         epoch, value = trainer.current_epoch + 1, float(trainer.callback_metrics[self.monitor])
         is_bad = trainer.is_global_zero and self.is_bad(value, epoch)
         # All processes must leave together.

@@ -19,6 +19,7 @@ from nsmc.runtime.loading import read_bundle
 from nsmc.runtime.predictor import Predictor
 from nsmc.training.checkpoints import network_from_checkpoint
 from nsmc.training.classifier import TextClassifier
+from nsmc.training.interruption import LastCheckpoint
 from nsmc.training.metrics import defined
 from nsmc.training.model_card import model_card
 from nsmc.training.padding import pad
@@ -33,15 +34,19 @@ _CHECKED_REVIEWS = 512  # validation reviews whose logits are compared
 class BundleExport(L.Callback):
     """Writes the bundle when training ends; adds metrics when validation and testing end.
 
-    `corpus`, `command` and `signature` say where the bundle comes from. Where the runtime computes
+    `corpus`, `command` and `signature` say where the bundle comes from. Without `measured`, as
+    where validations are of a part of the reviews, it gets no metrics. Where the runtime computes
     other logits from it, there is no bundle but a RuntimeError.
     """
 
-    def __init__(self, folder: str, *, corpus: str, command: str, signature: str) -> None:
+    def __init__(
+        self, folder: str, *, corpus: str, command: str, signature: str, measured: bool = True
+    ) -> None:
         self.folder = Path(folder)
         self.corpus = corpus
         self.command = command
         self.signature = signature
+        self.measured = measured
         self.config: BundleConfig | None = None  # of the bundle, once it is written
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -84,7 +89,7 @@ class BundleExport(L.Callback):
             _check(scratch, classifier, datamodule)
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        if self.config is None:  # during the fit, when there is no bundle yet
+        if self.config is None or not self.measured:  # during the fit there is no bundle yet
             return
         metrics = self.config.metrics | defined(trainer.callback_metrics, "val/", "test/")
         self.config = dataclasses.replace(self.config, metrics=metrics)
@@ -101,11 +106,21 @@ def _reading(datamodule: ReviewDataModule) -> dict[str, Any]:
 def best_checkpoint(trainer: L.Trainer) -> str:
     """The path of the best checkpoint; "" before any.
 
-    Where there was nothing left to train, it is the checkpoint that the fit started from.
+    Where there was nothing left to train, it is the checkpoint that the fit started from, and with
+    `fast_dev_run`, which keeps no best one, the last one. Raises ValueError without any.
     """
     callback = trainer.checkpoint_callback
     assert isinstance(callback, ModelCheckpoint)
-    return callback.best_model_path or str(trainer.ckpt_path or "")
+    best = callback.best_model_path or str(trainer.ckpt_path or "")
+    if trainer.fast_dev_run:  # type: ignore[attr-defined]
+        callbacks: list[L.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+        best = next(each.path for each in callbacks if isinstance(each, LastCheckpoint))
+    if not best:
+        raise ValueError(
+            "no validation took place, so there is no best epoch: lower trainer.val_check_interval "
+            "or trainer.check_val_every_n_epoch, or train for longer"
+        )
+    return best
 
 
 def _check(folder: Path, classifier: TextClassifier | None, datamodule: ReviewDataModule) -> None:

@@ -29,11 +29,19 @@ def exit_as_interruption() -> Iterator[None]:
         raise Interrupted(signal.SIGINT) from None
 
 
+def ends_epoch(trainer: L.Trainer) -> bool:
+    """Whether the epoch is over with this batch, its last one or because training stops."""
+    has_epochs = trainer.current_epoch >= (trainer.min_epochs or 0)
+    has_steps = trainer.global_step >= (trainer.min_steps or 0)
+    return trainer.is_last_batch or (trainer.should_stop and has_epochs and has_steps)
+
+
 class LastCheckpoint(Checkpoint):
     """Writes the newest checkpoint to `path`, and ends the fit with Interrupted after a signal.
 
-    Within an epoch it writes one `every_n_minutes`, or none if that is None. A fit that is resumed
-    within an epoch takes the batches that are left.
+    Within an epoch it writes one `every_n_minutes`, or none if that is None: after an optimizer's
+    step, as gradients that are still being accumulated are not kept, and after the validation that
+    may follow that step. A fit that is resumed within an epoch takes the batches that are left.
     """
 
     def __init__(self, path: str, every_n_minutes: float | None) -> None:
@@ -54,20 +62,34 @@ class LastCheckpoint(Checkpoint):
         self._saved_at = time.monotonic()
         self._signals.watch()
         self._skip_batches(trainer)
+        self._position["batches"] = int(trainer.num_training_batches)
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        if trainer.is_last_batch:  # its checkpoint comes after the validation
+        self._position["taken"] = 0 if ends_epoch(trainer) else batch_idx + 1
+        if not _is_validated_after(trainer, batch_idx):
+            self._save_or_stop(trainer)
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if trainer.state.fn != TrainerFn.FITTING or trainer.sanity_checking:
+            return
+        if ends_epoch(trainer):  # perhaps because of this validation
+            self._position["taken"] = 0
+        else:
+            self._save_or_stop(trainer)
+
+    def _save_or_stop(self, trainer: L.Trainer) -> None:
+        if self._position["taken"] % trainer.accumulate_grad_batches:
             return
         stop, save = self._decide(trainer)
         if save:
-            self._save(trainer, taken=batch_idx + 1)
+            self._save(trainer)
         if stop:
             self._signals.obey()
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self._save(trainer, taken=0)
+        self._save(trainer)
 
     # Not at the epoch's end: the loggers get its metrics after that hook.
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -117,7 +139,13 @@ class LastCheckpoint(Checkpoint):
         assert trainer.train_dataloader is not None
         trainer.train_dataloader.sampler.skip_steps(taken)
 
-    def _save(self, trainer: L.Trainer, taken: int) -> None:
-        self._position = {"taken": taken, "batches": int(trainer.num_training_batches)}
+    def _save(self, trainer: L.Trainer) -> None:
         trainer.save_checkpoint(self.path)
         self._saved_at = time.monotonic()
+
+
+def _is_validated_after(trainer: L.Trainer, batch_idx: int) -> bool:
+    """Whether a validation may follow this batch: Lightning would not make up for it."""
+    counts_on = trainer.check_val_every_n_epoch is None
+    index = trainer.fit_loop.epoch_loop.total_batch_idx if counts_on else batch_idx
+    return ends_epoch(trainer) or (index + 1) % trainer.val_check_batch == 0  # type: ignore[operator]

@@ -24,7 +24,7 @@ from nsmc.data.batching import Batch, ReviewSource
 from nsmc.data.tokenizer import PAD_ID
 from nsmc.training.encoders.recurrent import RecurrentEncoder
 from nsmc.training.metrics import MeanLoss, is_after_fit
-from nsmc.training.optimization import Optimization
+from nsmc.training.optimization import Optimization, learning_rate
 from nsmc.training.padding import is_token, reverse
 from nsmc.training.text_encoder import TextEncoder
 
@@ -45,6 +45,8 @@ class LanguageModel(nn.Module):
 
     noise: Tensor  # [V]: how likely each token is to be drawn, at each draw
     log_included: Tensor  # [V]: the logarithm of how likely each is to be among a step's drawn ones
+
+    lr = learning_rate
 
     def __init__(
         self, text_encoder: TextEncoder, num_sampled: int, counts: npt.NDArray[np.int64] | None

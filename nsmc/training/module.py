@@ -15,7 +15,7 @@ from nsmc.data.batching import Batch
 from nsmc.training.classifier import TextClassifier
 from nsmc.training.losses import Regularization, cross_entropy, training_loss
 from nsmc.training.metrics import MeanLoss, classification_metrics, is_after_fit
-from nsmc.training.optimization import Optimization
+from nsmc.training.optimization import Optimization, learning_rate
 
 
 class SentimentModule(L.LightningModule):
@@ -26,6 +26,8 @@ class SentimentModule(L.LightningModule):
     """
 
     class_weights: Tensor | None
+
+    lr = learning_rate
 
     def __init__(
         self,

@@ -15,6 +15,7 @@ from pytorch_lightning.callbacks.progress.tqdm_progress import Tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from nsmc.training.checkpoint_state import check_state, is_count, is_history, is_number
+from nsmc.training.metrics import is_after_fit
 
 log = logging.getLogger(__name__)
 
@@ -109,11 +110,18 @@ class TrainingProgress(L.Callback):
         self.has_stepped = False  # in this part of the run
         self._last_step_end = 0.0
         self._last_line = 0.0
+        self._validated: dict[str, float] = {}  # the epoch's metrics, as last validated
+        self._last_rates = 0  # the step that the loggers last got rates of
         self._epoch = (0, 0.0)  # reviews and seconds when the epoch, or this part of it, began
         self._window = (0, 0.0)  # the same when throughput was last logged
 
     def state_dict(self) -> dict[str, Any]:
-        return {"reviews": self.reviews, "seconds": self.seconds, "history": self.history}
+        return {
+            "reviews": self.reviews,
+            "seconds": self.seconds,
+            "history": self.history,
+            "validated": self._validated,
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         checks = {"reviews": is_count, "seconds": is_number, "history": is_history}
@@ -121,12 +129,18 @@ class TrainingProgress(L.Callback):
         self.reviews = state_dict["reviews"]
         self.seconds = self.seconds_before = state_dict["seconds"]
         self.history = list(state_dict["history"])
+        validated = state_dict.get("validated", {})  # earlier versions validated at an epoch's end
+        check_state("TrainingProgress", {"validated": [validated]}, validated=is_history)
+        self._validated = dict(validated)
 
-    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._last_step_end = self._last_line = time.perf_counter()
         self._epoch = self._window = (self.reviews, self.seconds)
 
-    on_train_start = on_train_epoch_start  # a run that is resumed within an epoch starts none
+    # A run that is resumed within an epoch starts none.
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._validated = {}
+        self.on_train_start(trainer, pl_module)
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
@@ -136,7 +150,9 @@ class TrainingProgress(L.Callback):
         self.seconds += now - self._last_step_end
         self.reviews += int(trainer.train_dataloader.sampler.step_sizes[batch_idx])  # type: ignore[union-attr]
         self._last_step_end = now
-        if trainer.global_step % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
+        is_due = trainer.global_step % trainer.log_every_n_steps == 0  # type: ignore[attr-defined]
+        if is_due and self._last_rates != trainer.global_step:  # several batches may make a step
+            self._last_rates = trainer.global_step
             self._log_rates(trainer)
             self._check_loss(float(outputs["loss"]), trainer.global_step)
         wait = self.log_interval_seconds
@@ -148,12 +164,20 @@ class TrainingProgress(L.Callback):
                 f"{rate:,.0f} reviews/s"
             )
 
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if is_after_fit(trainer) or trainer.sanity_checking:
+            return
+        measured = trainer.callback_metrics.items()
+        self._validated = {k: float(value) for k, value in measured if k.startswith("val/")}
+        self._last_step_end = time.perf_counter()
+
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         metrics = {
             name.removesuffix("_epoch"): float(value)
             for name, value in trainer.callback_metrics.items()
-            if name != "train/loss_step" and name != "train/loss"
+            if name not in ("train/loss_step", "train/loss") and not name.startswith("val/")
         }
+        metrics |= self._validated  # the Trainer also has those of an epoch before
         self._check_loss(metrics["train/loss"], trainer.global_step)
         finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
         self.history.append(
@@ -171,10 +195,6 @@ class TrainingProgress(L.Callback):
                 "trainer.gradient_clip_val"
             )
 
-    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        if trainer.should_stop and trainer.current_epoch < (trainer.max_epochs or 0):
-            log.info("stopped early: the monitored metric no longer improves")
-
     def _log_rates(self, trainer: L.Trainer) -> None:
         rates = {
             "train/reviews_per_second": self._rate(self._window),
@@ -190,4 +210,5 @@ class TrainingProgress(L.Callback):
 
 
 def _epoch(trainer: L.Trainer) -> str:
-    return f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
+    is_endless = trainer.max_epochs == -1
+    return f"epoch {trainer.current_epoch + 1}{'' if is_endless else f'/{trainer.max_epochs}'}"

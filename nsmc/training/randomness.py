@@ -20,9 +20,10 @@ class StepSeed(L.Callback):
     def on_train_batch_start(
         self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        torch.manual_seed(step_seed(self.seed, trainer.global_step, trainer.global_rank))
+        part = [batch_idx] if trainer.accumulate_grad_batches > 1 else []  # of the same step
+        torch.manual_seed(step_seed(self.seed, trainer.global_step, trainer.global_rank, *part))
 
 
-def step_seed(seed: int, step: int, rank: int) -> int:
-    """A 64-bit seed; seeds, steps and ranks that differ give unrelated ones."""
-    return int(np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)[0])
+def step_seed(seed: int, step: int, rank: int, *part: int) -> int:
+    """A 64-bit seed; seeds, steps, ranks and parts that differ give unrelated ones."""
+    return int(np.random.SeedSequence([seed, step, rank, *part]).generate_state(1, np.uint64)[0])

@@ -5,6 +5,7 @@ whose names begin with the split, are renamed here to begin with what is measure
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_only
@@ -16,11 +17,10 @@ _OPTIMIZATION = ("learning_rate", "reviews_per_second")
 class Curves(TensorBoardLogger):
     """Writes events and nothing else, into the folder itself so that TensorBoard shows its name."""
 
-    def __init__(self, folder: str, purge_step: int | None = None) -> None:
+    def __init__(self, save_dir: str, **settings: Any) -> None:
         # Without hp_metric, or each run would have an empty column in the HPARAMS tab.
-        super().__init__(
-            folder, name="", version="", default_hp_metric=False, purge_step=purge_step
-        )
+        own = {"name": "", "version": "", "default_hp_metric": False}
+        super().__init__(save_dir, **{**own, **settings})
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:

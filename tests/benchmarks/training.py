@@ -22,7 +22,8 @@ from torch.utils.data import DataLoader, TensorDataset
 from nsmc.config.schema import RunConfig
 from nsmc.data.batching import Batch, collate
 from nsmc.data.datamodule import ReviewDataModule
-from nsmc.runs.build import build_callbacks, build_datamodule, build_trainer
+from nsmc.runs.build import build_callbacks, build_datamodule
+from nsmc.runs.trainer import build_trainer
 from nsmc.training.losses import training_loss
 from nsmc.training.module import SentimentModule
 from tests.benchmarks.common import config, row

@@ -156,7 +156,10 @@ def test_a_score_that_is_none_ends_in_one_line(tmp_path: Path, score: Any) -> No
 
 
 def test_where_nothing_was_left_to_train_the_checkpoint_itself_is_the_best(tmp_path: Path) -> None:
-    trainer: Any = SimpleNamespace(checkpoint_callback=best(tmp_path), ckpt_path="last.ckpt")
+    trainer: Any = SimpleNamespace(
+        checkpoint_callback=best(tmp_path), ckpt_path="last.ckpt", fast_dev_run=False
+    )
     assert best_checkpoint(trainer) == "last.ckpt"
     trainer.ckpt_path = None
-    assert best_checkpoint(trainer) == ""
+    with pytest.raises(ValueError, match="no validation took place"):
+        best_checkpoint(trainer)
