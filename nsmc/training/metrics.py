@@ -141,7 +141,7 @@ class CalibrationError(Metric):
         # Not bincount, which on a GPU adds in an order that differs from run to run.
         in_bin = F.one_hot(bins, CALIBRATION_BINS).float()  # [N, bins]
         self.right = self.right + (answers == labels).float() @ in_bin
-        self.sure = self.sure + confidence @ in_bin
+        self.sure = self.sure + confidence.float() @ in_bin
         self.count = self.count + len(labels)
 
     def compute(self) -> Tensor:
