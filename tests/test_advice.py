@@ -56,7 +56,7 @@ def record(folder: Path) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("trainer.accumulate_grad_batches=4", "no such key; python train.py --cfg job shows all"),
+        ("trainer.swap_batches=4", "no such key; python train.py --cfg job shows all"),
         ("~data", "~data: no run can do without data; leave ~data out"),
         (
             "data=/x/reviews.csv",

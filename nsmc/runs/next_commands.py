@@ -28,7 +28,7 @@ _OF_THE_CORPUS = (
 
 def next_commands(config: RunConfig, record: Record, folder: Path) -> str:
     """Commands that can be typed as they stand, in lines; none where nothing was measured."""
-    if not record["metrics"]:
+    if record.get("metrics") == {}:  # of fast_dev_run
         return ""
     theirs, folder = final_step_config(record), relative_path(folder)
     task, typed = theirs["task"], record.get("overrides", [])
