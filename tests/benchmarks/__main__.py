@@ -10,7 +10,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.benchmarks import growth, profile, quality, runtime, scale, startup, sweeps, training
+from tests.benchmarks import (
+    growth,
+    profile,
+    quality,
+    runtime,
+    rust,
+    scale,
+    startup,
+    sweeps,
+    training,
+)
 
 KILL_TRIALS = 60
 
@@ -26,6 +36,7 @@ BENCHMARKS = {
     "profile": profile.main,
     "startup": startup.main,
     "runtime": runtime.main,
+    "rust": rust.main,
     "scale": scale.main,
     "sweeps": sweeps.main,
     "kills": kills,
