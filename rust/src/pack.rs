@@ -18,6 +18,7 @@ use std::hint::black_box;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use lz4_flex::block;
 use sha2::{Digest, Sha256};
 
 use crate::bundle::{Bundle, Files, WEIGHTS_FILE};
@@ -144,10 +145,12 @@ impl Program {
         if digest(&self.sizes, &contents[0]) != self.digest {
             return Err(refusal(&self.path));
         }
-        Ok(contents)
+        let [config, weights, tokenizer] = contents;
+        let tokenizer = expanded(&tokenizer).ok_or_else(|| refusal(&self.path))?;
+        Ok([config, weights, tokenizer])
     }
 
-    /// The names of the bundle's files, and how many bytes each has.
+    /// The names of the bundle's files, and how many bytes of the program each takes.
     pub fn sizes(&self) -> BTreeMap<String, u64> {
         let names = NAMES.iter().map(|name| (*name).to_owned());
         names.zip(self.sizes[1..].iter().copied()).collect()
@@ -162,7 +165,8 @@ impl Program {
 /// Where the bundle is not sound, or the file cannot be written.
 pub fn pack(folder: &Path, output: &Path) -> Result<u64, Error> {
     let files = Files::read(folder)?;
-    let contents = [&files.config, &files.weights, &files.tokenizer].map(Vec::clone);
+    let tokenizer = block::compress_prepend_size(&files.tokenizer);
+    let contents = [files.config.clone(), files.weights.clone(), tokenizer];
     Classifier::new(Bundle::new(folder, files)?, Level::best())?;
     let (path, mut file) = running()?;
     let io = |error| Error::io(&path, error);
@@ -202,6 +206,16 @@ fn digest(sizes: &[u64], config: &[u8]) -> [u8; DIGEST] {
     }
     digest.update(config);
     digest.finalize().into()
+}
+
+/// A tokenizer as it was, of which the file has half the size.
+fn expanded(content: &[u8]) -> Option<Vec<u8>> {
+    let size = u32::from_le_bytes(*content.first_chunk()?) as usize;
+    // No input of this form expands more than that.
+    let is_possible = size <= 256 * content.len();
+    is_possible
+        .then(|| block::decompress_size_prepended(content).ok())
+        .flatten()
 }
 
 fn refusal(path: &Path) -> Error {

@@ -35,7 +35,7 @@ def main(root: Path) -> None:
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])
     programs = built()
     texts = read_reviews(root / "ratings_test.txt").texts[:MANY_REVIEWS]
-    measure(programs, texts)
+    measure(commands(programs), texts)
     with tempfile.TemporaryDirectory() as folder:
         measure_process(programs, Path(folder) / "packed")
 
@@ -48,13 +48,16 @@ def built() -> Path:
     return Path(target) / "release"
 
 
-def measure(programs: Path, texts: Sequence[str]) -> None:
-    commands = {
+def commands(programs: Path) -> dict[str, list[str]]:
+    return {
         "Rust": [str(programs / "examples" / "speed"), str(PRETRAINED)],
         "candle": [str(programs / "examples" / "candle"), str(PRETRAINED), "--time"],
         "Python": [sys.executable, "-m", "tests.benchmarks.rust", "python"],
         "onnxruntime": [sys.executable, "-m", "tests.benchmarks.rust", "onnxruntime"],
     }
+
+
+def measure(commands: dict[str, list[str]], texts: Sequence[str]) -> None:
     peers = {name: Peer(command) for name, command in commands.items()}
     alone: dict[str, list[float]] = {name: [] for name in peers}
     many: dict[str, list[float]] = {name: [] for name in peers}
@@ -71,7 +74,7 @@ def measure(programs: Path, texts: Sequence[str]) -> None:
         row(f"{name}: one review, median µs", alone[name], "{:.1f}")
     for name in peers:
         row(f"{name}: many reviews, one core, reviews/s", many[name], "{:,.0f}")
-    for name in ("candle", "Python", "onnxruntime"):
+    for name in peers.keys() - {"Rust"}:
         ratios = [theirs / ours for theirs, ours in zip(alone[name], alone["Rust"], strict=True)]
         row(f"one review: {name}'s time to Rust's", ratios, "{:.1f}")
     rates = [ours / theirs for theirs, ours in zip(many["Python"], many["Rust"], strict=True)]
