@@ -13,7 +13,7 @@ ANEW := $(if $(and $(FOUND),$(filter $(FOUND),$(WANTED))),,anew)
 NSMC_ROOT ?= ../shared/nsmc
 
 .DEFAULT_GOAL := help
-.PHONY: help install train sweep tensorboard test coverage corpus-test clients-test lint format docs bench attack plotly clean anew
+.PHONY: help install train sweep tensorboard test coverage corpus-test clients-test rust rust-test lint format docs bench attack plotly clean anew
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -58,6 +58,20 @@ clients-test: install .venv-clients/installed ## check that other programs, cand
 	.venv-clients/bin/pip install --quiet --disable-pip-version-check -r tests/clients/requirements.txt
 	@touch $@
 
+# Needs cargo (https://rustup.rs), as no other target does.
+CARGO_TARGET_DIR ?= $(CURDIR)/rust/target
+export CARGO_TARGET_DIR
+
+rust: ## build the executable nsmc-classify, rust/target/release/nsmc-classify
+	cd rust && cargo build --locked --release
+
+rust-test: install ## check the crate in rust/, and that it answers as Python does
+	cd rust && cargo fmt --check
+	cd rust && cargo clippy --locked --all-targets -- -D warnings
+	cd rust && cargo test --locked --quiet
+	cd rust && cargo package --locked --quiet --no-verify --allow-dirty
+	NSMC_ROOT=$(NSMC_ROOT) NSMC_RUST=$(CARGO_TARGET_DIR)/debug $(BIN)/python -m pytest -m rust
+
 lint: install ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -70,7 +84,8 @@ format: install ## let ruff rewrite the code in the project's form
 docs: install ## write docs/configuration.md from the schema and the YAML files
 	$(BIN)/python -m docs.configuration docs/configuration.md
 
-# BENCH picks some of training, profile, startup, runtime, scale, growth, quality, significance, sweeps and kills.
+# BENCH picks some of training, profile, startup, runtime, rust, scale, growth, quality, small, significance,
+# sweeps and kills.
 bench: .venv/bench ## measure speed against the blog post's script; NSMC_ROOT names the corpus
 	NSMC_ROOT=$(NSMC_ROOT) $(BIN)/python -m tests.benchmarks $(BENCH)
 
@@ -93,6 +108,6 @@ plotly: ## fetch the plotly.js of reports again, with npm; PLOTLY is its version
 	cd $(ASSETS) && sha256sum plotly-basic.min.js plotly-basic.LICENSE > plotly-basic.sha256
 
 clean: ## remove .venv, caches and built files; outputs/ stays
-	rm -rf .venv .venv-clients build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*
+	rm -rf .venv .venv-clients rust/target build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*
 	rm -f nsmc/runtime/_kernel*.so
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,281 @@
+//! Reads a bundle and checks all of it; nothing in a bundle is ever executed.
+//!
+//! Sizes, names, shapes and types are compared with the configuration, and files with their
+//! digests, before a weight is read or a tokenizer parsed.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::ops::Range;
+use std::path::Path;
+
+use half::f16;
+use safetensors::SafeTensors;
+use sha2::{Digest, Sha256};
+
+use crate::config::{CONFIG_FILE, Config, Dtype};
+use crate::error::Error;
+use crate::text::with_commas;
+use crate::tokenizer::{TOKENIZER_FILE, Tokenizer};
+
+pub(crate) const WEIGHTS_FILE: &str = "nsmc.safetensors";
+
+const LARGEST_CONFIG: u64 = 16 << 20; // bytes; most have a thousand, those of many labels more
+const LARGEST_HEADER: u64 = 1 << 20; // bytes of the weights' file that are no weights
+/// Bytes of a tokenizer, and for each token; most take some forty.
+const LARGEST_TOKENIZER: (u64, u64) = (1 << 20, 1 << 10);
+
+/// Beyond any weight that was trained; sums of such numbers stay finite in float32.
+const LARGEST_WEIGHT: f32 = 1e6;
+
+/// A checked bundle in memory.
+pub(crate) struct Bundle {
+    pub(crate) config: Config,
+    pub(crate) tensors: Tensors,
+    pub(crate) tokenizer: Tokenizer,
+}
+
+/// The files of a bundle as they are, with their digests compared.
+pub(crate) struct Files {
+    pub(crate) config: Vec<u8>,
+    pub(crate) weights: Vec<u8>,
+    pub(crate) tokenizer: Vec<u8>,
+}
+
+impl Files {
+    /// Reads the files in a folder; none is read that is larger than its configuration allows.
+    pub(crate) fn read(folder: &Path) -> Result<Self, Error> {
+        let missing = |cause: String| Error::Missing {
+            path: folder.to_owned(),
+            cause,
+        };
+        if !folder.is_dir() {
+            return Err(missing("no such folder; a bundle is a folder".into()));
+        }
+        for name in [CONFIG_FILE, WEIGHTS_FILE, TOKENIZER_FILE] {
+            let path = folder.join(name);
+            if !path.is_file() {
+                let problem = if path.exists() {
+                    "is not a regular file"
+                } else {
+                    "is missing"
+                };
+                return Err(missing(format!("not a bundle, {name} {problem}")));
+            }
+        }
+        let path = folder.join(CONFIG_FILE);
+        let content = read_file(&path, LARGEST_CONFIG)?;
+        let config = Config::read(&path, &content)?;
+        config.check_memory(&path)?;
+        Ok(Self {
+            config: content,
+            weights: read_file(&folder.join(WEIGHTS_FILE), largest_weights(&config))?,
+            tokenizer: read_file(&folder.join(TOKENIZER_FILE), largest_tokenizer(&config))?,
+        })
+    }
+}
+
+impl Bundle {
+    /// Checks the files; messages name them in `folder`.
+    pub(crate) fn new(folder: &Path, files: Files) -> Result<Self, Error> {
+        let path = folder.join(CONFIG_FILE);
+        let config = Config::read(&path, &files.config)?;
+        config.check_memory(&path)?;
+        for (name, content) in [
+            (WEIGHTS_FILE, &files.weights),
+            (TOKENIZER_FILE, &files.tokenizer),
+        ] {
+            if config.sha256.get(name) != Some(&sha256(content)) {
+                return Err(Error::Altered {
+                    path: folder.join(name),
+                    cause: "altered; its SHA-256 is not the one in config.json".into(),
+                });
+            }
+        }
+        let tensors = Tensors::read(&folder.join(WEIGHTS_FILE), files.weights, &config)?;
+        let path = folder.join(TOKENIZER_FILE);
+        let tokenizer = Tokenizer::read(&path, &files.tokenizer, config.vocab_size)?;
+        Ok(Self {
+            config,
+            tensors,
+            tokenizer,
+        })
+    }
+}
+
+fn largest_weights(config: &Config) -> u64 {
+    let bytes = config.parameters() * config.dtype.size() as u128;
+    u64::try_from(bytes).unwrap_or(u64::MAX - LARGEST_HEADER) + LARGEST_HEADER
+}
+
+fn largest_tokenizer(config: &Config) -> u64 {
+    LARGEST_TOKENIZER.0 + LARGEST_TOKENIZER.1 * config.vocab_size as u64
+}
+
+/// A file's content, of at most `largest` bytes.
+pub(crate) fn read_file(path: &Path, largest: u64) -> Result<Vec<u8>, Error> {
+    let file = File::open(path).map_err(|error| Error::io(path, error))?;
+    let size = file
+        .metadata()
+        .map_err(|error| Error::io(path, error))?
+        .len();
+    if size > largest {
+        return Err(Error::TooLarge {
+            path: path.to_owned(),
+            cause: format!(
+                "{} bytes; at most {} are expected",
+                with_commas(size),
+                with_commas(largest)
+            ),
+        });
+    }
+    let mut content = Vec::with_capacity(size as usize);
+    file.take(largest)
+        .read_to_end(&mut content)
+        .map_err(|error| Error::io(path, error))?;
+    Ok(content)
+}
+
+/// The SHA-256 of a content, hexadecimal.
+pub(crate) fn sha256(content: &[u8]) -> String {
+    let digest = Sha256::digest(content);
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The tensors of a bundle, as the file has them.
+pub(crate) struct Tensors {
+    content: Vec<u8>,
+    ranges: BTreeMap<String, Range<usize>>,
+    dtype: Dtype,
+    embedding_dim: usize,
+}
+
+impl Tensors {
+    fn read(path: &Path, content: Vec<u8>, config: &Config) -> Result<Self, Error> {
+        let refuse = |cause: String| Error::Weights {
+            path: path.to_owned(),
+            cause,
+        };
+        let tensors = SafeTensors::deserialize(&content).map_err(|error| {
+            let details: String = error.to_string().chars().take(100).collect();
+            refuse(format!("not a safetensors file, or damaged ({details})"))
+        })?;
+        let shapes = config.shapes();
+        let mut names: Vec<&str> = tensors.names();
+        names.sort_unstable();
+        if let Some(name) = shapes.keys().find(|name| !names.contains(&name.as_str())) {
+            return Err(refuse(format!("tensor '{name}' is missing")));
+        }
+        if let Some(name) = names.iter().find(|name| !shapes.contains_key(**name)) {
+            let name: String = name.chars().take(100).collect();
+            return Err(refuse(format!("tensor '{name}' does not belong there")));
+        }
+        let wanted = match config.dtype {
+            Dtype::Float32 => safetensors::Dtype::F32,
+            Dtype::Float16 => safetensors::Dtype::F16,
+        };
+        let mut ranges = BTreeMap::new();
+        for (name, shape) in shapes {
+            let tensor = tensors.tensor(&name).map_err(|e| refuse(e.to_string()))?;
+            if (tensor.dtype(), tensor.shape()) != (wanted, &shape) {
+                return Err(refuse(format!(
+                    "tensor '{name}' is {:?} {:?}; config.json calls for {wanted:?} {shape:?}",
+                    tensor.dtype(),
+                    tensor.shape()
+                )));
+            }
+            let data = tensor.data();
+            if !are_sound(data, config.dtype) {
+                return Err(refuse(format!(
+                    "tensor '{name}' has values that are not finite or too large"
+                )));
+            }
+            let start = data.as_ptr().addr() - content.as_ptr().addr();
+            ranges.insert(name, start..start + data.len());
+        }
+        Ok(Self {
+            content,
+            ranges,
+            dtype: config.dtype,
+            embedding_dim: config.embedding_dim,
+        })
+    }
+
+    /// The numbers of a tensor, in float32.
+    pub(crate) fn get(&self, name: &str) -> Vec<f32> {
+        let mut numbers = Vec::new();
+        append(
+            &self.content[self.ranges[name].clone()],
+            self.dtype,
+            &mut numbers,
+        );
+        numbers
+    }
+
+    /// The embedding alone, whose numbers stay as the file has them.
+    pub(crate) fn into_embedding(self) -> Embedding {
+        Embedding {
+            range: self.ranges["embedding.weight"].clone(),
+            content: self.content,
+            dtype: self.dtype,
+            dim: self.embedding_dim,
+        }
+    }
+}
+
+/// The embedding [V, E], in the type that the file has.
+pub(crate) struct Embedding {
+    content: Vec<u8>,
+    range: Range<usize>,
+    dtype: Dtype,
+    dim: usize,
+}
+
+impl Embedding {
+    /// V.
+    pub(crate) fn vocab_size(&self) -> usize {
+        self.range.len() / (self.dim * self.dtype.size())
+    }
+
+    /// Appends the embedding of a token.
+    pub(crate) fn append(&self, id: u32, numbers: &mut Vec<f32>) {
+        let size = self.dim * self.dtype.size();
+        let start = self.range.start + id as usize * size;
+        append(&self.content[start..start + size], self.dtype, numbers);
+    }
+}
+
+fn append(bytes: &[u8], dtype: Dtype, numbers: &mut Vec<f32>) {
+    match dtype {
+        Dtype::Float32 => {
+            numbers.extend(
+                bytes
+                    .as_chunks()
+                    .0
+                    .iter()
+                    .map(|&bytes| f32::from_le_bytes(bytes)),
+            );
+        }
+        Dtype::Float16 => {
+            let halves = bytes.as_chunks().0.iter();
+            numbers.extend(halves.map(|&bytes| f16::from_le_bytes(bytes).to_f32()));
+        }
+    }
+}
+
+/// Whether all are numbers, and none is too large.
+fn are_sound(bytes: &[u8], dtype: Dtype) -> bool {
+    const EXPONENT: u16 = 0x7c00; // all of its bits are set in what is no number
+    match dtype {
+        Dtype::Float32 => bytes
+            .as_chunks()
+            .0
+            .iter()
+            .all(|&bytes| f32::from_le_bytes(bytes).abs() < LARGEST_WEIGHT),
+        Dtype::Float16 => bytes
+            .as_chunks()
+            .0
+            .iter()
+            .all(|&bytes| u16::from_le_bytes(bytes) & EXPONENT != EXPONENT),
+    }
+}
