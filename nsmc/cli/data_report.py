@@ -11,7 +11,7 @@ from nsmc.config.overrides import as_overrides, readable
 from nsmc.config.schema import DataConfig, check_section
 from nsmc.data.files import labels_problem
 from nsmc.data.guessing import Guess, guess
-from nsmc.data.inspection import inspect, overlap
+from nsmc.data.inspection import Inspection, inspect, overlap
 from nsmc.reading.labels import LabelRules
 from nsmc.reading.opening import is_pipe, name_of
 from nsmc.runs.resolvers import register_resolvers
@@ -46,7 +46,6 @@ def inspected(file: str, overrides: Sequence[str]) -> dict[str, Any]:
     if not whole.rows:
         raise ValueError(f"{file}: no rows")
     order = form.labels.ordered(whole.labels) if whole.values else ()
-    counts = {label: whole.labels[label] for label in order}
     parts, values = {}, {*whole.values}
     for name in ("validation_file", "test_file"):
         if (other := getattr(config, name)) is not None:
@@ -65,10 +64,15 @@ def inspected(file: str, overrides: Sequence[str]) -> dict[str, Any]:
         "encoding": config.encoding,
         **whole.as_json(order),
         "unused_keys": form.labels.unused_keys(values),
-        "problem": labels_problem(form.labels, counts) if order else "",
+        "problem": _problem(form.labels, order, whole),
         "parts": parts,
         "yaml": _yaml(path, config),
     }
+
+
+def _problem(rules: LabelRules, order: Sequence[str], whole: Inspection) -> str:
+    """Why training would refuse the file; "" where it would not, as where there are no labels."""
+    return labels_problem(rules, {label: whole.labels[label] for label in order}) if order else ""
 
 
 def _composed(overrides: Sequence[str]) -> DataConfig:

@@ -88,7 +88,7 @@ class CorpusFiles:
         """Raises ValueError where a classifier would see only one label, or not all of them."""
         if not self.classifier:
             return
-        counts = np.bincount(labels, minlength=len(names)).tolist()
+        counts = np.bincount(labels, minlength=len(names)).tolist() if names else []
         problem = labels_problem(self.form.labels, dict(zip(names, counts, strict=True)))
         if problem:
             raise ValueError(f"{self.train}: {problem}")

@@ -11,6 +11,7 @@ from nsmc.config.composition import (
     check_composed_alike,
     check_left_out,
     composed,
+    composed_values,
     flags,
     search_path,
 )

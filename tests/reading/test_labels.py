@@ -158,7 +158,7 @@ def test_a_code_is_no_number_of_a_range() -> None:
     rules = LabelRules(mapping={"01": "a", "1": "b", "2-10": "c", "01-05": "d"})
     rules.check()  # nothing overlaps
     assert [rules.label_of(value) for value in ("01", "1", "2", "01-05")] == ["a", "b", "c", "d"]
-    with pytest.raises(ValueError, match="'007' is not in data.label_map"):
+    with pytest.raises(ValueError, match=r"'007' is not in data\.label_map"):
         rules.label_of("007")
 
 
