@@ -199,8 +199,8 @@ def test_a_bundle_of_before_is_compared_with_one_of_the_same_labels(
     second = write_small_bundle(tmp_path / "b" / "bundle", ("True", "0.50"))
     path = tmp_path / "reviews.tsv"
     path.write_text("document\tlabel\n좋다\tTrue\n나쁘다\t.5\n", "utf-8")
-    assert main(["compare", str(first), str(second), "--input", str(path)]) == 0
-    assert "2" in capsys.readouterr().out
+    assert main(["compare", str(first), str(second), "--input", str(path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["reviews"] == 2
 
 
 def test_bundles_of_other_labels_are_refused(

@@ -38,8 +38,10 @@ def test_an_id_of_two_reviews_is_refused_before_fitting(
     rows = [f"{number % 39}\t글 {number}\t{number % 2}" for number in range(40)]
     text = "\n".join(["id\tdocument\tlabel", *rows])
     (tmp_path / "ratings_train.txt").write_text(text, encoding="utf-8")
-    own = ("data=folder", f"data.root={tmp_path}", "data.train_file=ratings_train.txt")
-    own += ("data.test_file=null", f"data.cache_dir={tmp_path}/cache")
+    own = [
+        *("data=folder", f"data.root={tmp_path}", "data.train_file=ratings_train.txt"),
+        *("data.test_file=null", f"data.cache_dir={tmp_path}/cache"),
+    ]
     config = check_config(composed(*own, "experiment=linear", "data.validation_fraction=0.2"))
     monkeypatch.setattr("nsmc.training.linear.LinearClassifier.fit", None)
     with pytest.raises(ValueError, match="the id '0' is that of different reviews"):
