@@ -96,4 +96,6 @@ def test_what_does_not_fit_the_labels_is_refused_in_a_line(reviews: Path) -> Non
     assert "monitor=val/f1: F1 is that of the second of two labels, and this corpus has 3" in said
     said = trained(reviews, "weights", "model.class_weights=[1,2]", expect=1)
     assert "model.class_weights: 2 numbers; this corpus has 3 labels" in said
+    said = trained(reviews, "own", "task=linear", "linear.class_weights=[1,2]", expect=1)
+    assert "linear.class_weights: 2 numbers; this corpus has 3 labels" in said
     assert "Traceback" not in said

@@ -9,8 +9,9 @@ from typing import Any
 from nsmc.config.composition import as_yaml, composed_values, literal, typed
 from nsmc.config.overrides import as_overrides, readable
 from nsmc.config.schema import DataConfig, check_section
+from nsmc.data.files import labels_problem
 from nsmc.data.guessing import Guess, guess
-from nsmc.data.inspection import inspect, overlap
+from nsmc.data.inspection import Inspection, inspect, overlap
 from nsmc.reading.labels import LabelRules
 from nsmc.reading.opening import is_pipe, name_of
 from nsmc.runs.resolvers import register_resolvers
@@ -45,11 +46,12 @@ def inspected(file: str, overrides: Sequence[str]) -> dict[str, Any]:
     if not whole.rows:
         raise ValueError(f"{file}: no rows")
     order = form.labels.ordered(whole.labels) if whole.values else ()
-    parts = {}
+    parts, values = {}, {*whole.values}
     for name in ("validation_file", "test_file"):
         if (other := getattr(config, name)) is not None:
             part_form = replace(form, labels=form.labels.for_others(order))
             part = inspect(Path(config.root, other), part_form, None)
+            values |= {*part.values}
             parts[name] = {
                 **{"rows": part.rows, "reviews": part.reviews, "damaged": part.damaged},
                 **{"errors": part.errors, "texts_of_the_training_file": overlap(part, whole)},
@@ -61,9 +63,16 @@ def inspected(file: str, overrides: Sequence[str]) -> dict[str, Any]:
         "unsure": guessed.unsure,
         "encoding": config.encoding,
         **whole.as_json(order),
+        "unused_keys": form.labels.unused_keys(values),
+        "problem": _problem(form.labels, order, whole),
         "parts": parts,
         "yaml": _yaml(path, config),
     }
+
+
+def _problem(rules: LabelRules, order: Sequence[str], whole: Inspection) -> str:
+    """Why training would refuse the file; "" where it would not, as where there are no labels."""
+    return labels_problem(rules, {label: whole.labels[label] for label in order}) if order else ""
 
 
 def _composed(overrides: Sequence[str]) -> DataConfig:
@@ -154,6 +163,10 @@ def _labels(report: Mapping[str, Any]) -> list[str]:
         order = LabelRules().ordered(report["values"])
         values = [f"{value} ({report['values'][value]:,})" for value in order]
         lines.append(f"  values      {first_few(values, _SHOWN)}")
+    if unused := report["unused_keys"]:
+        lines.append(f"  not used    of data.label_map: {first_few(unused, _SHOWN)}")
+    if report["problem"]:
+        lines.append(f"  training    is refused: {report['problem']}")
     return lines
 
 

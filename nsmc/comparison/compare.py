@@ -13,6 +13,7 @@ from nsmc.comparison.bootstrap import intervals
 from nsmc.comparison.contributions import contributions
 from nsmc.comparison.slices import members
 from nsmc.comparison.testing import mcnemar
+from nsmc.reading.labels import positions
 from nsmc.terminal import harmless
 
 METRICS = {"accuracy": "accuracy", "macro_f1": "macro F1", "loss": "cross-entropy"}  # by name
@@ -50,9 +51,10 @@ def on_common_reviews(first: Answers, second: Answers) -> tuple[Answers, Answers
 
     Raises ValueError where there is no such review, and where they have other labels.
     """
-    if {*first.names} != {*second.names}:
+    order = positions(second.names, first.names)
+    if order is None:
         raise ValueError("the runs have different labels")
-    number = np.array([first.names.index(name) for name in second.names], np.int16)
+    number = np.array(order, np.int16)
     second = replace(
         second,
         names=first.names,

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from nsmc.comparison.answers import Answers, ReviewKeys, answers_of, as_ids
 from nsmc.comparison.slices import slices_of
+from nsmc.reading.labels import positions
 from nsmc.reading.rows import Row
 from nsmc.runtime.bundle_labels import BundleLabels
 from nsmc.runtime.damage import Tally
@@ -40,12 +41,12 @@ class LabelledReviews:
         Raises ValueError for a bundle of other labels.
         """
         own = predictor.config.labels
-        if {*own} != {*names}:
+        order = positions(names, own)
+        if order is None:
             raise ValueError(
                 f"the bundles have different labels: {', '.join(names)[:80]} and "
                 f"{', '.join(own)[:80]}"
             )
-        order = [own.index(name) for name in names]
         return answers_of(
             self.keys, self.labels, predictor.probabilities(self.texts)[:, order], names
         )

@@ -17,6 +17,7 @@ from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import MarkedYAMLError
 
 import nsmc
 from nsmc.config.commands import train_command
@@ -45,7 +46,7 @@ def composed_values(overrides: Sequence[str]) -> dict[str, Any]:
     try:
         with folder:
             values: Any = OmegaConf.to_container(compose(_name(), list(overrides)), resolve=True)
-    except (HydraException, OmegaConfBaseException) as error:
+    except (HydraException, OmegaConfBaseException, MarkedYAMLError) as error:
         raise ValueError(describe(error)) from None
     return cast(dict[str, Any], values)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from hydra.errors import HydraException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
+from yaml import MarkedYAMLError
 
 from nsmc.atomic import refusal
 from nsmc.config.commands import train_command
@@ -79,6 +80,8 @@ def describe(error: BaseException) -> str:
     text = " ".join(str(error).split())
     if isinstance(error, HydraException):
         return _describe_composition(error, text)
+    if isinstance(error, MarkedYAMLError):
+        return _describe_yaml(error)
     text = re.sub(r"^\w+ raised while resolving interpolation: ", "", text)
     if isinstance(error, OmegaConfBaseException):
         return text.partition(" full_key:")[0]
@@ -91,6 +94,14 @@ def describe(error: BaseException) -> str:
     if isinstance(error, MemoryError) or _NO_MEMORY.search(text):
         return f"not enough memory: lower data.batch_size or the model's sizes ({text[:120]})"
     return f"{type(error).__name__}: {text} ({_TRACEBACKS}=1 shows where)"
+
+
+def _describe_yaml(error: MarkedYAMLError) -> str:
+    mark, problem = error.problem_mark, error.problem or "cannot be read"
+    place = f"{mark.name}, line {mark.line + 1}" if mark else "a file of the configuration"
+    if twice := re.fullmatch("found duplicate key (.+)", problem):
+        return f"{place}: {twice[1]!r} is there twice"
+    return f"{place}: no YAML: {problem}"
 
 
 def _run_folder() -> str:
@@ -161,7 +172,8 @@ def _describe_choice(wrong: str, options: Sequence[str]) -> str:
 
 def _users_mistake(error: BaseException) -> bool:
     """Whether the message says all that a user needs; other exceptions may be bugs."""
-    return isinstance(error, ValueError | OSError | HydraException | OmegaConfBaseException)
+    kinds = ValueError | OSError | HydraException | OmegaConfBaseException | MarkedYAMLError
+    return isinstance(error, kinds)
 
 
 def _traceback_to_log_file() -> None:

@@ -108,22 +108,23 @@ def _as_label_map(value: Any) -> Any:
         return value
     mapping: dict[str, str | None] = {}
     for of_value, of_label in value.items() if isinstance(value, Mapping) else _pairs(value):
-        key, label = (_of_map(item) for item in (of_value, of_label))
+        key = _of_map(of_value)
         if key is None:
             raise _problem("data.label_map: null is no value of a file; text is in quotes, 'null'")
         if key in mapping:
             raise _problem(f"data.label_map: {key!r} is there twice")
-        mapping[key] = label
+        mapping[key] = _of_map(of_label, f"{key!r}: ")
     return mapping
 
 
-def _of_map(item: Any) -> str | None:
+def _of_map(item: Any, of_key: str = "") -> str | None:
+    """A value of the map, or the label of one, which messages name by its key."""
     try:
         label = _as_label(item)
     except ValueError as error:
-        raise _problem(f"data.label_map: {str(item).lower()} must be {error}") from None
+        raise _problem(f"data.label_map: {of_key}{str(item).lower()} must be {error}") from None
     if label == "" or not isinstance(label, str | None):
-        raise _problem(f"data.label_map: {item!r} is no label")
+        raise _problem(f"data.label_map: {of_key}{item!r} is no label")
     return label
 
 

@@ -1,7 +1,7 @@
 """Reads a file of a corpus: texts, and which label each has. It does not tokenize."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ _WAY_OUT = "data.skip_damaged=true leaves such rows out"
 # What rows that are left out are called, by their error.
 _REASONS = {
     **{NO_TEXT: "without a text", NO_LABEL: "without a label", NO_GROUP: "without a group"},
-    "": "with a label that data.label_map leaves out",
+    "": "with a label that data.label_map maps to null",
 }
 
 
@@ -61,7 +61,8 @@ class Reviews:
     """Reviews in file order: `texts`, the numbers of their `labels` [N], which `label_names` names.
 
     Unlabelled reviews have the label 0. `left_out` counts the rows that are not here, by what they
-    are: "without a text", for example. `groups` are empty where the corpus has none.
+    are: "without a text", for example. `groups` are empty where the corpus has none. `unused_keys`
+    are those of data.label_map that no row of their file has.
     """
 
     texts: list[str]
@@ -70,6 +71,7 @@ class Reviews:
     left_out: Mapping[str, int] = field(default_factory=dict)
     ids: list[str] = field(default_factory=list)
     groups: list[str] = field(default_factory=list)
+    unused_keys: Sequence[str] = ()
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -80,7 +82,9 @@ class Reviews:
             [values[row] for row in rows] if values else []
             for values in (self.texts, self.ids, self.groups)
         )
-        return Reviews(texts, self.labels[rows], self.label_names, {}, ids, groups)
+        return Reviews(
+            texts, self.labels[rows], self.label_names, {}, ids, groups, self.unused_keys
+        )
 
 
 def read_reviews(
@@ -103,6 +107,7 @@ def read_reviews(
     rules = form.labels.for_others(names) if names else form.labels
     texts, numbers, ids, groups = [], list[int](), [], []
     number_of: dict[str, int] = {}
+    values = set[str]()
     left_out = Counter[str]()
     file_format = form.file_format
     has_labels = file_format.label_column is not None
@@ -122,6 +127,8 @@ def read_reviews(
             if row.error and row.error != NO_TEXT and not form.skip_damaged:
                 way_out = "" if "data." in row.error else f"; {_WAY_OUT}"
                 raise ValueError(f"{path}, {rows.unit} {row.line}: {row.error}{way_out}")
+            if row.label is not None:
+                values.add(row.label)
             if label is None:
                 left_out[_REASONS.get(row.error, "that cannot be read")] += 1
                 continue
@@ -140,7 +147,9 @@ def read_reviews(
         )
     order = rules.ordered(number_of) if has_labels else ("",)
     position = np.array([order.index(label) for label in number_of], np.int16)
-    return Reviews(texts, position[numbers], order if has_labels else (), left_out, ids, groups)
+    unused = rules.unused_keys(values) if has_labels else []
+    names = order if has_labels else ()
+    return Reviews(texts, position[numbers], names, left_out, ids, groups, unused)
 
 
 def _listed(left_out: Mapping[str, int]) -> str:

@@ -15,7 +15,7 @@ from nsmc.data.corpus import NSMC, CorpusForm, LabelArray, Reviews, read_reviews
 from nsmc.data.download import RemoteFile, fetch_missing
 from nsmc.data.splitting import HELD_OUT, SplitSettings, split
 from nsmc.data.unlabelled import fetch_unlabelled
-from nsmc.reading.labels import listed
+from nsmc.reading.labels import LabelRules, listed
 from nsmc.runtime.bundle import are_labels
 
 log = logging.getLogger(__name__)
@@ -88,20 +88,10 @@ class CorpusFiles:
         """Raises ValueError where a classifier would see only one label, or not all of them."""
         if not self.classifier:
             return
-        counts = np.bincount(labels, minlength=len(names))
-        if np.count_nonzero(counts) < 2:
-            only = f"every review has the label {names[counts.argmax()]!r}" if names else ""
-            raise ValueError(
-                f"{self.train}: {only or 'no review has a label'}; a classifier learns from "
-                "reviews of two labels or more"
-            )
-        if missing := [name for name, count in zip(names, counts, strict=True) if not count]:
-            raise ValueError(f"{self.train}: no review has the label {listed(missing)}")
-        if not are_labels(names):
-            raise ValueError(
-                f"{self.train}: labels such as {listed(names)} cannot name answers: they are too "
-                "long, too many, or cannot be printed; is data.label_column right?"
-            )
+        counts = np.bincount(labels, minlength=len(names)).tolist() if names else []
+        problem = labels_problem(self.form.labels, dict(zip(names, counts, strict=True)))
+        if problem:
+            raise ValueError(f"{self.train}: {problem}")
 
     def read(self, *, keep_ids: bool = True) -> dict[str, Reviews]:
         """The reviews by part: train, val and, where they are wanted, test and unlabelled.
@@ -140,6 +130,24 @@ class CorpusFiles:
         return parts
 
 
+def labels_problem(rules: LabelRules, counts: Mapping[str, int]) -> str:
+    """Why no classifier can learn labels with these counts of reviews; "" where one can."""
+    if sum(map(bool, counts.values())) < 2:
+        only = [f"every review has the label {name!r}" for name, count in counts.items() if count]
+        return (
+            f"{''.join(only) or 'no review has a label'}; a classifier learns from reviews of two "
+            "labels or more"
+        )
+    if missing := rules.missing(counts):
+        return missing
+    if not are_labels([*counts]):
+        return (
+            f"labels such as {listed(counts)} cannot name answers: they are too long, too many, "
+            "or cannot be printed; is data.label_column right?"
+        )
+    return ""
+
+
 def fingerprint_of(train: str, test: str | None, validation: str | None = None) -> str:
     """The digest of a corpus, of its files' SHA-256; None for a file that it does not have."""
     files = [digest for digest in (train, test) if digest is not None]
@@ -152,11 +160,15 @@ def summary_of(parts: Mapping[str, Reviews]) -> dict[str, Any]:
         "reviews": {name: len(part) for name, part in parts.items()},
         "left_out": sum((Counter(part.left_out) for part in parts.values()), Counter()),
         "shared_texts": shared_texts(parts),
+        "unused_keys": unused_keys(parts),
     }
 
 
 def shared_texts(parts: Mapping[str, Reviews]) -> list[tuple[str, str, int]]:
-    """Which of the parts train, val and test has so many reviews with a text of which before it."""
+    """How many reviews of a part have a text that an earlier part has: (part, earlier, count).
+
+    The parts are train, val and test, in that order; pairs that share none are left out.
+    """
     names = [name for name in ("train", "val", "test") if name in parts]
     texts = {name: [text.strip() for text in parts[name].texts] for name in names}
     distinct = {name: set(texts[name]) for name in names}
@@ -167,11 +179,22 @@ def shared_texts(parts: Mapping[str, Reviews]) -> list[tuple[str, str, int]]:
     return [each for each in counts if each[2]]
 
 
+def unused_keys(parts: Mapping[str, Reviews]) -> list[str]:
+    """The keys of data.label_map that no row of the labelled parts has."""
+    unused = [part.unused_keys for name, part in parts.items() if name != UNLABELLED]
+    return [key for key in unused[0] if all(key in others for others in unused)]
+
+
 def log_summary(summary: Mapping[str, Any], folder: Path, end: str = "") -> None:
     """Log how many reviews there are and what was left out; warn of texts that parts share."""
     counts = ", ".join(f"{name} {count:,}" for name, count in summary["reviews"].items())
-    left_out = [f"{count:,} rows {what} left out" for what, count in summary["left_out"].items()]
-    log.info("%s: %s", folder, "; ".join(filter(None, [f"{counts} reviews", *left_out, end])))
+    left_out = ", ".join(
+        f"{count:,} row{'s' * (count != 1)} {what}" for what, count in summary["left_out"].items()
+    )
+    said = [f"{counts} reviews", left_out and f"left out: {left_out}", end]
+    log.info("%s: %s", folder, "; ".join(filter(None, said)))
+    if unused := summary.get("unused_keys"):  # which corpora that were encoded earlier lack
+        log.warning("data.label_map: no row has a label for %s; is the map right?", listed(unused))
     titles = {"train": "training", "val": "validation"}
     for name, other, count in summary["shared_texts"]:
         log.warning(

@@ -18,7 +18,7 @@ from nsmc.data.cache import cached_folder, digest_of, digest_of_file, save_array
 from nsmc.data.corpus import Reviews, one_hot
 from nsmc.data.preparation import Progress
 from nsmc.data.soft_labels_file import SOFT_LABELS_FILE, opened_soft_labels, probabilities_in
-from nsmc.reading.labels import listed
+from nsmc.reading.labels import listed, positions
 from nsmc.runtime.bundle import CONFIG_FILE, digests
 from nsmc.runtime.loading import read_config
 from nsmc.runtime.locate import bundle_folder
@@ -112,8 +112,7 @@ def soft_labels(
     folder = cache_dir / f"soft-labels-{key}"
     cached_folder(folder, lambda scratch: _score(scratch, path, reviews.texts))
     answers: FloatArray = np.load(folder / "probabilities.npy", allow_pickle=False)
-    theirs = read_config(path / CONFIG_FILE).labels
-    return answers[:, [theirs.index(name) for name in names]]
+    return answers[:, positions(names, read_config(path / CONFIG_FILE).labels)]
 
 
 def _check_labels(teacher: str, names: tuple[str, ...]) -> None:
@@ -123,7 +122,7 @@ def _check_labels(teacher: str, names: tuple[str, ...]) -> None:
         with opened_soft_labels(path, names):
             return
     theirs = read_config(path / CONFIG_FILE).labels
-    if set(theirs) != set(names):
+    if positions(names, theirs) is None:
         raise ValueError(
             f"distill.teachers={teacher}: answers {listed(theirs)}; the corpus has {listed(names)}"
         )

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from nsmc.atomic import write_file
 from nsmc.data.corpus import Reviews
 from nsmc.reading.file_format import FileFormat
-from nsmc.reading.labels import listed
+from nsmc.reading.labels import label_text, listed
 from nsmc.reading.opening import opened
 from nsmc.reading.tables import Record, read_table
 
@@ -55,6 +55,18 @@ def check_writable(ids: Iterable[str], names: tuple[str, ...]) -> None:
             f"the id {review_id[:40]!r} has a tab or a line end in it, which {SOFT_LABELS_FILE} "
             "cannot hold: name another column with data.id_column"
         )
+
+
+def check_ids(ids: Sequence[str], texts: Sequence[str]) -> None:
+    """Raises ValueError for an id that reviews with different texts have."""
+    text_of = dict[str, str]()
+    for review_id, text in zip(ids, texts, strict=True):
+        if text_of.setdefault(review_id, text) != text:
+            raise ValueError(
+                f"the id {review_id[:40]!r} is that of different reviews, and {SOFT_LABELS_FILE} "
+                "has one answer for each id: give each review an id of its own, or name another "
+                "column with data.id_column"
+            )
 
 
 def _has_a_break(text: str) -> bool:
@@ -102,13 +114,17 @@ def opened_soft_labels(
     with opened(str(path)) as stream:
         table = read_table(stream, str(path), FileFormat(format="tsv", quoting="none"))
         is_of_two = len(names) == 2 and _OF_THE_SECOND in table.columns
-        columns = [_OF_THE_SECOND] if is_of_two else [*names]
-        missing = [column for column in ("id", *columns) if column not in table.columns]
-        if missing:
-            raise ValueError(
-                f"{path}, line 1: no column {missing[0]!r}; expected id and {listed(columns)}"
-            )
-        yield table.records, columns
+        wanted = [_OF_THE_SECOND] if is_of_two else [*names]
+        # A name may be written as the labels in a corpus's files may: True, 0.50.
+        columns = {label_text(column): column for column in map(str, table.columns)}
+        columns |= {column: column for column in map(str, table.columns)}
+        found = [columns.get(name, columns.get(label_text(name))) for name in wanted]
+        for name, column in zip(("id", *wanted), (columns.get("id"), *found), strict=True):
+            if column is None:
+                raise ValueError(
+                    f"{path}, line 1: no column {name!r}; expected id and {listed(wanted)}"
+                )
+        yield table.records, [column for column in found if column is not None]
 
 
 def _probability(text: str, place: str) -> float:

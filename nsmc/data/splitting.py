@@ -36,7 +36,7 @@ def split(
 ) -> dict[str, Reviews]:
     """The parts train and, where they are wanted, val and test; raises what `split_off` raises.
 
-    `left_out` of train counts also what groups cost it: reviews whose text is in another part.
+    `left_out` of train counts also what is lost to groups: reviews whose text is in another part.
     """
     train, parts = reviews, dict[str, Reviews]()
     if test and settings.folds is not None:

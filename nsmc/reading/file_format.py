@@ -44,7 +44,7 @@ class FileFormat:
     the configuration. `like_corpus_of` names the bundle whose corpus had no header, where nothing
     but that says that this file has none.
 
-    Raises ValueError, which begins with the setting, for a value that is none of its values, an
+    Raises ValueError, which begins with the setting, for a value that the setting cannot have, an
     unknown encoding, and columns that do not fit the header.
     """
 

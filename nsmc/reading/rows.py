@@ -118,8 +118,8 @@ def _refuse_header(start: bytes, name: str, file_format: FileFormat) -> None:
     header = has_header(sampled_fields(start, file_format))
     if header.is_there and header.is_sure:
         raise ValueError(
-            f"{name}: its first line looks like a header, which the corpus of "
-            f"{file_format.like_corpus_of} had not; say {file_format.option('header', True)} and "
+            f"{name}: its first line looks like a header, but the corpus of "
+            f"{file_format.like_corpus_of} had none; say {file_format.option('header', True)} and "
             f"{file_format.option('text_column', 'NAME')}, or {file_format.option('header', False)}"
         )
 

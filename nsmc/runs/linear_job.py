@@ -16,7 +16,12 @@ from nsmc.config.schema import RunConfig
 from nsmc.data.corpus import Reviews
 from nsmc.data.datamodule import ReviewDataModule
 from nsmc.data.files import UNLABELLED, log_summary, summary_of
-from nsmc.data.soft_labels_file import SOFT_LABELS_FILE, check_writable, write_soft_labels
+from nsmc.data.soft_labels_file import (
+    SOFT_LABELS_FILE,
+    check_ids,
+    check_writable,
+    write_soft_labels,
+)
 from nsmc.extras import needs_extra
 from nsmc.runtime.metrics import Metrics
 from nsmc.training.class_weights import class_weights
@@ -42,8 +47,12 @@ def train_linear(config: RunConfig, datamodule: ReviewDataModule, folder: Path) 
     train, val, test = reviews["train"], reviews["val"], reviews.pop("test", None)
     ids = [review_id for part in reviews.values() for review_id in part.ids]
     check_writable(ids, train.label_names)
+    check_ids(ids, [text for part in reviews.values() for text in part.texts])
     label_count = len(train.label_names)
-    weights = class_weights(config.linear.class_weights, train.labels, label_count)
+    chosen = config.linear.class_weights
+    is_own = chosen != config.model.class_weights  # else it follows that one, which was typed
+    key = f"{'linear' if is_own else 'model'}.class_weights"
+    weights = class_weights(chosen, train.labels, label_count, key)
     settings = config.linear.model_dump(exclude={"class_weights"})
     classifier = LinearClassifier(
         **settings, normalization=config.data.normalization, seed=config.seed

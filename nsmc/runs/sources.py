@@ -14,6 +14,7 @@ from nsmc.config.earlier import with_todays_keys
 from nsmc.config.overrides import as_overrides
 from nsmc.config.schema import DataConfig, RunConfig
 from nsmc.data.soft_labels_file import SOFT_LABELS_FILE
+from nsmc.reading.labels import label_text
 from nsmc.runs.corpus_files import tokenizer_file, training_fingerprint
 from nsmc.runs.record import RECORD_FILE, final_step_config, read_record
 from nsmc.runtime.bundle import CONFIG_FILE, TOKENIZER_FILE, flat
@@ -21,7 +22,7 @@ from nsmc.runtime.loading import read_config, read_tokenizer
 from nsmc.runtime.locate import bundle_folder
 from nsmc.training.starting import check_shape
 
-_LABELS = "numbers of the labels"  # as the keys labels and label_map give them
+_LABELS = "numbers of the labels"  # these follow from data.labels and data.label_map
 
 # What rows there are, and with which labels: the split is drawn among these, by label.
 _FORM = (
@@ -166,8 +167,14 @@ def _split_of(data: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _label_numbers(mapping: dict[str, str | None] | None, names: list[str] | None) -> Any:
-    """Which values are which label, by its number: what it is called moves no review."""
+    """Which values are which label, by its number: what it is called moves no review.
+
+    A record may have them as they were typed, and not as `label_text` has them.
+    """
     if mapping is None:
-        return names
+        return names and [label_text(name) for name in names]
     names = names or list(dict.fromkeys(name for name in mapping.values() if name is not None))
-    return {value: names.index(name) if name in names else None for value, name in mapping.items()}
+    return {
+        label_text(value): names.index(name) if name in names else None
+        for value, name in mapping.items()
+    }

@@ -10,7 +10,6 @@ from nsmc.reading.rows import Row
 from nsmc.runtime.bundle import BundleConfig
 from nsmc.runtime.file_form import label_values
 
-READINGS = ("names", "mapped")
 _LOOK_AHEAD = 1_000  # rows whose labels are named, too, where one is not the bundle's
 
 
@@ -34,7 +33,9 @@ class BundleLabels:
         if reading is not None and reading not in readings:
             raise ValueError(f"--labels {reading}: the bundle has no label_map, only names")
         self._readings = {reading: readings[reading]} if reading else readings
-        self._of_one = dict[str, str]()  # by reading, a value that only this one knows
+        self._line = 0  # of the row whose label is looked up
+        # By reading, a value that only this one knows, with its line.
+        self._of_one = dict[str, tuple[str, int]]()
         self._seen, self._ambiguous = set[str](), set[str]()
 
     def numbered(self, rows: Iterable[Row]) -> Iterator[Row]:
@@ -43,7 +44,7 @@ class BundleLabels:
         Raises ValueError for a label that is not the bundle's, and where it remains open which of
         two a label means.
         """
-        remaining = self._decided(iter(rows))
+        remaining = self._decided(self._followed(rows))
         for row, label, unknown in labelled(remaining, self._label_of):
             if unknown:
                 others = {each.label or "" for each in itertools.islice(remaining, _LOOK_AHEAD)}
@@ -54,6 +55,12 @@ class BundleLabels:
                 self.unused += 1
             else:
                 yield row._replace(label=str(self.names.index(label)))
+
+    def _followed(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """The rows, with `_line` at the last one."""
+        for row in rows:
+            self._line = row.line
+            yield row
 
     def _decided(self, rows: Iterator[Row]) -> Iterator[Row]:
         """The rows; those up to the first label that says how the others are read are read ahead.
@@ -90,7 +97,7 @@ class BundleLabels:
     def _label_of_one(self, value: str) -> None:
         """Remember a value that only one reading knows."""
         for reading in self._meanings(value):
-            self._of_one.setdefault(reading, value)
+            self._of_one.setdefault(reading, (value, self._line))
 
     def _label_of(self, value: str) -> str | None:
         self._seen.add(value)
@@ -102,10 +109,14 @@ class BundleLabels:
         elif len(meanings) < len(self._readings):
             self._label_of_one(value)
         if self._ambiguous and len(self._of_one) > 1:
+            named, mapped = (
+                f"{self._of_one[reading][0][:40]!r} ({self.unit} {self._of_one[reading][1]})"
+                for reading in ("names", "mapped")
+            )
             raise ValueError(
                 f"{listed(sorted(self._ambiguous))}: labels of the bundle by name, but others by "
-                f"its label_map, and the file has both: {self._of_one['names'][:40]!r} is only a "
-                f"name, {self._of_one['mapped'][:40]!r} only in the map; rewrite the labels"
+                f"its label_map, and the file has both: {named} is only a name, {mapped} only in "
+                "the map; rewrite the labels"
             )
         reading = next(iter(self._of_one), None)
         return meanings[reading] if reading in meanings else next(iter(meanings.values()))

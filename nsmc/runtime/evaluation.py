@@ -95,7 +95,8 @@ class Evaluation:
         lines = [f"{'reviews':<28}{self.count:>10,}"]
         lines += [f"{'left out':<28}{self.tally.damaged:>10,} of {self.tally.rows:,} rows"]
         if self.unused:
-            lines += [f"{'with labels not learnt':<28}{self.unused:>10,} rows, left out, too"]
+            rows = "row" if self.unused == 1 else "rows"
+            lines += [f"{'with labels not learnt':<28}{self.unused:>10,} {rows}, left out, too"]
         for name, value in self.metrics.items():
             shown = "undefined" if value is None else f"{value:.4f}"
             low, high = self.accuracy_interval

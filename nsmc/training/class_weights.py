@@ -12,12 +12,16 @@ from nsmc.data.corpus import LabelArray
 
 
 def class_weights(
-    chosen: str | Sequence[float] | None, labels: LabelArray, label_count: int
+    chosen: str | Sequence[float] | None,
+    labels: LabelArray,
+    label_count: int,
+    key: str = "model.class_weights",
 ) -> npt.NDArray[np.float64] | None:
     """The weight of each label [C]; their mean over reviews with these labels [N] is 1.
 
     With "balanced" the reviews of a label weigh as much together as those of any other. Raises
-    ValueError for numbers that are not one for each label.
+    ValueError, which names the `key` that they are chosen with, for numbers that are not one for
+    each label.
     """
     if chosen is None:
         return None
@@ -27,8 +31,6 @@ def class_weights(
     else:
         weights = np.array(chosen, np.float64)
         if len(weights) != label_count:
-            raise ValueError(
-                f"model.class_weights: {len(weights)} numbers; this corpus has {label_count} labels"
-            )
+            raise ValueError(f"{key}: {len(weights)} numbers; this corpus has {label_count} labels")
     scaled: npt.NDArray[np.float64] = weights * (counts.sum() / (weights @ counts))
     return scaled

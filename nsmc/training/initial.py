@@ -4,7 +4,7 @@ import logging
 
 import torch
 
-from nsmc.reading.labels import listed
+from nsmc.reading.labels import listed, positions
 from nsmc.runtime.bundle import flat
 from nsmc.runtime.loading import Bundle
 from nsmc.training.classifier import TextClassifier
@@ -25,7 +25,7 @@ def start_from(
     text_encoder = network.text_encoder if isinstance(network, TextClassifier) else network
     head = network.head_tensors() if isinstance(network, TextClassifier) else {}
     theirs = bundle.config.labels
-    if head and theirs and theirs != labels:
+    if head and theirs and positions(labels, theirs) != [*range(len(theirs))]:
         head = {}
         log.info(
             "init_from=%s answers %s and this run %s: it gives the encoder alone",

@@ -191,6 +191,18 @@ def test_what_cannot_be_compared_is_said_in_one_line(
     assert "has not finished" in refused(both, capsys)
 
 
+def test_a_bundle_of_before_is_compared_with_one_of_the_same_labels(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Which kept True and 0.50, where files are read as true and 0.5 today."""
+    first = write_small_bundle(tmp_path / "a" / "bundle", ("0.5", "true"))
+    second = write_small_bundle(tmp_path / "b" / "bundle", ("True", "0.50"))
+    path = tmp_path / "reviews.tsv"
+    path.write_text("document\tlabel\n좋다\tTrue\n나쁘다\t.5\n", "utf-8")
+    assert main(["compare", str(first), str(second), "--input", str(path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["reviews"] == 2
+
+
 def test_bundles_of_other_labels_are_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -139,3 +139,17 @@ def test_what_is_wrong_is_said_in_a_line(
     assert main(["data", *(word.format(file=reviews) for word in words)]) == 1
     said = capsys.readouterr().err
     assert problem in said and said.count("\n") == 1
+
+
+def test_a_map_that_training_refuses_is_refused_here_too(
+    reviews: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    label_map = "label_map={1-2:나쁨,3:null,5:좋음,6-7:최고,8:좋음}"
+    assert main(["data", str(reviews), label_map]) == 0
+    out = capsys.readouterr().out
+    assert "  not used    of data.label_map: 6-7, 8\n" in out
+    assert (
+        "  training    is refused: no review has the label '최고', which data.label_map has " in out
+    )
+    assert main(["data", str(reviews)]) == 0
+    assert "refused" not in capsys.readouterr().out

@@ -48,7 +48,7 @@ def test_a_header_is_no_review_of_a_bundle_whose_corpus_had_none(
     Path("a.tsv").write_text("rating\treview\n" + REVIEWS, "utf-8")
     words = [command, str(headless), "--input", "a.tsv"]
     line = refused(words, capsys)
-    assert f"a.tsv: its first line looks like a header, which the corpus of {headless}" in line
+    assert f"a.tsv: its first line looks like a header, but the corpus of {headless}" in line
     assert "say --header and --text-column NAME, or --no-header" in line
     named = ["--header", "--text-column", "review"]
     assert main([*words, *named, *["--label-column", "rating"][: 2 * (command == "evaluate")]]) == 0

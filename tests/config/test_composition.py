@@ -11,6 +11,7 @@ from nsmc.config.composition import (
     check_composed_alike,
     check_left_out,
     composed,
+    composed_values,
     flags,
     search_path,
 )
@@ -56,3 +57,19 @@ def test_a_misspelt_step_that_is_left_out_is_named(
                 ValueError, match=f"^experiment/mine: {dropped}: null leaves out no"
             ):
                 check_left_out(["experiment=mine"])
+
+
+@pytest.mark.parametrize(
+    ("keys", "problem"),
+    [
+        ("label_map: {1-5: a, 6: b, 1-5: c}", "line 4: '1-5' is there twice"),
+        ("root: a: b", "line 4: no YAML: mapping values are not allowed here"),
+    ],
+)
+def test_a_file_that_is_no_yaml_is_named_in_a_line(tmp_path: Path, keys: str, problem: str) -> None:
+    (tmp_path / "data").mkdir()
+    path = tmp_path / "data/mine.yaml"
+    path.write_text(f"defaults:\n  - files\n  - _self_\n{keys}\n", encoding="utf-8")
+    with pytest.raises(ValueError) as raised:
+        composed_values([f"hydra.searchpath=[{tmp_path}]", "data=mine"])
+    assert str(raised.value) == f"{path}, {problem}"

@@ -208,12 +208,12 @@ def test_a_map_of_one_s_own_replaces_that_of_the_corpus(
     [
         ("labels: [no, yes]", "data.labels: false must be in quotes: YAML reads yes and on as"),
         ("label_map: {no: a, yes: b}", "data.label_map: false must be in quotes: YAML"),
-        ("label_map: {0: no, 1: yes}", "data.label_map: false must be in quotes: YAML"),
+        ("label_map: {1-5: no, 6: yes}", "data.label_map: '1-5': false must be in quotes: YAML"),
         ("text_column: on", "data.text_column=true: must be in quotes: YAML"),
         ("label_map: {1: a, '1': b}", "data.label_map: '1' is there twice"),
         ("label_map: {1: a, '1.0': b}", "data.label_map: '1' is there twice"),
-        ("label_map: {1: [a]}", "data.label_map: ['a'] is no label"),
-        ("label_map: {1: '', 2: b}", "data.label_map: '' is no label"),
+        ("label_map: {1: [a]}", "data.label_map: '1': ['a'] is no label"),
+        ("label_map: {1: '', 2: b}", "data.label_map: '1': '' is no label"),
         ("labels: [a, ~]", "data.labels: null must be text"),
     ],
 )

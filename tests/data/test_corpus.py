@@ -106,7 +106,7 @@ def test_labels_that_are_mapped_to_none_are_left_out_and_counted(tmp_path: Path)
     reviews = read_reviews(written(tmp_path, HEADER + lines), CorpusForm(labels=rules))
     assert rows_of(reviews) == [("t 1", 0), ("t 2", 0), ("t 4", 1), ("t 5", 1)]
     assert reviews.label_names == ("bad", "good")
-    assert reviews.left_out == {"with a label that data.label_map leaves out": 1}
+    assert reviews.left_out == {"with a label that data.label_map maps to null": 1}
 
 
 def test_another_file_of_the_corpus_has_the_same_labels_and_no_others(tmp_path: Path) -> None:
@@ -253,7 +253,7 @@ def test_a_label_that_is_not_expected_is_no_damage_that_could_be_skipped(
     assert "skip_damaged" not in str(it.value)
     mapping = {**(NSMC.labels.mapping or {}), "7": None}
     mapped = replace(form, labels=replace(NSMC.labels, mapping=mapping))
-    expected = {"with a label that data.label_map leaves out": 1}
+    expected = {"with a label that data.label_map maps to null": 1}
     assert read_reviews(path, mapped).left_out == expected
 
 

@@ -88,7 +88,7 @@ def test_the_three_parts_hold_the_corpus(tmp_path: Path, caplog: pytest.LogCaptu
         assert texts_of(corpus, name) == stripped
         assert corpus.splits[name].labels.tolist() == part.labels.tolist()
     assert [len(corpus.splits[name]) for name in SPLITS] == [32, 8, 3]
-    assert "2 rows without a text left out" in caplog.text
+    assert "left out: 2 rows without a text" in caplog.text
 
 
 def test_the_tokenizer_is_trained_on_the_training_part_alone(tmp_path: Path) -> None:

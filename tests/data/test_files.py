@@ -119,7 +119,8 @@ def test_without_a_label_column_a_classifier_has_nothing_to_learn(any_form: Corp
 def test_a_label_that_is_listed_needs_reviews(any_form: CorpusFiles) -> None:
     form = replace(any_form.form, labels=LabelRules(("0", "1", "2", "seldom")))
     files = replace(any_form, form=form)
-    with pytest.raises(ValueError, match=r"train\.csv: no review has the label 'seldom'"):
+    message = r"train\.csv: no review has the label 'seldom'; leave it out of data\.labels, or add"
+    with pytest.raises(ValueError, match=message):
         files.read()
     assert replace(files, classifier=False).read()["train"].label_names[-1] == "seldom"
 
@@ -127,8 +128,38 @@ def test_a_label_that_is_listed_needs_reviews(any_form: CorpusFiles) -> None:
 def test_a_label_that_is_mapped_to_needs_reviews(any_form: CorpusFiles) -> None:
     rules = LabelRules(mapping={"0-1": "low", "2": "high", "3-10": "higher", "none": None})
     files = replace(any_form, form=replace(any_form.form, labels=rules))
-    with pytest.raises(ValueError, match=r"train\.csv: no review has the label 'higher'"):
+    message = (
+        r"train\.csv: no review has the label 'higher', which data\.label_map has for '3-10'; "
+        r"leave it out of data\.label_map, or add reviews with it"
+    )
+    with pytest.raises(ValueError, match=message):
         files.read()
+
+
+def test_keys_of_the_map_that_no_file_has_are_warned_of(
+    any_form: CorpusFiles, caplog: pytest.LogCaptureFixture
+) -> None:
+    rules = LabelRules(mapping={"0": "a", "1-2": "b", "3-4": "b", "5": "a", "6": None})
+    written(any_form.root, "test.csv", "새 글,5", "새 글 2,0")
+    form = replace(any_form.form, labels=rules)
+    files = replace(any_form, form=form, test_file="test.csv")
+    log_summary(summary_of(files.read()), files.root)
+    (warning,) = (r.getMessage() for r in caplog.records if r.levelname == "WARNING")
+    assert warning == "data.label_map: no row has a label for '3-4', '6'; is the map right?"
+
+
+def test_what_is_left_out_is_said_with_its_number(
+    any_form: CorpusFiles, caplog: pytest.LogCaptureFixture
+) -> None:
+    rules = LabelRules(mapping={"0": "a", "1": "b", "2": None})
+    written(any_form.root, "test.csv", "새 글,1", ",0")
+    files = replace(any_form, form=replace(any_form.form, labels=rules), test_file="test.csv")
+    with caplog.at_level("INFO"):
+        log_summary(summary_of(files.read()), files.root)
+    assert caplog.messages[0].endswith(
+        "reviews; left out: 10 rows with a label that data.label_map maps to null, 1 row without a "
+        "text"
+    )
 
 
 def test_folds_of_one_corpus_have_one_fingerprint(any_form: CorpusFiles) -> None:

@@ -8,7 +8,7 @@ import pytest
 import nsmc.data.soft_labels
 from nsmc.data.corpus import Reviews
 from nsmc.data.soft_labels import Distillation, soft_labels, teacher_digest
-from nsmc.data.soft_labels_file import write_soft_labels
+from nsmc.data.soft_labels_file import check_ids, write_soft_labels
 from nsmc.runtime.locate import bundle_folder
 from nsmc.runtime.predictor import Predictor
 from tests.bundles import random_bundle
@@ -139,7 +139,28 @@ def test_of_two_labels_neither_is_a_column_s_name(tmp_path: Path) -> None:
     assert soft_labels(str(path), REVIEWS, names, tmp_path).tolist() == [[0.5, 0.5]] * 4
 
 
+def test_a_file_s_columns_may_be_written_as_labels_may(tmp_path: Path) -> None:
+    rows = "".join(f"{review_id}\t0.25\t0.75\n" for review_id in REVIEWS.ids)
+    teacher = written(tmp_path, f"id\tTrue\t0.50\n{rows}")
+    found = soft_labels(teacher, REVIEWS, ("0.5", "true"), tmp_path)
+    assert found.tolist() == [[0.75, 0.25]] * 4
+
+
+def test_an_id_of_different_reviews_is_refused_before_anything_is_learnt() -> None:
+    check_ids(["1", "2", "1"], ["a", "b", "a"])
+    with pytest.raises(ValueError, match=r"^the id '1' is that of different reviews.*id_column$"):
+        check_ids(["1", "2", "1"], ["a", "b", "c"])
+
+
 # Bundles
+
+
+def test_a_bundle_of_before_answers_the_same_labels(tmp_path: Path) -> None:
+    old = str(random_bundle(tmp_path / "old", labels=("True", "0.50")))
+    found = soft_labels(old, REVIEWS, ("0.5", "true"), tmp_path / "cache")
+    expected = Predictor.load(bundle_folder(Path(old))).probabilities(TEXTS)
+    np.testing.assert_allclose(found, expected[:, ::-1], atol=1e-6)
+    Distillation((old,), 0.5, 1.0).check(("true", "0.5"))
 
 
 def bundle(folder: Path, scale: float = 1.0) -> Path:

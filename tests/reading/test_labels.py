@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nsmc.reading.labels import LabelRules, label_text, listed
+from nsmc.reading.labels import LabelRules, label_text, listed, positions
 
 STARS = LabelRules(
     mapping={"1-4": "negative", "5": None, "6": "mixed", "7-10": "positive", "none": None}
@@ -51,6 +51,7 @@ def test_labels_that_are_listed_are_the_only_ones() -> None:
         (LabelRules(), ["10", "9", "b"], ("10", "9", "b")),
         (LabelRules(), ["긍정", "부정", "a"], ("a", "긍정", "부정")),
         (LabelRules(("b", "a")), ["a"], ("b", "a")),
+        (LabelRules(), ["10", "9", "07"], ("07", "10", "9")),  # a code is not the number 7
         (STARS, ["positive", "mixed", "negative"], ("negative", "mixed", "positive")),
         (STARS, ["positive"], ("negative", "mixed", "positive")),  # all that are mapped
     ],
@@ -115,6 +116,56 @@ def test_codes_and_words_stay_as_they_are(text: str) -> None:
 def test_the_text_of_a_label_is_the_label_s_text(value: object) -> None:
     text = label_text(value)
     assert text is None or label_text(text) == text
+
+
+NFD = unicodedata.normalize("NFD", "긍정")
+
+
+def test_names_and_maps_of_before_are_found_by_what_a_file_s_values_are_today() -> None:
+    """Which is "true", "0.5", "1" and NFC, however names and keys were kept."""
+    names = ("True", "0.50", "+1", NFD)
+    assert [LabelRules(names).label_of(value) for value in ("true", "0.5", "1", "긍정")] == [*names]
+    rules = LabelRules(names, {"1.0": "True", "FALSE": "0.5", NFD: "긍정", "007": None})
+    values = ("1", "false", "긍정", "007")
+    assert [rules.label_of(value) for value in values] == ["True", "0.50", NFD, None]
+
+
+def test_what_was_told_apart_before_and_is_one_value_today_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"the labels '1' and '1.0' are different ones here, but"):
+        LabelRules(("1", "1.0")).label_of("1")
+    with pytest.raises(ValueError, match=r"the labels 'True' and 'true' are different ones here"):
+        LabelRules(("a", "b"), {"True": "a", "true": "b"}).label_of("true")
+    assert LabelRules(("a", "b"), {"True": "a", "true": "a", "0": "b"}).label_of("true") == "a"
+
+
+@pytest.mark.parametrize(
+    ("names", "others", "expected"),
+    [
+        (("b", "a"), ("a", "b"), [1, 0]),
+        (("true", "0.5", "긍정"), (NFD, "True", "0.50"), [1, 2, 0]),
+        (("a", "b"), ("a", "c"), None),
+        (("a", "b"), ("a", "b", "c"), None),
+        (("1", "1.0"), ("1", "1.0"), None),
+    ],
+)
+def test_labels_are_the_same_however_they_are_written(
+    names: tuple[str, ...], others: tuple[str, ...], expected: list[int] | None
+) -> None:
+    assert positions(names, others) == expected
+
+
+def test_a_code_is_no_number_of_a_range() -> None:
+    rules = LabelRules(mapping={"01": "a", "1": "b", "2-10": "c", "01-05": "d"})
+    rules.check()  # nothing overlaps
+    assert [rules.label_of(value) for value in ("01", "1", "2", "01-05")] == ["a", "b", "c", "d"]
+    with pytest.raises(ValueError, match=r"'007' is not in data\.label_map"):
+        rules.label_of("007")
+
+
+def test_keys_that_no_value_belongs_to_are_unused() -> None:
+    rules = LabelRules(mapping={"1-5": "a", "6-10": "b", "11-12": "b", "13": None, "0.50": "c"})
+    assert rules.unused_keys(["1", "7", "0.5"]) == ["11-12", "13"]
+    assert LabelRules().unused_keys(["1"]) == []
 
 
 def test_a_message_names_a_few_labels() -> None:

@@ -137,6 +137,7 @@ def test_what_counts_is_what_is_held_out_of_the_training_file(
         {"label_map": {"0": "bad", "1": "good"}},
         {"label_map": {"1": "good", "0": "bad"}, "labels": ["bad", "good"]},
         {"labels": ["부정", "긍정"]},
+        {"label_map": {"0.0": "bad", "+1": "good"}},  # from before these were kept as 0 and 1
     ],
 )
 def test_what_labels_are_called_moves_no_review(

@@ -49,7 +49,9 @@ def test_where_nothing_says_which_the_reading_has_to_be_chosen() -> None:
 
 @pytest.mark.parametrize("values", [[1, 0, 7], [7, 1, 0], [0, 7, 1]])
 def test_a_file_of_both_kinds_with_a_label_that_may_mean_two_is_refused(values: list[int]) -> None:
-    with pytest.raises(ValueError, match=r"both: '0' is only a name, '7' only in the map; rewrite"):
+    zero, seven = (f"line {values.index(value) + 2}" for value in (0, 7))
+    message = rf"both: '0' \({zero}\) is only a name, '7' \({seven}\) only in the map; rewrite"
+    with pytest.raises(ValueError, match=message):
         numbers(values)
 
 
@@ -81,3 +83,12 @@ def test_no_more_rows_are_read_ahead_than_say_how_labels_are_read() -> None:
     read = BundleLabels(config_of(labels=TWO, reading=STARS)).numbered(rows)
     assert (next(read).label, next(rows).line) == ("1", 5)
     assert [row.line for row in read] == [3, 4]
+
+
+@pytest.mark.parametrize("label_map", [None, {"yes": "True", "no": "0.50"}])
+def test_a_bundle_of_before_knows_the_labels_of_its_own_corpus(
+    label_map: dict[str, str] | None,
+) -> None:
+    """Readers make "true" and "0.5" of these names; once they left them as they were."""
+    bundle = {} if label_map is None else {"label_map": label_map}
+    assert numbers(["0.5", "true"], labels=("True", "0.50"), bundle=bundle) == [1, 0]

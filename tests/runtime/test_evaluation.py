@@ -286,7 +286,7 @@ def test_of_three_labels_a_hand_worked_case() -> None:
         (5, "나쁨", "보통"),
     ]
     text = found.as_text()
-    assert re.search(r"^with labels not learnt +1 rows, left out, too$", text, re.MULTILINE)
+    assert re.search(r"^with labels not learnt +1 row, left out, too$", text, re.MULTILINE)
     assert re.search(r"^나쁨 +1 +1 +0$", text, re.MULTILINE)
     assert found.as_json()["unused_labels"] == 1
 

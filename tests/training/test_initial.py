@@ -94,6 +94,14 @@ def test_a_classifier_of_other_labels_gets_the_encoder_s_weights_and_a_line_says
     assert line.endswith(f"{labels[-1]!r}: it gives the encoder alone")
 
 
+def test_a_head_of_the_same_labels_fits_however_they_are_written() -> None:
+    bundle = bundle_of(labels=("True", "0.50"))
+    network = like(bundle)
+    start_from(network, bundle, "run", ("true", "0.5"))
+    for name, tensor in network.head_tensors().items():
+        np.testing.assert_array_equal(tensor.detach(), bundle.tensors[name], err_msg=name)
+
+
 def test_an_encoder_gets_a_classifier_s_weights_without_its_head() -> None:
     bundle = bundle_of()
     network = like(bundle).text_encoder
