@@ -99,7 +99,8 @@ def _of_file(options: argparse.Namespace) -> tuple["Comparison", str]:
     with open_rows(options.input, form, others=options.slice_column is not None) as rows:
         if rows.format == "text":
             raise ValueError(f"{name_of(options.input)}: a text file has no labels; see --format")
-        reviews = labelled_reviews(predictors[0], rows, rows.unit, options.labels)
+        source = name_of(options.input)
+        reviews = labelled_reviews(predictors[0], rows, rows.unit, options.labels, source)
     for message in reviews.tally.messages:
         print_message(f"nsmc: left out: {message}")
     names = predictors[0].config.labels

@@ -1,7 +1,7 @@
 """What a file of reviews is like, with the settings that were typed and those that are guessed."""
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from nsmc.runs.resolvers import register_resolvers
 from nsmc.runtime.bundle import TOKENIZER_FILE
 from nsmc.runtime.loading import read_tokenizer
 from nsmc.runtime.locate import PRETRAINED
-from nsmc.terminal import first_few
+from nsmc.terminal import first_few, harmless
 
 _SHOWN = 20  # labels, values and columns in the text
 
@@ -43,8 +43,7 @@ def inspected(file: str, overrides: Sequence[str]) -> dict[str, Any]:
     if (PRETRAINED / TOKENIZER_FILE).is_file():
         tokenizer = read_tokenizer(PRETRAINED / TOKENIZER_FILE)
     whole = inspect(path, form, tokenizer)
-    if not whole.rows:
-        raise ValueError(f"{file}: no rows")
+    _check_reviews(file, whole)
     order = form.labels.ordered(whole.labels) if whole.values else ()
     parts, values = {}, {*whole.values}
     for name in ("validation_file", "test_file"):
@@ -54,7 +53,8 @@ def inspected(file: str, overrides: Sequence[str]) -> dict[str, Any]:
             values |= {*part.values}
             parts[name] = {
                 **{"rows": part.rows, "reviews": part.reviews, "damaged": part.damaged},
-                **{"errors": part.errors, "texts_of_the_training_file": overlap(part, whole)},
+                **{"unknown_labels": part.unknown_labels, "errors": part.errors},
+                "texts_of_the_training_file": overlap(part, whole),
             }
     return {
         "file": file,
@@ -73,6 +73,18 @@ def inspected(file: str, overrides: Sequence[str]) -> dict[str, Any]:
 def _problem(rules: LabelRules, order: Sequence[str], whole: Inspection) -> str:
     """Why training would refuse the file; "" where it would not, as where there are no labels."""
     return labels_problem(rules, {label: whole.labels[label] for label in order}) if order else ""
+
+
+def _check_reviews(file: str, whole: Inspection) -> None:
+    """Raises ValueError where the file has nothing to train on."""
+    if not whole.rows:
+        raise ValueError(f"{file}: no rows")
+    if not whole.reviews:
+        counts = whole.as_json(())
+        left_out = [
+            f"{counts[key]:,} {what}" for key, (what, _) in _LEFT_OUT.items() if counts[key]
+        ]
+        raise ValueError("; ".join([f"{file}: no reviews", *left_out, *whole.errors[:1]]))
 
 
 def _composed(overrides: Sequence[str]) -> DataConfig:
@@ -101,20 +113,15 @@ def as_text(report: Mapping[str, Any]) -> str:
     """The report for people."""
     lines = [report["file"], f"  format      {report['format']}, {report['encoding']}"]
     if report["columns"]:
-        lines.append(f"  columns     {first_few(report['columns'], _SHOWN)}")
+        lines.append(f"  columns     {harmless(first_few(report['columns'], _SHOWN))}")
     if report["guessed"]:
         settings = " ".join(as_overrides({f"data.{k}": v for k, v in report["guessed"].items()}))
-        lines.append(f"  guessed     {settings}")
-    if "header" in report["unsure"]:
-        is_header = report["unsure"]["header"]
-        lines.append(
-            f"  not sure    whether the first line is a header: it is read as "
-            f"{'one' if is_header else 'a review'} (else header={str(not is_header).lower()})"
-        )
+        lines.append(f"  guessed     {harmless(settings)}")
+    lines += [f"  not sure    {doubt}" for doubt in _doubts(report["unsure"])]
     lines += ["", f"  rows        {report['rows']:,}", f"  reviews     {report['reviews']:,}"]
-    for key, what in _LEFT_OUT.items():
+    for key, (what, advice) in _LEFT_OUT.items():
         if report[key]:
-            lines.append(f"  left out    {report[key]:,} {what}")
+            lines.append(f"  left out    {report[key]:,} {what}{advice and f': {advice}'}")
     lines += [f"              {error}" for error in report["errors"]]
     for key, what in _NOTED.items():
         if report[key]:
@@ -128,8 +135,10 @@ def as_text(report: Mapping[str, Any]) -> str:
         lines += [f"  {count:>11,} {name}" for name, count in report["odd_characters"].items()]
     for name, part in report["parts"].items():
         lines += ["", f"  {name}: {part['reviews']:,} reviews of {part['rows']:,} rows"]
-        if part["damaged"]:
-            lines += [f"              {part['damaged']:,} damaged", *map(_indented, part["errors"])]
+        for key in ("damaged", "unknown_labels"):
+            if part[key]:
+                lines.append(_indented(f"{part[key]:,} {_LEFT_OUT[key][0]}"))
+        lines += map(_indented, part["errors"])
         lines.append(
             f"              {part['texts_of_the_training_file']:,} different texts are in the "
             "training file, too"
@@ -137,10 +146,33 @@ def as_text(report: Mapping[str, Any]) -> str:
     return "\n".join([*lines, "", "configs/data/NAME.yaml:", "", report["yaml"].rstrip()])
 
 
+def _doubts(unsure: Mapping[str, Any]) -> Iterator[str]:
+    if "delimiter" in unsure:
+        assumed, *others = map(repr, unsure["delimiter"])
+        yield (
+            f"what is between the fields: it is read as {assumed} "
+            f"(else {' or '.join(f'delimiter={other}' for other in others)})"
+        )
+    if "header" in unsure:
+        is_header = unsure["header"]
+        yield (
+            f"whether the first line is a header: it is read as "
+            f"{'one' if is_header else 'a review'} (else header={str(not is_header).lower()})"
+        )
+
+
+# What rows that are left out are, and what to do about it.
 _LEFT_OUT = {
-    "empty": "without a text",
-    "damaged": "damaged: training refuses them, or leaves them out with data.skip_damaged=true",
-    "left_out_by_label_map": "by data.label_map",
+    "empty": ("without a text", ""),
+    "damaged": (
+        "damaged",
+        "training refuses them, or leaves them out with data.skip_damaged=true",
+    ),
+    "unknown_labels": (
+        "with a label that is not expected",
+        "training refuses them; data.label_map can join it to a label, or make it null",
+    ),
+    "left_out_by_label_map": ("by data.label_map", ""),
 }
 _NOTED = {
     "groups": "groups",

@@ -43,7 +43,8 @@ def run(options: argparse.Namespace) -> int:
     with open_rows(options.input, form) as rows:
         if rows.format == "text":
             raise ValueError(f"{name_of(options.input)}: a text file has no labels; see --format")
-        evaluation = evaluate(predictor, rows, rows.unit, options.labels)
+        source = name_of(options.input)
+        evaluation = evaluate(predictor, rows, rows.unit, options.labels, source=source)
     for message in evaluation.tally.messages:
         print_message(f"nsmc: left out: {message}")
     if options.json:

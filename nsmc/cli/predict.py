@@ -120,7 +120,7 @@ def _predict_file(bundle: Path, options: argparse.Namespace) -> int:
     predictor = Predictor.load(bundle)
     form = file_format(options, bundle, predictor.config, labelled=False)
     tally = predict_file(predictor, options.input, options.output or "-", form)
-    for message in tally.messages:
+    for message in filter(None, [tally.doubt, *tally.messages]):
         print_message(f"nsmc: {message}")
     if options.output not in (None, "-"):
         rows = f"{tally.rows:,} row{'s' * (tally.rows != 1)}"

@@ -53,9 +53,11 @@ class LabelledReviews:
 
 
 def labelled_reviews(
-    predictor: Predictor, rows: Iterable[Row], unit: str, reading: str | None = None
+    predictor: Predictor, rows: Iterable[Row], unit: str, reading: str | None, source: str
 ) -> LabelledReviews:
     """Read rows whose labels are of the bundle, or mean them in its corpus: `reading` says which.
+
+    Messages call the file `source`.
 
     Raises ValueError for another label, and where too many rows are damaged.
     """
@@ -65,9 +67,11 @@ def labelled_reviews(
         if not row.error:
             sound.append(row)
     if tally.is_too_much:
-        raise ValueError(f"not compared: {tally}")
+        raise ValueError(f"{source}: not compared: {tally}")
     if not sound:
-        raise ValueError("nothing to compare: no row has a text and a label of the bundles")
+        raise ValueError(
+            f"{source}: nothing to compare: no row has a text and a label of the bundles"
+        )
     texts = [row.text for row in sound]
     ids = as_ids(row.id or f"{row.line}" for row in sound)
     labels = np.array([int(row.label or 0) for row in sound])

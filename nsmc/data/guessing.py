@@ -6,6 +6,7 @@ from itertools import islice
 from statistics import mean
 from typing import Any
 
+from nsmc.reading.delimiters import likely_delimiters
 from nsmc.reading.encodings import is_korean_cp949, wide_encoding
 from nsmc.reading.file_format import DELIMITERS, Column, FileFormat
 from nsmc.reading.headers import LABELS, TEXTS, Header, has_header, sampled_fields
@@ -41,7 +42,8 @@ class ColumnSample:
 class Guess:
     """Settings as far as they are not the usual ones, and the names of the columns.
 
-    `unsure` has what is assumed where it cannot be told.
+    `unsure` has what is assumed where it cannot be told: whether there is a header, and a list of
+    the delimiters that fit, the assumed one first.
     """
 
     settings: dict[str, Any] = field(default_factory=dict)
@@ -53,12 +55,15 @@ def guess(path: str, given: Mapping[str, Any]) -> Guess:
     """What is not among the keys of `data` that are `given`; raises what `open_table` raises."""
     chosen = {key: given[key] for key in _GIVEN if given.get(key) is not None}
     form = FileFormat("text", None, **{"encoding": guessed_encoding(path), **chosen})
-    form, is_sure = _with_header(path, replace(form, format=format_of(path, form)), given)
+    known_form = replace(form, format=format_of(path, form))
+    form, unsure = guessed_table(path, known_form, given)
     columns = sampled_columns(path, form)
     if not columns and form.format != "text":
         raise ValueError(f"{path}: no rows")
     settings = {key: getattr(form, key) for key in ("encoding", "delimiter", "header")}
     settings = {key: value for key, value in settings.items() if value != getattr(_USUAL, key)}
+    if form.format != known_form.format:
+        settings["format"] = form.format
     if form.format == "text":
         settings["label_column"] = None
     else:
@@ -66,25 +71,40 @@ def guess(path: str, given: Mapping[str, Any]) -> Guess:
         settings |= guessed_columns([each for each in columns if str(each.name) not in taken])
     return Guess(
         {key: value for key, value in settings.items() if key not in given},
-        {} if is_sure else {"header": form.header},
+        unsure,
         [str(column.name) for column in columns],
     )
 
 
-def _with_header(path: str, form: FileFormat, given: Mapping[str, Any]) -> tuple[FileFormat, bool]:
-    """The form with a header and a delimiter where there are such; and whether that is sure."""
+def guessed_table(
+    path: str, form: FileFormat, given: Mapping[str, Any]
+) -> tuple[FileFormat, dict[str, Any]]:
+    """The form with the header and the delimiter that the file has, and what is not sure of it."""
     if form.format not in DELIMITERS:
-        return form, True
-    header, delimiter = guessed_table(path, form)
+        return form, {}
+    with opened(path) as stream:
+        start = first_bytes(stream)
+    unsure: dict[str, Any] = {}
+    if form.delimiter is None:
+        delimiters = likely_delimiters(start, form)
+        if delimiters.best != form.field_delimiter:
+            form = _with_delimiter(form, delimiters.best, given)
+        if delimiters.others:
+            unsure["delimiter"] = [delimiters.best, *delimiters.others]
+    header = has_header(sampled_fields(start, form))
     if "header" in given:
         header = Header(given["header"] is not False, is_sure=True)
-    form = replace(
-        form,
-        text_column="text" if header.is_there else 1,
-        header=header.is_there,
-        delimiter=delimiter or form.delimiter,
-    )
-    return form, header.is_sure
+    if not header.is_sure:
+        unsure["header"] = header.is_there
+    text_column: Column = "text" if header.is_there else 1
+    form = replace(form, text_column=text_column, label_column=None, header=header.is_there)
+    return form, unsure
+
+
+def _with_delimiter(form: FileFormat, delimiter: str, given: Mapping[str, Any]) -> FileFormat:
+    key, value = form.delimiter_setting(delimiter)
+    changes: dict[str, Any] = {"delimiter": delimiter} if key in given else {key: value}
+    return replace(form, **changes)
 
 
 def guessed_encoding(path: str) -> str:
@@ -103,22 +123,6 @@ def _is_utf8(line: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def guessed_table(path: str, file_format: FileFormat) -> tuple[Header, str | None]:
-    """Whether TSV or CSV has a header, and its delimiter where that is not the usual one."""
-    with opened(path) as stream:
-        start = first_bytes(stream)
-    rows = sampled_fields(start, file_format)
-    if file_format.format == "csv" and file_format.delimiter is None and _width(rows) == 1:
-        others = sampled_fields(start, replace(file_format, delimiter=";"))
-        if _width(others) > 1 and 2 * len(others) > len(rows):
-            return has_header(others), ";"
-    return has_header(rows), None
-
-
-def _width(rows: Sequence[Sequence[str]]) -> int:
-    return len(rows[0]) if rows else 0
 
 
 def sampled_columns(path: str, file_format: FileFormat) -> list[ColumnSample]:

@@ -18,7 +18,7 @@ from nsmc.data.corpus import CorpusForm
 from nsmc.data.preparation import return_memory
 from nsmc.data.tokenizer import encode
 from nsmc.reading.labelled import labelled
-from nsmc.reading.rows import NO_TEXT, open_rows
+from nsmc.reading.rows import NO_TEXT, Row, open_rows
 
 _BATCH = 10_000  # texts that are counted at once
 _SHOWN_ERRORS = 10
@@ -32,7 +32,8 @@ _USUAL = ((" ", "~"), ("가", "힣"), ("ㄱ", "ㅣ"))
 class Inspection:
     """What was found; `texts` has, by the hash of each text, the label that it has first.
 
-    `damaged` are rows that cannot be read, `errors` the first of them. `values` counts what is in
+    `damaged` are rows that cannot be read, `unknown_labels` those whose value means no label, and
+    `errors` say what is wrong with the first of both. `values` counts what is in
     the label column, `labels` what that means. `lengths` are of the reviews, in characters.
     """
 
@@ -41,6 +42,7 @@ class Inspection:
     reviews: int = 0
     empty: int = 0
     damaged: int = 0
+    unknown_labels: int = 0
     mapped_to_none: int = 0
     errors: list[str] = field(default_factory=list)
     values: Counter[str] = field(default_factory=Counter)
@@ -75,6 +77,7 @@ class Inspection:
             "reviews": self.reviews,
             "empty": self.empty,
             "damaged": self.damaged,
+            "unknown_labels": self.unknown_labels,
             "left_out_by_label_map": self.mapped_to_none,
             "errors": self.errors,
             "values": dict(self.values),
@@ -99,7 +102,7 @@ def inspect(path: Path, form: CorpusForm, tokenizer: Tokenizer | None) -> Inspec
             if row.label is not None and not row.error:
                 found.values[row.label] += 1
             if label is None:
-                _leave_out(row.line, row.error or unknown, rows.unit, found)
+                _leave_out(row, unknown, rows.unit, found)
                 continue
             found.reviews += 1
             found.labels[label] += 1
@@ -115,15 +118,18 @@ def inspect(path: Path, form: CorpusForm, tokenizer: Tokenizer | None) -> Inspec
     return found
 
 
-def _leave_out(line: int, error: str, unit: str, found: Inspection) -> None:
-    if not error:
-        found.mapped_to_none += 1
-    elif error == NO_TEXT:
+def _leave_out(row: Row, unknown: str, unit: str, found: Inspection) -> None:
+    if row.error == NO_TEXT:
         found.empty += 1
-    else:
+    elif row.error:
         found.damaged += 1
-        if len(found.errors) < _SHOWN_ERRORS:
-            found.errors.append(f"{unit} {line}: {error}")
+    elif unknown:
+        found.unknown_labels += 1
+    else:
+        found.mapped_to_none += 1
+    error = unknown if row.error in ("", NO_TEXT) else row.error
+    if error and len(found.errors) < _SHOWN_ERRORS:
+        found.errors.append(f"{unit} {row.line}: {error}")
 
 
 def _compare(text: str, label: str, found: Inspection) -> None:

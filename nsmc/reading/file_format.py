@@ -41,8 +41,9 @@ class FileFormat:
     twice, as NSMC's files were made; "none" that they are text. None is "field". CSV files, where a
     field may hold delimiters, are with both of these read as "csv".
     `for_command` says that advice is given in options of the command line rather than in keys of
-    the configuration. `like_corpus_of` names the bundle whose corpus had no header, where nothing
-    but that says that this file has none.
+    the configuration. `inherited` are the settings that nobody gave, as the file is read like the
+    corpus of the bundle `like_corpus_of`. `without_header` is what to type where the file has no
+    header, as that corpus had none, but is read as if it had one.
 
     Raises ValueError, which begins with the setting, for a value that the setting cannot have, an
     unknown encoding, and columns that do not fit the header.
@@ -59,11 +60,15 @@ class FileFormat:
     quoting: str | None = None
     for_command: bool = False
     like_corpus_of: str = ""
+    inherited: tuple[str, ...] = ()
+    without_header: str = ""
 
     def __post_init__(self) -> None:
         self._check("format", self.format in (None, *FORMATS), ", ".join(FORMATS))
         self._check("quoting", self.quoting in (None, *QUOTINGS), ", ".join(QUOTINGS))
         self._check("header", isinstance(self.header, bool), "true or false")
+        if self.delimiter == r"\t":  # as it is typed on a command line
+            object.__setattr__(self, "delimiter", "\t")
         is_one = isinstance(self.delimiter, str) and len(self.delimiter) == 1
         is_good = self.delimiter is None or (is_one and self.delimiter not in '"\r\n')
         self._check("delimiter", is_good, "one character, and no double quote")
@@ -103,8 +108,27 @@ class FileFormat:
         """Whether every byte of a line end is one: not so in UTF-16, for example."""
         return "\n".encode(self.encoding) == b"\n"
 
+    @property
+    def field_delimiter(self) -> str:
+        """What is between the fields of TSV and CSV."""
+        return self.delimiter or DELIMITERS[self.format or "tsv"]
+
+    @property
+    def has_given_delimiter(self) -> bool:
+        """Whether the user herself says what is between the fields."""
+        return self.delimiter is not None and "delimiter" not in self.inherited
+
+    def delimiter_setting(self, delimiter: str) -> tuple[str, str]:
+        """The setting, and its value, that reads the file with another delimiter."""
+        formats = {usual: form for form, usual in DELIMITERS.items()}
+        form = formats.get(delimiter, self.format)
+        if form in (None, self.format) or self.has_given_delimiter:
+            return "delimiter", delimiter
+        return "format", form
+
     def option(self, name: str, value: object) -> str:
         """How a user sets a value, as she would type it."""
+        value = r"\t" if value == "\t" else value
         if not self.for_command:
             shown = str(value).lower() if isinstance(value, bool) else value
             return shlex.quote(f"data.{name}={shown}")

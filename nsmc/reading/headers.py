@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import BinaryIO, NamedTuple, cast
 
-from nsmc.reading.file_format import DELIMITERS, FileFormat
+from nsmc.reading.file_format import FileFormat
 from nsmc.reading.labels import is_number
 from nsmc.reading.tables import read_table
 
@@ -41,7 +41,6 @@ def sampled_fields(start: bytes, file_format: FileFormat) -> list[list[str]]:
         id_column=None,
         group_column=None,
         header=False,
-        delimiter=file_format.delimiter or DELIMITERS[file_format.format or "tsv"],
     )
     rows = list[list[str]]()
     with suppress(ValueError):  # the bytes may end within a character
@@ -56,24 +55,30 @@ def has_header(rows: Sequence[Sequence[str]]) -> Header:
 
     A row that has the name of a column is one; a row with a value that its column has again and
     again, or with one value twice, is a review. With both, or with neither, it depends on what the
-    columns hold.
+    columns hold. As a review may be a word that is a column's name, one name alone is not sure.
     """
     first, *others = rows or [[]]
     names = [name.strip() for name in first]
     columns = [[row[index] for row in others if row[index]] for index in range(len(names))]
     pairs = list(zip(names, columns, strict=True))
-    is_named = any(name.lower() in TEXTS | LABELS | _OTHERS for name in names)
+    named = sum(name.lower() in TEXTS | LABELS | _OTHERS for name in names)
+    is_named = named > 0
     is_review = any(_repeats(values) and name in values for name, values in pairs)
     is_review |= len(set(filter(None, names))) < len([*filter(None, names)])
-    if is_named != is_review:
-        return Header(is_named, is_sure=True)
+    if is_review and not is_named:
+        return Header(False, is_sure=True)
     of_numbers = [(name, values) for name, values in pairs if all(map(is_number, values))]
     has_number = any(is_number(name) for name, _ in of_numbers)
-    if is_named or any(_repeats(values, 5) for _, values in pairs):  # without that value
-        return Header(True, is_sure=not (is_named or has_number))
+    is_above_numbers = any(values and not is_number(name) for name, values in of_numbers)
+    is_none_of_few = any(_repeats(values, 5) and name not in values for name, values in pairs)
+    if is_named:
+        is_supported = named > 1 or is_above_numbers or is_none_of_few
+        return Header(True, is_sure=is_supported and not is_review)
+    if is_none_of_few:
+        return Header(True, is_sure=not has_number)
     if has_number:
         return Header(False, is_sure=False)
-    return Header(True, is_sure=any(values for _, values in of_numbers))
+    return Header(True, is_sure=is_above_numbers)
 
 
 def _repeats(values: Sequence[str], times: int = 2) -> bool:

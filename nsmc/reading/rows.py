@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, BinaryIO, NamedTuple, cast
 
+from nsmc.reading.delimiters import likely_delimiters
 from nsmc.reading.file_format import DELIMITERS, Column, FileFormat
 from nsmc.reading.headers import has_header, sampled_fields
 from nsmc.reading.labels import label_text
@@ -18,7 +19,7 @@ from nsmc.reading.lines import read_lines
 from nsmc.reading.objects import read_json_array, read_json_lines
 from nsmc.reading.opening import first_bytes, is_pipe, name_of, opened, position
 from nsmc.reading.parquet import read_parquet
-from nsmc.reading.tables import Record, Table, read_table
+from nsmc.reading.tables import Record, Table, other_delimiter, read_table
 
 _IN_MEMORY = 1 << 20  # bytes of a copy; a larger one is on disk
 
@@ -49,13 +50,14 @@ class Rows:
 
     `format` is what the file turned out to have. `others` are the columns that are in a row's
     `others`: of JSON, those of the first object. `position` says how many bytes of the file were
-    read.
+    read. `doubt` is what the user should know of how the file is read.
     """
 
     format: str
     rows: Iterator[Row]
     others: tuple[str, ...] = ()
     position: Callable[[], int] = lambda: 0
+    doubt: str = ""
 
     @property
     def unit(self) -> str:
@@ -73,9 +75,9 @@ def open_rows(path: str, file_format: FileFormat, *, others: bool = False) -> It
     Raises FileNotFoundError or IsADirectoryError without it, ValueError for an extension that is
     not known, and what `read_rows` raises.
     """
-    with _opened(path, file_format) as (stream, known_format):
+    with _opened(path, file_format) as (stream, known_format, doubt):
         rows = read_rows(stream, name_of(path), known_format, others=others)
-        yield replace(rows, position=partial(position, stream))
+        yield replace(rows, position=partial(position, stream), doubt=doubt)
 
 
 @contextmanager
@@ -84,23 +86,26 @@ def open_table(path: str, file_format: FileFormat) -> Iterator[tuple[str, Table 
 
     Raises what `open_rows` raises, but for a missing column.
     """
-    with _opened(path, file_format) as (stream, known_format):
+    with _opened(path, file_format) as (stream, known_format, _):
         form = known_format.format or "text"
         yield form, _table(stream, name_of(path), known_format) if form != "text" else None
 
 
 @contextmanager
-def _opened(path: str, file_format: FileFormat) -> Iterator[tuple[BinaryIO, FileFormat]]:
+def _opened(path: str, file_format: FileFormat) -> Iterator[tuple[BinaryIO, FileFormat, str]]:
     with opened(path) as stream, tempfile.SpooledTemporaryFile(_IN_MEMORY) as copy:
         start = first_bytes(stream)
         form = file_format.of(path, start)
         known_format = replace(file_format, format=form)
-        _refuse_header(start, name_of(path), known_format)
+        doubt = ""
+        if form in DELIMITERS and not known_format.header:
+            _refuse_other_delimiter(start, name_of(path), known_format)
+            doubt = _doubted_header(start, name_of(path), known_format)
         if form == "parquet" and not stream.seekable():  # a pipe, or what gzip packed
             shutil.copyfileobj(stream, copy)
             copy.seek(0)
             stream = cast(BinaryIO, copy)
-        yield stream, known_format
+        yield stream, known_format, doubt
 
 
 def format_of(path: str, file_format: FileFormat) -> str:
@@ -111,17 +116,44 @@ def format_of(path: str, file_format: FileFormat) -> str:
         return file_format.of(path, first_bytes(stream))
 
 
-def _refuse_header(start: bytes, name: str, file_format: FileFormat) -> None:
-    """Raises ValueError for a header where a bundle's corpus alone says that there is none."""
-    if not file_format.like_corpus_of or file_format.format not in DELIMITERS:
+def _refuse_other_delimiter(start: bytes, name: str, file_format: FileFormat) -> None:
+    """Raises ValueError where another delimiter than the file is read with cuts it into columns.
+
+    Of a file with a header, no such column is found; without one, rows would be read as reviews.
+    """
+    if file_format.has_given_delimiter:
         return
-    header = has_header(sampled_fields(start, file_format))
-    if header.is_there and header.is_sure:
+    delimiters = likely_delimiters(start, file_format)
+    if delimiters.is_wrong:
         raise ValueError(
-            f"{name}: its first line looks like a header, but the corpus of "
-            f"{file_format.like_corpus_of} had none; say {file_format.option('header', True)} and "
-            f"{file_format.option('text_column', 'NAME')}, or {file_format.option('header', False)}"
+            f"{name}: {other_delimiter(delimiters.best, delimiters.own, file_format)}; else say "
+            f"{file_format.option('delimiter', delimiters.own)}"
         )
+
+
+def _doubted_header(start: bytes, name: str, file_format: FileFormat) -> str:
+    """What to say of a first row that may be a header where only a bundle's corpus had none.
+
+    Raises ValueError where it surely is one.
+    """
+    if "header" not in file_format.inherited:
+        return ""
+    header = has_header(sampled_fields(start, file_format))
+    if not header.is_there:
+        return ""
+    corpus = f"the corpus of {file_format.like_corpus_of}"
+    with_header = f"{file_format.option('header', True)} and "
+    with_header += file_format.option("text_column", "NAME")
+    without = file_format.option("header", False)
+    if header.is_sure:
+        raise ValueError(
+            f"{name}: its first line looks like a header, and {corpus} has none; say "
+            f"{with_header}, or {without}"
+        )
+    return (
+        f"{name}: its first line is read as a review, as {corpus} has no header; if it is one, say "
+        f"{with_header}, else {without}"
+    )
 
 
 def read_rows(
@@ -167,8 +199,9 @@ def _columns(table: Table, file_format: FileFormat, name: str) -> dict[str, Colu
                 there = ", ".join(map(str, table.columns))
                 way_out = file_format.option(f"{kind}_column", "NAME")
                 if file_format.header and file_format.format in DELIMITERS:
-                    without = file_format.option("header", False)
-                    way_out += f", or, without a header, its position, with {without}"
+                    without = file_format.without_header
+                    without = without or f"its position, with {file_format.option('header', False)}"
+                    way_out += f", or, without a header, {without}"
                 raise ValueError(
                     f"{name}: no column {column!r} in {there[:80]!r}"
                     f"{table.hint or f'; name the right one with {way_out}'}"

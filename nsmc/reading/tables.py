@@ -7,11 +7,13 @@ from itertools import chain
 from typing import Any, BinaryIO, NamedTuple
 
 from nsmc.reading.csv_records import Fields, read_fields, wrong_width
-from nsmc.reading.file_format import DELIMITERS, Column, FileFormat
+from nsmc.reading.file_format import Column, FileFormat
 from nsmc.reading.lines import Line, read_lines
 
 # A CSV-quoted field: wrapped in double quotes, every double quote inside doubled.
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
+
+_DECLARATION = re.compile(r'"?sep=([^"])"?', re.IGNORECASE)  # Excel's, before the header
 
 _LAYERS = {"csv": 0, "field": 1, "nsmc": 2, "none": 0}  # of quotes that a field loses here
 
@@ -37,26 +39,51 @@ class Table:
     hint: str = ""
 
 
-def read_table(stream: BinaryIO, name: str, file_format: FileFormat) -> Table:
-    """The table of a file of format tsv or csv; without a header its columns are 1, 2 and so on.
+class FieldRows(NamedTuple):
+    """The fields of a table's rows, its header's too, which are between a `delimiter`.
 
-    Raises ValueError for an empty file, a damaged or ambiguous header, CSV without a header whose
-    fields look as if semicolons were between them, and what `read_lines` refuses.
+    It `is_declared` where the file itself says so. `quoting` is that of `FileFormat`.
     """
-    delimiter = file_format.delimiter or DELIMITERS[file_format.format or "tsv"]
+
+    rows: Iterator[Fields]
+    delimiter: str
+    is_declared: bool
+    quoting: str
+
+
+def read_field_rows(stream: BinaryIO, name: str, file_format: FileFormat) -> FieldRows:
+    """The rows of a file of format tsv or csv; raises what `read_lines` raises.
+
+    A first line such as sep=; is no row; it says what the delimiter is, unless that is given.
+    """
     quoting = file_format.quoting or "field"
     if file_format.format == "csv" and quoting in ("field", "nsmc"):  # which TSV alone has
         quoting = "csv"
+    delimiter = file_format.field_delimiter
     lines = read_lines(stream, name, file_format)
+    first = next(lines, None)
+    declaration = _DECLARATION.fullmatch(first.text) if first and not first.error else None
+    if declaration and not file_format.has_given_delimiter:
+        delimiter = declaration[1]
+    elif first and not declaration:
+        lines = chain([first], lines)
     rows = read_fields(lines, delimiter) if quoting == "csv" else _split(lines, delimiter)
+    return FieldRows(rows, delimiter, declaration is not None, quoting)
+
+
+def read_table(stream: BinaryIO, name: str, file_format: FileFormat) -> Table:
+    """The table of a file of format tsv or csv; without a header its columns are 1, 2 and so on.
+
+    Raises ValueError for an empty file, a damaged or ambiguous header, and what `read_lines`
+    refuses.
+    """
+    rows, delimiter, _, quoting = read_field_rows(stream, name, file_format)
     first = next(rows, None)
     if first is None:
         raise ValueError(f"{name}: the file is empty")
     if first.error:
         raise ValueError(f"{name}, line {first.line}: {first.error}")
-    hint = _delimiter_hint(first.fields, file_format)
-    if hint.endswith("';'") and not file_format.header:
-        raise ValueError(f"{name}: one column{hint}")
+    hint = _delimiter_hint(first.fields, delimiter, file_format)
     layers = _LAYERS[quoting]
     columns: list[Column] = [*range(1, len(first.fields) + 1)]
     if file_format.header:
@@ -66,16 +93,21 @@ def read_table(stream: BinaryIO, name: str, file_format: FileFormat) -> Table:
     return Table(columns, _records(columns, rows, layers), hint=hint)
 
 
-def _delimiter_hint(fields: list[str], file_format: FileFormat) -> str:
-    """Which delimiter the fields seem to have where there is but one; "" where that was given."""
-    if len(fields) != 1 or file_format.delimiter:
-        return ""
+def _delimiter_hint(fields: list[str], delimiter: str, file_format: FileFormat) -> str:
+    """Which delimiter the fields seem to have where there is but one."""
     likeliest = max(";,\t|", key=fields[0].count)
-    if likeliest not in fields[0]:
+    if len(fields) != 1 or likeliest not in fields[0]:
         return ""
-    other_format = {delimiter: form for form, delimiter in DELIMITERS.items()}.get(likeliest)
-    named = ("format", other_format) if other_format else ("delimiter", likeliest)
-    return f"; is {likeliest!r} between the fields? read it with {file_format.option(*named)}"
+    return f"; {other_delimiter(likeliest, delimiter, file_format)}"
+
+
+def other_delimiter(likeliest: str, delimiter: str, file_format: FileFormat) -> str:
+    """Asks whether another delimiter is the right one, and says how to read the file with it."""
+    of_corpus = ""
+    if "delimiter" in file_format.inherited:
+        of_corpus = f", not {delimiter!r} as in the corpus of {file_format.like_corpus_of}"
+    way_out = file_format.option(*file_format.delimiter_setting(likeliest))
+    return f"is {likeliest!r} between the fields{of_corpus}? read it with {way_out}"
 
 
 def _names(header: list[str], name: str) -> list[Column]:

@@ -40,7 +40,8 @@ def predict_file(predictor: Predictor, source: str, output: str, file_format: Fi
                 raise ValueError(f"--output {output} is the input; choose another")
     size = Path(source).stat().st_size if Path(source).is_file() else 0
     with open_rows(source, file_format, others=True) as opened:
-        form, tally = output_format(output, opened.format), Tally(unit=opened.unit)
+        form = output_format(output, opened.format)
+        tally = Tally(unit=opened.unit, doubt=opened.doubt)
         rows = _readable(opened.rows, source)
         first = list(itertools.islice(rows, 1))  # what is no such file is refused before any output
         if not first and not is_pipe(source):

@@ -19,13 +19,15 @@ class Damage(NamedTuple):
 class Tally:
     """How many rows there were, how many of them were damaged, and the first of these.
 
-    `unit` is what is counted: a "line", or a "row" of a file that has no lines.
+    `unit` is what is counted: a "line", or a "row" of a file that has no lines. `doubt` is that of
+    `Rows`.
     """
 
     rows: int = 0
     damaged: int = 0
     first: list[Damage] = field(default_factory=list)
     unit: str = "line"
+    doubt: str = ""
 
     def add(self, line: int, error: str) -> None:
         """Count a row; one with an `error` is damaged."""

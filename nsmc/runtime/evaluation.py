@@ -145,13 +145,18 @@ def _right(text: str, width: int) -> str:
 
 
 def evaluate(
-    predictor: Predictor, rows: Iterable[Row], unit: str = "line", reading: str | None = None
+    predictor: Predictor,
+    rows: Iterable[Row],
+    unit: str = "line",
+    reading: str | None = None,
+    *,
+    source: str = "the file",
 ) -> Evaluation:
     """Classify labelled rows and compare.
 
-    `reading` and `unit`, what a row is called, are those of `BundleLabels`. Raises ValueError for a
-    label that is not the bundle's, and where more than a tenth of the rows, or all, are damaged:
-    then the others would say nothing about the file.
+    `reading` and `unit`, what a row is called, are those of `BundleLabels`; messages call the file
+    `source`. Raises ValueError for a label that is not the bundle's, and where more than a tenth of
+    the rows, or all, are damaged: then the others would say nothing about the file.
     """
     config = predictor.config
     labels = BundleLabels(config, unit, reading)
@@ -160,11 +165,13 @@ def evaluate(
     worst = heapq.nlargest(_MISTAKES, wrong, key=lambda each: (each.probability, -each.line))
     tally.rows += labels.unused
     if not tally.rows:
-        raise ValueError("nothing to measure: no rows")
+        raise ValueError(f"{source}: nothing to measure: no rows")
     if tally.is_too_much:
-        raise ValueError(f"not measured: {tally}")
+        raise ValueError(f"{source}: not measured: {tally}")
     if tally.rows == tally.damaged + labels.unused:
-        raise ValueError("nothing to measure: no row has a label that the bundle has learnt")
+        raise ValueError(
+            f"{source}: nothing to measure: no row has a label that the bundle has learnt"
+        )
     return Evaluation(
         config.labels, tally, labels.unused, metrics.result(), metrics.confusion, worst
     )

@@ -7,7 +7,7 @@ object reads NSMC's form.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nsmc.reading.file_format import FileFormat
+from nsmc.reading.file_format import DELIMITERS, FileFormat
 from nsmc.reading.labels import LabelRules
 
 # What is remembered; the rest of a corpus's form is of its training alone.
@@ -65,26 +65,42 @@ def file_format(
 
     Of a corpus in another format only the names of columns are taken. `options` are arguments of
     `FileFormat`; `bundle` is what messages call the bundle. Raises ValueError for an extension that
-    is not known, and what `FileFormat` raises.
+    is not known, for columns by name where the options say that there is no header, and what
+    `FileFormat` raises.
     """
     values = {**_DEFAULTS, **(_BEFORE if reading is None else reading)}
     values.pop("label_map", None)
     form = FileFormat(format=options.get("format"), for_command=True).of(path, b"\t")
     is_alike = form == values.pop("format")
+    used = ("text_column", "label_column") if labelled else ("text_column",)
+    positions = {key: values[key] for key in used if isinstance(values[key], int)}
     if not is_alike or options.get("header"):  # positions are no names
         values |= {key: _DEFAULTS[key] for key, value in values.items() if isinstance(value, int)}
     if not is_alike:
         values |= {key: _DEFAULTS[key] for key in ("encoding", "delimiter", "quoting")}
-    if not values["header"] and "header" not in options:
-        values["like_corpus_of"] = bundle
+    inherited = {key for key in ("header", "delimiter") if values[key] != _DEFAULTS[key]}
+    if inherited := inherited - {*options}:
+        values |= {"like_corpus_of": bundle, "inherited": tuple(sorted(inherited))}
     values |= options
-    if not values["header"]:
-        values |= {key: _position(value) for key, value in values.items() if "column" in key}
+    if positions and not is_alike and form in DELIMITERS:
+        values["without_header"] = f"--no-header {_as_options(used, positions)}"
     if not labelled:
         values["label_column"] = None
     elif values["label_column"] is None:
         values["label_column"] = _DEFAULTS["label_column"]
+    if not values["header"]:
+        values |= {key: _position(value) for key, value in values.items() if "column" in key}
+        if names := [key for key in used if key not in options and isinstance(values[key], str)]:
+            missing = _as_options(names, positions)
+            raise ValueError(f"{path}: without a header, columns are positions: say {missing}")
     return FileFormat(**values, for_command=True)
+
+
+def _as_options(columns: Sequence[str], positions: Mapping[str, int]) -> str:
+    """The options that give these columns their positions, as far as these are known."""
+    return " ".join(
+        f"--{column.replace('_', '-')} {positions.get(column, 'POSITION')}" for column in columns
+    )
 
 
 def _position(column: Any) -> Any:

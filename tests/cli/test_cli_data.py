@@ -86,6 +86,42 @@ def test_a_header_that_cannot_be_told_is_said_to_be_assumed(
         assert "not sure" not in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("delimiter", "setting"), [("|", {"delimiter": "|"}), ("\t", {"format": "tsv"})]
+)
+def test_another_delimiter_is_guessed(
+    tmp_path: Path, delimiter: str, setting: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [f"글 {n}{', 네' * (n % 3)}{delimiter}{n % 2}" for n in range(20)]
+    (tmp_path / "a.csv").write_text("\n".join([f"review{delimiter}label", *rows]), "utf-8")
+    report = inspected(str(tmp_path / "a.csv"), [])
+    assert report["guessed"] == {**setting, "text_column": "review", "label_column": "label"}
+    assert report["labels"] == {"0": 10, "1": 10}
+    assert main(["data", str(tmp_path / "a.csv")]) == 0
+    assert "\t" not in capsys.readouterr().out
+    assert main(["data", str(tmp_path / "a.csv"), "delimiter=,"]) in (0, 1)
+    assert "\t" not in capsys.readouterr().out
+
+
+def test_of_two_delimiters_that_fit_both_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.csv").write_text("\n".join(["a,b;c", "d,e;1", "f,g;2"]), "utf-8")
+    assert inspected(str(tmp_path / "a.csv"), [])["unsure"]["delimiter"] == [",", ";"]
+    assert main(["data", str(tmp_path / "a.csv")]) == 0
+    said = "not sure    what is between the fields: it is read as ',' (else delimiter=';')"
+    assert said in capsys.readouterr().out
+
+
+def test_labels_that_are_not_expected_are_counted_apart(
+    reviews: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["data", str(reviews), "label_map={1-2:나쁨,5:좋음}"]) == 0
+    said = capsys.readouterr().out
+    assert "left out    8 with a label that is not expected: training refuses them; data." in said
+    assert "skip_damaged" not in said and "line 4: label '3' is not in data.label_map" in said
+
+
 def test_only_columns_that_are_given_are_no_guess(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("review,csv,false\n" + "한 줄 길다,1,x\n둘,2,x\n" * 9, "utf-8")
     report = inspected(str(tmp_path / "a.csv"), ["data.format=csv", "data.skip_damaged=false"])
@@ -99,7 +135,8 @@ def test_other_parts_are_compared_with_the_training_file(reviews: Path) -> None:
         "리뷰,별점\n0 재밌다,5\n새 글,4\n새 글,5\n", encoding="cp949"
     )
     part = inspected(str(reviews), ["data.test_file=test.csv"])["parts"]["test_file"]
-    assert (part["reviews"], part["damaged"], part["texts_of_the_training_file"]) == (2, 1, 1)
+    assert (part["reviews"], part["damaged"], part["texts_of_the_training_file"]) == (2, 0, 1)
+    assert part["unknown_labels"] == 1
     assert "label '4' is not in the training file" in part["errors"][0]
 
 
@@ -122,6 +159,11 @@ def test_the_command_prints_the_report_for_people_and_for_programs(
         (["{file}", "delimiter=::"], "data.delimiter=::: expected one character"),
         (["header.csv"], "header.csv: no rows"),
         (["empty.json"], "empty.json: no rows"),
+        (["notext.csv"], "notext.csv: no reviews; 2 without a text; 1 damaged; line 4: 1 fields"),
+        (
+            ["{file}", "label_map={{9:x}}"],
+            "with a label that is not expected; line 2: label '5' is",
+        ),
         (["{file}", "other"], "other: not a setting, KEY=VALUE"),
         (["{file}", "{file}"], "another file? test_file="),
         (["{file}", "labelcolumn=x"], "did you mean data.label_column?"),
@@ -136,6 +178,7 @@ def test_what_is_wrong_is_said_in_a_line(
 ) -> None:
     Path("header.csv").write_text("text,label\n")
     Path("empty.json").write_text("[]")
+    Path("notext.csv").write_text("text,label\n,1\n,0\nx\n")
     assert main(["data", *(word.format(file=reviews) for word in words)]) == 1
     said = capsys.readouterr().err
     assert problem in said and said.count("\n") == 1

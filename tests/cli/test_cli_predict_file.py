@@ -217,7 +217,7 @@ def test_without_a_header_columns_are_positions(
     assert header[-1] == "column 1"
     assert [(line[2], line[-1]) for line in lines] == [("positive", "5"), ("negative", "1")]
     line = refused(words, capsys)
-    assert "--text-column document: expected a position from 1, as there is no header" in line
+    assert "a.tsv: without a header, columns are positions: say --text-column POSITION" in line
     assert "--encoding x: no such encoding" in refused([*words[:-1], "--encoding", "x"], capsys)
 
 

@@ -63,8 +63,7 @@ def test_columns_are_found_by_name_or_by_what_is_in_them(
 ) -> None:
     path = written(tmp_path, content, name)
     file_format = FileFormat(format=Path(name).suffix[1:])
-    if file_format.format != "jsonl" and not guessed_table(path, file_format)[0].is_there:
-        file_format = FileFormat(1, None, header=False)
+    file_format, _ = guessed_table(path, file_format, {})
     guessed = guessed_columns(sampled_columns(path, file_format))
     found = (guessed["text_column"], guessed["label_column"])
     assert tuple(column and str(column) for column in found) == columns
@@ -74,20 +73,51 @@ def test_plain_text_has_no_columns(tmp_path: Path) -> None:
     assert sampled_columns(written(tmp_path, "한 줄\n", "a.txt"), FileFormat()) == []
 
 
+COMMAS = ["그냥, 좋아요; 0;0", "아주, 정말, 좋아요;1;1", "별로; 0;1", "최고, 최고; 1;0"]
+
+
 @pytest.mark.parametrize(
     ("content", "delimiter"),
     [
         ("text;label\n좋다;1\n", ";"),
         ("text;label\n좋다, 참;1\n", ";"),  # the comma makes this line a damaged one
-        ("text,label\n좋다; 참,1\n", None),
-        ("text\n좋다; 참\n좋다\n", None),
-        ("text\n", None),
-        ("", None),
+        ("\n".join(COMMAS), ";"),
+        ("\n".join(COMMAS[::3]), ";"),  # each with one comma
+        ("text, label\n좋다, 1\n", ","),
+        ("\n".join(COMMAS).replace(";", "|"), "|"),
+        ("\n".join(COMMAS).replace(";", "\t"), "\t"),
+        ("a,b\tc\nd,e\tf\n", "\t"),  # nobody types a tab
+        ("text,label\n좋다; 참,1\n", ","),
+        ("text,label\n" + "좋다,1\n" * 9 + "좋다; 참,1\n", ","),
+        ("text\n좋다; 참\n좋다\n", ","),
+        ('text,label\n"좋다; 참",1\n"좋다; 별로",1\n', ","),
+        ("text\n", ","),
+        ("", ","),
     ],
 )
-def test_semicolons_between_the_fields_of_csv_are_seen(
-    tmp_path: Path, content: str, delimiter: str | None
+def test_what_is_between_the_fields_of_csv_is_seen(
+    tmp_path: Path, content: str, delimiter: str
 ) -> None:
     path = written(tmp_path, content)
-    assert guessed_table(path, FileFormat(format="csv"))[1] == delimiter
-    assert guessed_table(path, FileFormat(format="csv", delimiter="|"))[1] is None
+    form, unsure = guessed_table(path, FileFormat("text", None, format="csv"), {})
+    assert (form.field_delimiter, "delimiter" in unsure) == (delimiter, False)
+    given = FileFormat(format="csv", delimiter="/")
+    assert guessed_table(path, given, {})[0].delimiter == "/"
+    form, _ = guessed_table(path, FileFormat(format="csv"), {"format": "csv"})
+    assert (form.format, form.field_delimiter) == ("csv", delimiter)
+
+
+def test_commas_between_the_fields_of_tsv_are_seen_and_those_of_sentences_are_not(
+    tmp_path: Path,
+) -> None:
+    path = written(tmp_path, "text,label\n좋다,1\n", "a.tsv")
+    assert guessed_table(path, FileFormat(format="tsv"), {})[0].format == "csv"
+    path = written(tmp_path, "좋다, 참\n싫다, 참\n", "a.tsv")
+    assert guessed_table(path, FileFormat(format="tsv"), {})[0].format == "tsv"
+
+
+def test_a_file_that_says_what_its_delimiter_is_is_believed(tmp_path: Path) -> None:
+    path = written(tmp_path, "sep=;\ntext;label\n좋다, 참;1\n")
+    form, unsure = guessed_table(path, FileFormat("text", None, format="csv"), {})
+    assert (form.delimiter, form.header, unsure) == (";", True, {})
+    assert [column.name for column in sampled_columns(path, form)] == ["text", "label"]

@@ -40,11 +40,11 @@ def test_rows_are_counted_by_what_they_are(
     assert found["tokens"]["mean"] > 1
 
 
-def test_labels_are_mapped_and_those_that_are_not_are_damage(tmp_path: Path) -> None:
+def test_labels_are_mapped_and_those_that_are_not_are_no_damage(tmp_path: Path) -> None:
     rules = LabelRules(mapping={"1": "bad", "3": None})
     found = looked_at(tmp_path, *ROWS, form=replace(FORM, labels=rules))
     assert dict(found.labels) == {"bad": 3}
-    assert (found.mapped_to_none, found.damaged) == (1, 3)
+    assert (found.mapped_to_none, found.damaged, found.unknown_labels) == (1, 1, 2)
     assert found.values == {"1": 3, "3": 1, "5": 2}
     assert "line 2: label '5' is not in data.label_map ('1', '3')" in found.errors
 

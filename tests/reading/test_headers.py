@@ -28,6 +28,10 @@ JUDGED = [[f"글 {number}", ("좋음", "나쁨")[number % 2]] for number in rang
         ([["가", "가"], ["다", "라"]], REVIEW),  # names differ
         ([["가"]], PERHAPS),
         ([["text", "label"]], SURE),
+        ([["내용"], ["재밌다"], ["별로"]], PERHAPS),  # a review of one word may be a name
+        ([["내용", "나쁨"], ["재밌다", "좋음"], ["별로", "보통"]], PERHAPS),
+        ([["내용", "평"], *JUDGED], SURE),  # as the other column supports it
+        ([["내용", "평"], *RATED], SURE),
         ([["", ""], ["", ""]], PERHAPS),
         ([], PERHAPS),
     ],

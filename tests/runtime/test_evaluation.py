@@ -139,7 +139,9 @@ def test_more_than_a_tenth_of_damaged_rows_is_refused(
     if not refused:
         assert evaluate(Oracle(), rows).count == sound  # type: ignore[arg-type]
         return
-    message = rf"^not measured: {damaged} of {damaged + sound} rows .*\(line 0: no text\)$"
+    message = (
+        rf"^the file: not measured: {damaged} of {damaged + sound} rows .*\(line 0: no text\)$"
+    )
     with pytest.raises(ValueError, match=message):
         evaluate(Oracle(), rows)  # type: ignore[arg-type]
 

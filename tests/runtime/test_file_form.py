@@ -79,6 +79,7 @@ def test_of_a_corpus_in_another_format_only_the_names_of_columns_are_taken() -> 
     }
     named = FileFormat("평", "점", for_command=True)
     alike = replace(named, encoding="cp949", delimiter="|", quoting="none")
+    alike = replace(alike, inherited=("delimiter",))
     assert file_format(reading, "a.tsv", {}, labelled=True) == alike
     for name in ("a.csv", "a.jsonl", "a.parquet", "-"):
         assert file_format(reading, name, {}, labelled=True) == named, name
