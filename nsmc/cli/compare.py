@@ -56,10 +56,9 @@ def add_parser(commands: Any) -> None:
 
 
 def _count(text: str) -> int:
-    number = int(text)
-    if number < 0:
-        raise ValueError
-    return number
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text}: expected a number, 0 or more")
+    return int(text)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -89,16 +89,20 @@ assert [*_ARRAYS] == [field.name for field in fields(Answers)][: len(_ARRAYS)]
 
 def as_ids(ids: Iterable[str]) -> Ids:
     """Ids as an array of bytes in UTF-8; of equal ones, the second and later are numbered."""
-    seen = Counter[str]()
-    keys = []
+    seen, keys = Counter[str](), dict[bytes, None]()
     for review_id in ids:
-        seen[review_id] += 1
-        again = f"#{seen[review_id]}" if seen[review_id] > 1 else ""
-        key = f"{review_id}{again}".encode("utf-8", errors="replace").replace(b"\0", b" ")
-        if not 0 < len(key) <= _LONGEST_ID:
-            key = hashlib.blake2b(key, digest_size=16).hexdigest().encode()
-        keys.append(key)
-    return np.array(keys, dtype=np.bytes_)
+        key = _key_of(review_id)
+        while key in keys:
+            seen[review_id] += 1
+            key = _key_of(f"{review_id}#{seen[review_id] + 1}")
+        keys[key] = None
+    return np.array([*keys], dtype=np.bytes_)
+
+
+def _key_of(review_id: str) -> bytes:
+    key = review_id.encode("utf-8", errors="replace").replace(b"\0", b" ")
+    is_short = 0 < len(key) <= _LONGEST_ID
+    return key if is_short else hashlib.blake2b(key, digest_size=16).hexdigest().encode()
 
 
 def answers_of(

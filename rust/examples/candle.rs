@@ -17,7 +17,7 @@ use candle_nn::{Embedding, Linear, Module, VarBuilder, embedding, linear, ops};
 use serde_json::Value;
 use tokenizers::pipeline::{EncodeOptions, Override, PipelineTokenizer};
 
-type Result<T> = std::result::Result<T, Box<dyn Error>>;
+type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 enum Cell {
     Gru(GRU),
@@ -41,7 +41,7 @@ impl Classifier {
             let size = config[key]
                 .as_u64()
                 .ok_or_else(|| format!("config.json: no {key}"))?;
-            Ok::<usize, Box<dyn Error>>(size as usize)
+            Ok::<usize, Box<dyn Error + Send + Sync>>(size as usize)
         };
         let labels: Vec<String> = serde_json::from_value(config["labels"].clone())?;
         if config["pooling"] != "last"

@@ -311,7 +311,7 @@ BY_HAND: dict[str, tuple[str, bytes | str, Expected]] = {
     "a word after a quote": ("a.csv", HEAD_CSV + '1,"a"b,1\n2,d,0\n', (1, 1)),
     "a text of many lines": ("a.csv", HEAD_CSV + '1,"a\n\n""b"",\n",1\n2,d,0\n', (2, 0)),
     "semicolons of Excel": ("a.csv", "id;document;label\n1;a;1\n", "no column 'document'"),
-    "sep= of Excel": ("a.csv", "sep=,\n" + HEAD_CSV + "1,a,1\n", "no column 'document'"),
+    "sep= of Excel": ("a.csv", "sep=,\n" + HEAD_CSV + "1,a,1\n", (1, 0)),
     "ragged rows": ("a.csv", HEAD_CSV + "1,a\n2,b,0,9\n3\n4,c,1\n,,\n", (1, 4)),
     "an unquoted comma": ("a.csv", HEAD_CSV + "1,별로, 정말,0\n2,b,1\n", (1, 1)),
     "a header in the middle": ("a.tsv", (HEAD_TSV + GOOD) * 2, (3, 0)),

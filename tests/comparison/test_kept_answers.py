@@ -61,6 +61,7 @@ def test_ids_that_are_the_same_or_too_long_still_tell_reviews_apart() -> None:
     ids = as_ids(["7", "7", "x" * 500, "x" * 499, "", "7", "\0", "\ud800"])
     assert len(set(ids.tolist())) == 8
     assert ids.tolist()[:2] == [b"7", b"7#2"]
+    assert as_ids(["a", "a", "a#2", "a"]).tolist() == [b"a", b"a#2", b"a#2#2", b"a#3"]
     assert ids.dtype.itemsize <= 64
     assert np.array_equal(ids, as_ids(["7", "7", "x" * 500, "x" * 499, "", "7", "\0", "\ud800"]))
 
