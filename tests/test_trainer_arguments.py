@@ -93,20 +93,38 @@ def test_the_best_of_the_validations_within_an_epoch_is_kept(corpus: Path, tmp_p
 
 
 def test_an_epoch_without_a_validation_has_no_metrics_of_one(corpus: Path, tmp_path: Path) -> None:
-    settings = ("trainer.check_val_every_n_epoch=2", "trainer.max_epochs=4", "logger=none")
-    train(corpus, *settings, f"hydra.run.dir={tmp_path}")
+    settings = ("trainer.check_val_every_n_epoch=2", "trainer.max_epochs=3", "logger=none")
+    finished = train(corpus, *settings, f"hydra.run.dir={tmp_path}")
     history = record_of(tmp_path)["history"]
-    assert ["val/loss" in epoch for epoch in history] == [False, True, False, True]
+    assert ["val/loss" in epoch for epoch in history] == [False, True, False]
+    assert "no validation followed the last 4 of 12 steps: what is exported is" in finished.stderr
+
+
+def test_limits_that_leave_no_batch_are_refused_before_anything_is_encoded(
+    corpus: Path, tmp_path: Path
+) -> None:
+    for _ in ("to be encoded", "encoded by no one"):
+        settings = ("trainer.limit_val_batches=0.5", f"hydra.run.dir={tmp_path}/run")
+        finished = train(corpus, *settings, f"data.cache_dir={tmp_path}/cache", expect=1)
+        assert "trainer.limit_val_batches=0.5: the validation part has 1 batch" in finished.stderr
+        assert "training the tokenizer" not in finished.stderr
+        assert not (tmp_path / "run" / "bundle").exists()
 
 
 def test_steps_may_end_a_run_within_an_epoch(corpus: Path, tmp_path: Path) -> None:
-    settings = ("trainer.max_steps=6", "trainer.max_epochs=-1", "logger=none")
+    settings = (
+        "trainer.max_steps=6",
+        "trainer.max_epochs=-1",
+        "logger=none",
+        "trainer.min_steps=9",
+    )
     finished = train(corpus, *settings, f"hydra.run.dir={tmp_path}")
     assert "epoch 2: train loss" in finished.stderr and "stopped early" not in finished.stderr
     record = record_of(tmp_path)
     assert record["steps"] == 6
     # The last step was validated, too.
     assert [epoch["step"] for epoch in record["history"] if "val/loss" in epoch] == [4, 6]
+    assert "no validation followed" not in finished.stderr
     # Killed at its end, it has nothing left to train.
     written = json.dumps(record | {"status": "interrupted"})
     (tmp_path / "run.json").write_text(written, encoding="utf-8")
@@ -117,7 +135,7 @@ def test_steps_may_end_a_run_within_an_epoch(corpus: Path, tmp_path: Path) -> No
 
 
 def test_time_may_end_a_run(corpus: Path, tmp_path: Path) -> None:
-    settings = ("trainer.max_time='00:00:00:01'", "trainer.max_epochs=-1", "logger=none")
+    settings = ("trainer.max_time={seconds: 1}", "trainer.max_epochs=-1", "logger=none")
     train(corpus, *settings, "model.schedule=constant", f"hydra.run.dir={tmp_path}")
     record = record_of(tmp_path)
     assert record["status"] == "finished" and "val/loss" in record["history"][-1]

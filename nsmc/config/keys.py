@@ -127,6 +127,11 @@ class Keys:
         lists = [get_args(kind) for kind in self._types(key) if get_origin(kind) is list]
         return any(_members(item) == [str] for (item,) in lists)
 
+    def is_mapping_of_numbers(self, key: str) -> bool:
+        """Whether it may hold one, besides text."""
+        maps = [get_args(kind) for kind in self._types(key) if get_origin(kind) is dict]
+        return any({*_members(value)} <= {int, float} for _, value in maps)
+
     def is_section(self, key: str) -> bool:
         """Whether it holds other keys."""
         return any(map(_is_section, self._types(key)))

@@ -66,7 +66,8 @@ def readable(override: str, in_sweep: bool = False) -> str:
         return f"sweep.name={_text(value)}"
     if key[1] in _FOLDERS and value[0] == "~":
         value = os.path.expanduser(value)  # noqa: PTH111 - Path's fails where there is no such user
-    holds_text = KEYS.is_text(key[1]) or key[1] in _FOLDERS
+    is_mapping = value[0] == "{" and KEYS.is_mapping_of_numbers(key[1])
+    holds_text = not is_mapping and (KEYS.is_text(key[1]) or key[1] in _FOLDERS)
     if holds_text and not in_sweep and not KEYS.is_list(key[1]):
         return f"{typed}={_text(value)}"
     return f"{typed}={_values(value, holds_text)}"

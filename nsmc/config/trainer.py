@@ -35,11 +35,16 @@ def _is_share(value: Any) -> bool:
     return type(value) is float and 0 < value <= 1
 
 
+_UNITS = {"weeks", "days", "hours", "minutes", "seconds", "milliseconds", "microseconds"}
+
+
 def _is_time(value: Any) -> bool:
     if isinstance(value, str):
-        return re.fullmatch(r"\d+(:\d\d){3}", value) is not None
-    units = {"weeks", "days", "hours", "minutes", "seconds"}
-    return value is None or (isinstance(value, dict) and bool(value) and value.keys() <= units)
+        return re.fullmatch(r"\s*\d+(:\d\d){3}\s*", value) is not None
+    if not isinstance(value, dict):
+        return value is None
+    are_numbers = all(type(number) in (int, float) for number in value.values())
+    return are_numbers and value.keys() <= _UNITS and sum(value.values()) > 0
 
 
 Limit = Annotated[
@@ -73,8 +78,12 @@ Try = Annotated[
     ),
 ]
 Time = Annotated[
-    str | dict[str, int] | None,
-    _takes("DAYS:HOURS:MINUTES:SECONDS, such as 00:12:00:00", _is_time),
+    str | dict[str, int | float] | None,
+    _takes(
+        "DAYS:HOURS:MINUTES:SECONDS, such as 00:12:00:00 (in a file in quotes), or units with "
+        "numbers, {minutes: 90}",
+        _is_time,
+    ),
 ]
 
 
@@ -135,6 +144,8 @@ class _TrainerConfig(SparseSection):
     def contradictions(self, schedule: str) -> Iterator[str]:
         """What is wrong with the arguments together."""
         every, interval = self.check_val_every_n_epoch, self.val_check_interval
+        if self.fast_dev_run:  # which sets all of these itself
+            return
         is_endless = self.max_epochs == -1 and self.max_steps == -1
         if is_endless and self.max_time is None:
             yield "trainer.max_epochs=-1: set trainer.max_steps or trainer.max_time"
@@ -143,11 +154,12 @@ class _TrainerConfig(SparseSection):
                 f"model.schedule={schedule} is planned for a number of steps: set "
                 "trainer.max_epochs or trainer.max_steps, or model.schedule=constant"
             )
-        if every is not None and every > self.max_epochs > 0:
-            yield (
-                f"trainer.check_val_every_n_epoch={every}: none of trainer.max_epochs="
-                f"{self.max_epochs} would be validated, and the best one is what is exported"
-            )
+        for key in ("max_epochs", "max_steps"):  # an epoch has a step at least
+            if every is not None and every > (end := getattr(self, key)) > 0:
+                yield (
+                    f"trainer.check_val_every_n_epoch={every}: none of trainer.{key}="
+                    f"{end} would be validated, and the best one is what is exported"
+                )
         if every is None and type(interval) is not int:
             yield (
                 "trainer.check_val_every_n_epoch=null counts batches from epoch to epoch: set "

@@ -3,6 +3,7 @@
 It takes plain values. After `prepare_data` it knows the vocabulary, which the model needs.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +15,13 @@ from torch.utils.data import DataLoader
 
 from nsmc.data.batching import Batch, BatchDataset, BucketSampler, ReviewSource
 from nsmc.data.bpe_dropout import sample_reviews
-from nsmc.data.encoding import EncodedCorpus, TokenizerSettings, concatenated, encode_corpus
+from nsmc.data.encoding import (
+    EncodedCorpus,
+    TokenizerSettings,
+    concatenated,
+    encode_corpus,
+    take_any,
+)
 from nsmc.data.files import UNLABELLED, CorpusFiles
 from nsmc.data.soft_labels import Distillation
 
@@ -24,7 +31,8 @@ class ReviewDataModule(L.LightningDataModule):
 
     `batch_size` counts reviews for each process. `pad_to` is a fixed number of tokens, or None to
     pad to the longest review of each batch; longer reviews are cut to `max_length` tokens. In
-    training, a merge of tokens is skipped with the probability `bpe_dropout`.
+    training, a merge of tokens is skipped with the probability `bpe_dropout`. `check` gets the
+    number of reviews of each part before they are encoded.
     """
 
     def __init__(
@@ -44,6 +52,7 @@ class ReviewDataModule(L.LightningDataModule):
         bpe_samples: int = 8,
         distillation: Distillation | None = None,
         same_epochs: bool = False,
+        check: Callable[[Mapping[str, int]], None] = take_any,
     ) -> None:
         super().__init__()
         self.files = files
@@ -60,6 +69,7 @@ class ReviewDataModule(L.LightningDataModule):
         self.bpe_samples = bpe_samples
         self.distillation = distillation
         self.same_epochs = same_epochs
+        self.check = check
 
     def prepare_data(self) -> None:
         """Download what is missing and encode the corpus, unless that was done before.
@@ -71,7 +81,7 @@ class ReviewDataModule(L.LightningDataModule):
     @cached_property
     def corpus(self) -> EncodedCorpus:
         self.files.fetch()
-        return encode_corpus(self.files, self.tokenizer, self.cache_dir)
+        return encode_corpus(self.files, self.tokenizer, self.cache_dir, self.check)
 
     @cached_property
     def training_reviews(self) -> ReviewSource:

@@ -7,7 +7,7 @@ Trains the tokenizer on the training part and encodes all parts. The result is a
 import json
 import logging
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import accumulate, chain, pairwise
 from pathlib import Path
@@ -95,12 +95,20 @@ class EncodedCorpus:
         return Tokenizer.from_file(str(self.tokenizer_path))
 
 
+def take_any(reviews: Mapping[str, int]) -> None:
+    """The check of a corpus's size for those who have none."""
+
+
 def encode_corpus(
-    files: CorpusFiles, settings: TokenizerSettings, cache_dir: Path
+    files: CorpusFiles,
+    settings: TokenizerSettings,
+    cache_dir: Path,
+    check: Callable[[Mapping[str, int]], None] = take_any,
 ) -> EncodedCorpus:
     """Encode the corpus, unless a run did it before: the result is kept under `cache_dir`.
 
-    Raises what `CorpusFiles.read` raises, and OSError where `cache_dir` cannot be written.
+    `check` gets the number of reviews of each part before they are encoded. Raises what it and
+    `CorpusFiles.read` raise, and OSError where `cache_dir` cannot be written.
     """
     corpus_fingerprint = files.fingerprint()
     paths = [path for path in (files.train, files.validation, files.test, files.unlabelled) if path]
@@ -118,8 +126,9 @@ def encode_corpus(
         "has_test": files.test is not None,  # a published one counts in the fingerprint anyway
     }
     folder = cache_dir / digest_of(key)
-    built = cached_folder(folder, lambda scratch: _build(scratch, files, settings, folder))
+    built = cached_folder(folder, lambda scratch: _build(scratch, files, settings, folder, check))
     info = json.loads((folder / "info.json").read_text())
+    check(info["reviews"])
     splits = {name: _open(folder, name) for name in info["reviews"]}
     labels = tuple(info["labels"])
     files.check_labels(
@@ -137,12 +146,19 @@ def encode_corpus(
     )
 
 
-def _build(scratch: Path, files: CorpusFiles, settings: TokenizerSettings, folder: Path) -> None:
+def _build(
+    scratch: Path,
+    files: CorpusFiles,
+    settings: TokenizerSettings,
+    folder: Path,
+    check: Callable[[Mapping[str, int]], None],
+) -> None:
     """Fill `scratch`, which becomes `folder`."""
     read = [files.train, files.validation, files.test, files.unlabelled]
     log.info("reading %s", " and ".join(str(path) for path in read if path))
     reviews = files.read()
     info = {**summary_of(reviews), "labels": reviews["train"].label_names}
+    check(info["reviews"])
     for name in reviews.keys() & set(PARTS):
         _save_keys(scratch, name, reviews[name])
     labels = {name: part.labels for name, part in reviews.items()}

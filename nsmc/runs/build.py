@@ -1,5 +1,6 @@
 """Builds what a job runs, from a checked configuration: plain values go into plain classes."""
 
+import functools
 import logging
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from nsmc.config.schema import RunConfig
 from nsmc.data.datamodule import ReviewDataModule
 from nsmc.data.encoding import TokenizerSettings
 from nsmc.data.soft_labels import Distillation
+from nsmc.runs.batches import check_batches
 from nsmc.runs.corpus_files import files_of, tokenizer_file
 from nsmc.runs.trainer import CHECKPOINTS
 from nsmc.runtime.loading import read_bundle
@@ -57,6 +59,7 @@ def build_datamodule(run: RunConfig) -> ReviewDataModule:
         bpe_samples=config.bpe_samples,
         distillation=distillation,
         same_epochs=bool(run.trainer.overfit_batches),
+        check=functools.partial(check_batches, run),
     )
 
 

@@ -73,6 +73,8 @@ def _may_be(key: str, value: Any) -> bool:
         return value is None
     if is_group(key, KEYS):
         return is_choice(value)
+    if isinstance(value, dict) and KEYS.is_mapping_of_numbers(key):
+        return all(map(is_plain, value.values()))
     return key in KEYS and all(map(is_plain, value if isinstance(value, list) else [value]))
 
 

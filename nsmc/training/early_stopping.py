@@ -44,10 +44,15 @@ class EarlyStopping(callbacks.EarlyStopping):
 
 
 class StepLimit(L.Callback):
-    """Has the last step of `trainer.max_steps` validated, wherever in an epoch it is."""
+    """Has the last step of `trainer.max_steps` validated, wherever in an epoch it is.
+
+    It ends the training before `min_epochs` and `min_steps`, too.
+    """
 
     def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
         if trainer.global_step == trainer.max_steps:
+            # Or Lightning would end the training all the same, but without the validation.
+            trainer.fit_loop.min_epochs = trainer.fit_loop.epoch_loop.min_steps = None
             trainer.should_stop = True
 
 

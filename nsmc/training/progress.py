@@ -111,6 +111,7 @@ class TrainingProgress(L.Callback):
         self._last_step_end = 0.0
         self._last_line = 0.0
         self._validated: dict[str, float] = {}  # the epoch's metrics, as last validated
+        self._validated_step = 0  # 0 before any
         self._last_rates = 0  # the step that the loggers last got rates of
         self._epoch = (0, 0.0)  # reviews and seconds when the epoch, or this part of it, began
         self._window = (0, 0.0)  # the same when throughput was last logged
@@ -121,6 +122,7 @@ class TrainingProgress(L.Callback):
             "seconds": self.seconds,
             "history": self.history,
             "validated": self._validated,
+            "validated_step": self._validated_step,
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -132,6 +134,9 @@ class TrainingProgress(L.Callback):
         validated = state_dict.get("validated", {})  # earlier versions validated at an epoch's end
         check_state("TrainingProgress", {"validated": [validated]}, validated=is_history)
         self._validated = dict(validated)
+        step = state_dict.get("validated_step", 0)
+        check_state("TrainingProgress", {"validated_step": step}, validated_step=is_count)
+        self._validated_step = step
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._last_step_end = self._last_line = time.perf_counter()
@@ -169,6 +174,7 @@ class TrainingProgress(L.Callback):
             return
         measured = trainer.callback_metrics.items()
         self._validated = {k: float(value) for k, value in measured if k.startswith("val/")}
+        self._validated_step = trainer.global_step
         self._last_step_end = time.perf_counter()
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -187,6 +193,14 @@ class TrainingProgress(L.Callback):
         shown = [name for name in ("train/loss", "val/loss", "val/accuracy") if name in metrics]
         described = ", ".join(f"{name.replace('/', ' ')} {metrics[name]:.4f}" for name in shown)
         log.info("%s: %s", _epoch(trainer), described)
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        unseen = trainer.global_step - self._validated_step
+        if self._validated_step and unseen:
+            log.info(
+                "no validation followed the last %s of %s steps: what is exported is from before",
+                *(f"{unseen:,}", f"{trainer.global_step:,}"),
+            )
 
     def _check_loss(self, loss: float, step: int) -> None:
         if not math.isfinite(loss):
