@@ -20,12 +20,14 @@ def record_of(folder: Path) -> dict[str, Any]:
 
 
 def test_fast_dev_run_tries_each_stage_and_keeps_nothing(corpus: Path, tmp_path: Path) -> None:
-    finished = train(corpus, "trainer.fast_dev_run=true", f"hydra.run.dir={tmp_path}")
+    callback = "callbacks.extra.lr={_target_: pytorch_lightning.callbacks.LearningRateMonitor}"
+    finished = train(corpus, "trainer.fast_dev_run=true", callback, f"hydra.run.dir={tmp_path}")
     assert "bundle checked" in finished.stderr and "each stage was tried" in finished.stdout
     assert "nsmc predict" not in finished.stdout
     record = record_of(tmp_path)
     assert (record["status"], record["steps"], record["metrics"]) == ("finished", 1, {})
-    assert not (tmp_path / "bundle").exists() and not (tmp_path / "checkpoints").exists()
+    names = ("bundle", "checkpoints", "answers.safetensors")
+    assert not any((tmp_path / name).exists() for name in names)
 
 
 def test_overfitting_repeats_the_same_batches(corpus: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Callbacks, optimizers and schedules of a user's own, by `_target_` from a --config-dir."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import torch
 
 from tests.commands import run, run_anew, train, train_command
 
+NOT_RESUMABLE = ("LearningRateFinder", "StochasticWeightAveraging")
 MODULE = """
 import pytorch_lightning as L
 
@@ -139,15 +141,25 @@ def test_a_schedule_that_could_not_be_resumed_is_refused(corpus: Path, own: Path
             "ModuleNotFoundError: no module no.such",
         ),
         ("callbacks.extra.counter._target_=torch.nn.Identity", "makes a Identity, not a Callback"),
+        ("callbacks.extra.x={_target_: pytorch_lightning.callbacks.Timer, stop: 1}", "'stop'"),
+        (
+            "callbacks.extra.lr={_target_: pytorch_lightning.callbacks.LearningRateMonitor}",
+            "callbacks.extra.lr: LearningRateMonitor writes to loggers, and there is none",
+        ),
         ("model.optimizer=sgd", "model.optimizer=sgd: must be adam, adamw or a mapping"),
+        ("model.optimizer={_target_: torch.optim.Nobody}", "model.optimizer: torch.optim.Nobody"),
+        ("model.schedule={_target_: torch.optim.lr_scheduler.StepLR}", "model.schedule: torch.opt"),
+        ("logger.mine={_target_: no.such.Logger}", "logger.mine: no.such.Logger: ModuleNotFoun"),
     ],
 )
 def test_a_mistake_is_named_in_one_line(
     corpus: Path, own: Path, override: str, message: str
 ) -> None:
-    settings = (f"--config-dir={own}/configs", "callbacks=counting", f"hydra.run.dir={own}/run")
-    finished = train(corpus, *settings, override, expect=1)
+    settings = (f"--config-dir={own}/configs", f"hydra.run.dir={own}/run")
+    more = (f"data.cache_dir={own}/cache", "logger=none", override)
+    finished = train(corpus, *settings, *more, expect=1)
     assert message in finished.stderr and "Traceback" not in finished.stderr
+    assert not (own / "run").exists() and not (own / "cache").exists()  # before any work
 
 
 @pytest.mark.parametrize(
@@ -172,3 +184,31 @@ def test_lightnings_own_callbacks_work(
     settings = (f"--config-dir={own}/configs", "callbacks=theirs", "model.schedule=constant")
     finished = train(corpus, *settings, f"hydra.run.dir={own}/run")
     assert record_of(own / "run")["status"] == "finished", finished.stderr
+    assert ("keeps too little" in finished.stderr) == (target in NOT_RESUMABLE)
+
+
+def test_a_run_that_could_not_end_as_if_left_alone_is_not_resumed(corpus: Path, own: Path) -> None:
+    callback = "{_target_: pytorch_lightning.callbacks.GradientAccumulationScheduler"
+    settings = (f"callbacks.extra.more={callback}, scheduling: {{1: 2}}}}", "logger=none")
+    folder = own / "run"
+    finished = train(corpus, *settings, f"hydra.run.dir={folder}")
+    reason = "callbacks.extra.more: GradientAccumulationScheduler keeps too little in checkpoints"
+    assert f"{reason} for a run to be resumed to the bit: interrupted, this" in finished.stderr
+    written = json.dumps(record_of(folder) | {"status": "interrupted"})
+    (folder / "run.json").write_text(written, encoding="utf-8")
+    again = train(corpus, *settings, f"hydra.run.dir={folder}", expect=1)
+    assert reason in again.stderr and f"or remove {folder / 'checkpoints'} to" in again.stderr
+    assert record_of(folder)["status"] == "interrupted"
+    shutil.rmtree(folder / "checkpoints")
+    train(corpus, *settings, f"hydra.run.dir={folder}")
+
+
+def test_arguments_of_classes_need_no_plus(corpus: Path, own: Path) -> None:
+    settings = (f"--config-dir={own}/configs", "model.optimizer._target_=torch.optim.Adagrad")
+    steps = "callbacks.extra.lr={_target_: pytorch_lightning.callbacks.LearningRateMonitor}"
+    more = (steps, "logger=csv", "logger.csv.prefix=a", "trainer.log_every_n_steps=1")
+    train(corpus, *settings, *more, f"hydra.run.dir={own}/run")
+    header = (own / "run" / "csv" / "metrics.csv").read_text(encoding="utf-8").splitlines()[0]
+    assert "a-lr-Adagrad" in header and "a-val/loss" in header
+    # Typed again, the command is the same.
+    assert "++" not in record_of(own / "run")["command"]

@@ -243,6 +243,8 @@ def _looks_typed(text: str) -> bool:
 
 def _shown(value: Any) -> str:
     """A value as it is typed."""
+    if isinstance(value, dict):
+        return _cut(f"{{{', '.join(f'{key}: {_shown(item)}' for key, item in value.items())}}}")
     if isinstance(value, list):
         return _cut(f"[{', '.join(map(_shown, value[:_LONGEST_SHOWN]))}]")
     if isinstance(value, str):

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ConfigDict
+from pydantic_core import PydanticCustomError
 
-from nsmc.config.keys import SparseSection
+from nsmc.config.keys import NAMED, SparseSection
 from nsmc.config.targets import Target
 from nsmc.training.targets import TARGET
 
@@ -43,6 +44,13 @@ def with_own_loggers(values: Any) -> Any:
     """The section with `csv: true` written out, as it was once said and still may be."""
     if not isinstance(values, Mapping):
         return values
+    for name, it in values.items():
+        if isinstance(it, Mapping) and it and TARGET not in it:
+            message = (
+                f"logger.{name}: arguments ({', '.join(map(str, it))}) without a logger: choose it "
+                f"with logger={name}, or by logger.{name}.{TARGET}=package.module.Class"
+            )
+            raise PydanticCustomError(NAMED, "{message}", {"message": message})
     return {name: OWN.get(name, it) if it is True else it for name, it in values.items()}
 
 

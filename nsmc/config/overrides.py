@@ -24,6 +24,8 @@ NOT_A_SETTING = "not a setting; write KEY=VALUE without spaces, such as model.lr
 
 # KEY=, +KEY=, ++KEY=, GROUP/NAME= and KEY@PACKAGE=
 _KEY = re.compile(r"\+{0,2}([A-Z_$][\w$./-]*)(?:@[\w$.]*)?", re.ASCII | re.IGNORECASE)
+# Below these are arguments of classes; Hydra wants `++` before keys that no file has.
+_ARGUMENTS = ("callbacks.extra.", "logger.", "model.optimizer.", "model.schedule.")
 _FOLDERS = ("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir")  # text, as are paths of ours
 
 _CALL = re.compile(r"\w+\s*\(.*\)\s*", re.DOTALL)  # choice(1,2), range(1,3), glob(*)
@@ -52,7 +54,8 @@ def readable(override: str, in_sweep: bool = False) -> str:
 
     A key that holds text gets it as it was typed. Only Hydra's own signs keep their meaning: quotes
     around the whole, a backslash, `${…}`, `null`, a call such as `choice(a,b)` and, in a sweep, a
-    comma. `sweep=NAME`, which is shorter to type, becomes `sweep.name=NAME`.
+    comma. `sweep=NAME`, which is shorter to type, becomes `sweep.name=NAME`, and arguments of the
+    classes that a user names get the `++` that Hydra adds a key by.
 
     Raises ValueError for text that is not UTF-8, for a value without a key, and for `~KEY` of a key
     that every run needs.
@@ -67,10 +70,16 @@ def readable(override: str, in_sweep: bool = False) -> str:
     if key[1] in _FOLDERS and value[0] == "~":
         value = os.path.expanduser(value)  # noqa: PTH111 - Path's fails where there is no such user
     is_mapping = value[0] == "{" and KEYS.is_mapping_of_numbers(key[1])
+    typed = f"++{typed}" if _may_be_added(typed) else typed
     holds_text = not is_mapping and (KEYS.is_text(key[1]) or key[1] in _FOLDERS)
     if holds_text and not in_sweep and not KEYS.is_list(key[1]):
         return f"{typed}={_text(value)}"
     return f"{typed}={_values(value, holds_text)}"
+
+
+def _may_be_added(key: str) -> bool:
+    """Whether the key is of a class that the user names, so that no file need have it."""
+    return key.startswith(_ARGUMENTS) and key not in KEYS
 
 
 def _check(override: str) -> None:
@@ -172,7 +181,7 @@ def written(value: Any) -> str:
 
 def as_overrides(values: Mapping[str, Any]) -> list[str]:
     """Overrides that set keys and choose from groups."""
-    return [f"{key}={written(value)}" for key, value in values.items()]
+    return [f"{'++' * _may_be_added(key)}{key}={written(value)}" for key, value in values.items()]
 
 
 def choices(params: Mapping[str, Any]) -> Iterator[str]:
@@ -204,7 +213,9 @@ def arguments_line(overrides: Sequence[str], flags: Sequence[str] = ()) -> str:
 
 
 def _as_typed(override: str) -> str:
-    """Without the quotes that `readable` puts there by itself."""
+    """Without the quotes and signs that `readable` puts there by itself."""
+    if override.startswith("++") and _may_be_added(override[2:].partition("=")[0]):
+        override = override[2:]
     ((_, value),) = typed_values([override])
     typed = f"{override.partition('=')[0]}={value}"
     if not isinstance(value, str) or not value:

@@ -461,6 +461,7 @@ class RunConfig(Section):
     seed: Seed
     ckpt_path: Place
     resume: Annotated[Place, NO_EFFECT]
+    debugging: Annotated[bool, NO_EFFECT] = False
     tags: Annotated[list[Label], NO_EFFECT] = Field(default=[])
     notes: Annotated[str | None, NO_EFFECT] = None
     test: bool
@@ -503,6 +504,16 @@ class RunConfig(Section):
             yield (
                 "unlabelled reviews need a target: with data.unlabelled=true set "
                 "distill.teachers, or task=pretrain"
+            )
+        if self.trainer.fast_dev_run and self.recipe:
+            yield (
+                "trainer.fast_dev_run keeps nothing, and a recipe's steps build on what those "
+                "before them keep: debug=limit tries all of them on a few batches"
+            )
+        if self.trainer.fast_dev_run and task == "linear":
+            yield (
+                "trainer.fast_dev_run: a linear classifier has no batches to try: leave it out; "
+                "data=sample is quick"
             )
         yield from self.trainer.contradictions(str(self.model.schedule))
         if self.linear.ngram_min > self.linear.ngram_max:

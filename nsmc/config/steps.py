@@ -39,7 +39,7 @@ _CHOICE = re.compile(r"\w[\w.+-]*")  # no path, which could lead out of the grou
 # What a user may type for all steps; the rest is what the recipe is about. In the first three a
 # typed value replaces a step's own.
 _FOR_ALL = ("data", "trainer", "logger")
-FREE = (*_FOR_ALL, "callbacks", "seed", "test", "tags", "notes")
+FREE = (*_FOR_ALL, "debug", "callbacks", "seed", "test", "tags", "notes")
 
 # A step's settings: dotted keys with their values, and groups with their choices.
 Values = dict[str, Any]
@@ -151,8 +151,10 @@ def with_typed(values: Values, typed: Mapping[str, Any]) -> Values:
     """The values with those that were typed for the whole recipe.
 
     In other sections a step's own values stay: a teacher's seed, so that many students can have the
-    same one, and that an encoder is chosen by its loss.
+    same one, and that an encoder is chosen by its loss. With `debug`, that file's trainer counts.
     """
+    if typed.get("debug") is not None:
+        values = {key: value for key, value in values.items() if not key.startswith("trainer.")}
     own = {key for key in values if key.partition(".")[0] not in _FOR_ALL}
     return values | {key: value for key, value in typed.items() if key not in own}
 

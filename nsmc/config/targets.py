@@ -9,12 +9,13 @@ from pydantic import AfterValidator, BeforeValidator
 from nsmc.training.targets import TARGET
 
 _FORM = f"a mapping, {{{TARGET}: package.module.Class, ARGUMENT: VALUE}}"
+_WRITTEN = f"a mapping whose {TARGET} is written package.module.Class"
 _NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
 
 
 def _has_target(value: dict[str, Any]) -> dict[str, Any]:
     if not _NAME.fullmatch(str(value.get(TARGET))):
-        raise ValueError(_FORM)
+        raise ValueError(_WRITTEN if TARGET in value else _FORM)
     return value
 
 

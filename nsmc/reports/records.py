@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ class Run:
     curve: list[dict[str, float]]  # {"epoch": 1, "val/accuracy": 0.8, "train/loss": 0.4, …}
     ended: str  # such as 2026-01-01T12:01:10+00:00, always UTC
     folder: Path = Path()
+    is_try: bool = False  # of debug=…, trainer.fast_dev_run or trainer.overfit_batches
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,7 @@ def read_run(path: Path) -> Run:
         curve=[point for point in points if "epoch" in point],
         ended=clean(record.get("finished")),
         folder=path.parent,
+        is_try=_is_try(record, path),
     )
 
 
@@ -160,6 +163,14 @@ def _recipe_name(recipe: object) -> str:
     steps = as_mapping(as_mapping(recipe).get("steps"))
     digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
     return f"{len(steps)} steps {digest[:6]}"
+
+
+def _is_try(record: Mapping[str, Any], path: Path) -> bool:
+    config = as_mapping(record.get("config"))
+    trainer = as_mapping(config.get("trainer"))
+    marks = (config.get("debugging"), trainer.get("fast_dev_run"), trainer.get("overfit_batches"))
+    parts = path.absolute().parts  # records of earlier versions do not say debugging
+    return any(marks) or ("outputs", "debug") in pairwise(parts)
 
 
 def _costs(record: Mapping[str, Any]) -> dict[str, float]:

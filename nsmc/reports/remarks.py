@@ -19,6 +19,24 @@ def tagged(runs: Iterable[Run], tags: Sequence[str]) -> list[Run]:
     return chosen
 
 
+def without_tries(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
+    """The runs to report on, and what is to be said of those left out.
+
+    Runs that only tried something stand beside no others; where there are no others, they are what
+    the report is about.
+    """
+    kept = [run for run in runs if not run.is_try]
+    left_out = len(runs) - len(kept)
+    if not left_out:
+        return kept, []
+    if not kept:
+        return list(runs), ["all of these are debug runs"]
+    word = "run" if left_out == 1 else "runs"
+    return kept, [
+        f"{left_out:,} debug {word} left out (debug=…, trainer.fast_dev_run, overfit_batches)"
+    ]
+
+
 def remarks(runs: Sequence[Run]) -> list[str]:
     """A line for each run with tags or notes, of the first ones."""
     lines = [f"{run.name}: {about}" for run in runs if (about := _about(run))]

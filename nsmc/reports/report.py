@@ -12,7 +12,7 @@ from nsmc.reports.charts import NAMES, charts_of
 from nsmc.reports.leaderboard import Leaderboard, Row, drop_repeats, leaderboards, problems_in
 from nsmc.reports.page import Section, page
 from nsmc.reports.records import Problem, Run, display_path, problems_of, read_runs
-from nsmc.reports.remarks import remarks, tagged
+from nsmc.reports.remarks import remarks, tagged, without_tries
 from nsmc.reports.render_png import png
 from nsmc.reports.settings import CORPUS, FOLD, TASKS
 from nsmc.reports.significance import Reader, with_significance
@@ -47,7 +47,7 @@ def write_report(
     """
     target = output or (folders[0] if len(folders) == 1 else _OUTPUT_OF_SEVERAL)
     runs, damaged = read_runs(folders)
-    runs = tagged(runs, tags)
+    runs, about_tries = without_tries(tagged(runs, tags))
     finished = [run for run in runs if run.status == "finished"]
     counted = drop_repeats(finished)
     reader = Reader()
@@ -56,7 +56,7 @@ def write_report(
     slices = [slice_tables(board, reader) for board in boards]
     missing = [problem for board in boards for problem in problems_in(board)]
     problems = [*problems_of(runs), *missing, *damaged, *reader.problems]
-    notes = _notes(boards, runs, len(finished) - len(counted)) + remarks(counted)
+    notes = _notes(boards, runs, len(finished) - len(counted)) + about_tries + remarks(counted)
     notes += dict.fromkeys(note for each in after for note in each.notes)
     about = f"{datetime.now():%Y-%m-%d %H:%M}, from {', '.join(map(display_path, folders))}"
     target.mkdir(parents=True, exist_ok=True)

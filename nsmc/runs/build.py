@@ -13,6 +13,7 @@ from nsmc.data.encoding import TokenizerSettings
 from nsmc.data.soft_labels import Distillation
 from nsmc.runs.batches import check_batches
 from nsmc.runs.corpus_files import files_of, tokenizer_file
+from nsmc.runs.own_classes import build_own_callbacks
 from nsmc.runs.trainer import CHECKPOINTS
 from nsmc.runtime.loading import read_bundle
 from nsmc.runtime.locate import bundle_folder
@@ -28,7 +29,6 @@ from nsmc.training.language_model import LanguageModule, token_counts
 from nsmc.training.module import SentimentModule
 from nsmc.training.progress import ProgressBar, TrainingProgress
 from nsmc.training.randomness import StepSeed
-from nsmc.training.targets import build
 
 log = logging.getLogger(__name__)
 
@@ -141,11 +141,9 @@ def build_callbacks(config: RunConfig, folder: Path) -> list[L.Callback]:
         callbacks += [TrainingProgress(log_interval_seconds=None), ProgressBar(monitor)]
     else:
         callbacks.append(TrainingProgress(chosen.log_interval_seconds))
-    if config.task == "classify":
+    if config.task == "classify" and not config.trainer.fast_dev_run:
         callbacks.append(AnswerKeeper(str(folder)))
     if {*config.logger.chosen} - {"csv"} and config.task == "classify":
         callbacks.append(ValidationCharts())
     # After the run's own checkpoints: the first one is that whose best is exported.
-    for name, spec in chosen.extra.items():
-        callbacks.append(build(spec, f"callbacks.extra.{name}", L.Callback))
-    return callbacks
+    return [*callbacks, *build_own_callbacks(config)]

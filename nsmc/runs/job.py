@@ -14,6 +14,9 @@ from typing import Any
 
 import pytorch_lightning as L
 import torch
+from lightning_fabric.utilities.exceptions import MisconfigurationException
+from pytorch_lightning.loggers import Logger
+from pytorch_lightning.loggers.logger import DummyLogger
 
 from nsmc.config.schema import RunConfig
 from nsmc.config.trainer import TrainerConfig
@@ -29,6 +32,7 @@ from nsmc.runs.hparams import log_hyperparameters
 from nsmc.runs.linear_job import train_linear
 from nsmc.runs.loggers import LoggedRun, build_loggers, close_loggers, log_settings
 from nsmc.runs.logs import quieten
+from nsmc.runs.own_classes import check_own_classes, check_resumable
 from nsmc.runs.prepare import prepare
 from nsmc.runs.processes import is_first, started_together
 from nsmc.runs.record import Record, occupied, read_record, recorded
@@ -75,7 +79,8 @@ def run_job(
     is_first_process = is_first(config.trainer)
     quieten(is_first_process)
     if not is_first_process:
-        return _join_the_first(config, folder, callbacks)
+        return _join_the_first(config, folder, _all_callbacks(config, folder, callbacks))
+    callbacks = _all_callbacks(config, folder, callbacks)
     checkpoint = starting_checkpoint(config.ckpt_path, folder, read_record(folder) or {})
     run = prepare(config, overrides, download=True, starting_checkpoint=checkpoint)
     if config.test:
@@ -100,6 +105,8 @@ def run_job(
             "config": config.model_dump(),
             **continuation(folder, earlier, run),
         }
+        if config.task != "linear":
+            check_resumable(config, folder, begun["resumed_from"] is not None)
         with recorded(folder, begun) as record:
             if config.task == "linear":
                 record |= train_linear(config, build_datamodule(config), folder)
@@ -112,6 +119,21 @@ def run_job(
                 finally:
                     close_loggers()
     return record
+
+
+def _all_callbacks(
+    config: RunConfig, folder: Path, callbacks: Sequence[L.Callback]
+) -> list[L.Callback]:
+    """A network's callbacks but the export, with those given.
+
+    They are built before anything is read, as are the user's other classes for a try: a mistake
+    there should cost nobody time.
+    """
+    if config.task == "linear":
+        return []
+    L.seed_everything(config.seed, workers=True, verbose=False)  # a user's own may draw numbers
+    check_own_classes(config)
+    return [*build_callbacks(config, folder), *callbacks]
 
 
 def _join_the_first(config: RunConfig, folder: Path, callbacks: Sequence[L.Callback]) -> Record:
@@ -150,13 +172,14 @@ def build(
         signature=begun.get("signature", ""),
         measured=config.trainer.measures_all,
     )
-    all_callbacks = [*build_callbacks(config, folder), *callbacks, export]
-    loggers = []
-    if not config.trainer.fast_dev_run:
+    loggers: list[Logger] = []
+    if config.trainer.fast_dev_run:
+        loggers += [DummyLogger()] if config.logger.chosen else []
+    else:
         started_at, notes = begun.get("started", ""), config.notes
         logged = LoggedRun(folder, started_at, step, tuple(config.tags), notes)
         loggers = build_loggers(config, logged)
-    trainer = build_trainer(config, folder, all_callbacks, loggers)
+    trainer = build_trainer(config, folder, [*callbacks, export], loggers)
     return Training(trainer, module, datamodule, export, started)
 
 
@@ -228,6 +251,8 @@ def fit(
             trainer.fit(module, datamodule=datamodule, ckpt_path=checkpoint)
     except (OSError, ValueError, MemoryError, torch.OutOfMemoryError, Interrupted, Pruned):
         raise
+    except MisconfigurationException as error:  # of Lightning's own callbacks, for example
+        raise ValueError(" ".join(str(error).split())) from error
     except Exception as error:
         if checkpoint is None or progress_of(trainer).has_stepped:
             raise

@@ -6,8 +6,9 @@ resumed run goes on in the same place. Any other gets the arguments that it is g
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -59,18 +60,31 @@ def build_loggers(config: RunConfig, run: LoggedRun) -> list[Logger]:
     return [_logger(name, spec, run) for name, spec in config.logger.chosen.items()]
 
 
-def _logger(name: str, spec: Mapping[str, Any], run: LoggedRun) -> Logger:
-    key = f"logger.{name}"
-    logger_class = class_of(spec, key)
+def check_loggers(config: RunConfig) -> None:
+    """Raises ValueError, naming it, for a logger whose class, or whose extra, is not there."""
+    for name, spec in config.logger.chosen.items():
+        known = _known(class_of(spec, f"logger.{name}"))
+        if known in _EXTRAS and find_spec(_EXTRAS[known]) is None:
+            raise ValueError(needs_extra(f"logger.{name}", _EXTRAS[known]))
+
+
+def _known(logger_class: Any) -> type[Logger] | None:
+    """The class that it is, or inherits from, of those that are known here."""
     is_class = isinstance(logger_class, type)
     known = [each for each in _DEFAULTS if is_class and issubclass(logger_class, each)]
+    return known[0] if known else None
+
+
+def _logger(name: str, spec: Mapping[str, Any], run: LoggedRun) -> Logger:
+    key = f"logger.{name}"
+    known = _known(class_of(spec, key))
     try:
-        defaults = _DEFAULTS[known[0]](spec, run) if known else {}
+        defaults = _DEFAULTS[known](spec, run) if known else {}
         return build(spec, key, Logger, **defaults)  # type: ignore[type-abstract]
     except (ModuleNotFoundError, ValueError) as error:
         is_missing = isinstance(error.__cause__ or error, ModuleNotFoundError)
-        if is_missing and known and known[0] in _EXTRAS:
-            raise ValueError(needs_extra(key, _EXTRAS[known[0]])) from None
+        if is_missing and known in _EXTRAS:
+            raise ValueError(needs_extra(key, _EXTRAS[known])) from None
         raise
 
 
@@ -120,13 +134,13 @@ def _of_wandb(spec: Mapping[str, Any], run: LoggedRun) -> dict[str, Any]:
     }
 
 
-_DEFAULTS = {
+_DEFAULTS: dict[type[Logger], Callable[[Mapping[str, Any], LoggedRun], dict[str, Any]]] = {
     TensorBoardLogger: _of_tensorboard,
     CSVLogger: _of_csv,
     MLFlowLogger: _of_mlflow,
     WandbLogger: _of_wandb,
 }
-_EXTRAS = {MLFlowLogger: "mlflow", WandbLogger: "wandb"}
+_EXTRAS: dict[type[Logger] | None, str] = {MLFlowLogger: "mlflow", WandbLogger: "wandb"}
 
 
 def log_settings(loggers: list[Logger], config: RunConfig) -> None:

@@ -6,13 +6,18 @@ steeply. Of a schedule it is the peak.
 
 import math
 import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytorch_lightning as L
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from pytorch_lightning.tuner import lr_finder
 from pytorch_lightning.tuner.tuning import Tuner
 
 from nsmc.atomic import whole_file
@@ -22,24 +27,37 @@ from nsmc.runs.logs import quieten
 from nsmc.runs.prepare import check_inputs
 from nsmc.runs.trainer import check_hardware
 
+_FEWEST = 10  # steps; of fewer, no slope can be told
+
+Show = Callable[[str], None]
+
 
 class RangeTest(NamedTuple):
-    """The loss after each step, by its learning rate; `suggestion` is None where it never fell."""
+    """The loss after each step, by its learning rate, and the rate where it fell most steeply.
+
+    `suggestion` is None where it never fell; `problem` says then why, else it is "".
+    """
 
     rates: list[float]
     losses: list[float]
     suggestion: float | None
+    problem: str = ""
 
 
-def range_test(config: RunConfig, steps: int, lowest: float, highest: float) -> RangeTest:
+def range_test(
+    config: RunConfig, steps: int, lowest: float, highest: float, show: Show | None = None
+) -> RangeTest:
     """Train for `steps` with rates that grow from `lowest` to `highest`; nothing is kept.
 
-    Raises ValueError or OSError, in one line, for what a user can mend.
+    `show` gets a line now and then; without it there is a bar. Raises ValueError or OSError, in one
+    line, for what a user can mend.
     """
     if config.task == "linear" or config.recipe:
         raise ValueError("only a network's training has a learning rate: leave out task=linear")
-    if not 0 < lowest < highest or steps < 2:
-        raise ValueError(f"from {lowest} up to {highest} in {steps} steps: no range above 0")
+    if steps < _FEWEST:
+        raise ValueError(f"--steps {steps}: a range test needs {_FEWEST} and more; 200 are usual")
+    if not 0 < lowest < highest < math.inf:
+        raise ValueError(f"--lowest {lowest:g} --highest {highest:g}: no range above 0")
     check_inputs(config)
     check_hardware(config.trainer)
     quieten(is_first=True)
@@ -48,7 +66,8 @@ def range_test(config: RunConfig, steps: int, lowest: float, highest: float) -> 
     L.seed_everything(config.seed, workers=True, verbose=False)
     datamodule = build_datamodule(config)
     module = build_module(config, datamodule)
-    with tempfile.TemporaryDirectory() as scratch:
+    lines = _lines_for_the_bar(show, config.callbacks.log_interval_seconds)
+    with tempfile.TemporaryDirectory() as scratch, lines:
         finder = Tuner(_trainer(config, Path(scratch), steps)).lr_find(
             module,
             datamodule=datamodule,
@@ -58,10 +77,62 @@ def range_test(config: RunConfig, steps: int, lowest: float, highest: float) -> 
             update_attr=False,
         )
     assert finder is not None
-    pairs = zip(finder.results["lr"], finder.results["loss"], strict=True)
-    measured = [(rate, loss) for rate, loss in pairs if math.isfinite(loss)]
-    rates, losses = [rate for rate, _ in measured], [loss for _, loss in measured]
-    return RangeTest(rates, losses, finder.suggestion(skip_begin=min(10, steps // 4)))
+    rates, losses = finder.results["lr"], finder.results["loss"]
+    are_finite = [*map(math.isfinite, losses), False]
+    count = are_finite.index(False)  # after a loss that is no number come others
+    if not count:
+        raise ValueError(
+            f"the loss of the first step is {losses[0]} already, at a learning rate of "
+            f"{rates[0]:.2g}: that is not the rate's fault; debug=default shows where it comes from"
+        )
+    begin = min(10, steps // 4)  # whose smoothed loss says little
+    suggestion = None
+    if count - begin > 2:
+        suggestion = finder.suggestion(skip_begin=begin, skip_end=len(rates) - count + 1)
+    if suggestion is not None:
+        index = rates.index(suggestion)
+        suggestion = suggestion if losses[index + 1] < losses[index - 1] else None
+    problem = "" if suggestion is not None else _problem(rates, count, steps)
+    return RangeTest(rates[:count], losses[:count], suggestion, problem)
+
+
+def _problem(rates: list[float], count: int, steps: int) -> str:
+    """Why no rate is suggested after `count` steps whose loss was a number."""
+    if count < steps:
+        return (
+            f"the loss exploded after {count} of {steps} steps, at a learning rate of "
+            f"{rates[count - 1]:.2g}, and did not fall before: begin lower with --lowest"
+        )
+    return "the loss never fell: choose another range with --lowest and --highest"
+
+
+class _Lines:
+    """Stands in for the bar of Lightning's range test, which would fill a log file."""
+
+    def __init__(self, show: Show, seconds: float, desc: str, total: int) -> None:
+        self._show, self._seconds, self._total = show, seconds, total
+        self._done, self._last = 0, time.monotonic()
+
+    def update(self) -> None:
+        self._done += 1
+        if time.monotonic() - self._last >= self._seconds:
+            self._last = time.monotonic()
+            self._show(f"{self._done} of {self._total} steps")
+
+    def close(self) -> None:
+        """Nothing stays behind."""
+
+
+@contextmanager
+def _lines_for_the_bar(show: Show | None, seconds: float) -> Iterator[None]:
+    """Lightning takes no other bar, and no callback, for its range test."""
+    module: Any = lr_finder
+    bar = module.tqdm
+    module.tqdm = bar if show is None else partial(_Lines, show, seconds)
+    try:
+        yield
+    finally:
+        module.tqdm = bar
 
 
 def _trainer(config: RunConfig, scratch: Path, steps: int) -> L.Trainer:

@@ -48,6 +48,7 @@ log = logging.getLogger(__name__)
 Launch = Callable[[Path, Sequence[str]], Record]
 
 RESULTS = Path("outputs", "recipes")
+_DEBUG_RESULTS = Path("outputs", "debug", "recipes")  # whose bundles nobody takes for the newest
 
 _SECONDS_BETWEEN_LOOKS = 5.0
 
@@ -101,7 +102,8 @@ def run_recipe(
         record |= {name: earlier[name] for name in kept if name in earlier}
     folder.mkdir(parents=True, exist_ok=True)
     with occupied(folder), recorded(folder, record) as running:
-        done = _run_steps(config.recipe, typed, launch)
+        results = _DEBUG_RESULTS if config.debugging else RESULTS
+        done = _run_steps(config.recipe, typed, launch, results)
         last = list(done.values())[-1]
         if (last / "bundle").is_dir():
             corpus = corpus_name(config.data)
@@ -114,8 +116,10 @@ def run_recipe(
     return running
 
 
-def _run_steps(recipe: RecipeConfig, typed: Values, launch: Launch) -> dict[str, Path]:
-    """Run what is not done yet; the folder of each step, by its name."""
+def _run_steps(
+    recipe: RecipeConfig, typed: Values, launch: Launch, results: Path
+) -> dict[str, Path]:
+    """Run what is not done yet, in `results`; the folder of each step, by its name."""
     check_steps(recipe, typed)
     steps = recipe.values()
     done: dict[str, Path] = {}
@@ -123,7 +127,7 @@ def _run_steps(recipe: RecipeConfig, typed: Values, launch: Launch) -> dict[str,
         folders = {name: str(folder) for name, folder in done.items()}
         overrides = _overrides(with_folders(values, folders), typed)
         step = prepare(composed(overrides), download=True)
-        folder = (RESULTS / f"{name}-{step.signature[:8]}").absolute()
+        folder = (results / f"{name}-{step.signature[:8]}").absolute()
         title = f"step {number} of {len(steps)}, {name}"
         if _is_done(folder):
             log.info("%s: done before, %s", title, relative_path(folder))

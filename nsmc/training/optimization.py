@@ -22,6 +22,8 @@ _OF_LIGHTNING = ("interval", "frequency")
 # What classes call the number of steps that a schedule is planned for.
 _PLANNED = ("total_steps", "T_max", "num_training_steps")
 
+_STEPS_TO_TRY = 1000  # that a schedule is planned for where it is only tried
+
 
 @dataclass(frozen=True)
 class Optimization:
@@ -39,33 +41,40 @@ class Optimization:
 
     def configure(self, module: L.LightningModule) -> OptimizerLRScheduler:
         """For a module's `configure_optimizers`; raises ValueError for a target that fails."""
-        optimizer = self._optimizer(module)
-        if self.schedule == "constant":
-            return optimizer
-        steps = int(module.trainer.estimated_stepping_batches)
-        how: dict[str, Any] = {"interval": "step"}
-        scheduler: LRScheduler
-        if self.schedule == "one_cycle":
-            scheduler = OneCycleLR(optimizer, max_lr=self.lr, total_steps=steps)
-        elif self.schedule == "cosine":
-            scheduler = CosineAnnealingLR(optimizer, T_max=steps)
-        else:
-            assert not isinstance(self.schedule, str)
-            how |= {name: self.schedule[name] for name in _OF_LIGHTNING if name in self.schedule}
-            scheduler = self._scheduler(optimizer, steps)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, **how}}  # type: ignore[return-value]
-
-    def _optimizer(self, module: L.LightningModule) -> Optimizer:
-        if not isinstance(self.optimizer, str):
-            parameters = [*module.parameters()]
-            return build(self.optimizer, "model.optimizer", Optimizer, parameters, lr=self.lr)
         # Fused steps are fastest, but Lightning cannot clip gradients under mixed precision then.
         fused = True if module.trainer.precision == "32-true" else None
+        optimizer = self._optimizer([*module.parameters()], fused)
+        if self.schedule == "constant":
+            return optimizer
+        how: dict[str, Any] = {"interval": "step"}
+        if not isinstance(self.schedule, str):
+            how |= {name: self.schedule[name] for name in _OF_LIGHTNING if name in self.schedule}
+        steps = int(module.trainer.estimated_stepping_batches)
+        scheduler = self._scheduler(optimizer, steps)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, **how}}  # type: ignore[return-value]
+
+    def check(self) -> None:
+        """Build both for a small weight; raises ValueError for a target that fails."""
+        optimizer = self._optimizer([torch.nn.Parameter(torch.zeros(2, 2))], None)
+        if self.schedule != "constant":
+            self._scheduler(optimizer, _STEPS_TO_TRY)
+
+    def _optimizer(self, parameters: list[torch.nn.Parameter], fused: bool | None) -> Optimizer:
+        if not isinstance(self.optimizer, str):
+            return build(self.optimizer, "model.optimizer", Optimizer, parameters, lr=self.lr)
         return OPTIMIZERS[self.optimizer](
-            module.parameters(), lr=self.lr, weight_decay=self.weight_decay, fused=fused
+            parameters, lr=self.lr, weight_decay=self.weight_decay, fused=fused
         )
 
     def _scheduler(self, optimizer: Optimizer, steps: int) -> LRScheduler:
+        if self.schedule == "one_cycle":
+            # It would move the momentum, too, which not every optimizer has.
+            has_momentum = not {"momentum", "betas"}.isdisjoint(optimizer.defaults)
+            return OneCycleLR(
+                optimizer, max_lr=self.lr, total_steps=steps, cycle_momentum=has_momentum
+            )
+        if self.schedule == "cosine":
+            return CosineAnnealingLR(optimizer, T_max=steps)
         assert not isinstance(self.schedule, str)
         spec = {k: value for k, value in self.schedule.items() if k not in _OF_LIGHTNING}
         taken = inspect.signature(class_of(spec, "model.schedule")).parameters

@@ -34,6 +34,24 @@ def is_free(text: str) -> bool:
     return text[0] not in "'\"" and text.lower() != "null" and not is_call
 
 
+@pytest.mark.parametrize(
+    ("typed", "read"),
+    [
+        ("logger.mlflow.tracking_uri=x", "++logger.mlflow.tracking_uri=x"),
+        ("callbacks.extra.mine={_target_: a.B}", "++callbacks.extra.mine={_target_: a.B}"),
+        ("model.optimizer._target_=torch.optim.SGD", "++model.optimizer._target_=torch.optim.SGD"),
+        ("+logger.mlflow.tracking_uri=x", "+logger.mlflow.tracking_uri=x"),
+        ("logger.csv=false", "logger.csv=false"),
+        ("model.schedule=cosine", "model.schedule=cosine"),
+        ("trainer.max_time={seconds:2}", "trainer.max_time={seconds:2}"),
+        ("trainer.max_time=00:00:00:02", "trainer.max_time=00:00:00:02"),
+    ],
+)
+def test_keys_of_a_users_classes_may_be_new(typed: str, read: str) -> None:
+    assert readable(typed) == read
+    assert command_line([read]).endswith(shlex.quote(typed))
+
+
 @settings(deadline=None)
 @given(TEXT)
 def test_any_text_is_a_place_as_it_was_typed(text: str) -> None:

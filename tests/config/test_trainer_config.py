@@ -62,7 +62,7 @@ def test_what_the_trainer_takes_is_taken(composed: Composed, override: str) -> N
         ("trainer.benchmark=1", "trainer.benchmark=1: must be true or false, or null"),
         ("trainer.min_epochs=a", "trainer.min_epochs=a: must be a whole number, or null"),
         ("trainer.max_time=3", "trainer.max_time=3: must be DAYS:HOURS:MINUTES:SECONDS, such as"),
-        ("trainer.max_time={seconds: 0}", "max_time={'seconds': 0}: must be DAYS:HOURS"),
+        ("trainer.max_time={seconds: 0}", "max_time={seconds: 0}: must be DAYS:HOURS"),
         ("trainer.max_time={years: 1}", "or units with numbers, {minutes: 90}, or null"),
         ("trainer.strategy=fsdp", "must be 'auto' or 'ddp' (others divide the weights, which"),
         ("trainer.precision=64-true", "(the weights stay float32, as a bundle has them)"),

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import pytest
@@ -209,3 +210,21 @@ def test_folds_count_like_seeds_and_the_report_says_so(tmp_path: Path) -> None:
     assert "1 setting without all folds" in said
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "runs of the 3 folds" in page
+
+
+def test_debug_runs_stand_beside_no_others(tmp_path: Path) -> None:
+    tries: dict[str, dict[str, Any]] = {
+        "debug": {"debugging": True},
+        "overfit": {"trainer__overfit_batches": 3},
+        "fast": {"trainer__fast_dev_run": True},
+    }
+    for name, changes in tries.items():
+        write(tmp_path / "tries" / name, record(0.99, **changes))
+    write(tmp_path / "outputs" / "debug" / "earlier", record(0.98, model__lr=0.1))
+    write(tmp_path / "runs" / "real", record(0.8))
+    shown = write_report([tmp_path], tmp_path / "out")
+    assert "1 finished run of 1 setting" in shown and "0.99" not in shown and "0.98" not in shown
+    assert "4 debug runs left out (debug=…, trainer.fast_dev_run, overfit_batches)" in shown
+    # Among themselves they may be compared, as in the report of a sweep of them.
+    alone = write_report([tmp_path / "outputs" / "debug"], tmp_path / "out")
+    assert "all of these are debug runs" in alone and "0.98" in alone

@@ -428,3 +428,28 @@ def test_a_step_that_another_process_was_quicker_to_begin_is_waited_for(
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
     run_steps("a")
     assert launch.names == ["first", "first", "second"]
+
+
+def test_all_of_a_recipe_is_debugged_on_a_few_batches(tmp_path: Path) -> None:
+    with initialize_config_dir(str(composition.CONFIGS), version_base="1.3"):
+        best = check_config(composition.composed_values(["experiment=best", "debug=limit"]))
+        assert best.recipe
+        typed = typed_for_steps(["experiment=best", "debug=limit", "trainer.limit_val_batches=1"])
+        check_steps(best.recipe, typed)
+        steps = {
+            name: composition.composed(recipe._overrides(values, typed))
+            for name, values in best.recipe.values().items()
+        }
+    assert all(step.debugging for step in steps.values())
+    student = steps["student"].trainer
+    assert (student.max_epochs, student.limit_train_batches) == (2, 10)
+    assert student.limit_val_batches == 1
+
+
+def test_a_recipe_whose_steps_keep_nothing_is_refused(composed: Composed) -> None:
+    with pytest.raises(
+        ValueError, match=r"fast_dev_run keeps nothing, and a recipe's steps .*debu"
+    ):
+        check_config(composed("experiment=best", "trainer.fast_dev_run=true"))
+    with pytest.raises(ValueError, match="fast_dev_run: a linear classifier has no batches to try"):
+        check_config(composed("experiment=linear", "trainer.fast_dev_run=true"))

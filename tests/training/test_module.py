@@ -3,6 +3,7 @@
 import math
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from nsmc.training.checkpoints import (
     network_from_checkpoint,
 )
 from nsmc.training.module import SentimentModule
+from nsmc.training.optimization import Optimization
 from tests.training.conftest import expected_warnings
 
 pytestmark = expected_warnings
@@ -238,6 +240,13 @@ def rates_of_20_steps(
 
 def test_the_constant_schedule_keeps_lr(rates_of_20_steps: Rates) -> None:
     assert set(rates_of_20_steps("constant")) == {LR}
+
+
+def test_an_optimizer_without_momentum_cycles_its_rate_alone() -> None:
+    adagrad = Optimization({"_target_": "torch.optim.Adagrad"}, LR, 0.0, "one_cycle")
+    adagrad.check()
+    with pytest.raises(ValueError, match=r"^model.optimizer: torch.optim.Adagrad: TypeError"):
+        replace(adagrad, optimizer={"_target_": "torch.optim.Adagrad", "beta": 1}).check()
 
 
 def test_the_cosine_schedule_goes_from_lr_down_to_0(rates_of_20_steps: Rates) -> None:
