@@ -17,7 +17,10 @@ from pydantic.fields import FieldInfo
 
 from nsmc.atomic import write_file
 from nsmc.config.composition import CONFIGS
+from nsmc.config.keys import Because
 from nsmc.config.schema import KEYS, MODEL_CONFIGS
+from nsmc.config.trainer import KEPT
+from nsmc.config.trainer_arguments import REFUSED, argument_names
 
 # The groups in the order in which a newcomer meets them, each with the file that declares its keys
 # first; further files of a group say only what they choose otherwise.
@@ -105,7 +108,7 @@ def declared() -> dict[str, Entry]:
 
 def page() -> str:
     """The page, in Markdown."""
-    return "\n".join([_INTRODUCTION, *_groups(), *_sections(declared())])
+    return "\n".join([_INTRODUCTION, *_groups(), *_sections(declared()), *_trainer_arguments()])
 
 
 def _groups() -> Iterator[str]:
@@ -129,6 +132,40 @@ def _sections(entries: dict[str, Entry]) -> Iterator[str]:
         keys = [key for key in keys if not KEYS.is_section(key) or entries[key].default]
         yield from (_row(key, entries.get(key)) for key in keys)
         yield ""
+
+
+def _trainer_arguments() -> Iterator[str]:
+    """Which of Lightning's arguments are taken, by how they are: each is in one row."""
+    names = sorted(argument_names())
+    less = {name: [m.reason for m in _marks(name) if isinstance(m, Because)] for name in names}
+    refused = {name: REFUSED[name] for name in names if name in REFUSED}
+    fewer = {name: reasons[0] for name, reasons in less.items() if reasons}
+    kept = {name: KEPT[name] for name in names if name in KEPT and name not in fewer}
+    as_there = [name for name in names if name not in {*refused, *fewer, *kept}]
+    yield "## Arguments of Lightning's Trainer\n"
+    yield (
+        f"Of the {len(names)} that the installed version has, {len(names) - len(refused)} are keys "
+        f"of `trainer` and {len(refused)} are refused.\n"
+    )
+    yield "| how | of them | arguments |\n| --- | --- | --- |"
+    yield f"| taken as Lightning takes them | {len(as_there)} | {', '.join(map(_code, as_there))} |"
+    for how, reasons_by_name in (
+        ("made to keep what a run promises", kept),
+        ("taken with fewer values", fewer),
+        ("refused", refused),
+    ):
+        cells = "<br>".join(f"{_code(name)}: {why}" for name, why in reasons_by_name.items())
+        yield f"| {how} | {len(reasons_by_name)} | {cells} |"
+    yield ""
+
+
+def _marks(name: str) -> list[Any]:
+    key = f"trainer.{name}"
+    return KEYS[key].metadata if key in KEYS else []
+
+
+def _code(name: str) -> str:
+    return f"`{name}`"
 
 
 def _is_in(key: str, section: str) -> bool:

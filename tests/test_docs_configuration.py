@@ -1,6 +1,10 @@
 """docs/configuration.md is what the schema and the YAML files say now, of every key."""
 
+import inspect
+import re
 from pathlib import Path
+
+import pytorch_lightning as L
 
 from docs.configuration import declared, entries, page
 from nsmc.config.schema import KEYS
@@ -41,3 +45,18 @@ def test_what_is_allowed_is_what_the_schema_allows() -> None:
     assert said["linear.min_count"] == "reviews that an n-gram must occur in"
     assert all(said[key] for key in KEYS if key in said)
     assert allowed["search.sampler"] == "`tpe`, `gp`, `random`"
+
+
+def test_each_argument_of_the_trainer_is_in_one_row_of_its_table() -> None:
+    table = page().partition("## Arguments of Lightning's Trainer")[2]
+    rows = [line.strip("| ").split(" | ") for line in table.splitlines() if line.startswith("| ")]
+    named = [
+        name
+        for _, count, cell in rows[2:]
+        for name in [re.findall(r"(?:^|<br>|, )`(\w+)`", cell)]
+        if int(count) == len(name)
+    ]
+    assert sorted(name for names in named for name in names) == sorted(
+        inspect.signature(L.Trainer).parameters
+    )
+    assert len(named) == 4

@@ -167,6 +167,20 @@ class _TrainerConfig(SparseSection):
             )
 
 
+# Arguments that would break a promise of a run's, and what is done so that they keep it.
+KEPT = {
+    "accumulate_grad_batches": "checkpoints are written after whole steps; schedules count steps",
+    "check_val_every_n_epoch": "the best of the epochs that are validated is exported",
+    "enable_progress_bar": "the run has its own bar, or lines in a log file",
+    "fast_dev_run": "tries the export, too, and keeps nothing",
+    "limit_test_batches": "no bundle claims the metrics of a part",
+    "limit_val_batches": "no bundle claims the metrics of a part",
+    "max_steps": "the last step is validated; schedules end with it",
+    "max_time": "what was trained until then is validated and exported",
+    "overfit_batches": "the run's own sampler repeats its batches",
+    "profiler": "writes into the run's folder",
+}
+
 # Of the others, those that can change no result.
 _NO_EFFECT = {"detect_anomaly", "enable_autolog_hparams", "limit_predict_batches", "model_registry"}
 

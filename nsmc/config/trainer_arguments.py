@@ -61,6 +61,11 @@ def trainer_arguments() -> dict[str, Argument]:
     return arguments
 
 
+def argument_names() -> tuple[str, ...]:
+    """All arguments, those that are refused among them."""
+    return tuple(argument.arg for argument in _written_arguments().kwonlyargs)
+
+
 def _written_arguments() -> ast.arguments:
     package = importlib.util.find_spec("pytorch_lightning")
     assert package is not None and package.origin is not None
