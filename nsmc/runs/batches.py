@@ -22,13 +22,14 @@ def check_batches(config: RunConfig, reviews: Mapping[str, int]) -> None:
     if config.task == "linear" or trainer.fast_dev_run:  # which sets the limits itself
         return
     batches = _batches(config, reviews)
-    for key, part in _limits(config):
+    for key, parts in _limits(config).items():
         share = getattr(trainer, key)
-        if type(share) is float and share and not int(batches[part] * share):
+        fewest = min(parts, key=lambda part: batches[part])
+        if type(share) is float and share and not int(batches[fewest] * share):
             raise ValueError(
-                f"trainer.{key}={share}: {_PARTS[part]} has {_counted(batches[part])}, and that "
-                f"share of them is none; {smallest_share(batches[part])} is the smallest that "
-                "works, or give a number of batches"
+                f"trainer.{key}={share}: {_PARTS[fewest]} has {_counted(batches[fewest])}, and "
+                f"that share of them is none; {smallest_share(batches[fewest])} is the smallest "
+                "that works, or give a number of batches"
             )
     of_an_epoch = _limited(batches["train"], trainer.overfit_batches or trainer.limit_train_batches)
     interval, every = trainer.val_check_interval, trainer.check_val_every_n_epoch
@@ -57,14 +58,14 @@ def _batches(config: RunConfig, reviews: Mapping[str, int]) -> dict[str, int]:
     return batches
 
 
-def _limits(config: RunConfig) -> Iterator[tuple[str, str]]:
-    """The keys that may be shares, each with a part that it limits."""
+def _limits(config: RunConfig) -> dict[str, list[str]]:
+    """The keys that may be shares, with the parts that they limit."""
+    limits = {"limit_train_batches": ["train"], "limit_val_batches": ["val"]}
     if config.trainer.overfit_batches:
-        yield from (("overfit_batches", part) for part in ("train", "val"))
-    else:
-        yield from (("limit_train_batches", "train"), ("limit_val_batches", "val"))
+        limits = {"overfit_batches": ["train", "val"]}
     if config.test and config.task == "classify":
-        yield "limit_test_batches", "test"
+        limits["limit_test_batches"] = ["test"]
+    return limits
 
 
 def _limited(batches: int, limit: float | None) -> int:

@@ -63,18 +63,26 @@ def build_own_callbacks(config: RunConfig) -> list[L.Callback]:
 
 
 def check_resumable(config: RunConfig, folder: Path, is_resumed: bool) -> None:
-    """Warn of callbacks with which a run cannot be resumed; raises ValueError where it is."""
+    """Warn of a callback with which a run cannot be resumed; raises ValueError where it is."""
+    reason = why_not_resumable(config)
+    if reason and is_resumed:
+        raise ValueError(f"{reason}: {how_to_start_over(folder)}")
+    if reason:
+        log.warning("%s: interrupted, this one can only start over", reason)
+
+
+def why_not_resumable(config: RunConfig) -> str:
+    """Names the first callback with which a run cannot be resumed; "" without any."""
     for name, spec in config.callbacks.extra.items():
         target: Any = class_of(spec, f"callbacks.extra.{name}")
-        if not (isinstance(target, type) and issubclass(target, _NOT_RESUMABLE)):
-            continue
-        reason = (
-            f"callbacks.extra.{name}: {target.__name__} keeps too little in checkpoints for a run "
-            "to be resumed to the bit"
-        )
-        if is_resumed:
-            raise ValueError(
-                f"{reason}: begin a new run, or remove {relative_path(folder / 'checkpoints')} to "
-                "start over in that folder"
+        if isinstance(target, type) and issubclass(target, _NOT_RESUMABLE):
+            return (
+                f"callbacks.extra.{name}: {target.__name__} keeps too little in checkpoints for a "
+                "run to be resumed to the bit"
             )
-        log.warning("%s: interrupted, this one can only start over", reason)
+    return ""
+
+
+def how_to_start_over(folder: Path) -> str:
+    checkpoints = relative_path(folder / "checkpoints")
+    return f"begin a new run, or remove {checkpoints} to start over in that folder"

@@ -19,6 +19,7 @@ from nsmc.config.overrides import pasteable, quoted
 from nsmc.config.schema import RunConfig
 from nsmc.runs.job import run_job
 from nsmc.runs.next_commands import next_commands
+from nsmc.runs.own_classes import how_to_start_over, why_not_resumable
 from nsmc.runs.processes import check_started, is_first
 from nsmc.runs.recipe import run_recipe
 from nsmc.runs.record import (
@@ -73,8 +74,7 @@ def run_and_report(
         if not is_first(config.trainer):  # the first process says it and has the exit code
             sys.exit(0)
         signum = error.signum if isinstance(error, Interrupted) else signal.SIGINT
-        advice = f"go on with {train_command()} {pasteable('resume', str(relative_path(folder)))}"
-        raise Interrupted(signum, advice) from None
+        raise Interrupted(signum, _how_to_go_on(config, folder)) from None
     finally:
         gc.collect()  # a failed job's tensors would be missing for the next one's
         torch.cuda.empty_cache()
@@ -82,6 +82,12 @@ def run_and_report(
         print(next_commands(config, record, folder), flush=True)
     metrics: dict[str, float] = record["metrics"]
     return metrics
+
+
+def _how_to_go_on(config: RunConfig, folder: Path) -> str:
+    if not config.recipe and (reason := why_not_resumable(config)):
+        return f"{reason}: {how_to_start_over(folder)}"
+    return f"go on with {train_command()} {pasteable('resume', str(relative_path(folder)))}"
 
 
 def run_in_subprocess(folder: Path, overrides: Sequence[str]) -> Record:
