@@ -282,7 +282,7 @@ def test_what_an_architecture_cannot_do_is_named_in_one_line(
     [
         (
             {"low": 3, "high": 1},
-            "={'low': 3, 'high': 1}: must be a range from low up to high",
+            "={low: 3, high: 1}: must be a range from low up to high",
         ),
         ({"lo": 1, "high": 3}, ".low: missing; set it; search.space.model.lr.lo: no such key"),
         ([], "=[]: must be one or more"),
