@@ -15,6 +15,7 @@ from typing import Any
 import pytorch_lightning as L
 import torch
 
+from nsmc.config.composition import flags
 from nsmc.config.schema import RunConfig
 from nsmc.config.trainer import TrainerConfig
 from nsmc.data.datamodule import ReviewDataModule
@@ -97,6 +98,7 @@ def run_job(
             "starting_checkpoint": run.starting_checkpoint,
             "command": command,
             "overrides": list(overrides),
+            "flags": flags(),
             "config": config.model_dump(),
             **continuation(folder, earlier, run),
         }

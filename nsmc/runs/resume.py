@@ -11,11 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from nsmc.config.commands import relative_path
-from nsmc.config.composition import check_composed_alike, flags, search_path
+from nsmc.config.composition import (
+    check_composed_alike,
+    composed_values,
+    flags,
+    search_path,
+)
 from nsmc.config.earlier import with_todays_keys
-from nsmc.config.overrides import command_line, pasteable, typed_values
+from nsmc.config.overrides import command_line, pasteable, plain_change, typed_values
 from nsmc.config.schema import KEYS, DataConfig, RunConfig, check_config, check_section
+from nsmc.config.steps import is_group
 from nsmc.data.cache import digest_of_file
+from nsmc.runs.choices import command_to_go_on, foreign_targets
 from nsmc.runs.foreign import (
     check_own_files,
     check_recorded_steps,
@@ -80,13 +87,18 @@ def resumed_config(folder: Path, typed: Mapping[str, Any], overrides: Sequence[s
     record = read_record(folder)
     if record is None:
         raise ValueError(f"{folder} holds no run: resume= and hydra.run.dir= exclude each other")
-    ours = {key: typed[key] for key in ("resume", "sweep")}  # of the command, not of the run
+    # Of the command, not of the run. A logger is a matter of taste: another may be chosen.
+    own_keys = ("resume", "sweep", *(["logger"] if _chooses(overrides, "logger") else []))
+    ours = {key: typed[key] for key in own_keys}
     begun = {**with_todays_keys(record.get("config", {})), **ours}
-    recorded_config(folder, begun, typed)  # which an earlier version may have written
+    _check_targets(folder, record, begun, typed, overrides)
     config, own_model = begun, begun["model"]["architecture"]
-    for key, _ in typed_values(overrides):
+    before_typed = [plain_change(override) for override in record.get("overrides", [])]
+    for key, choice in typed_values(overrides):
         if key in ours or (key, typed["model"]["architecture"]) == ("model", own_model):
             continue
+        if is_group(key, KEYS) and (key, choice) in before_typed:
+            continue  # chosen again for the classes that it names: its values are recorded
         value, before = _value_of(typed, key), _value_of(begun, key)
         is_section = "." not in key and isinstance(typed.get(key, {}), Mapping)
         if is_section and KEYS.affects_result(key) and (value != before or key not in typed):
@@ -109,6 +121,33 @@ def resumed_config(folder: Path, typed: Mapping[str, Any], overrides: Sequence[s
     with suppress(ValueError):  # the command line need not say where the corpus is
         own = check_section(DataConfig, typed["data"], "data")
     return checked.model_copy(update={"data": with_own_files(checked.data, own)})
+
+
+def _chooses(overrides: Sequence[str], group: str) -> bool:
+    return any(key == group for key, _ in typed_values(overrides))
+
+
+def _check_targets(
+    folder: Path,
+    record: Record,
+    begun: Mapping[str, Any],
+    typed: Mapping[str, Any],
+    overrides: Sequence[str],
+) -> None:
+    """Raises what `recorded_config` raises, for what `begun` calls and the command line does not.
+
+    `typed` is composed anew with what the record says of plain keys, as arguments may follow these.
+    """
+    if any(True for _ in foreign_targets(begun)):
+        plain = [o for o in harmless_overrides(record) if not is_group(o.partition("=")[0], KEYS)]
+        own = [o for o in overrides if not o.startswith("resume=")]
+        with suppress(ValueError):  # another version's keys
+            typed = composed_values([*search_path(), *plain, *own])
+    again = command_to_go_on(
+        str(relative_path(folder)), begun, record.get("overrides", []), record.get("flags", [])
+    )
+    advice = f"type what chose it again, if you trust that: {again}"
+    recorded_config(folder, begun, typed, advice)  # which an earlier version may have written
 
 
 def with_own_model(overrides: Sequence[str]) -> list[str]:

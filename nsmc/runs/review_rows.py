@@ -8,7 +8,7 @@ from nsmc.config.schema import DataConfig
 from nsmc.data.corpus import CorpusForm
 from nsmc.reading.rows import Row, open_rows
 from nsmc.runs.corpus_files import corpus_fingerprint
-from nsmc.runs.foreign import recorded_config, with_own_files
+from nsmc.runs.foreign import recorded_data, with_own_files
 from nsmc.runs.record import RECORD_FILE, Record, final_step_config, load_record
 
 
@@ -38,7 +38,7 @@ def rows_of(folder: Path, record: Record, part: str) -> dict[bytes, Row]:
     A row whose id another one has is left out. Nothing is fetched. Raises OSError or ValueError, in
     one line, where the corpus is not there any more, or is another one.
     """
-    data = recorded_config(folder, final_step_config(record)).data
+    data = recorded_data(folder, final_step_config(record))
     data = with_own_files(data.model_copy(update={"unlabelled": False}), None)
     if corpus_fingerprint(data, test=False) != record.get("corpus_fingerprint"):
         raise ValueError(f"{data.root} does not hold the corpus of {folder} any more")

@@ -13,10 +13,11 @@ from pathlib import Path
 import pytorch_lightning as L
 import torch
 
-from nsmc.config.commands import relative_path, train_command, train_words
+from nsmc.config.commands import relative_path, train_words
 from nsmc.config.composition import flags
-from nsmc.config.overrides import pasteable, quoted
+from nsmc.config.overrides import quoted
 from nsmc.config.schema import RunConfig
+from nsmc.runs.choices import command_to_go_on
 from nsmc.runs.job import run_job
 from nsmc.runs.next_commands import next_commands
 from nsmc.runs.processes import check_started, is_first
@@ -73,8 +74,9 @@ def run_and_report(
         if not is_first(config.trainer):  # the first process says it and has the exit code
             sys.exit(0)
         signum = error.signum if isinstance(error, Interrupted) else signal.SIGINT
-        advice = f"go on with {train_command()} {pasteable('resume', str(relative_path(folder)))}"
-        raise Interrupted(signum, advice) from None
+        name = str(relative_path(folder))
+        again = command_to_go_on(name, config.model_dump(), overrides, flags())
+        raise Interrupted(signum, f"go on with {again}") from None
     finally:
         gc.collect()  # a failed job's tensors would be missing for the next one's
         torch.cuda.empty_cache()
