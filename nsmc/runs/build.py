@@ -19,7 +19,7 @@ from nsmc.training.averaging import WeightAverage
 from nsmc.training.charts import ValidationCharts
 from nsmc.training.checkpoints import LAST, BestCheckpoint
 from nsmc.training.class_weights import class_weights
-from nsmc.training.early_stopping import EarlyStopping, StepLimit
+from nsmc.training.early_stopping import EarlyStopping, OwnPatience, StepLimit
 from nsmc.training.initial import start_from
 from nsmc.training.interruption import LastCheckpoint
 from nsmc.training.language_model import LanguageModule, token_counts
@@ -143,6 +143,8 @@ def build_callbacks(config: RunConfig, folder: Path) -> list[L.Callback]:
     if {*config.logger.chosen} - {"csv"} and config.task == "classify":
         callbacks.append(ValidationCharts())
     # After the run's own checkpoints: the first one is that whose best is exported.
-    for name, spec in chosen.extra.items():
-        callbacks.append(build(spec, f"callbacks.extra.{name}", L.Callback))
-    return callbacks
+    extra = [
+        build(spec, f"callbacks.extra.{name}", L.Callback) for name, spec in chosen.extra.items()
+    ]
+    theirs = [each for each in extra if isinstance(each, L.callbacks.EarlyStopping)]
+    return [*callbacks, *extra, *([OwnPatience(theirs, last)] if theirs else [])]

@@ -30,6 +30,7 @@ from nsmc.runs.foreign import (
     recorded_config,
     with_own_files,
 )
+from nsmc.runs.from_checkpoint import starts_from
 from nsmc.runs.prepare import PreparedRun, prepare
 from nsmc.runs.record import RECORD_FILE, Record, environment, load_record, read_record, state_of
 from nsmc.runtime.bundle import CONFIG_FILE
@@ -106,7 +107,9 @@ def resumed_config(folder: Path, typed: Mapping[str, Any], overrides: Sequence[s
         if before is None and key in KEYS and not KEYS.is_required(key):
             before = KEYS[key].default  # which a record does not name
         if KEYS.affects_result(key) and value != before:
+            changed = _changed(begun, typed, overrides)
             has_bundle = (folder / "bundle" / CONFIG_FILE).is_file()
+            has_bundle = has_bundle and changed is not None and starts_from(changed, folder, record)
             start = f"with {pasteable('init_from', str(relative_path(folder)))}"
             raise ValueError(
                 f"{key}: cannot change in a resumed run ({folder} has {before}); leave out "
@@ -121,6 +124,19 @@ def resumed_config(folder: Path, typed: Mapping[str, Any], overrides: Sequence[s
     with suppress(ValueError):  # the command line need not say where the corpus is
         own = check_section(DataConfig, typed["data"], "data")
     return checked.model_copy(update={"data": with_own_files(checked.data, own)})
+
+
+def _changed(
+    begun: Mapping[str, Any], typed: Mapping[str, Any], overrides: Sequence[str]
+) -> RunConfig | None:
+    """A new run with the keys that were typed, else as recorded; None where that is none."""
+    config: Mapping[str, Any] = {**begun, "resume": None}
+    for key, _ in typed_values(overrides):
+        if key in KEYS and not KEYS.is_section(key) and key != "resume":
+            config = _with(config, key.split("."), _value_of(typed, key))
+    with suppress(ValueError):
+        return check_config(config)
+    return None
 
 
 def _chooses(overrides: Sequence[str], group: str) -> bool:
