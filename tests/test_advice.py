@@ -150,7 +150,7 @@ def test_a_checkpoint_s_schedule_leads_to_its_run_s_weights(corpus: Path, tmp_pa
     start = f"ckpt_path={tmp_path}/가 나/checkpoints/last.ckpt"
     for changes in (["trainer.max_epochs=2"], ["trainer.max_epochs=2", "model.schedule=constant"]):
         said = error_of(corpus, "logger=none", start, *changes, f"hydra.run.dir={tmp_path}/b")
-        advised = shlex.split(said[said.index("set ") :])[1]
+        advised = shlex.split(said[said.rindex("set ") :])[1]
         assert advised == f"init_from={tmp_path}/가 나"
     train(corpus, "logger=none", advised, *changes, f"hydra.run.dir={tmp_path}/c")
     assert record(tmp_path / "c")["epochs"] == 2

@@ -1,7 +1,10 @@
 """Callbacks, optimizers and schedules of a user's own, by `_target_` from a --config-dir."""
 
 import json
+import shlex
 import shutil
+import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,14 +12,14 @@ from typing import Any
 import pytest
 import torch
 
-from tests.commands import run, run_anew, train, train_command
+from tests.commands import ENVIRONMENT, PROJECT, run, run_anew, train, train_command, wait_for
 
 NOT_RESUMABLE = ("LearningRateFinder", "StochasticWeightAveraging")
 MODULE = """
 import pytorch_lightning as L
 
 class Counter(L.Callback):
-    def __init__(self, start=0):
+    def __init__(self, start=0, every=()):
         self.count = start
 
     def on_train_batch_end(self, *_):
@@ -48,6 +51,14 @@ extra:
 model:
   optimizer: {_target_: torch.optim.SGD, momentum: 0.9}
   schedule: {_target_: torch.optim.lr_scheduler.OneCycleLR, max_lr: 0.1}
+""",
+    "experiment/rate.yaml": """
+# @package _global_
+model:
+  optimizer: {_target_: torch.optim.SGD, momentum: 0.9}
+  schedule:
+    _target_: torch.optim.lr_scheduler.OneCycleLR
+    max_lr: ${model.lr}
 """,
     "experiment/steps.yaml": """
 # @package _global_
@@ -212,3 +223,107 @@ def test_arguments_of_classes_need_no_plus(corpus: Path, own: Path) -> None:
     assert "a-lr-Adagrad" in header and "a-val/loss" in header
     # Typed again, the command is the same.
     assert "++" not in record_of(own / "run")["command"]
+
+
+def interrupted(folder: Path) -> dict[str, Any]:
+    """Make a finished run one that was interrupted; the record as it was."""
+    record = record_of(folder)
+    written = json.dumps(record | {"status": "interrupted"})
+    (folder / "run.json").write_text(written, encoding="utf-8")
+    return record
+
+
+def words_after(text: str, said: str) -> list[str]:
+    """A command that a message ends in, as words for a process of its own."""
+    (line,) = [line for line in said.splitlines() if text in line]
+    command = shlex.split(line[line.index(text) + len(text) :])
+    assert command[0] == "nsmc" or command[:2] == ["python", "train.py"]
+    start = [] if command[0] == "python" else ["-m", "nsmc.cli"]
+    return [sys.executable, *start, *command[1:]]
+
+
+def test_a_run_of_ones_own_classes_goes_on_by_the_line_that_is_printed(
+    corpus: Path, own: Path
+) -> None:
+    folder = own / "run"
+    (own / "configs" / "logger").mkdir()
+    (own / "configs" / "logger" / "mine.yaml").write_text(
+        f"mine:\n  _target_: pytorch_lightning.loggers.CSVLogger\n  save_dir: {own}/csv\n"
+    )
+    chosen = ("experiment=rate", "callbacks=counting", "logger=mine", "model.lr=0.04")
+    more = ("callbacks.extra.counter.start=5", "+callbacks.extra.counter.every=[1,2]")
+    settings = (f"--config-dir={own}/configs", *chosen, *more, f"hydra.run.dir={folder}")
+    command = train_command(corpus, *settings, "trainer.max_epochs=60")
+    environment = {**ENVIRONMENT, "PYTHONPATH": str(own)}
+    with subprocess.Popen(
+        command, cwd=PROJECT, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        assert process.stderr is not None
+        wait_for("epoch 3/", process.stderr)
+        process.send_signal(signal.SIGTERM)
+        rest = process.stderr.read()
+    again = words_after("interrupted: go on with ", rest)
+    assert again[2:4] == ["--config-dir", f"{own}/configs"]
+    # Its record alone calls nothing, and says how it goes on: by the same line.
+    bare = run([sys.executable, "train.py", f"resume={folder}"], 1)
+    assert words_after("if you trust that: ", bare.stderr) == again
+    other = [word.replace("start=5", "start=6") for word in again]
+    refused = run(other, 1).stderr
+    assert "callbacks.extra.counter is callbacks.extra.counter={_target_:own_mod" in refused
+    run_anew(again, PYTHONPATH=str(own))
+    record = record_of(folder)
+    assert (record["status"], record["resumed"], record["epochs"]) == ("finished", 1, 60)
+    # From the start to the end, 4 batches an epoch: the callback went on, too.
+    assert checkpoint_of(folder)["callbacks"]["Counter"] == {"count": 5 + 4 * 60}
+
+
+def test_a_run_of_ones_own_optimizer_is_run_again_and_compared(corpus: Path, own: Path) -> None:
+    folder = own / "run"
+    settings = (f"--config-dir={own}/configs", "experiment=rate", "logger=none")
+    train(corpus, *settings, f"hydra.run.dir={folder}")
+    rerun = [sys.executable, "-m", "nsmc.cli", "rerun", str(folder)]
+    said = run(rerun, 1).stderr
+    again = words_after("if you trust what is in that folder, ", said)
+    assert again[-2:] == ["--config-dir", f"{own}/configs"]
+    finished = run(again)
+    assert "the same, every weight and every metric to the bit" in finished.stdout
+    compare = [*rerun[:3], "compare", str(folder), str(folder), "--slice", "best=최고"]
+    assert "best" in run(compare).stdout
+    interrupted(folder)
+    # What is chosen again is not what the run has: its recorded values are.
+    flags = [f"--config-dir={own}/configs", "experiment=rate"]
+    run([sys.executable, "train.py", f"resume={folder}", *flags])
+    assert record_of(folder)["config"]["model"]["lr"] == 0.05
+
+
+def test_a_run_of_a_class_that_was_typed_leads_to_its_whole_command(
+    corpus: Path, own: Path
+) -> None:
+    folder = own / "run"
+    typed = "model.schedule={_target_: torch.optim.lr_scheduler.StepLR, step_size: 2}"
+    train(corpus, "logger=none", typed, f"hydra.run.dir={folder}")
+    said = run([sys.executable, "-m", "nsmc.cli", "rerun", str(folder)], 1).stderr
+    again = words_after("run its command instead: ", said)
+    run([*again, f"hydra.run.dir={own}/again"])
+    assert record_of(own / "again")["signature"] == record_of(folder)["signature"]
+    interrupted(folder)
+    said = run([sys.executable, "train.py", f"resume={folder}"], 1).stderr
+    run(words_after("if you trust that: ", said))
+    assert record_of(folder)["status"] == "finished"
+    interrupted(folder)
+    # Another logger is no other run.
+    run([*words_after("if you trust that: ", said), "logger=csv"])
+
+
+def test_a_run_of_mlflow_s_logger_goes_on_with_another_one(corpus: Path, own: Path) -> None:
+    folder = own / "run"
+    train(corpus, "logger=none", f"hydra.run.dir={folder}")
+    record = interrupted(folder)
+    theirs = {"_target_": "pytorch_lightning.loggers.MLFlowLogger", "run_name": "x"}
+    record |= {"status": "interrupted", "overrides": [*record["overrides"], "logger=mlflow"]}
+    record["config"]["logger"] = {"mlflow": theirs}
+    (folder / "run.json").write_text(json.dumps(record), encoding="utf-8")
+    said = run([sys.executable, "train.py", f"resume={folder}"], expect=1).stderr
+    assert "logger=mlflow" in words_after("if you trust that: ", said)
+    run([sys.executable, "train.py", f"resume={folder}", "logger=none"])
+    assert record_of(folder)["status"] == "finished"

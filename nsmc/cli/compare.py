@@ -99,7 +99,9 @@ def _of_file(options: argparse.Namespace) -> tuple["Comparison", str]:
         if rows.format == "text":
             raise ValueError(f"{name_of(options.input)}: a text file has no labels; see --format")
         source = name_of(options.input)
-        reviews = labelled_reviews(predictors[0], rows, rows.unit, options.labels, source)
+        # With all columns while a label is still as the file has it.
+        read = rows if options.slice_column is None else rows.with_all_columns()
+        reviews = labelled_reviews(predictors[0], read, rows.unit, options.labels, source)
     for message in reviews.tally.messages:
         print_message(f"nsmc: left out: {message}")
     names = predictors[0].config.labels

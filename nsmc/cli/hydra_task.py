@@ -47,7 +47,7 @@ def train(words: Sequence[str]) -> int:
     with one_line_errors():
         parser = get_args_parser()
         parser.prog = train_command()
-        options = parser.parse_args(readable_arguments(words))
+        options = parser.parse_intermixed_args(readable_arguments(words))
         options.overrides = with_own_model(options.overrides)
         if options.experimental_rerun is not None:  # it would load a pickle
             raise ValueError("--experimental-rerun: use nsmc rerun RUN_FOLDER")

@@ -20,6 +20,12 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("folder", type=Path, metavar="RUN_FOLDER", help="has the run.json")
     parser.add_argument("--root", metavar="FOLDER", help="where the corpus is now")
+    parser.add_argument(
+        "--config-dir",
+        type=Path,
+        metavar="FOLDER",
+        help="of your own files, which may name classes that the run calls",
+    )
     parser.set_defaults(run=run)
 
 
@@ -31,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
 
     raise_on_signals()
     try:
-        return int(not rerun(options.folder, options.root))
+        return int(not rerun(options.folder, options.root, config_dir=options.config_dir))
     except (KeyboardInterrupt, Interrupted) as error:
         print("interrupted", file=sys.stderr)
         leave(error.exit_code if isinstance(error, Interrupted) else 130)

@@ -109,9 +109,9 @@ def by_column(column: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Mask]
     if not any(column in row for row in rows):
         there = ", ".join(dict.fromkeys(name for row in rows[:100] for name in row))
         raise ValueError(
-            f"--slice-column {column}: no such column; there are {there[:80] or 'none'}"
+            f"--slice-column {column}: no such column; there are {there[:200] or 'none'}"
         )
-    values = [str(row.get(column, "")) for row in rows]
+    values = ["" if row.get(column) is None else str(row[column]) for row in rows]
     commonest = [value for value, _ in Counter(values).most_common(_MOST_VALUES)]
     return {
         f"{column}={value[:40]}": np.array([other == value for other in values], dtype=bool)

@@ -40,7 +40,7 @@ class _Unreadable:
 
 def readable_arguments(arguments: Sequence[str]) -> list[str]:
     """The command's arguments, flags among them, as Hydra can read them: see `readable`."""
-    options = get_args_parser().parse_known_args(list(arguments))[0]
+    options = get_args_parser().parse_known_intermixed_args(list(arguments))[0]
     if options.help or options.hydra_help or options.shell_completion:
         return list(arguments)
     return [
@@ -227,6 +227,14 @@ def typed_values(overrides: Sequence[str]) -> list[tuple[str, Any]]:
     """The keys and groups that the overrides name, with the values, however these are quoted."""
     parsed = OverridesParser.create().parse_overrides(list(overrides))
     return [(override.key_or_group, override.value()) for override in parsed]
+
+
+def key_of(override: str) -> str | None:
+    """The key or group that an override names; None where it cannot be read."""
+    try:
+        return OverridesParser.create().parse_override(override).key_or_group
+    except (HydraException, RecursionError, ValueError):
+        return None
 
 
 def plain_change(override: str) -> tuple[str, Any] | None:

@@ -35,7 +35,7 @@ from nsmc.config.targets import Target, named_or_target
 from nsmc.config.trainer import PositiveInt, TrainerConfig
 from nsmc.data.corpus import CorpusForm
 from nsmc.data.splitting import SplitSettings
-from nsmc.reading.file_format import FileFormat, Format, Quoting
+from nsmc.reading.file_format import COLUMN_SETTINGS, ENCODING_SETTINGS, FileFormat, Format, Quoting
 from nsmc.reading.labels import LabelRules, label_text
 from nsmc.runtime.bundle import LARGEST_MEMORY, MOST_TOKENS, Pooling, are_labels, memory_needed
 from nsmc.runtime.encoders import ENCODERS, encoder_settings
@@ -211,10 +211,10 @@ class DataConfig(Section):
     def form(self) -> CorpusForm:
         how: dict[str, Any] = {
             name: int(column) if column and column.isdecimal() and not self.header else column
-            for name in ("text_column", "label_column", "id_column", "group_column")
+            for name in COLUMN_SETTINGS
             for column in [getattr(self, name)]
         }
-        how |= self.model_dump(include={"format", "encoding", "header", "delimiter", "quoting"})
+        how |= self.model_dump(include={*ENCODING_SETTINGS})
         return CorpusForm(
             FileFormat(**how),
             LabelRules(tuple(self.labels) if self.labels else None, self.label_map),

@@ -76,8 +76,10 @@ def _has_a_break(text: str) -> bool:
 def probabilities_in(path: Path, reviews: Reviews, names: tuple[str, ...]) -> FloatArray:
     """What a file says of the labels of reviews [N, C].
 
-    Raises ValueError for one that is damaged, has other labels or leaves out a review.
+    Raises ValueError for one that is damaged, has other labels or leaves out a review, and for
+    different reviews of one id.
     """
+    check_ids(reviews.ids, reviews.texts)
     rows = _read(path, names)
     try:
         return np.array([rows[review_id] for review_id in reviews.ids], np.float32)

@@ -26,6 +26,11 @@ BY_EXTENSION = {
     ".json": "json",
     ".parquet": "parquet",
 }
+# The settings below that a corpus, a bundle and a command's options have: how bytes become fields,
+# and what the fields are.
+ENCODING_SETTINGS = ("format", "encoding", "delimiter", "quoting", "header")
+COLUMN_SETTINGS = ("text_column", "label_column", "id_column", "group_column")
+
 Column = str | int  # a name, or, in a file without a header, a position from 1
 
 
@@ -81,7 +86,7 @@ class FileFormat:
             ) from None
         if codecs.lookup(self.encoding).name in ("utf-8", "utf-8-sig"):  # a mark is never text
             object.__setattr__(self, "encoding", "utf-8")
-        for name in ("text_column", "label_column", "id_column", "group_column"):
+        for name in COLUMN_SETTINGS:
             self._check_column(name, getattr(self, name))
 
     def _check(self, name: str, is_good: bool, expected: str) -> None:

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, BinaryIO, NamedTuple, cast
 
@@ -49,13 +49,15 @@ class Rows:
     """The rows of a file, once.
 
     `format` is what the file turned out to have. `others` are the columns that are in a row's
-    `others`: of JSON, those of the first object. `position` says how many bytes of the file were
+    `others`: of JSON, those of the first object. `columns` are the others, by what they are to us:
+    text, label, id, group. `position` says how many bytes of the file were
     read. `doubt` is what the user should know of how the file is read.
     """
 
     format: str
     rows: Iterator[Row]
     others: tuple[str, ...] = ()
+    columns: Mapping[str, str] = field(default_factory=dict)
     position: Callable[[], int] = lambda: 0
     doubt: str = ""
 
@@ -66,6 +68,16 @@ class Rows:
 
     def __iter__(self) -> Iterator[Row]:
         return self.rows
+
+    def with_all_columns(self) -> Iterator[Row]:
+        """The rows, in whose `others` every column is, by its name.
+
+        So are text, label, id and group, whatever their columns are called.
+        """
+        for row in self.rows:
+            ours = {kind: getattr(row, kind) for kind in self.columns}
+            named = {self.columns[kind]: value for kind, value in ours.items()}
+            yield row._replace(others={**ours, **named, **row.others})
 
 
 @contextmanager
@@ -172,7 +184,8 @@ def read_rows(
     columns = _columns(table, file_format, name)
     rest = [column for column in table.columns if column not in columns.values()] if others else []
     rows = (_row(record, columns, others) for record in table.records)
-    return Rows(form, rows, tuple(map(_called, rest)))
+    named = {kind: _called(column) for kind, column in columns.items()}
+    return Rows(form, rows, tuple(map(_called, rest)), named)
 
 
 def _table(stream: BinaryIO, name: str, file_format: FileFormat) -> Table:

@@ -1,6 +1,7 @@
 """`nsmc report`: from folders of runs to tables, charts and a page, and what a terminal shows."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -40,12 +41,13 @@ def write_report(
     """Report over the runs below the folders that have these tags; returns what a terminal shows.
 
     There is a section for each task. Writes leaderboard.csv, leaderboard.md, report.html and PNG
-    charts to `output`: by default to the folder, or to outputs/report if there are several. `ansi`
+    charts to `output`: by default to the folder, or to outputs/report if there are several, and of
+    tagged runs alone to a folder of their own there, so that the whole report stays. `ansi`
     makes the best setting bold, and lines as long as the terminal is wide. In the folder of a sweep
     (`is_sweep`) best.json names the best run. Raises OSError or ValueError, in one line, for a
     folder without runs, or such runs, and an output that cannot be written.
     """
-    target = output or (folders[0] if len(folders) == 1 else _OUTPUT_OF_SEVERAL)
+    target = output or _default_output(folders, tags)
     runs, damaged = read_runs(folders)
     runs, about_tries = without_tries(tagged(runs, tags))
     finished = [run for run in runs if run.status == "finished"]
@@ -56,9 +58,11 @@ def write_report(
     slices = [slice_tables(board, reader) for board in boards]
     missing = [problem for board in boards for problem in problems_in(board)]
     problems = [*problems_of(runs), *missing, *damaged, *reader.problems]
-    notes = _notes(boards, runs, len(finished) - len(counted)) + about_tries + remarks(counted)
+    notes = [f"runs with {_tags(tags)} alone"] if tags else []
+    notes += _notes(boards, runs, len(finished) - len(counted)) + about_tries + remarks(counted)
     notes += dict.fromkeys(note for each in after for note in each.notes)
     about = f"{datetime.now():%Y-%m-%d %H:%M}, from {', '.join(map(display_path, folders))}"
+    about += f", runs with {_tags(tags)} alone" if tags else ""
     target.mkdir(parents=True, exist_ok=True)
     sections = _sections(boards, slices, _read_importances(folders))
     _write_charts(target, sections)
@@ -81,6 +85,18 @@ def write_report(
         *_best_lines(boards),
     ]
     return "\n".join(lines)
+
+
+def _default_output(folders: Sequence[Path], tags: Sequence[str]) -> Path:
+    whole = folders[0] if len(folders) == 1 else _OUTPUT_OF_SEVERAL
+    if not tags:
+        return whole
+    name = re.sub(r"[^\w.+-]", "_", "_".join(["report", *tags]))[:100]
+    return whole / name if len(folders) == 1 else whole.with_name(name)
+
+
+def _tags(tags: Sequence[str]) -> str:
+    return " and ".join(f"the tag {tag}" for tag in tags)
 
 
 def _read_importances(folders: Sequence[Path]) -> dict[str, float]:

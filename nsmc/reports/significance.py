@@ -56,9 +56,9 @@ def _tested(
         _intervals(row, {metric: of}, reader) for row, of in zip(near, settings, strict=True)
     ]
     values: Sequence[float | None] = [None] * len(near)
-    if settings and settings[0] and rows[0].is_best:
+    if rows[0].is_best:
         values = p_values(settings, 0, sum(metric in row.metrics for row in rows))
-        notes |= dict.fromkeys(_notes(near, settings, values))
+        notes |= dict.fromkeys(_notes(near, settings, values, metric))
     is_tied = [p is not None and p >= LEVEL for p in values]
     for number, (row, p) in enumerate(zip(near, values, strict=True)):
         test = Significance(intervals[number], p, is_tied[number] or (number == 0 and any(is_tied)))
@@ -82,10 +82,12 @@ def _intervals(
 
 
 def _notes(
-    rows: Sequence[Row], settings: Sequence[Setting], values: Sequence[float | None]
+    rows: Sequence[Row], settings: Sequence[Setting], values: Sequence[float | None], metric: str
 ) -> Iterator[str]:
     tested = [number for number, p in enumerate(values) if p is not None]
     if not tested:
+        if len(rows) > 1:
+            yield f"no difference to the best setting was tested: {_why_not(settings, metric)}"
         return
     yield (
         f"=1: not to be told from the best (p of {LEVEL:g} or more, over reviews and seeds, "
@@ -107,6 +109,17 @@ def _notes(
         yield "settings of one run each: what other seeds would make of them is not known"
     if without := sum(not setting for setting in settings):
         yield f"{_settings(without)} not compared: runs of before kept no answers"
+
+
+def _why_not(settings: Sequence[Setting], metric: str) -> str:
+    """Why no setting could be compared with the first one, the best."""
+    if not any(settings):
+        return f"no run kept answers from which {metric} follows"
+    if not settings[0]:
+        return "its runs kept no answers"
+    if not any(settings[1:]):
+        return "the others' runs kept no answers"
+    return "no other one was measured on the same reviews: choose one data.split_seed"
 
 
 def _runs_left_out(settings: Sequence[Setting], tested: Sequence[int]) -> int:

@@ -44,17 +44,16 @@ def _columns(rows: Sequence[Row], reader: Reader) -> list[Column]:
     kept = [row for row in rows if by_row[row.rank]]
     if not kept:
         return []
-    first = by_row[kept[0].rank][0]
-    names: Sequence[str] = (_ALL, *first.slice_names)
-    sizes = _over_slices(by_row[kept[0].rank], names, counts=True)
-    names = [name for name, size in zip(names, sizes, strict=True) if size]
-    sizes = [size for size in sizes if size]
+    runs = [answers for row in kept for answers in by_row[row.rank]]
+    sizes = {name: _sizes(runs, name) for name in (_ALL, *runs[0].slice_names)}
+    names = [name for name, of_runs in sizes.items() if max(of_runs)]
+    largest = [max(sizes[name]) for name in names]
     columns = [
         Column("slice", names, names, "setting"),
-        Column("reviews", [f"{size:,.0f}" for size in sizes], sizes, "runs"),
+        Column("reviews", [_range(sizes[name]) for name in names], largest, "runs"),
     ]
     for row in kept:
-        shares = _over_slices(by_row[row.rank], names)
+        shares = [_accuracy(by_row[row.rank], name) for name in names]
         texts = ["" if share is None else f"{share:.4f}" for share in shares]
         title = f"{rank_of(row)}: {ellipsize_middle(row.label, _LONGEST_LABEL)}"
         columns.append(Column(title, texts, shares, "metric"))
@@ -65,18 +64,20 @@ def _answers(runs: Sequence[Run], reader: Reader) -> list[Answers]:
     return [answers for run in runs if (answers := reader.answers(run, "val")) is not None]
 
 
-def _over_slices(
-    runs: Sequence[Answers], names: Sequence[str], counts: bool = False
-) -> list[float | None]:
-    """By slice: the mean over runs of the accuracy on it, or of how many reviews it has."""
-    return [_over_runs([_part(answers, name) for answers in runs], counts) for name in names]
+def _sizes(runs: Sequence[Answers], name: str) -> list[int]:
+    """How many reviews of a slice each run has; parts of other seeds have other reviews."""
+    return [len(_part(answers, name)) for answers in runs]
 
 
-def _over_runs(parts: Sequence[np.ndarray], counts: bool) -> float | None:
-    if counts:
-        return float(np.mean([len(part) for part in parts]))
-    shares = [float(part.mean()) for part in parts if len(part)]
-    return float(np.mean(shares)) if shares else None
+def _range(sizes: Sequence[int]) -> str:
+    low, high = min(sizes), max(sizes)
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
+def _accuracy(runs: Sequence[Answers], name: str) -> float | None:
+    """On the reviews of a slice, of all runs together; None without any."""
+    is_right = np.concatenate([_part(answers, name) for answers in runs])
+    return float(is_right.mean()) if len(is_right) else None
 
 
 def _part(answers: Answers, name: str) -> np.ndarray:

@@ -22,7 +22,7 @@ from nsmc.training.averaging import WeightAverage
 from nsmc.training.charts import ValidationCharts
 from nsmc.training.checkpoints import LAST, BestCheckpoint
 from nsmc.training.class_weights import class_weights
-from nsmc.training.early_stopping import EarlyStopping, StepLimit
+from nsmc.training.early_stopping import EarlyStopping, OwnPatience, StepLimit
 from nsmc.training.initial import start_from
 from nsmc.training.interruption import LastCheckpoint
 from nsmc.training.language_model import LanguageModule, token_counts
@@ -146,4 +146,6 @@ def build_callbacks(config: RunConfig, folder: Path) -> list[L.Callback]:
     if {*config.logger.chosen} - {"csv"} and config.task == "classify":
         callbacks.append(ValidationCharts())
     # After the run's own checkpoints: the first one is that whose best is exported.
-    return [*callbacks, *build_own_callbacks(config)]
+    extra = build_own_callbacks(config)
+    theirs = [each for each in extra if isinstance(each, L.callbacks.EarlyStopping)]
+    return [*callbacks, *extra, *([OwnPatience(theirs, last)] if theirs else [])]

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from nsmc.config.earlier import with_todays_keys
-from nsmc.config.loggers import OWN as OWN_LOGGERS
 from nsmc.config.overrides import as_overrides, plain_change
-from nsmc.config.schema import KEYS, DataConfig, RunConfig, check_config
+from nsmc.config.schema import KEYS, DataConfig, RunConfig, check_config, check_section
 from nsmc.config.steps import OF_THE_COMMAND, RecipeConfig, is_choice, is_group, is_plain
 from nsmc.data.cache import is_cache
 from nsmc.data.download import PUT_THERE
+from nsmc.runs.choices import foreign_targets
 from nsmc.runs.record import RECORD_FILE
 from nsmc.training.targets import TARGET, targets
 
@@ -84,27 +84,47 @@ def _is_of_the_command(key: str) -> bool:
 
 
 def recorded_config(
-    folder: Path, values: Mapping[str, Any], own: Mapping[str, Any] | None = None
+    folder: Path,
+    values: Mapping[str, Any],
+    own: Mapping[str, Any] | None = None,
+    advice: str = "leave it out",
 ) -> RunConfig:
     """The configuration in the record of `folder`, which calls no code but what `own` calls, too.
 
-    Raises ValueError where it would, and where it is no configuration today.
+    Raises ValueError where it would, with the `advice`, and where it is no configuration today.
     """
     own_targets = dict(targets(own))
-    # A recipe's steps take plain values alone, which the schema checks.
-    for key, spec in targets({k: v for k, v in values.items() if k != "recipe"}):
-        name = key.removeprefix("logger.")
-        if spec != own_targets.get(key) and spec != OWN_LOGGERS.get(name):
+    for key, spec in foreign_targets(values):
+        ours = own_targets.get(key)
+        if ours is not None and ours[TARGET] == spec[TARGET] and ours != spec:
+            raise ValueError(
+                f"{folder}: {key} is {as_overrides({key: dict(spec)})[0]} there, and now "
+                f"{as_overrides({key: dict(ours)})[0]}: choose what it was, or begin a new run"
+            )
+        if ours != spec:
             raise ValueError(
                 f"{folder}: {key}={spec[TARGET]}: not called because a {RECORD_FILE} says so; "
-                "resume the run with the same choices as before, such as logger=… and callbacks=…"
+                f"{advice}"
             )
     try:
         return check_config(with_todays_keys(values))
     except ValueError as error:
-        raise ValueError(
-            f"{folder}: recorded by another version of this program ({error})"
-        ) from None
+        raise _of_another_version(folder, error) from None
+
+
+def recorded_data(folder: Path, values: Mapping[str, Any]) -> DataConfig:
+    """The section `data` alone, which names nothing to call.
+
+    Raises ValueError where it is none today.
+    """
+    try:
+        return check_section(DataConfig, with_todays_keys(values).get("data"), "data")
+    except ValueError as error:
+        raise _of_another_version(folder, error) from None
+
+
+def _of_another_version(folder: Path, error: ValueError) -> ValueError:
+    return ValueError(f"{folder}: recorded by another version of this program ({error})")
 
 
 def check_recorded_steps(recipe: RecipeConfig) -> None:

@@ -18,6 +18,7 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.loggers.logger import DummyLogger
 
+from nsmc.config.composition import flags
 from nsmc.config.schema import RunConfig
 from nsmc.config.trainer import TrainerConfig
 from nsmc.data.datamodule import ReviewDataModule
@@ -28,6 +29,7 @@ from nsmc.runs.build import (
     build_module,
 )
 from nsmc.runs.corpus_files import corpus_name, training_fingerprint, warn_of_own_test
+from nsmc.runs.from_checkpoint import check_alike, check_progress, or_weights_alone
 from nsmc.runs.hparams import log_hyperparameters
 from nsmc.runs.linear_job import train_linear
 from nsmc.runs.loggers import LoggedRun, build_loggers, close_loggers, log_settings
@@ -38,7 +40,7 @@ from nsmc.runs.processes import is_first, started_together
 from nsmc.runs.record import Record, occupied, read_record, recorded
 from nsmc.runs.resume import continuation, now, starting_checkpoint
 from nsmc.runs.trainer import CHECKPOINTS, build_trainer, check_hardware
-from nsmc.training.checkpoints import adopt_best, check_checkpoint, load_checkpoint
+from nsmc.training.checkpoints import adopt_best, differences, epochs_behind, load_checkpoint
 from nsmc.training.export import BundleExport, best_checkpoint
 from nsmc.training.interruption import exit_as_interruption
 from nsmc.training.meeting import meet
@@ -46,6 +48,7 @@ from nsmc.training.metrics import defined
 from nsmc.training.module import SentimentModule
 from nsmc.training.progress import TrainingProgress
 from nsmc.training.signals import Interrupted, Pruned
+from nsmc.training.starting import MisfitError
 
 log = logging.getLogger(__name__)
 
@@ -102,6 +105,7 @@ def run_job(
             "starting_checkpoint": run.starting_checkpoint,
             "command": command,
             "overrides": list(overrides),
+            "flags": flags(),
             "config": config.model_dump(),
             **continuation(folder, earlier, run),
         }
@@ -162,7 +166,9 @@ def build(
         step = load_checkpoint(checkpoint)["global_step"]
         log.info("going on from step %s of %s", f"{step:,}", checkpoint)
     elif record and config.ckpt_path is not None:
-        check_checkpoint(config.ckpt_path, module, datamodule)
+        content = load_checkpoint(config.ckpt_path)
+        check_alike(config, differences(content, module, datamodule))
+        check_progress(config, epochs_behind(content), content["global_step"])
         monitor = config.callbacks.checkpoint.monitor
         adopt_best(Path(config.ckpt_path), folder / CHECKPOINTS, monitor)
     export = BundleExport(
@@ -203,7 +209,12 @@ def train(config: RunConfig, training: Training, resumed_from: str | None) -> Re
     trainer, module, datamodule = training.trainer, training.module, training.datamodule
     if resumed_from is None:  # or they are there
         log_settings(trainer.loggers, config)
-    fit(trainer, module, datamodule, resumed_from or config.ckpt_path)
+    try:
+        fit(trainer, module, datamodule, resumed_from or config.ckpt_path)
+    except MisfitError as error:
+        raise ValueError(
+            str(error) if resumed_from else or_weights_alone(str(error), config)
+        ) from None
     # Before the evaluation, which loads the best checkpoint with its state of the callbacks.
     progress = progress_of(trainer)
     results = {

@@ -9,6 +9,7 @@ from nsmc.config.commands import predict_command, program, relative_path, train_
 from nsmc.config.composition import composed_values, flags, search_path
 from nsmc.config.overrides import arguments_line, as_overrides, quoted
 from nsmc.config.schema import RunConfig, check_config
+from nsmc.reading.file_format import COLUMN_SETTINGS, ENCODING_SETTINGS
 from nsmc.runs.corpus_files import check_files, files_of
 from nsmc.runs.record import Record, final_step_config
 from nsmc.training.starting import needed_overrides
@@ -19,9 +20,7 @@ _FEW_REVIEWS = 20_000  # up to which experiment=small is better than the default
 _FILES = ("root", "train_file")
 _OF_THE_CORPUS = (
     *("name", *_FILES, "test_file", "validation_file", "unlabelled_file", "cache_dir"),
-    *("format", "encoding", "header", "delimiter", "quoting"),
-    *("text_column", "label_column", "id_column", "group_column", "skip_damaged"),
-    *("labels", "label_map"),
+    *(*ENCODING_SETTINGS, *COLUMN_SETTINGS, "skip_damaged", "labels", "label_map"),
     *("test_fraction", "validation_fraction", "folds", "fold", "split_seed"),
 )
 

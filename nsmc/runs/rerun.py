@@ -3,38 +3,51 @@
 import filecmp
 import logging
 import secrets
+import shlex
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors.numpy import load_file
 
+from nsmc.config.composition import SEARCH_PATH, composed_values
 from nsmc.config.loggers import OWN as OWN_LOGGERS
-from nsmc.config.overrides import command_line
+from nsmc.config.overrides import command_line, quoted
 from nsmc.config.schema import RunConfig
 from nsmc.data.soft_labels_file import SOFT_LABELS_FILE
+from nsmc.runs.choices import choices, command_with_folders, foreign_targets, typed_config_dir
 from nsmc.runs.foreign import harmless_overrides, recorded_config, with_own_files
 from nsmc.runs.job import run_job
 from nsmc.runs.logs import LogFile
 from nsmc.runs.prepare import prepare
 from nsmc.runs.recipe import RESULTS
 from nsmc.runs.record import RECORD_FILE, Record, environment, load_record
+from nsmc.runs.resolvers import register_resolvers
 from nsmc.runtime.bundle import WEIGHTS_FILE
 from nsmc.runtime.loading import read_bundle
 from nsmc.small_files import read_bytes
 
 
-def rerun(folder: Path, root: str | None = None, runs: Path = Path("outputs", "runs")) -> bool:
+def rerun(
+    folder: Path,
+    root: str | None = None,
+    runs: Path = Path("outputs", "runs"),
+    config_dir: Path | None = None,
+) -> bool:
     """Run the job of `folder` again, in a new folder in `runs`; whether the result is the same.
 
-    `root` is where the corpus is now. Prints what is the same and what differs. Raises ValueError
+    `root` is where the corpus is now. The files in `config_dir` may name classes, which the record
+    may then choose. Prints what is the same and what differs. Raises ValueError
     for a folder without a finished run, and where the corpus or the program has changed.
     """
     record = _finished_record(folder)
-    config = _config(folder, record, root)
-    overrides = harmless_overrides(record)
+    added = [_search_path(config_dir)] if config_dir else []
+    overrides = [*added, *harmless_overrides(record)]
+    config = _config(folder, record, root, overrides if added else None)
     again = runs / f"{datetime.now():%Y-%m-%d_%H-%M-%S}_rerun_{secrets.token_hex(2)}"
     again.mkdir(parents=True)
     _copy_small_files(folder / ".hydra", again / ".hydra")
@@ -71,13 +84,26 @@ def _copy_small_files(source: Path, target: Path) -> None:
                 (target / path.name).write_bytes(read_bytes(path))
 
 
-def _config(folder: Path, record: Record, root: str | None) -> RunConfig:
+def _search_path(config_dir: Path) -> str:
+    if not config_dir.is_dir():
+        raise NotADirectoryError(f"--config-dir {config_dir}: no such folder")
+    return f"{SEARCH_PATH}=[{quoted(f'file://{config_dir.absolute()}')}]"
+
+
+def _config(
+    folder: Path, record: Record, root: str | None, composed_by: Sequence[str] | None
+) -> RunConfig:
+    """The configuration, checked; `composed_by` are overrides whose files may name classes."""
     recorded = record["config"]
     loggers = recorded.get("logger")
     if isinstance(loggers, dict):  # others would have to be called because a record says so
-        own = {name: it for name, it in loggers.items() if it in (True, OWN_LOGGERS.get(name))}
-        recorded = {**recorded, "logger": own}
-    config = recorded_config(folder, recorded)
+        kept = {name: it for name, it in loggers.items() if it in (True, OWN_LOGGERS.get(name))}
+        recorded = {**recorded, "logger": kept}
+    own: dict[str, Any] | None = None
+    if composed_by is not None and any(True for _ in foreign_targets(recorded)):
+        register_resolvers()
+        own = composed_values(composed_by)
+    config = recorded_config(folder, recorded, own, _advice(folder, record))
     if config.recipe:
         raise ValueError(f"{folder} is of a recipe: run the steps again, {RESULTS}/… each")
     if config.trainer.processes > 1:
@@ -99,6 +125,18 @@ def _config(folder: Path, record: Record, root: str | None) -> RunConfig:
             f"{record.get('git_commit')}"
         )
     return config
+
+
+def _advice(folder: Path, record: Record) -> str:
+    """How to run a job again that calls classes which its record alone may not choose."""
+    typed = record.get("overrides", [])
+    added, others = typed_config_dir(typed)
+    own = choices(others)
+    if added and len(harmless_overrides({"overrides": own})) == len(own):
+        words = ["nsmc", "rerun", str(folder), "--config-dir", added]
+        return f"if you trust what is in that folder, {shlex.join(words)}"
+    command = command_with_folders(typed, record.get("flags", []))
+    return f"if you trust that, run its command instead: {command}"
 
 
 def _check_result(config: RunConfig, folder: Path) -> None:

@@ -11,11 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from nsmc.config.commands import relative_path
-from nsmc.config.composition import check_composed_alike, flags, search_path
+from nsmc.config.composition import (
+    check_composed_alike,
+    composed_values,
+    flags,
+    search_path,
+)
 from nsmc.config.earlier import with_todays_keys
-from nsmc.config.overrides import command_line, pasteable, typed_values
+from nsmc.config.overrides import command_line, pasteable, plain_change, typed_values
 from nsmc.config.schema import KEYS, DataConfig, RunConfig, check_config, check_section
+from nsmc.config.steps import is_group
 from nsmc.data.cache import digest_of_file
+from nsmc.runs.choices import command_to_go_on, foreign_targets
 from nsmc.runs.foreign import (
     check_own_files,
     check_recorded_steps,
@@ -23,6 +30,7 @@ from nsmc.runs.foreign import (
     recorded_config,
     with_own_files,
 )
+from nsmc.runs.from_checkpoint import starts_from
 from nsmc.runs.prepare import PreparedRun, prepare
 from nsmc.runs.record import RECORD_FILE, Record, environment, load_record, read_record, state_of
 from nsmc.runtime.bundle import CONFIG_FILE
@@ -80,13 +88,18 @@ def resumed_config(folder: Path, typed: Mapping[str, Any], overrides: Sequence[s
     record = read_record(folder)
     if record is None:
         raise ValueError(f"{folder} holds no run: resume= and hydra.run.dir= exclude each other")
-    ours = {key: typed[key] for key in ("resume", "sweep")}  # of the command, not of the run
+    # Of the command, not of the run. A logger is a matter of taste: another may be chosen.
+    own_keys = ("resume", "sweep", *(["logger"] if _chooses(overrides, "logger") else []))
+    ours = {key: typed[key] for key in own_keys}
     begun = {**with_todays_keys(record.get("config", {})), **ours}
-    recorded_config(folder, begun, typed)  # which an earlier version may have written
+    _check_targets(folder, record, begun, typed, overrides)
     config, own_model = begun, begun["model"]["architecture"]
-    for key, _ in typed_values(overrides):
+    before_typed = [plain_change(override) for override in record.get("overrides", [])]
+    for key, choice in typed_values(overrides):
         if key in ours or (key, typed["model"]["architecture"]) == ("model", own_model):
             continue
+        if is_group(key, KEYS) and (key, choice) in before_typed:
+            continue  # chosen again for the classes that it names: its values are recorded
         value, before = _value_of(typed, key), _value_of(begun, key)
         is_section = "." not in key and isinstance(typed.get(key, {}), Mapping)
         if is_section and KEYS.affects_result(key) and (value != before or key not in typed):
@@ -94,7 +107,9 @@ def resumed_config(folder: Path, typed: Mapping[str, Any], overrides: Sequence[s
         if before is None and key in KEYS and not KEYS.is_required(key):
             before = KEYS[key].default  # which a record does not name
         if KEYS.affects_result(key) and value != before:
+            changed = _changed(begun, typed, overrides)
             has_bundle = (folder / "bundle" / CONFIG_FILE).is_file()
+            has_bundle = has_bundle and changed is not None and starts_from(changed, folder, record)
             start = f"with {pasteable('init_from', str(relative_path(folder)))}"
             raise ValueError(
                 f"{key}: cannot change in a resumed run ({folder} has {before}); leave out "
@@ -109,6 +124,46 @@ def resumed_config(folder: Path, typed: Mapping[str, Any], overrides: Sequence[s
     with suppress(ValueError):  # the command line need not say where the corpus is
         own = check_section(DataConfig, typed["data"], "data")
     return checked.model_copy(update={"data": with_own_files(checked.data, own)})
+
+
+def _changed(
+    begun: Mapping[str, Any], typed: Mapping[str, Any], overrides: Sequence[str]
+) -> RunConfig | None:
+    """A new run with the keys that were typed, else as recorded; None where that is none."""
+    config: Mapping[str, Any] = {**begun, "resume": None}
+    for key, _ in typed_values(overrides):
+        if key in KEYS and not KEYS.is_section(key) and key != "resume":
+            config = _with(config, key.split("."), _value_of(typed, key))
+    with suppress(ValueError):
+        return check_config(config)
+    return None
+
+
+def _chooses(overrides: Sequence[str], group: str) -> bool:
+    return any(key == group for key, _ in typed_values(overrides))
+
+
+def _check_targets(
+    folder: Path,
+    record: Record,
+    begun: Mapping[str, Any],
+    typed: Mapping[str, Any],
+    overrides: Sequence[str],
+) -> None:
+    """Raises what `recorded_config` raises, for what `begun` calls and the command line does not.
+
+    `typed` is composed anew with what the record says of plain keys, as arguments may follow these.
+    """
+    if any(True for _ in foreign_targets(begun)):
+        plain = [o for o in harmless_overrides(record) if not is_group(o.partition("=")[0], KEYS)]
+        own = [o for o in overrides if not o.startswith("resume=")]
+        with suppress(ValueError):  # another version's keys
+            typed = composed_values([*search_path(), *plain, *own])
+    again = command_to_go_on(
+        str(relative_path(folder)), begun, record.get("overrides", []), record.get("flags", [])
+    )
+    advice = f"type what chose it again, if you trust that: {again}"
+    recorded_config(folder, begun, typed, advice)  # which an earlier version may have written
 
 
 def with_own_model(overrides: Sequence[str]) -> list[str]:

@@ -8,7 +8,7 @@ from nsmc.config.schema import DataConfig
 from nsmc.data.corpus import CorpusForm
 from nsmc.reading.rows import Row, open_rows
 from nsmc.runs.corpus_files import corpus_fingerprint
-from nsmc.runs.foreign import recorded_config, with_own_files
+from nsmc.runs.foreign import recorded_data, with_own_files
 from nsmc.runs.record import RECORD_FILE, Record, final_step_config, load_record
 
 
@@ -35,10 +35,11 @@ def run_record(folder: Path) -> Record:
 def rows_of(folder: Path, record: Record, part: str) -> dict[bytes, Row]:
     """The rows of the file that the part val or test is from, by the ids of kept answers.
 
-    A row whose id another one has is left out. Nothing is fetched. Raises OSError or ValueError, in
-    one line, where the corpus is not there any more, or is another one.
+    All their columns are among `others`. A row whose id another one has is left out. Nothing is
+    fetched. Raises OSError or ValueError, in one line, where the corpus is not there any more, or
+    is another one.
     """
-    data = recorded_config(folder, final_step_config(record)).data
+    data = recorded_data(folder, final_step_config(record))
     data = with_own_files(data.model_copy(update={"unlabelled": False}), None)
     if corpus_fingerprint(data, test=False) != record.get("corpus_fingerprint"):
         raise ValueError(f"{data.root} does not hold the corpus of {folder} any more")
@@ -54,7 +55,7 @@ def _file_of(data: DataConfig, part: str) -> tuple[str, str]:
 
 def _by_id(path: Path, form: CorpusForm, prefix: str) -> dict[bytes, Row]:
     with open_rows(str(path), form.file_format, others=True) as opened:
-        rows = list(opened)
+        rows = list(opened.with_all_columns())
     ids = [row.id or f"{prefix}{number}" for number, row in enumerate(rows, start=1)]
     count = Counter(ids)
     keys = as_ids(ids).tolist()

@@ -13,10 +13,11 @@ from pathlib import Path
 import pytorch_lightning as L
 import torch
 
-from nsmc.config.commands import relative_path, train_command, train_words
+from nsmc.config.commands import relative_path, train_words
 from nsmc.config.composition import flags
-from nsmc.config.overrides import pasteable, quoted
+from nsmc.config.overrides import quoted
 from nsmc.config.schema import RunConfig
+from nsmc.runs.choices import command_to_go_on
 from nsmc.runs.job import run_job
 from nsmc.runs.next_commands import next_commands
 from nsmc.runs.own_classes import how_to_start_over, why_not_resumable
@@ -74,7 +75,7 @@ def run_and_report(
         if not is_first(config.trainer):  # the first process says it and has the exit code
             sys.exit(0)
         signum = error.signum if isinstance(error, Interrupted) else signal.SIGINT
-        raise Interrupted(signum, _how_to_go_on(config, folder)) from None
+        raise Interrupted(signum, _how_to_go_on(config, folder, overrides)) from None
     finally:
         gc.collect()  # a failed job's tensors would be missing for the next one's
         torch.cuda.empty_cache()
@@ -84,10 +85,11 @@ def run_and_report(
     return metrics
 
 
-def _how_to_go_on(config: RunConfig, folder: Path) -> str:
+def _how_to_go_on(config: RunConfig, folder: Path, overrides: Sequence[str]) -> str:
     if not config.recipe and (reason := why_not_resumable(config)):
         return f"{reason}: {how_to_start_over(folder)}"
-    return f"go on with {train_command()} {pasteable('resume', str(relative_path(folder)))}"
+    name = str(relative_path(folder))
+    return f"go on with {command_to_go_on(name, config.model_dump(), overrides, flags())}"
 
 
 def run_in_subprocess(folder: Path, overrides: Sequence[str]) -> Record:

@@ -7,14 +7,11 @@ object reads NSMC's form.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nsmc.reading.file_format import DELIMITERS, FileFormat
+from nsmc.reading.file_format import DELIMITERS, ENCODING_SETTINGS, FileFormat
 from nsmc.reading.labels import LabelRules
 
 # What is remembered; the rest of a corpus's form is of its training alone.
-_KEYS = (
-    *("format", "encoding", "delimiter", "quoting", "header"),
-    *("text_column", "label_column"),
-)
+_KEYS = (*ENCODING_SETTINGS, "text_column", "label_column")
 _DEFAULTS: dict[str, Any] = {key: getattr(FileFormat(format="tsv"), key) for key in _KEYS}
 _BEFORE = {"quoting": "nsmc"}
 

@@ -26,7 +26,6 @@ from nsmc.training.interruption import ends_epoch
 from nsmc.training.language_model import LanguageModule
 from nsmc.training.metrics import is_after_fit
 from nsmc.training.module import SentimentModule
-from nsmc.training.starting import weights_alone
 from nsmc.training.text_encoder import TextEncoder
 
 LAST = "last.ckpt"
@@ -142,24 +141,28 @@ def _not_a_checkpoint(path: str, error: Exception) -> ValueError:
     return ValueError(f"{path}: not a checkpoint of this program, or damaged ({details})")
 
 
-def check_checkpoint(
-    path: str, module: SentimentModule | LanguageModule, datamodule: ReviewDataModule
-) -> None:
-    """Check that a run with this module and this data can continue from a checkpoint.
+def differences(
+    checkpoint: Mapping[str, Any],
+    module: SentimentModule | LanguageModule,
+    datamodule: ReviewDataModule,
+) -> dict[str, tuple[Any, Any]]:
+    """Where a checkpoint is of another model, optimization, corpus, split or tokenizer.
 
-    Raises what `load_checkpoint` raises, and ValueError where the checkpoint comes from another
-    model, corpus, split or tokenizer: its weights would mean something else here.
+    By name, the checkpoint's value and that of the run with this module and this data. With any,
+    its weights, or its optimizer's state, would mean something else in the run.
     """
-    checkpoint = load_checkpoint(path)
     data = checkpoint.get(type(datamodule).__name__)
     theirs = _flat(checkpoint["hyper_parameters"] | (data if isinstance(data, dict) else {}))
-    for name, ours in _flat({**module.hparams, **datamodule.state_dict()}).items():
-        if theirs.get(name) != ours:
-            raise ValueError(
-                f"ckpt_path={path} has {name}={theirs.get(name)!s:.80}, this run "
-                f"{name}={ours!s:.80}: "
-                f"use the configuration it was trained with, or {weights_alone(path)}"
-            )
+    ours = _flat({**module.hparams, **datamodule.state_dict()})
+    return {
+        name: (theirs.get(name), value) for name, value in ours.items() if theirs.get(name) != value
+    }
+
+
+def epochs_behind(checkpoint: Mapping[str, Any]) -> int:
+    """How many whole epochs a checkpoint has behind it."""
+    position = checkpoint.get("callbacks", {}).get("LastCheckpoint", {})
+    return int(checkpoint.get("epoch", 0)) + (not position.get("taken"))
 
 
 def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The callbacks that end a training: no improvement, worse than others, all its steps."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytorch_lightning as L
@@ -41,6 +41,23 @@ class EarlyStopping(callbacks.EarlyStopping):
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if self.wait_count >= self.patience:
             log.info("stopped early: the monitored metric no longer improves")
+
+
+class OwnPatience(L.Callback):
+    """Keeps the patience of Lightning's early stopping among the user's own callbacks.
+
+    Lightning's restores that of the checkpoint, also in a run that is another one's successor.
+    """
+
+    def __init__(self, stoppings: Sequence[callbacks.EarlyStopping], own_checkpoint: str) -> None:
+        self.patience = [(stopping, stopping.patience) for stopping in stoppings]
+        self.own_checkpoint = own_checkpoint
+
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        for stopping, patience in self.patience:
+            stopping.patience = patience
+            if trainer.ckpt_path != self.own_checkpoint:
+                stopping.wait_count = 0
 
 
 class StepLimit(L.Callback):

@@ -16,6 +16,7 @@ from pytorch_lightning.trainer.states import TrainerFn
 
 from nsmc.training.checkpoint_state import check_state, is_count
 from nsmc.training.signals import Interrupted, StopSignals
+from nsmc.training.starting import MisfitError
 
 
 @contextmanager
@@ -131,7 +132,7 @@ class LastCheckpoint(Checkpoint):
         """Leave out the batches that were taken; Lightning restores only their number."""
         taken, batches = self._position["taken"], self._position["batches"]
         if taken and batches != trainer.num_training_batches:
-            raise ValueError(
+            raise MisfitError(
                 f"the checkpoint was written within an epoch of {batches} batches, this run's have "
                 f"{trainer.num_training_batches}: keep the batches as they were, or start from a "
                 "checkpoint of an epoch's end"

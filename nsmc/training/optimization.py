@@ -10,7 +10,7 @@ from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR, ReduceLROnPlateau
 
-from nsmc.training.starting import weights_alone
+from nsmc.training.starting import MisfitError
 from nsmc.training.targets import build, class_of
 
 OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
@@ -88,17 +88,16 @@ class Optimization:
         return scheduler
 
     def check_planned_steps(self, module: L.LightningModule) -> None:
-        """Raises ValueError where a resumed schedule was planned for another number of steps."""
+        """Raises MisfitError where a resumed schedule was planned for another number of steps."""
         if not isinstance(self.schedule, str) or self.schedule == "constant":
             return
         scheduler = module.lr_schedulers()
         planned = getattr(scheduler, "total_steps", None) or getattr(scheduler, "T_max", None)
         steps = int(module.trainer.estimated_stepping_batches)
         if planned is not None and planned != steps:
-            raise ValueError(
+            raise MisfitError(
                 f"the checkpoint's {self.schedule} schedule was planned for {planned} steps, this "
-                f"run has {steps}: keep trainer.max_epochs and the batches as they were, or "
-                f"{weights_alone(str(module.trainer.ckpt_path))}"
+                f"run has {steps}: keep trainer.max_epochs and the batches as they were"
             )
 
 

@@ -1,12 +1,14 @@
 """Starting from the weights of another run: whether it is possible, and what to type for it."""
 
-import shlex
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from nsmc.runtime.encoders import encoder_settings
 from nsmc.runtime.encoders.settings import needed_settings
+
+
+class MisfitError(ValueError):
+    """A checkpoint's state that this run cannot go on from, though its weights may be its own."""
 
 
 def check_shape(ours: Mapping[str, Any], theirs: Mapping[str, Any], name: str) -> None:
@@ -32,12 +34,3 @@ def _yaml(value: Any) -> str:
     if isinstance(value, tuple | list):
         return f"[{','.join(map(_yaml, value))}]"
     return str(value).lower()
-
-
-def weights_alone(checkpoint: str) -> str:
-    """How to start from the weights alone of a checkpoint's run."""
-    run = Path(checkpoint).absolute().parent.parent
-    advice = f"set {shlex.quote(f'init_from={run}')} instead of ckpt_path"
-    if not (run / "bundle").is_dir():
-        advice = f"finish that run with {shlex.quote(f'resume={run}')} and {advice}"
-    return advice

@@ -65,6 +65,9 @@ def test_two_bundles_are_compared_on_a_file(
     assert (sizes["kind=long"], sizes["kind=short"], sizes["best"]) == (3, 5, 4)
     assert sizes["question"] == sizes["negation"] == 4  # 재미없는
     assert "ㅋㅋ, ㅎㅎ" not in sizes
+    words[-1] = "label"
+    sizes = {each["name"]: each["reviews"] for each in compared(words, capsys)["slices"]}
+    assert (sizes["label=0"], sizes["label=1"]) == (4, 4)
 
 
 def test_bundles_are_compared_without_the_training_libraries(tmp_path: Path) -> None:
@@ -146,6 +149,12 @@ def test_runs_are_compared_by_what_they_kept(
     sizes = {each["name"]: each["reviews"] for each in content["slices"]}
     assert (sizes["even"], sizes["kind=long"]) == (4, 3)
     assert compared([*words, "--part", "val"], capsys)["on"] == "the validation part"
+    for column, value in (("label", "0"), ("id", "7"), ("document", TEXTS[7]), ("text", TEXTS[7])):
+        sizes = {
+            each["name"]: each["reviews"]
+            for each in compared([*words[:2], "--slice-column", column], capsys)["slices"]
+        }
+        assert sizes[f"{column}={value}"] == (4 if column == "label" else 1)
     words[0] += "/bundle"  # which is the run's
     assert compared(words, capsys)["counts"] == content["counts"]
 
@@ -182,7 +191,9 @@ def test_what_cannot_be_compared_is_said_in_one_line(
     assert "choose one" in refused([*both, "--input", "x", "--part", "val"], capsys)
     assert "expected NAME=REGEX" in refused([*both, "--slice", "x"], capsys)
     assert "no regular expression" in refused([*both, "--slice", "x=("], capsys)
-    assert "no such column; there are kind" in refused([*both, "--slice-column", "x"], capsys)
+    assert "no such column; there are text, label, id, document, kind" in refused(
+        [*both, "--slice-column", "x"], capsys
+    )
     (runs.folders[1] / ANSWERS_FILE).unlink()
     assert "kept no answers" in refused(both, capsys)
     runs.write(runs.folders[1], 1, corpus_fingerprint="other")

@@ -155,6 +155,14 @@ def test_an_id_of_different_reviews_is_refused_before_anything_is_learnt() -> No
 # Bundles
 
 
+def test_a_file_has_no_answer_to_different_reviews_of_one_id(tmp_path: Path) -> None:
+    path = tmp_path / "a.tsv"
+    path.write_text("id\tprobability\n7\t0.5\n", encoding="utf-8")
+    reviews = Reviews(["가", "나"], np.zeros(2, np.int16), NAMES, {}, ["7", "7"])
+    with pytest.raises(ValueError, match="the id '7' is that of different reviews"):
+        soft_labels(str(path), reviews, NAMES, tmp_path)
+
+
 def test_a_bundle_of_before_answers_the_same_labels(tmp_path: Path) -> None:
     old = str(random_bundle(tmp_path / "old", labels=("True", "0.50")))
     found = soft_labels(old, REVIEWS, ("0.5", "true"), tmp_path / "cache")

@@ -17,7 +17,10 @@ def test_a_report_of_the_runs_with_a_tag(tmp_path: Path) -> None:
     assert "3 finished runs" in whole
     tagged = write_report([tmp_path], tags=["base", "논문"])
     assert "1 finished run" in tagged and "b: [base]" not in tagged
-    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "runs with the tag base and the tag 논문 alone" in tagged
+    # The whole report is what it was.
+    assert len((tmp_path / "leaderboard.csv").read_text(encoding="utf-8").splitlines()) == 4
+    page = (tmp_path / "report_base_논문" / "report.html").read_text(encoding="utf-8")
     assert "[base, 논문] the &lt;first&gt; one" in page
     with pytest.raises(ValueError, match="--tag y: no such run; the runs have base, 논문"):
         write_report([tmp_path], tags=["y"])

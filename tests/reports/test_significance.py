@@ -83,7 +83,11 @@ def test_runs_of_before_are_ranked_as_they_were(tmp_path: Path) -> None:
     for hidden, accuracy in ((8, 0.8), (16, 0.9)):
         write(tmp_path / f"{hidden}", record(accuracy, model__hidden_size=hidden))
     result = compared_board(tmp_path)
-    assert ranks(result.board) == ["1", "2"] and result.notes == []
+    assert ranks(result.board) == ["1", "2"]
+    assert result.notes == [
+        "no difference to the best setting was tested: no run kept answers from which val/accuracy "
+        "follows"
+    ]
     titles = [column.title for column in columns_of(result.board)]
     assert "p" not in titles and not any("95%" in title for title in titles)
     assert slice_tables(result.board, Reader()) == []
@@ -119,6 +123,43 @@ def test_each_seed_s_own_split_is_paired_with_the_same_seed_s(tmp_path: Path) ->
     result = compared_board(tmp_path)
     assert ranks(result.board) == ["1", "2"]
     assert not any("other reviews" in note or "counterpart" in note for note in result.notes)
+
+
+def test_where_nothing_could_be_paired_it_is_said_why(tmp_path: Path) -> None:
+    start = "no difference to the best setting was tested: "
+    write_run(tmp_path / "a", 0.8, 8, split=1)
+    assert compared_board(tmp_path).notes == []  # there is nothing to compare it with
+    write_run(tmp_path / "b", 0.7, 16, split=2)
+    (note,) = compared_board(tmp_path).notes
+    assert note.startswith(f"{start}no other one was measured on the same reviews")
+    (tmp_path / "b" / ANSWERS_FILE).unlink()
+    assert compared_board(tmp_path).notes == [f"{start}the others' runs kept no answers"]
+    write_run(tmp_path / "b", 0.7, 16)
+    (tmp_path / "a" / ANSWERS_FILE).unlink()
+    assert compared_board(tmp_path).notes == [f"{start}its runs kept no answers"]
+
+
+def write_texts(folder: Path, texts: list[str], right: list[int], seed: int) -> None:
+    write(folder, record(0.5, seed=seed))
+    labels = np.ones(len(texts), int)
+    second = np.where(np.array(right) == 1, 0.9, 0.1)
+    keys = ReviewKeys(as_ids(f"{seed}-{number}" for number in range(len(texts))), slices_of(texts))
+    probabilities = np.stack([1 - second, second], axis=1)
+    write_answers(folder, {"val": answers_of(keys, labels, probabilities, ("bad", "good"))})
+
+
+def test_slices_have_the_counts_of_the_runs_and_no_accuracy_where_they_are_empty(
+    tmp_path: Path,
+) -> None:
+    write_texts(tmp_path / "a", ["왜?", "좋다", "좋다"], [1, 1, 0], 1)
+    write_texts(tmp_path / "b", ["나쁘다", "좋다", "좋다"], [1, 1, 0], 2)
+    write_texts(tmp_path / "c", ["왜?", "왜?", "좋다"], [0, 0, 0], 3)
+    (table,) = slice_tables(compared_board(tmp_path).board, Reader())
+    names, *others = (column.texts for column in table.columns)
+    sizes, accuracy = (dict(zip(names, texts, strict=True)) for texts in others)
+    assert names == ["all", SHORT, "question"]
+    assert sizes == {"all": "3", SHORT: "3", "question": "0 to 2"}
+    assert accuracy == {"all": "0.4444", SHORT: "0.4444", "question": "0.3333"}
 
 
 def test_intervals_stay_where_the_metric_can_be(tmp_path: Path) -> None:
