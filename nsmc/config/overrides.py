@@ -18,6 +18,7 @@ from hydra.errors import HydraException
 
 from nsmc.config.commands import train_command
 from nsmc.config.schema import KEYS
+from nsmc.config.search import HIDDEN, has_password
 from nsmc.config.steps import FREE, OF_THE_COMMAND
 
 NOT_A_SETTING = "not a setting; write KEY=VALUE without spaces, such as model.lr=0.01"
@@ -77,6 +78,8 @@ def _check(override: str) -> None:
         override.encode()
     except UnicodeEncodeError:
         raise ValueError(f"{override!a}: not UTF-8; rename what it names") from None
+    if re.match(r"[+]*search\.storage=", override) and has_password(override):
+        raise ValueError(HIDDEN)  # before Hydra writes it into a file
     if override[:1] == "=":
         raise ValueError(f"{override}: {NOT_A_SETTING}")
     key = override[1:].partition("=")[0]

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from nsmc.atomic import write_file
 from nsmc.config.overrides import written
-from nsmc.config.schema import Range, RunConfig, SearchConfig, check_config
+from nsmc.config.schema import RunConfig, check_config
+from nsmc.config.search import Range, SearchConfig
 from nsmc.data.cache import digest_of
 from nsmc.reports.report import IMPORTANCES_FILE
 from nsmc.runs.prepare import prepare
