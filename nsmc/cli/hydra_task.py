@@ -106,7 +106,7 @@ def _run(cfg: DictConfig, hydra_config: HydraConf, message: str | None) -> float
     command = command_line(overrides, flags())
     monitor = config.callbacks.checkpoint.monitor
     callbacks = []
-    if config.search and config.search.trial is not None and config.search.pruner != "none":
+    if config.search and config.search.ends_trials_early:
         from nsmc.sweeps.pruning import pruning  # only those who search pay for its import
 
         callbacks = [pruning(config.search, monitor, folder)]

@@ -115,3 +115,8 @@ class SearchConfig(SparseSection):
     storage: Annotated[str | None, BeforeValidator(_is_storage)] = None
     space: Annotated[dict[str, Space], Field(min_length=1), BeforeValidator(without_null)]
     trial: Annotated[int, Field(ge=0)] | None
+
+    @property
+    def ends_trials_early(self) -> bool:
+        """Whether the run is a trial that others may show to be a bad one."""
+        return self.trial is not None and self.pruner != "none" and not self.objectives

@@ -1,7 +1,7 @@
 """How a search chooses, in Optuna's terms: directions, distributions, samplers, limits, pruners."""
 
 import importlib.util
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import optuna
@@ -12,11 +12,8 @@ from optuna.distributions import (
     IntDistribution,
 )
 from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial
 
 from nsmc.config.search import OBJECTIVES, Range, SearchConfig
-
-Constraints = Callable[[FrozenTrial], list[float]]
 
 
 def check_sampler(search: SearchConfig) -> None:
@@ -36,28 +33,24 @@ def directions(search: SearchConfig, monitor: str) -> list[StudyDirection]:
     return [low if lower else high for lower in lower_is_better]
 
 
+def metric_of(objective: str) -> str:
+    """What an objective is called among a trial's metrics and costs."""
+    return {"size": "megabytes", "time": "microseconds"}.get(objective, f"val/{objective}")
+
+
 def sampler(search: SearchConfig, seed: int | None = None) -> optuna.samplers.BaseSampler:
-    startup, own = search.startup_trials, constraints(search)
+    startup = search.startup_trials
     if search.sampler == "tpe":
         # Trials that are under way count as bad ones, so that others look elsewhere.
-        return optuna.samplers.TPESampler(
-            n_startup_trials=startup, constant_liar=True, seed=seed, constraints_func=own
-        )
+        return optuna.samplers.TPESampler(n_startup_trials=startup, constant_liar=True, seed=seed)
     if search.sampler == "gp":
-        return optuna.samplers.GPSampler(n_startup_trials=startup, seed=seed, constraints_func=own)
+        return optuna.samplers.GPSampler(n_startup_trials=startup, seed=seed)
     return optuna.samplers.RandomSampler(seed=seed)
 
 
-def constraints(search: SearchConfig) -> Constraints | None:
-    """How far a trial is above each limit of the search, by what was measured of it."""
-    limits = limits_of(search)
-    if not limits:
-        return None
-
-    def excess(trial: FrozenTrial) -> list[float]:
-        return [float(trial.user_attrs.get(what, 0)) - most for what, most in limits.items()]
-
-    return excess
+def excess_of(search: SearchConfig, costs: Mapping[str, float]) -> dict[str, float]:
+    """How far a trial is above each limit of the search; what is not known is below it."""
+    return {f"max_{what}": costs.get(what, 0) - most for what, most in limits_of(search).items()}
 
 
 def limits_of(search: SearchConfig) -> dict[str, float]:

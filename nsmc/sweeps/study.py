@@ -6,6 +6,7 @@ sampler that unpickles what it finds there (Optuna's cmaes does) is offered.
 
 import logging
 import math
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,13 +22,22 @@ try:
     from optuna.storages import RDBStorage
     from optuna.trial import BaseTrial, FrozenTrial, TrialState
 
-    from nsmc.sweeps.sampling import check_sampler, directions, distribution, pruner, sampler
+    from nsmc.sweeps.sampling import (
+        check_sampler,
+        directions,
+        distribution,
+        excess_of,
+        metric_of,
+        pruner,
+        sampler,
+    )
     from nsmc.sweeps.storage import BASE, Storage, storage_of
     from nsmc.sweeps.study_file import (
         MOST_TRIALS,
         check_trials,
         damaged,
         is_name,
+        is_number,
         problem_of,
         readable,
     )
@@ -35,6 +45,8 @@ except ImportError:
     raise ValueError(needs_extra("search", "search")) from None
 
 log = logging.getLogger(__name__)
+
+_SECONDS = "seconds"  # the study's attribute: what all starts of the search took
 
 
 class Study:
@@ -119,22 +131,76 @@ class Study:
         self._rdb.set_trial_user_attr(trial_id, "job", job)
         self._owner.claim(trial_id)
 
-    def finish(self, number: int, record: Mapping[str, Any]) -> None:
-        """Tell how a trial's run came out; one without a result has failed."""
-        status, value = record.get("status"), record.get("metrics", {}).get(self._monitor)
-        if status == "finished" and value is not None and math.isfinite(value):
-            self._study.tell(number, value, skip_if_finished=True)
+    def finish(self, number: int, record: Mapping[str, Any], costs: Mapping[str, float]) -> None:
+        """Tell how a trial's run came out and what it costs; one without a result has failed."""
+        status, values = record.get("status"), self._values(record, costs)
+        if status == "finished" and values is not None:
+            self._set_costs(number, costs)
+            self._study.tell(number, values, skip_if_finished=True)
         else:
             state = TrialState.PRUNED if status == "pruned" else TrialState.FAIL
             self._study.tell(number, state=state, skip_if_finished=True)
 
+    def spare(self, number: int, megabytes: float) -> None:
+        """Tell that a trial was not run, as its bundle would have at least so many megabytes."""
+        self._set_costs(number, {"megabytes": megabytes})
+        self._study.tell(number, state=TrialState.PRUNED)
+
+    def _values(
+        self, record: Mapping[str, Any], costs: Mapping[str, float]
+    ) -> float | list[float] | None:
+        """The objectives' values, else that of the metric; None where one is missing."""
+        measured = {**record.get("metrics", {}), **costs}
+        names = self.search.objectives or []
+        keys = [metric_of(name) for name in names] or [self._monitor]
+        values = [measured.get(key, math.nan) for key in keys]
+        if not all(map(math.isfinite, values)):
+            return None
+        return values if names else values[0]
+
+    def _set_costs(self, number: int, costs: Mapping[str, float]) -> None:
+        trial = self._study.get_trials(deepcopy=False)[number]
+        if trial.state.is_finished() or trial.constraints:  # by another process
+            return
+        trial_id = id_of(self._rdb, self._storage.study_name, number)
+        for what, value in costs.items():
+            self._rdb.set_trial_user_attr(trial_id, what, value)
+        for limit, excess in excess_of(self.search, costs).items():
+            optuna.Trial(self._study, trial_id).set_constraint(limit, excess)
+
+    def spent(self) -> float:
+        """The hours that all starts of the search took, machines that share it added up."""
+        seconds = self._study.user_attrs.get(_SECONDS)
+        return seconds / 3600 if is_number(seconds) and seconds > 0 else 0.0
+
+    def spend(self, seconds: float) -> None:
+        """Add to what was spent."""
+        with self.locked():
+            self._study.set_user_attr(_SECONDS, self.spent() * 3600 + seconds)
+
+    def may_begin(self) -> bool:
+        """Whether there are trials left to begin, and time for them."""
+        is_time_left = self.search.hours is None or self.spent() < self.search.hours
+        return self.count() < self.search.trials and is_time_left
+
     def importances(self) -> dict[str, float]:
-        """Each parameter's share in what made trials differ; empty where there are too few."""
+        """Each parameter's share in what made trials differ; empty where there are too few.
+
+        Of several objectives it is the first that counts.
+        """
         complete = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        if len({trial.value for trial in complete}) < 2:
+        if len({trial.values[0] for trial in complete}) < 2:
             return {}
-        with suppress(Exception):  # of trials that make no sense; a report does without
-            return dict(optuna.importance.get_param_importances(self._study))
+        is_high = self._study.directions[0] == optuna.study.StudyDirection.MAXIMIZE
+        sign = -1 if is_high else 1  # low values count, as a warning says
+
+        def first(trial: FrozenTrial) -> float:
+            return sign * trial.values[0]
+
+        target = first if self.search.objectives else None
+        with suppress(Exception), warnings.catch_warnings():  # of trials that make no sense
+            warnings.simplefilter("ignore")
+            return dict(optuna.importance.get_param_importances(self._study, target=target))
         return {}
 
 

@@ -92,8 +92,8 @@ def _problem_of_result(trial: FrozenTrial, study: optuna.Study) -> str:
         return f"{len(trial.values or [])} values for {len(study.directions)} objectives"
     if any(not is_number(trial.user_attrs.get(what, 0)) for what in ("megabytes", "microseconds")):
         return "a size or a time that is no number"
-    limits = trial.system_attrs.get("constraints", [])
-    if not isinstance(limits, list) or not all(map(is_number, limits)):
+    limits = [v for key, v in trial.system_attrs.items() if key.startswith("constraints")]
+    if not all(map(is_number, limits)):
         return "limits that are no numbers"
     return ""
 

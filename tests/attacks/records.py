@@ -269,7 +269,7 @@ def _studies(tally: Tally, scratch: Path, run: Path) -> None:
     study = Study(folder, checked.search, "val/accuracy", "base")
     for _ in range(3):
         study.claim(study.begin(1), "job")
-    study.finish(0, {"status": "finished", "metrics": {"val/accuracy": 0.5}})
+    study.finish(0, {"status": "finished", "metrics": {"val/accuracy": 0.5}}, {})
     study.close()
     whole = (folder / "search.db").read_bytes()
     statements = (

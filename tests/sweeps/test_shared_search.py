@@ -114,7 +114,7 @@ def begun(
     with study.locked():
         for number in range(2):
             study.claim(study.begin(seed=number), f"job-{number}")
-    study.finish(0, {"status": "finished", "metrics": {"val/accuracy": 0.5}})
+    study.finish(0, {"status": "finished", "metrics": {"val/accuracy": 0.5}}, {})
     yield open_again
     for study in opened:
         study.close()

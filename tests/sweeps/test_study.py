@@ -46,7 +46,7 @@ def begun(composed: Composed, tmp_path: Path) -> Callable[..., Any]:
         study = Study(tmp_path, config.search, "val/accuracy", base="base")
         for number in range(2):
             study.claim(study.begin(seed=number), f"job-{number}")
-        study.finish(0, {"status": "finished", "metrics": {"val/accuracy": 0.5}})
+        study.finish(0, {"status": "finished", "metrics": {"val/accuracy": 0.5}}, {})
         study.close()
         with contextlib.closing(sqlite3.connect(tmp_path / "search.db")) as database:
             database.execute(statement)
