@@ -29,6 +29,11 @@ class Server:
         self.password = password
         self.url = f"postgresql://{USER}:{password}@/postgres?host={folder}"
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """For a process that takes the URL from there."""
+        return {**os.environ, "SEARCH_URL": self.url, "OMP_NUM_THREADS": "1"}
+
     def execute(self, statement: str) -> list[tuple[Any, ...]]:
         """Run a statement; its rows, if it has any."""
         import psycopg
@@ -69,3 +74,21 @@ def server() -> Iterator[Server]:
             run("pg_ctl", "-m", "immediate", "stop")
     finally:
         shutil.rmtree(parent)
+
+
+def states(postgres: Server, study: str) -> list[str]:
+    """How a study's trials came out, in their order."""
+    rows = postgres.execute(
+        "SELECT state::text FROM trials JOIN studies USING (study_id) "
+        f"WHERE study_name = '{study}' ORDER BY number"
+    )
+    return [state for (state,) in rows]
+
+
+def make_stale(postgres: Server, study: str, number: int) -> None:
+    """Let a trial's last sign of life be long ago."""
+    postgres.execute(
+        "UPDATE trial_user_attributes SET value_json = '1.0' WHERE key = 'alive' AND trial_id = "
+        "(SELECT trial_id FROM trials JOIN studies USING (study_id) "
+        f"WHERE study_name = '{study}' AND number = {number})"
+    )

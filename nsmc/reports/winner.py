@@ -46,7 +46,7 @@ def notes_on_limits(boards: Sequence[Leaderboard]) -> Iterator[str]:
             yield f"over: {count(over, 'setting')} above a limit of the search, which cannot win"
         if board.objectives:
             yield (
-                f"●: {_on_front(board)} on the front of {' and '.join(board.objectives)}: no other "
+                f"●: {_on_front(board)} on the front of {_objectives(board)}: no other "
                 f"is as good in all and better in one; best is the {_most(board)} of them"
             )
 
@@ -58,9 +58,14 @@ def count(number: int, noun: str) -> str:
 
 def _why(board: Leaderboard) -> str:
     if board.objectives:
-        objectives = " and ".join(board.objectives)
-        return f"the {_most(board)} of {_on_front(board)} on the front of {objectives}"
+        return f"the {_most(board)} of {_on_front(board)} on the front of {_objectives(board)}"
     return f"best of {count(len(board.rows), 'setting')} by {board.metric}"
+
+
+def _objectives(board: Leaderboard) -> str:
+    """Such as "accuracy, size and time"."""
+    *others, last = board.objectives
+    return f"{', '.join(others)} and {last}"
 
 
 def _on_front(board: Leaderboard) -> str:

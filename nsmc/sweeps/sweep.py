@@ -67,7 +67,6 @@ def run_sweep(
         raise ValueError(jobs[0].error)
     log.info("%s in %s", counts(jobs), folder)
     folder.mkdir(parents=True, exist_ok=True)
-    OmegaConf.save(master, folder / "multirun.yaml")
     record_refused(jobs, folder)
     with launching() as launch_jobs:
         launch_jobs([job for job in jobs if job.is_to_run])
@@ -80,6 +79,7 @@ def _launching(
 ) -> Iterator[Launch]:
     """What launches jobs, for as long as the sweep goes; to an interruption, add how to go on."""
     raise_on_signals()
+    OmegaConf.save(master, folder / "multirun.yaml")
     lock = lock_for_jobs(folder) if starts_processes(master.hydra.launcher) else nullcontext()
     try:
         with lock as held:

@@ -11,7 +11,7 @@ import pytest
 
 from nsmc.config.schema import check_config
 from tests.commands import started, train, train_command
-from tests.postgres import Server, programs, server
+from tests.postgres import Server, make_stale, programs, server, states
 
 pytestmark = pytest.mark.skipif(
     programs() is None or not all(map(find_spec, ("optuna", "psycopg"))),
@@ -41,23 +41,6 @@ def on_machine(folder: Path, name: str) -> list[str]:
     (folder / "config" / "search" / "mine.yaml").write_text(SEARCH, encoding="utf-8")
     own = [f"hydra.sweep.dir={folder}/{name}/shared-lr", "trainer.max_epochs=20"]
     return ["-m", f"--config-dir={folder}/config", "search=mine", *own]
-
-
-def states(postgres: Server, study: str) -> list[str]:
-    rows = postgres.execute(
-        "SELECT state::text FROM trials JOIN studies USING (study_id) "
-        f"WHERE study_name = '{study}' ORDER BY number"
-    )
-    return [state for (state,) in rows]
-
-
-def make_stale(postgres: Server, study: str, number: int) -> None:
-    """Let a trial's last sign of life be long ago."""
-    postgres.execute(
-        "UPDATE trial_user_attributes SET value_json = '1.0' WHERE key = 'alive' AND trial_id = "
-        "(SELECT trial_id FROM trials JOIN studies USING (study_id) "
-        f"WHERE study_name = '{study}' AND number = {number})"
-    )
 
 
 def test_one_of_two_processes_is_killed_and_every_trial_comes_out_once(
