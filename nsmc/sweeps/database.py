@@ -17,6 +17,7 @@ from nsmc.config.search import ENVIRONMENT
 from nsmc.extras import needs_extra
 from nsmc.sweeps.study_file import SECONDS_TO_LOCK, check_file
 
+_SECONDS_TO_CONNECT = 30
 _ATTEMPTS = 3  # at making tables, which another process may be making
 
 
@@ -59,7 +60,9 @@ def of_server(url: URL) -> RDBStorage:
     if url.drivername == "postgresql":  # of whose drivers the extra has this one
         url = url.set(drivername="postgresql+psycopg")
     # A connection is not kept: trainings are long, and servers may be started anew.
-    engine_kwargs = {"poolclass": NullPool}
+    engine_kwargs: dict[str, Any] = {"poolclass": NullPool}
+    if url.get_backend_name() == "postgresql":
+        engine_kwargs["connect_args"] = {"connect_timeout": _SECONDS_TO_CONNECT}
     for _ in range(_ATTEMPTS):
         with suppress(IntegrityError, ProgrammingError):
             return _storage(url, engine_kwargs)

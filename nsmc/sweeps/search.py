@@ -54,7 +54,7 @@ def run_search(
         print(f"a search of {search.trials} trials, none of them begun, over {keys}")
         return []
     monitor, jobs = config.callbacks.checkpoint.monitor, list[Job]()
-    with closing(Study(folder, search, monitor, _base(config))) as study:
+    with closing(Study(folder, search, monitor, _base(config))) as study, study.reached():
         if dry_run:
             print(
                 f"a search of {search.trials} trials, {study.count()} of them begun and "

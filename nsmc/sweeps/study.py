@@ -39,6 +39,7 @@ try:
         is_name,
         is_number,
         problem_of,
+        reachable,
         readable,
     )
 except ImportError:
@@ -81,6 +82,12 @@ class Study:
         """Let other processes go on with what trials are left."""
         self._owner.leave()
         self._rdb.engine.dispose()
+
+    @contextmanager
+    def reached(self) -> Iterator[None]:
+        """Raises ValueError, in one line, where its database cannot be reached any more."""
+        with reachable(self._storage.name):
+            yield
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -9,6 +9,7 @@ from typing import TypeGuard
 
 import optuna
 from optuna.distributions import BaseDistribution
+from optuna.exceptions import StorageInternalError
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import DBAPIError
 
@@ -22,13 +23,27 @@ _COMPUTED = re.compile(r"\bAS\s*\(", re.IGNORECASE)
 
 
 @contextlib.contextmanager
+def reachable(database: str) -> Iterator[None]:
+    """Turn what a database says itself into a ValueError that names it."""
+    try:
+        yield
+    except (DBAPIError, StorageInternalError) as error:
+        of_sql = error if isinstance(error, DBAPIError) else error.__cause__
+        said = of_sql.orig if isinstance(of_sql, DBAPIError) else error
+        # Without SQL and its parameters.
+        raise damaged(database, f"{type(said).__name__}: {said}") from None
+
+
+@contextlib.contextmanager
 def readable(database: str) -> Iterator[None]:
     """Turn whatever Optuna makes of a damaged database into a ValueError that names it."""
     try:
-        yield
-    except DBAPIError as error:
-        why = f"{type(error.orig).__name__}: {error.orig}"  # without SQL and its parameters
-        raise damaged(database, why) from None
+        with reachable(database):
+            yield
+    except ValueError as error:
+        if str(error).startswith(database):
+            raise
+        raise damaged(database, f"{type(error).__name__}: {error}") from error
     except Exception as error:
         raise damaged(database, f"{type(error).__name__}: {error}") from error
 

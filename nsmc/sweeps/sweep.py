@@ -79,6 +79,7 @@ def _launching(
 ) -> Iterator[Launch]:
     """What launches jobs, for as long as the sweep goes; to an interruption, add how to go on."""
     raise_on_signals()
+    folder.mkdir(parents=True, exist_ok=True)
     OmegaConf.save(master, folder / "multirun.yaml")
     lock = lock_for_jobs(folder) if starts_processes(master.hydra.launcher) else nullcontext()
     try:

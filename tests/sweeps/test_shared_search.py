@@ -139,6 +139,18 @@ def test_what_others_wrote_into_the_database_is_checked(
     postgres.execute("UPDATE study_directions SET direction = 'MAXIMIZE'")
 
 
+def test_a_database_that_fails_in_between_ends_in_one_line(begun: Any, postgres: Server) -> None:
+    study = begun("b")
+    postgres.execute("ALTER TABLE trials RENAME TO elsewhere")
+    try:
+        named = pytest.raises(ValueError, match=r"^search\.storage=.*not to be reached")
+        with named as raised, study.reached(), study.locked():
+            study.left_behind()
+    finally:
+        postgres.execute("ALTER TABLE elsewhere RENAME TO trials")
+    assert "SELECT" not in str(raised.value) and postgres.password not in str(raised.value)
+
+
 def test_a_server_that_is_not_there_is_named_without_its_password(
     search: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
