@@ -66,7 +66,6 @@ def run_sweep(
     if all(job.state == "refused" for job in jobs):
         raise ValueError(jobs[0].error)
     log.info("%s in %s", counts(jobs), folder)
-    folder.mkdir(parents=True, exist_ok=True)
     record_refused(jobs, folder)
     with launching() as launch_jobs:
         launch_jobs([job for job in jobs if job.is_to_run])

@@ -52,7 +52,7 @@ def _started(postgres: Server, folder: Path) -> subprocess.Popen[str]:
         cwd=PROJECT,
         env=postgres.environment,
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE if folder.name == "a" else None,
+        stderr=subprocess.PIPE if folder.name == "a" else subprocess.DEVNULL,
         text=True,
     )
 
