@@ -13,9 +13,15 @@ from omegaconf import DictConfig, OmegaConf
 class NsmcSweeper(Sweeper):
     """Plans a sweep, launches what is missing, and reports: see nsmc/sweeps."""
 
-    def __init__(self, params: dict[str, Any] | None = None) -> None:
-        """`params` has values to sweep over, from a YAML file: `{KEY: [VALUE, VALUE]}`."""
+    def __init__(
+        self, params: dict[str, Any] | None = None, random: Any = None, seed: Any = 0
+    ) -> None:
+        """`params` has values to sweep over, from a YAML file: `{KEY: [VALUE, VALUE]}`.
+
+        With `random`, so many of the combinations are run, as `seed` draws them.
+        """
         self.params = params or {}
+        self.random, self.seed = random, seed
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -25,11 +31,11 @@ class NsmcSweeper(Sweeper):
         self.config = config
 
     def sweep(self, arguments: list[str]) -> Any:
-        from nsmc.config.overrides import choices
+        from nsmc.sweeps.grid import choices
         from nsmc.sweeps.sweep import run_sweep
 
         assert self.config is not None and self.hydra_context is not None
         params: Any = OmegaConf.to_container(OmegaConf.create(self.params), resolve=True)
-        return run_sweep(
-            self.config, self.hydra_context, self.task_function, [*choices(params), *arguments]
-        )
+        arguments = [*choices(params), *arguments]
+        draw = (self.random, self.seed)
+        return run_sweep(self.config, self.hydra_context, self.task_function, arguments, draw)

@@ -97,6 +97,22 @@ def test_the_plan_comes_first_and_trains_nothing(corpus: Path, tmp_path: Path) -
     assert "1 of 2 jobs refused" in finished.stderr
 
 
+def test_some_of_a_grid_are_drawn_the_same_ones_again(corpus: Path, tmp_path: Path) -> None:
+    (tmp_path / "config" / "experiment").mkdir(parents=True)
+    file = tmp_path / "config" / "experiment" / "grid.yaml"
+    params = "{seed: 'range(1,4)', model.embedding_rank: [null, 4], model: [gru, lstm]}"
+    file.write_text(f"# @package _global_\nhydra: {{sweeper: {{random: 2, params: {params}}}}}\n")
+    sweep = ("-m", f"--config-dir={tmp_path}/config", "experiment=grid", place(tmp_path / "s"))
+    plan = train(corpus, *sweep, "trainer.max_epochs=1", "sweep.dry_run=true").stdout
+    assert "2 jobs: 2 new" in plan
+    assert "2 jobs: 2 new" in train(corpus, *sweep, "trainer.max_epochs=1").stderr
+    assert len(records(tmp_path / "s")) == 2
+    more = train(corpus, *sweep, "trainer.max_epochs=1", "hydra.sweeper.random=4")
+    assert "4 jobs: 2 new, 2 finished" in more.stderr
+    refused = train(corpus, *sweep, "search=optuna", "hydra.sweeper.random=2", expect=1)
+    assert "put them into search.space" in refused.stderr
+
+
 def test_a_mistake_in_all_jobs_is_said_once(corpus: Path, tmp_path: Path) -> None:
     finished = train(corpus, "-m", "model.hiden_size=1,2", place(tmp_path / "s"), expect=1)
     assert finished.stderr.count("model.hiden_size: no such key; did you mean") == 1

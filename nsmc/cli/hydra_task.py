@@ -106,8 +106,8 @@ def _run(cfg: DictConfig, hydra_config: HydraConf, message: str | None) -> float
     command = command_line(overrides, flags())
     monitor = config.callbacks.checkpoint.monitor
     callbacks = []
-    if config.search and config.search.trial is not None and config.search.pruner != "none":
-        from nsmc.sweeps.study import pruning  # only those who search pay for its import
+    if config.search and config.search.ends_trials_early:
+        from nsmc.sweeps.pruning import pruning  # only those who search pay for its import
 
         callbacks = [pruning(config.search, monitor, folder)]
     metrics = run_and_report(config, folder, command, overrides, is_sweep, callbacks)

@@ -8,7 +8,7 @@ import json
 import os
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hydra._internal.utils import get_args_parser
@@ -18,7 +18,8 @@ from hydra.errors import HydraException
 
 from nsmc.config.commands import train_command
 from nsmc.config.schema import KEYS
-from nsmc.config.steps import FREE, OF_THE_COMMAND, flat
+from nsmc.config.search import HIDDEN, has_password
+from nsmc.config.steps import FREE, OF_THE_COMMAND
 
 NOT_A_SETTING = "not a setting; write KEY=VALUE without spaces, such as model.lr=0.01"
 
@@ -87,6 +88,8 @@ def _check(override: str) -> None:
         override.encode()
     except UnicodeEncodeError:
         raise ValueError(f"{override!a}: not UTF-8; rename what it names") from None
+    if re.match(r"[+]*search\.storage=", override) and has_password(override):
+        raise ValueError(HIDDEN)  # before Hydra writes it into a file
     if override[:1] == "=":
         raise ValueError(f"{override}: {NOT_A_SETTING}")
     key = override[1:].partition("=")[0]
@@ -96,6 +99,8 @@ def _check(override: str) -> None:
 
 def _values(value: str, holds_text: bool) -> str:
     """One value, or several with commas between them."""
+    if (choice := _CHOICE.fullmatch(value)) and "null" in map(str.strip, _parts(choice[1])):
+        value = choice[1]  # only there does Hydra take a null
     parsed = _parsed(value)
     if not holds_text and (parsed is not _Unreadable or _CALL.fullmatch(value)):
         return value
@@ -182,19 +187,6 @@ def written(value: Any) -> str:
 def as_overrides(values: Mapping[str, Any]) -> list[str]:
     """Overrides that set keys and choose from groups."""
     return [f"{'++' * _may_be_added(key)}{key}={written(value)}" for key, value in values.items()]
-
-
-def choices(params: Mapping[str, Any]) -> Iterator[str]:
-    """The overrides of a sweep that a YAML file has as `{KEY: [VALUE, VALUE]}`.
-
-    Text is what would stand on the command line: "1,2" are two values, too.
-    """
-    for key, value in flat(params):
-        if isinstance(value, str):
-            yield readable(f"{key}={value}", in_sweep=True)
-        else:
-            values = value if isinstance(value, list) else [value]
-            yield f"{key}={','.join(map(written, values))}"
 
 
 def pasteable(key: str, value: str) -> str:

@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar, Union,
 from pydantic import (
     AfterValidator,
     BeforeValidator,
-    Discriminator,
     Field,
-    Tag,
     ValidationError,
     create_model,
     model_validator,
@@ -23,11 +21,11 @@ from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from nsmc.config.keys import FOLLOWS, NAMED, NO_EFFECT, Keys, OnlyFor, Section, SparseSection
 from nsmc.config.loggers import AnyLoggerConfig
+from nsmc.config.search import SearchConfig
 from nsmc.config.steps import (
     RecipeConfig,
     as_folder_name,
     check_recipe,
-    is_plain,
     without_null,
     without_unset,
 )
@@ -45,15 +43,6 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 NETWORKS = OnlyFor(("classify", "pretrain"))
 S = TypeVar("S", bound=Section)
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
-
-
-def _is_plain(value: Any) -> Any:
-    if not is_plain(value):
-        raise ValueError("text, a number, true, false or null")
-    return value
-
-
-Choices = Annotated[list[Annotated[Any, AfterValidator(_is_plain)]], Field(min_length=1)]
 
 
 def _is_no_none(text: str) -> str:
@@ -384,40 +373,6 @@ class SweepConfig(Section):
     name: Annotated[str, AfterValidator(as_folder_name)] | None
     force: bool
     dry_run: bool
-
-
-class Range(Section):
-    low: int | float
-    high: int | float
-    step: int | float | None = None
-    log: bool = False
-
-    @model_validator(mode="after")
-    def _is_a_range(self) -> Self:
-        if self.low > self.high or (self.log and (self.low <= 0 or self.step is not None)):
-            raise ValueError(
-                "a range from low up to high; with log, low is above 0 and there is no step"
-            )
-        return self
-
-
-def _list_or_range(values: Any) -> str:
-    return "range" if isinstance(values, Mapping | Range) else "list"
-
-
-Space = Annotated[
-    Annotated[Choices, Tag("list")] | Annotated[Range, Tag("range")], Discriminator(_list_or_range)
-]
-
-
-class SearchConfig(Section):
-    trials: PositiveInt
-    n_jobs: PositiveInt
-    sampler: Literal["tpe", "gp", "random"]
-    pruner: Literal["median", "hyperband", "none"]
-    startup_trials: PositiveInt
-    space: Annotated[dict[str, Space], Field(min_length=1), BeforeValidator(without_null)]
-    trial: Annotated[int, Field(ge=0)] | None
 
 
 class LinearConfig(Section):

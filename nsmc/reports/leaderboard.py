@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 
+from nsmc.reports.front import breaks_a_limit, front, objectives_of
 from nsmc.reports.records import Problem, Run
 from nsmc.reports.settings import (
     ARCHITECTURE_COLUMN,
@@ -32,7 +33,8 @@ _MONITOR = "callbacks.checkpoint.monitor"
 BEST_RUN = "best run"
 # Names that a column for a setting must not have.
 RESERVED = (
-    *("task", "rank", "runs", "p", "parameters", "seconds", "reviews/s", "MB", CORPUS, BEST_RUN),
+    *("task", "rank", "front", "runs", "p", "parameters", "seconds", "reviews/s", "MB", "µs"),
+    *(CORPUS, BEST_RUN),
 )
 
 FEW = 6  # columns of settings that a reader takes in
@@ -71,6 +73,8 @@ class Row:
     metrics: dict[str, Statistic]  # as in `Run.metrics`
     rank: int = 0  # from 1, in its corpus
     is_best: bool = False  # of its corpus
+    is_over: bool = False  # above a limit of its search, and so never the best
+    on_front: bool = False  # of the search's objectives
     test: Significance | None = None
 
 
@@ -83,6 +87,7 @@ class Leaderboard:
     usual: dict[str, Value]  # of many columns, those where most settings have one value, and it
     metric: str
     rows: list[Row]
+    objectives: tuple[str, ...] = ()  # of the one search that all runs are of, if it has several
 
     @property
     def title(self) -> str:
@@ -111,12 +116,21 @@ def leaderboard(runs: Sequence[Run]) -> Leaderboard:
         groups.setdefault((*corpus, *(values.get(key, MISSING) for key in keys)), []).append(run)
     varied = [dict(zip(columns, values, strict=True)) for values in groups]
     usual = _usual_values(varied, columns)
-    rows = [
+    found = [
         _row(values, describe(values, usual), group, metric)
         for values, group in zip(varied, groups.values(), strict=True)
     ]
     task = task_of(runs[0]) if runs else "classify"
-    return Leaderboard(task, columns, usual, metric, _ranked(rows, metric))
+    objectives = objectives_of(runs)
+    means = [
+        {} if row.is_over else {name: metric.mean for name, metric in row.metrics.items()}
+        for row in found
+    ]
+    rows = [
+        replace(row, on_front=is_on_front)
+        for row, is_on_front in zip(found, front(means, objectives), strict=True)
+    ]
+    return Leaderboard(task, columns, usual, metric, _ranked(rows, metric), tuple(objectives))
 
 
 def describe(values: dict[str, Value], usual: dict[str, Value]) -> str:
@@ -179,6 +193,7 @@ def _row(values: dict[str, Value], label: str, runs: list[Run], metric: str) -> 
         runs=runs,
         best=min(runs, key=lambda run: (_order(metric, run.metrics.get(metric)), run.name)),
         metrics=_statistics([run.metrics for run in runs]),
+        is_over=any(map(breaks_a_limit, runs)),
     )
 
 
@@ -198,14 +213,15 @@ def _statistics(numbers: Sequence[dict[str, float]]) -> dict[str, Statistic]:
 
 
 def _ranked(rows: list[Row], metric: str) -> list[Row]:
-    def order(row: Row) -> tuple[str, float, str]:
+    def order(row: Row) -> tuple[str, bool, float, bool, str]:
         mean = row.metrics[metric].mean if metric in row.metrics else None
-        return str(row.values.get(CORPUS)), _order(metric, mean), row.label
+        corpus = str(row.values.get(CORPUS))
+        return corpus, row.is_over, _order(metric, mean), not row.on_front, row.label
 
     ranked, ranks = [], Counter[Value | None]()
     for row in sorted(rows, key=order):
         ranks[corpus := row.values.get(CORPUS)] += 1
-        is_best = ranks[corpus] == 1 and metric in row.metrics
+        is_best = ranks[corpus] == 1 and metric in row.metrics and not row.is_over
         ranked.append(replace(row, rank=ranks[corpus], is_best=is_best))
     return ranked
 

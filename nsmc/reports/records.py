@@ -20,7 +20,14 @@ RECORD_FILE = "run.json"
 # Folders of a run that hold no runs, and may hold many files.
 _SKIPPED_FOLDERS = {"bundle", "checkpoints", "csv"}
 
-_COSTS = ("seconds", "train_seconds", "reviews_per_second", "parameters", "bundle_bytes")
+_COSTS = (
+    "seconds",
+    "train_seconds",
+    "reviews_per_second",
+    "parameters",
+    "bundle_bytes",
+    "microseconds",
+)
 # Of a recipe, these are what its last step had.
 _STEP_SECTIONS = (
     *("task", "init_from", "data", "model", "trainer", "callbacks", "distill", "linear"),

@@ -8,9 +8,9 @@ from datetime import datetime
 from pathlib import Path
 
 from nsmc.atomic import write_file
-from nsmc.config.commands import predict_command, relative_path
 from nsmc.reports.charts import NAMES, charts_of
-from nsmc.reports.leaderboard import Leaderboard, Row, drop_repeats, leaderboards, problems_in
+from nsmc.reports.front_chart import FRONT, front_charts
+from nsmc.reports.leaderboard import Leaderboard, drop_repeats, leaderboards, problems_in
 from nsmc.reports.page import Section, page
 from nsmc.reports.records import Problem, Run, display_path, problems_of, read_runs
 from nsmc.reports.remarks import remarks, tagged, without_tries
@@ -20,8 +20,8 @@ from nsmc.reports.significance import Reader, with_significance
 from nsmc.reports.slices import SliceTable, slice_tables
 from nsmc.reports.tables import csv_table, markdown, markdown_table
 from nsmc.reports.terminal_table import WIDTH, plain_table, terminal_table
-from nsmc.reports.values import finite_numbers, format_value
-from nsmc.runtime.locate import BEST_FILE
+from nsmc.reports.values import finite_numbers
+from nsmc.reports.winner import best_lines, count, notes_on_limits, write_best
 from nsmc.small_files import read_text
 
 IMPORTANCES_FILE = "importances.json"  # in a search's folder: share by hyperparameter
@@ -70,7 +70,7 @@ def write_report(
     write_file(target / "leaderboard.md", _markdown(boards, slices))
     write_file(target / "report.html", page(sections, problems, notes, about))
     if is_sweep:
-        _write_best(target, boards)
+        write_best(target, boards)
     width = shutil.get_terminal_size((WIDTH, 0)).columns if ansi else WIDTH
     shown = _tables(boards, lambda board: terminal_table(board, ansi, width), "{}:\n")
     paths = f"report  {display_path(target / 'report.html')} (and leaderboard.csv, .md, charts)"
@@ -82,7 +82,7 @@ def write_report(
         *_problem_lines(problems),
         "",
         paths,
-        *_best_lines(boards),
+        *best_lines(boards),
     ]
     return "\n".join(lines)
 
@@ -133,14 +133,20 @@ def _sections(
     titles = [board.title if len(boards) > 1 else "Leaderboard" for board in boards]
     return [
         # A search is of one task.
-        Section(title, board, charts_of(board, importances if board is boards[0] else {}), tables)
+        Section(
+            title,
+            board,
+            [*front_charts(board), *charts_of(board, importances if board is boards[0] else {})],
+            tables,
+        )
         for title, board, tables in zip(titles, boards, slices, strict=True)
     ]
 
 
 def _write_charts(target: Path, sections: Sequence[Section]) -> None:
     """A PNG for each chart, named after its task from the second on; an earlier report's go."""
-    stems = {*NAMES, *(f"{task}_{name}" for task in TASKS for name in NAMES)}
+    names = (FRONT, *NAMES)
+    stems = {*names, *(f"{task}_{name}" for task in TASKS for name in names)}
     for section in sections:
         prefix = "" if section is sections[0] else f"{section.board.task}_"
         for chart in section.charts:
@@ -164,8 +170,8 @@ def _notes(boards: Sequence[Leaderboard], runs: Sequence[Run], repeats: int) -> 
     notes = []
     for board in boards:
         title = f"{board.title}: " if len(boards) > 1 else ""
-        finished = _count(sum(len(row.runs) for row in board.rows), "finished run")
-        settings = _count(len(board.rows), "setting")
+        finished = count(sum(len(row.runs) for row in board.rows), "finished run")
+        settings = count(len(board.rows), "setting")
         order = "lowest" if board.lower_is_better else "highest"
         notes.append(f"{title}{finished} of {settings}, {order} {board.metric} first")
     notes.append("± is the standard deviation over runs" if boards else "0 finished runs")
@@ -174,10 +180,11 @@ def _notes(boards: Sequence[Leaderboard], runs: Sequence[Run], repeats: int) -> 
     notes += _fold_notes(boards)
     if any(CORPUS in board.columns for board in boards):
         notes.append("corpora are ranked apart: metrics on different ones cannot be compared")
+    notes += notes_on_limits(boards)
     if pruned:
-        notes.append(f"{_count(pruned, 'run')} pruned by the search")
+        notes.append(f"{count(pruned, 'run')} pruned by the search")
     if repeats:
-        notes.append(f"{_count(repeats, 'repeat')} of the same job left out: the newest counts")
+        notes.append(f"{count(repeats, 'repeat')} of the same job left out: the newest counts")
     return notes
 
 
@@ -187,13 +194,13 @@ def _fold_notes(boards: Sequence[Leaderboard]) -> list[str]:
     for board in boards:
         for row in board.rows:
             folds = {run.config.get(FOLD, "null") for run in row.runs} - {"null"}
-            count = row.best.config.get("data.folds")
+            wanted = row.best.config.get("data.folds")
             if folds:
-                notes[f"runs of the {count} folds of a setting count like those of its seeds"] = (
+                notes[f"runs of the {wanted} folds of a setting count like those of its seeds"] = (
                     None
                 )
-                lacking += len(folds) != count
-    return [*notes, *([f"{_count(lacking, 'setting')} without all folds"] if lacking else [])]
+                lacking += len(folds) != wanted
+    return [*notes, *([f"{count(lacking, 'setting')} without all folds"] if lacking else [])]
 
 
 def _problem_lines(problems: Sequence[Problem]) -> list[str]:
@@ -206,34 +213,3 @@ def _problem_lines(problems: Sequence[Problem]) -> list[str]:
     more = len(lines) - _MAX_PROBLEMS
     note = [f"  … and {more:,} more: see report.html"] if more > 0 else []
     return ["", "Without a result:", *lines[:_MAX_PROBLEMS], *note]
-
-
-def _best_lines(boards: Sequence[Leaderboard]) -> list[str]:
-    """The best run of each task and corpus, and a command for the first classifier's bundle."""
-    lines, commands = [], []
-    for board, row in _best_rows(boards):
-        bundle = row.best.folder / "bundle"
-        has_bundle = bundle.is_dir()
-        corpus = f" ({format_value(row.values[CORPUS])})" if CORPUS in row.values else ""
-        lines.append(f"best    {display_path(bundle if has_bundle else row.best.folder)}{corpus}")
-        if has_bundle and board.task == "classify":
-            commands.append(f"try     {predict_command(relative_path(bundle.absolute()))}")
-    return [*lines, *commands[:1]]
-
-
-def _write_best(sweep: Path, boards: Sequence[Leaderboard]) -> None:
-    """Say in the sweep's folder which classifier `nsmc predict` should use."""
-    for board, row in _best_rows(boards):
-        if board.task == "classify":
-            why = f"best of {_count(len(board.rows), 'setting')} by {board.metric}"
-            best = {"run": row.best.folder.name, "why": why}
-            write_file(sweep / BEST_FILE, json.dumps(best, ensure_ascii=False) + "\n")
-            return
-
-
-def _best_rows(boards: Sequence[Leaderboard]) -> list[tuple[Leaderboard, Row]]:
-    return [(board, row) for board in boards for row in board.rows if row.is_best]
-
-
-def _count(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -114,6 +114,8 @@ def markdown(columns: Sequence[Column], bold: Mapping[str, set[int]] = {}) -> st
 
 def rank_of(row: Row) -> str:
     """The rank as it is shown: `=1` where the setting cannot be told from the best."""
+    if row.is_over:
+        return "over"
     return "=1" if row.test and row.test.is_tied else f"{row.rank}"
 
 
@@ -138,6 +140,9 @@ def _columns_of(
     rows = board.rows
     ranks = [row.rank for row in rows]
     columns = [Column("rank", [rank_of(row) for row in rows], ranks, "rank")]
+    if any(row.on_front for row in rows):
+        marks = ["●" if row.on_front else "" for row in rows]
+        columns.append(Column("front", marks, [int(row.on_front) for row in rows], "rank"))
     columns += [_texts(name, [row.values[name] for row in rows], "setting") for name in settings]
     columns.append(_numbers("runs", [len(row.runs) for row in rows], "runs"))
     is_tested = any(TEST_ACCURACY in row.metrics for row in rows)
@@ -158,6 +163,8 @@ def _columns_of(
     columns.append(_numbers("seconds", _means(rows, "seconds")))
     columns.append(_numbers("reviews/s", _means(rows, "reviews_per_second")))
     columns.append(_formatted("MB", _means(rows, "bundle_bytes", 1e6), "{:,.2f}"))
+    if any("microseconds" in row.metrics for row in rows):
+        columns.append(_formatted("µs", _means(rows, "microseconds"), "{:,.0f}"))
     return [*columns, _texts(BEST_RUN, [row.best.name for row in rows], "folder")]
 
 

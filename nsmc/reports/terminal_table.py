@@ -69,7 +69,7 @@ def _narrower(columns: Columns, board: Leaderboard) -> Iterator[tuple[Columns, i
     # Settings stay readable for now.
     of_test, of_metric = interval_title(TEST_ACCURACY), interval_title(board.metric)
     for title in (
-        *("reviews/s", "parameters", of_test, BEST_RUN, "seconds", "p", of_metric, "MB"),
+        *("reviews/s", "parameters", of_test, BEST_RUN, "seconds", "p", of_metric, "µs", "MB"),
     ):
         columns = _without(title, columns)
         yield columns, _LONG_SUMMARY

@@ -84,6 +84,7 @@ class _Fields(TypedDict, total=False):
     steps: _Count
     parameters: _Count
     bundle_bytes: _Count
+    microseconds: _Number  # of one review, where a search has measured it
 
 
 _CHECKS = {

@@ -111,12 +111,15 @@ def _shape(config: Mapping[str, Any], corpus: str) -> str:
     return repr([corpus, *values])
 
 
-def parameter_count(config: RunConfig) -> int:
-    """The parameters of the model; a small corpus may fill less of the vocabulary."""
+def parameter_count(config: RunConfig, tokens: int | None = None) -> int:
+    """The parameters of the model with so many tokens, by default with as many as are wanted.
+
+    A small corpus may fill less of the vocabulary.
+    """
     model = config.model
     bundle = BundleConfig(
         encoder=encoder_settings(model.encoder()),
-        vocab_size=config.data.vocab_size,
+        vocab_size=config.data.vocab_size if tokens is None else tokens,
         embedding_dim=model.embedding_dim,
         pooling=model.pooling,
         pad_id=0,

@@ -1,44 +1,45 @@
-"""The memory of a search: an Optuna study in a SQLite file in the sweep's folder.
+"""The memory of a search: an Optuna study, which says what to try next. It runs nothing.
 
-It says what to try next and what is not worth going on with; it runs nothing. The file is data: of
-a trial in it only values of the search's own space are used, and no sampler that unpickles what it
-finds there (Optuna's cmaes does) is offered.
+Its database is data: of a trial in it only values of the search's own space are used, and no
+sampler that unpickles what it finds there (Optuna's cmaes does) is offered.
 """
 
-import importlib.util
 import logging
 import math
-import re
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from nsmc.config.schema import Range, SearchConfig
+from nsmc.config.search import SearchConfig
 from nsmc.extras import needs_extra
-from nsmc.runs.record import held, is_locked, is_occupied
-from nsmc.sweeps.process_lock import hold_process_lock, release_process_lock
-from nsmc.training.early_stopping import Pruning
+from nsmc.runs.record import is_occupied
 from nsmc.training.randomness import step_seed
 
 try:
     import optuna
-    from optuna.distributions import (
-        BaseDistribution,
-        CategoricalDistribution,
-        FloatDistribution,
-        IntDistribution,
-    )
-    from optuna.trial import BaseTrial, FrozenTrial, Trial, TrialState
-    from sqlalchemy.engine import URL
+    from optuna.storages import RDBStorage
+    from optuna.trial import BaseTrial, FrozenTrial, TrialState
 
+    from nsmc.sweeps.sampling import (
+        check_sampler,
+        directions,
+        distribution,
+        excess_of,
+        metric_of,
+        pruner,
+        sampler,
+    )
+    from nsmc.sweeps.storage import BASE, Storage, storage_of
     from nsmc.sweeps.study_file import (
-        SECONDS_TO_LOCK,
-        STUDY_FILE,
-        check_file,
+        MOST_TRIALS,
         check_trials,
+        damaged,
         is_name,
+        is_number,
         problem_of,
+        reachable,
         readable,
     )
 except ImportError:
@@ -46,41 +47,52 @@ except ImportError:
 
 log = logging.getLogger(__name__)
 
-_OWNER = re.compile(rf"\.{re.escape(STUDY_FILE)}-[0-9a-f]{{8}}\.lock")
+_SECONDS = "seconds"  # the study's attribute: what all starts of the search took
 
 
 class Study:
     """The study of a folder, which is created if there is none.
 
     `base` is a digest of what all trials have in common. Raises ValueError for a folder that holds
-    a search with another one, whose trials cannot be compared, and for a file that is no study.
+    a search with another one, whose trials cannot be compared, and for a database that is no
+    study's.
     """
 
     def __init__(self, folder: Path, search: SearchConfig, monitor: str, base: str) -> None:
-        if search.sampler == "gp" and importlib.util.find_spec("scipy") is None:
-            raise ValueError("search.sampler=gp: needs pip install scipy")
+        check_sampler(search)
         self.folder = folder
         self.search = search
         self._monitor = monitor
-        self._study = _open(folder, search, monitor)
+        self._storage = storage_of(folder, search)
+        self._study, self._rdb = open_study(self._storage, search, monitor)
         self._space = {key: distribution(values) for key, values in search.space.items()}
-        check_trials(self._study, folder, self._space)
-        if self._study.user_attrs.get("base", base) != base:
+        check_trials(self._study, self._storage.name, self._space)
+        with readable(self._storage.name):
+            if BASE not in self._study.user_attrs:
+                self._study.set_user_attr(BASE, base)
+            found = self._study.user_attrs[BASE]
+        if found != base:
             raise ValueError(
                 f"sweep={folder.name} holds a search with other settings or another space; choose "
                 "another name"
             )
-        self._study.set_user_attr("base", base)
-        self._lock = hold_process_lock(folder, STUDY_FILE)  # while this process has trials
+        self._owner = self._storage.owner(self._rdb)
 
     def close(self) -> None:
         """Let other processes go on with what trials are left."""
-        release_process_lock(self._lock)
+        self._owner.leave()
+        self._rdb.engine.dispose()
+
+    @contextmanager
+    def reached(self) -> Iterator[None]:
+        """Raises ValueError, in one line, where its database cannot be reached any more."""
+        with reachable(self._storage.name):
+            yield
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep other processes from choosing trials in the meantime."""
-        with held(self.folder / f".{STUDY_FILE}.lock"):
+        with self._storage.choosing(self._rdb):
             yield
 
     def left_behind(self) -> list[FrozenTrial]:
@@ -90,14 +102,24 @@ class Study:
         """
         left_behind = []
         for trial in self._study.get_trials(states=(TrialState.RUNNING,)):
-            if _is_alive(trial, self.folder):
+            if self._is_alive(trial):
                 continue
             if problem := problem_of(trial, self._space):
-                log.warning("%s: trial %d has failed: %s", STUDY_FILE, trial.number, problem)
+                log.warning("%s: trial %d has failed: %s", self._called, trial.number, problem)
                 self._study.tell(trial.number, state=TrialState.FAIL)
             else:
                 left_behind.append(trial)
         return left_behind
+
+    @property
+    def _called(self) -> str:
+        return Path(self._storage.name).name if self.search.storage is None else "search.storage"
+
+    def _is_alive(self, trial: FrozenTrial) -> bool:
+        """Whether a process is at work on a trial: the one that chose it, or that runs it here."""
+        job = trial.user_attrs.get("job")
+        is_run_here = is_name(job) and is_occupied(self.folder / job)
+        return is_run_here or self._storage.is_alive(trial, self._rdb)
 
     def count(self) -> int:
         """How many trials were begun."""
@@ -106,113 +128,117 @@ class Study:
     def begin(self, seed: int) -> BaseTrial:
         """A new trial with its parameters, which is to be claimed before `locked` ends."""
         # A sampler for each trial, so that a search that goes on does not repeat itself.
-        self._study.sampler = _sampler(self.search, step_seed(seed, self.count(), 0) % 2**32)
-        with readable(self.folder):
+        self._study.sampler = sampler(self.search, step_seed(seed, self.count(), 0) % 2**32)
+        with readable(self._storage.name):
             return self._study.ask(fixed_distributions=self._space)
 
     def claim(self, trial: BaseTrial, job: str) -> None:
         """Say that this process is at work on a trial, and in which folder."""
-        claimed = Trial(self._study, self._study.get_trials(deepcopy=False)[trial.number]._trial_id)
-        claimed.set_user_attr("owner", Path(self._lock.lock_file).name)
-        claimed.set_user_attr("job", job)
+        trial_id = id_of(self._rdb, self._storage.study_name, trial.number)
+        self._rdb.set_trial_user_attr(trial_id, "job", job)
+        self._owner.claim(trial_id)
 
-    def finish(self, number: int, record: dict[str, Any]) -> None:
-        """Tell how a trial's run came out; one without a result has failed."""
-        status, value = record.get("status"), record.get("metrics", {}).get(self._monitor)
-        if status == "finished" and value is not None and math.isfinite(value):
-            self._study.tell(number, value, skip_if_finished=True)
+    def finish(self, number: int, record: Mapping[str, Any], costs: Mapping[str, float]) -> None:
+        """Tell how a trial's run came out and what it costs; one without a result has failed."""
+        status, values = record.get("status"), self._values(record, costs)
+        if status == "finished" and values is not None:
+            self._set_costs(number, costs)
+            self._study.tell(number, values, skip_if_finished=True)
         else:
             state = TrialState.PRUNED if status == "pruned" else TrialState.FAIL
             self._study.tell(number, state=state, skip_if_finished=True)
 
+    def spare(self, number: int, megabytes: float) -> None:
+        """Tell that a trial was not run, as its bundle would have at least so many megabytes."""
+        self._set_costs(number, {"megabytes": megabytes})
+        self._study.tell(number, state=TrialState.PRUNED)
+
+    def _values(
+        self, record: Mapping[str, Any], costs: Mapping[str, float]
+    ) -> float | list[float] | None:
+        """The objectives' values, else that of the metric; None where one is missing."""
+        measured = {**record.get("metrics", {}), **costs}
+        names = self.search.objectives or []
+        keys = [metric_of(name) for name in names] or [self._monitor]
+        values = [measured.get(key, math.nan) for key in keys]
+        if not all(map(math.isfinite, values)):
+            return None
+        return values if names else values[0]
+
+    def _set_costs(self, number: int, costs: Mapping[str, float]) -> None:
+        trial = self._study.get_trials(deepcopy=False)[number]
+        if trial.state.is_finished() or trial.constraints:  # by another process
+            return
+        trial_id = id_of(self._rdb, self._storage.study_name, number)
+        for what, value in costs.items():
+            self._rdb.set_trial_user_attr(trial_id, what, value)
+        for limit, excess in excess_of(self.search, costs).items():
+            optuna.Trial(self._study, trial_id).set_constraint(limit, excess)
+
+    def spent(self) -> float:
+        """The hours that all starts of the search took, machines that share it added up."""
+        seconds = self._study.user_attrs.get(_SECONDS)
+        return seconds / 3600 if is_number(seconds) and seconds > 0 else 0.0
+
+    def spend(self, seconds: float) -> None:
+        """Add to what was spent."""
+        with self.locked():
+            self._study.set_user_attr(_SECONDS, self.spent() * 3600 + seconds)
+
+    def may_begin(self) -> bool:
+        """Whether there are trials left to begin, and time for them."""
+        is_time_left = self.search.hours is None or self.spent() < self.search.hours
+        return self.count() < self.search.trials and is_time_left
+
     def importances(self) -> dict[str, float]:
-        """Each parameter's share in what made trials differ; empty where there are too few."""
+        """Each parameter's share in what made trials differ; empty where there are too few.
+
+        Of several objectives it is the first that counts.
+        """
         complete = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        if len({trial.value for trial in complete}) < 2:
+        if len({trial.values[0] for trial in complete}) < 2:
             return {}
-        with suppress(Exception):  # of trials that make no sense; a report does without
-            return dict(optuna.importance.get_param_importances(self._study))
+        is_high = self._study.directions[0] == optuna.study.StudyDirection.MAXIMIZE
+        sign = -1 if is_high else 1  # low values count, as a warning says
+
+        def first(trial: FrozenTrial) -> float:
+            return sign * trial.values[0]
+
+        target = first if self.search.objectives else None
+        with suppress(Exception), warnings.catch_warnings():  # of trials that make no sense
+            warnings.simplefilter("ignore")
+            return dict(optuna.importance.get_param_importances(self._study, target=target))
         return {}
 
 
-def pruning(search: SearchConfig, monitor: str, folder: Path) -> Pruning:
-    """The callback that ends the run in `folder`, a search's trial, where it is a bad one.
+def open_study(
+    storage: Storage, search: SearchConfig, monitor: str
+) -> tuple[optuna.Study, RDBStorage]:
+    """The study, which is created if there is none, and its storage.
 
-    Raises ValueError where the search in the folder above knows no such trial.
+    Raises ValueError, in one line without a password, for a database that cannot be used.
     """
-    assert search.trial is not None
-    file = folder.parent / STUDY_FILE
-    if not file.is_file():
-        raise ValueError(f"{file}: not there; search=null goes on without ending bad trials early")
-    study = _open(folder.parent, search, monitor)
-    with readable(folder.parent):
-        trials = study.get_trials(deepcopy=False)
-    if search.trial >= len(trials):
-        raise ValueError(f"{file}: has no trial {search.trial}; search=null does without it")
-    frozen = trials[search.trial]
-
-    def is_bad(value: float, epoch: int) -> bool:
-        with readable(folder.parent):
-            trial = Trial(study, frozen._trial_id)
-            if epoch not in frozen.intermediate_values:  # a run that goes on may have reported it
-                trial.report(value, epoch)
-            return trial.should_prune()
-
-    return Pruning(monitor, is_bad)
-
-
-def _open(folder: Path, search: SearchConfig, monitor: str) -> "optuna.Study":
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    folder.mkdir(parents=True, exist_ok=True)
-    # SQLAlchemy escapes what would end a path, such as a question mark, and what Optuna would fill
-    # in, such as braces.
-    url = URL.create("sqlite", database=str(folder.absolute() / STUDY_FILE))
-    with held(folder / f".{STUDY_FILE}.new.lock"):  # two processes must not both make it
-        check_file(folder / STUDY_FILE)
-        with readable(folder):
-            storage = optuna.storages.RDBStorage(
-                url.render_as_string(hide_password=False),
-                engine_kwargs={"connect_args": {"timeout": SECONDS_TO_LOCK}},
-            )
-            return optuna.create_study(
-                storage=storage,
-                study_name="search",
-                direction="minimize" if monitor == "val/loss" else "maximize",
-                pruner=_pruner(search),
-                load_if_exists=True,
-            )
+    wanted = directions(search, monitor)
+    with storage.making(), readable(storage.name):
+        rdb = storage.connect()
+        study = optuna.create_study(
+            storage=rdb,
+            study_name=storage.study_name,
+            directions=wanted,
+            sampler=sampler(search),
+            pruner=pruner(search),
+            load_if_exists=True,
+        )
+        count = rdb.get_n_trials(rdb.get_study_id_from_name(storage.study_name))
+        if study.directions != wanted:
+            raise ValueError("it looks for something else")
+    if count > MOST_TRIALS:
+        raise damaged(storage.name, f"{count:,} trials")
+    return study, rdb
 
 
-def _sampler(search: SearchConfig, seed: int) -> "optuna.samplers.BaseSampler":
-    startup = search.startup_trials
-    if search.sampler == "tpe":
-        # Trials that are under way count as bad ones, so that others look elsewhere.
-        return optuna.samplers.TPESampler(n_startup_trials=startup, constant_liar=True, seed=seed)
-    if search.sampler == "gp":
-        return optuna.samplers.GPSampler(n_startup_trials=startup, seed=seed)
-    return optuna.samplers.RandomSampler(seed=seed)
-
-
-def _pruner(search: SearchConfig) -> "optuna.pruners.BasePruner":
-    if search.pruner == "median":
-        return optuna.pruners.MedianPruner(n_startup_trials=search.startup_trials)
-    if search.pruner == "hyperband":
-        return optuna.pruners.HyperbandPruner()
-    return optuna.pruners.NopPruner()
-
-
-def distribution(values: Sequence[Any] | Range) -> BaseDistribution:
-    """Optuna's form of a parameter's choices or range."""
-    if not isinstance(values, Range):
-        return CategoricalDistribution(list(values))
-    low, high, step = values.low, values.high, values.step
-    if isinstance(low, int) and isinstance(high, int) and (step is None or isinstance(step, int)):
-        return IntDistribution(low, high, log=values.log, step=step or 1)
-    return FloatDistribution(low, high, log=values.log, step=step)
-
-
-def _is_alive(trial: FrozenTrial, folder: Path) -> bool:
-    """Whether a process is at work on a trial: the one that chose it, or the one that runs it."""
-    owner, job = trial.user_attrs.get("owner"), trial.user_attrs.get("job")
-    is_cared_for = is_name(owner) and bool(_OWNER.fullmatch(owner)) and is_locked(folder / owner)
-    return is_cared_for or (is_name(job) and is_occupied(folder / job))
+def id_of(rdb: RDBStorage, study_name: str, number: int) -> int:
+    """What a trial is called in its database."""
+    study = rdb.get_study_id_from_name(study_name)
+    return rdb.get_trial_id_from_study_id_trial_number(study, number)

@@ -1,4 +1,4 @@
-"""What is read from a search's file, `search.db`: it is checked, as anybody may have made it."""
+"""What is read from a search's database: it is checked, as anybody may have made it."""
 
 import contextlib
 import re
@@ -9,31 +9,51 @@ from typing import TypeGuard
 
 import optuna
 from optuna.distributions import BaseDistribution
+from optuna.exceptions import StorageInternalError
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.exc import DBAPIError
 
 STUDY_FILE = "search.db"
+MOST_TRIALS = 100_000
 SECONDS_TO_LOCK = 60  # for a process that finds the file in another one's hands
 _LARGEST = 256 << 20  # bytes of the file; a trial has a few kB
-_MOST_TRIALS = 100_000
 
 # In a table's definition: GENERATED ALWAYS AS (…), or AS (…) alone.
 _COMPUTED = re.compile(r"\bAS\s*\(", re.IGNORECASE)
 
 
 @contextlib.contextmanager
-def readable(folder: Path) -> Iterator[None]:
-    """Turn whatever Optuna makes of a damaged file into a ValueError that names it."""
+def reachable(database: str) -> Iterator[None]:
+    """Turn what a database says itself into a ValueError that names it."""
     try:
         yield
+    except (DBAPIError, StorageInternalError) as error:
+        of_sql = error if isinstance(error, DBAPIError) else error.__cause__
+        said = of_sql.orig if isinstance(of_sql, DBAPIError) else error
+        # Without SQL and its parameters.
+        raise damaged(database, f"{type(said).__name__}: {said}") from None
+
+
+@contextlib.contextmanager
+def readable(database: str) -> Iterator[None]:
+    """Turn whatever Optuna makes of a damaged database into a ValueError that names it."""
+    try:
+        with reachable(database):
+            yield
+    except ValueError as error:
+        if str(error).startswith(database):
+            raise
+        raise damaged(database, f"{type(error).__name__}: {error}") from error
     except Exception as error:
-        why = f"{type(error).__name__}: {error}"
-        raise _damaged(folder / STUDY_FILE, why) from error
+        raise damaged(database, f"{type(error).__name__}: {error}") from error
 
 
-def _damaged(path: Path, why: str) -> ValueError:
+def damaged(database: str, why: str) -> ValueError:
+    is_file = database.endswith(STUDY_FILE)
+    problem = "damaged, or not a search" if is_file else "not to be reached, or no search"
     return ValueError(
-        f"{path}: damaged, or not a search of this program ({' '.join(why.split())[:200]}); choose "
-        "another name for the sweep, or remove the file"
+        f"{database}: {problem} of this program ({' '.join(why.split())[:200]}); choose another "
+        f"name for the sweep{', or remove the file' * is_file}"
     )
 
 
@@ -45,31 +65,31 @@ def check_file(path: Path) -> None:
     if not path.exists() and not path.is_symlink():
         return
     if path.is_symlink() or not path.is_file() or path.stat().st_size > _LARGEST:
-        raise _damaged(path, f"no regular file of at most {_LARGEST:,} bytes")
+        raise damaged(str(path), f"no regular file of at most {_LARGEST:,} bytes")
     try:
         with contextlib.closing(sqlite3.connect(path, timeout=SECONDS_TO_LOCK)) as database:
             entries = database.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
             for entry, name, sql in entries:
                 if entry not in ("table", "index") or _COMPUTED.search(sql or ""):
-                    raise _damaged(path, f"it has a {entry} {name}")
+                    raise damaged(str(path), f"it has a {entry} {name}")
             if any(name == "trials" for _, name, _ in entries):
                 ((count,),) = database.execute("SELECT count(*) FROM trials")
-                if count > _MOST_TRIALS:
-                    raise _damaged(path, f"{count:,} trials")
+                if count > MOST_TRIALS:
+                    raise damaged(str(path), f"{count:,} trials")
     except sqlite3.Error as error:
-        raise _damaged(path, str(error)) from None
+        raise damaged(str(path), str(error)) from None
 
 
-def check_trials(study: optuna.Study, folder: Path, space: Mapping[str, BaseDistribution]) -> None:
+def check_trials(study: optuna.Study, database: str, space: Mapping[str, BaseDistribution]) -> None:
     """Raises ValueError for a study with trials of another space that have come to an end."""
-    with readable(folder):
+    with readable(database):
         trials = study.get_trials(deepcopy=False)
     for number, trial in enumerate(trials):
         if trial.number != number:
-            raise _damaged(folder / STUDY_FILE, f"trial {number} is missing")
+            raise damaged(database, f"trial {number} is missing")
         is_used = trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
-        if is_used and (problem := problem_of(trial, space)):
-            raise _damaged(folder / STUDY_FILE, f"trial {number}: {problem}")
+        if is_used and (problem := problem_of(trial, space) or _problem_of_result(trial, study)):
+            raise damaged(database, f"trial {number}: {problem}")
 
 
 def problem_of(trial: FrozenTrial, space: Mapping[str, BaseDistribution]) -> str:
@@ -79,6 +99,23 @@ def problem_of(trial: FrozenTrial, space: Mapping[str, BaseDistribution]) -> str
     except (ValueError, OverflowError) as error:
         return str(error)[:200]
     return ""
+
+
+def _problem_of_result(trial: FrozenTrial, study: optuna.Study) -> str:
+    """Why Optuna could not work with a trial's result."""
+    if trial.state == TrialState.COMPLETE and len(trial.values or []) != len(study.directions):
+        return f"{len(trial.values or [])} values for {len(study.directions)} objectives"
+    if any(not is_number(trial.user_attrs.get(what, 0)) for what in ("megabytes", "microseconds")):
+        return "a size or a time that is no number"
+    limits = [v for key, v in trial.system_attrs.items() if key.startswith("constraints")]
+    if not all(map(is_number, limits)):
+        return "limits that are no numbers"
+    return ""
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether it is a number of a size that a search has anything of."""
+    return type(value) in (int, float) and abs(value) < 1e15  # type: ignore[arg-type]
 
 
 def is_name(value: object) -> TypeGuard[str]:

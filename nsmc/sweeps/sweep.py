@@ -9,9 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_loader import ConfigLoader
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
@@ -21,6 +19,7 @@ from nsmc.reports.report import write_report
 from nsmc.runs.record import state_of
 from nsmc.runs.resolvers import register_resolvers
 from nsmc.sweeps.dry_run import counts, plan_table
+from nsmc.sweeps.grid import DRAWN, combinations, drawn
 from nsmc.sweeps.launching import launch, starts_processes
 from nsmc.sweeps.plan import Job, plan_jobs, record_refused
 from nsmc.sweeps.search import Launch, run_search
@@ -31,27 +30,35 @@ log = logging.getLogger(__name__)
 
 
 def run_sweep(
-    master: DictConfig, context: HydraContext, task: TaskFunction, arguments: Sequence[str]
+    master: DictConfig,
+    context: HydraContext,
+    task: TaskFunction,
+    arguments: Sequence[str],
+    draw: tuple[Any, Any],
 ) -> None:
     """Run the jobs that the arguments, with values separated by commas, stand for.
 
-    `master` is the configuration without those. Raises ValueError, at the end, where jobs failed.
+    `master` is the configuration without those; `draw` says how many of the jobs to run, and has
+    the seed that chooses them. Raises ValueError, at the end, where jobs failed.
     """
     register_resolvers()
     values = OmegaConf.to_container(master.sweep, resolve=True)
     options = check_section(SweepConfig, values, "sweep")
     folder = Path(master.hydra.sweep.dir)
     compose = partial(compose_job, context.config_loader, master)
-    combinations = split(context.config_loader, arguments)
+    grid = combinations(context.config_loader, arguments)
     launching = partial(_launching, folder, master, context, task)
     if master.get("search") is not None:
-        if len(combinations) > 1:
+        if len(grid) > 1:
             raise ValueError("a search takes no lists of values: put them into search.space")
-        jobs = run_search(compose, launching, combinations[0], folder, options.dry_run)
+        if draw[0] is not None:
+            raise ValueError(f"{DRAWN}={draw[0]}: draws from a grid; a search has search.trials")
+        jobs = run_search(compose, launching, grid[0], folder, options.dry_run)
         if not options.dry_run:
             _finish(jobs, folder)
         return
-    jobs = plan_jobs(compose, combinations, folder, options.force)
+    chosen = drawn(grid, *draw)
+    jobs = plan_jobs(compose, chosen, folder, options.force)
     if options.dry_run:
         print(plan_table(jobs, folder))
         _raise_for([job for job in jobs if job.state == "refused"], jobs, "refused")
@@ -59,8 +66,6 @@ def run_sweep(
     if all(job.state == "refused" for job in jobs):
         raise ValueError(jobs[0].error)
     log.info("%s in %s", counts(jobs), folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    OmegaConf.save(master, folder / "multirun.yaml")
     record_refused(jobs, folder)
     with launching() as launch_jobs:
         launch_jobs([job for job in jobs if job.is_to_run])
@@ -73,6 +78,8 @@ def _launching(
 ) -> Iterator[Launch]:
     """What launches jobs, for as long as the sweep goes; to an interruption, add how to go on."""
     raise_on_signals()
+    folder.mkdir(parents=True, exist_ok=True)
+    OmegaConf.save(master, folder / "multirun.yaml")
     lock = lock_for_jobs(folder) if starts_processes(master.hydra.launcher) else nullcontext()
     try:
         with lock as held:
@@ -80,12 +87,6 @@ def _launching(
     except (KeyboardInterrupt, Interrupted) as error:
         signum = error.signum if isinstance(error, Interrupted) else signal.SIGINT
         raise Interrupted(signum, how_to_go_on(folder)) from None
-
-
-def split(loader: ConfigLoader, arguments: Sequence[str]) -> list[list[str]]:
-    """The overrides of each job. Raises HydraException for a value that is no list of choices."""
-    parsed = OverridesParser.create(config_loader=loader).parse_overrides(list(arguments))
-    return BasicSweeper.split_arguments(parsed, max_batch_size=None)[0]
 
 
 def compose_job(

@@ -269,8 +269,8 @@ def _studies(tally: Tally, scratch: Path, run: Path) -> None:
     study = Study(folder, checked.search, "val/accuracy", "base")
     for _ in range(3):
         study.claim(study.begin(1), "job")
-    study.finish(0, {"status": "finished", "metrics": {"val/accuracy": 0.5}})
-    study._lock.release()
+    study.finish(0, {"status": "finished", "metrics": {"val/accuracy": 0.5}}, {})
+    study.close()
     whole = (folder / "search.db").read_bytes()
     statements = (
         "UPDATE trial_params SET param_name='+hydra.job_logging.x' WHERE param_name='model.lr'",
@@ -300,7 +300,7 @@ def _studies(tally: Tally, scratch: Path, run: Path) -> None:
             again.begin(1)
             again.importances()
         finally:
-            again._lock.release()
+            again.close()
 
     for statement in statements:
         (folder / "search.db").write_bytes(whole)

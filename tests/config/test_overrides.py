@@ -10,7 +10,6 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from nsmc.config.overrides import (
-    choices,
     command_line,
     pasteable,
     quoted,
@@ -200,24 +199,3 @@ def test_a_home_folder_is_written_out_for_hydra(monkeypatch: pytest.MonkeyPatch)
 def test_what_cannot_be_meant_is_refused(override: str, message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
         readable(override)
-
-
-def test_a_yaml_file_has_the_values_of_a_sweep_as_lists() -> None:
-    params = {
-        "model.lr": [0.002, 1e-5],
-        "seed": "1,2",
-        "data": {"vocab_size": 300, "root": ["/가, 나", "b"], "labels": [["a", "나"]]},
-        "model.embedding_rank": [None, 4],
-        "test": False,
-        "model": "glob(*)",
-    }
-    assert list(choices(params)) == [
-        "model.lr=0.002,1e-05",
-        "seed=1,2",
-        "data.vocab_size=300",
-        "data.root='/가, 나',b",
-        "data.labels=[a,'나']",
-        "model.embedding_rank=null,4",
-        "test=false",
-        "model=glob(*)",
-    ]

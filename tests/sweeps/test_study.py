@@ -46,8 +46,8 @@ def begun(composed: Composed, tmp_path: Path) -> Callable[..., Any]:
         study = Study(tmp_path, config.search, "val/accuracy", base="base")
         for number in range(2):
             study.claim(study.begin(seed=number), f"job-{number}")
-        study.finish(0, {"status": "finished", "metrics": {"val/accuracy": 0.5}})
-        study._lock.release()
+        study.finish(0, {"status": "finished", "metrics": {"val/accuracy": 0.5}}, {})
+        study.close()
         with contextlib.closing(sqlite3.connect(tmp_path / "search.db")) as database:
             database.execute(statement)
             database.commit()
@@ -133,3 +133,46 @@ def test_a_study_leaves_no_lock_of_its_own_behind_and_removes_those_of_the_dead(
     assert [each.number for each in second.left_behind()] == [trial.number]
     second.close()
     assert owners() == set()
+
+
+def test_a_file_of_search_storage_is_shared_by_sweeps_of_one_name(
+    composed: Composed, tmp_path: Path
+) -> None:
+    from nsmc.sweeps.study import Study
+
+    search = check_config(composed("data=sample", "search=optuna")).search
+    assert search is not None
+    shared = search.model_copy(update={"storage": f"sqlite:///{tmp_path}/all.db"})
+    first, other, second = (
+        Study(tmp_path / name, shared, "val/accuracy", base="base")
+        for name in ("a/tuned", "a/other", "b/tuned")
+    )
+    with first.locked():
+        first.claim(first.begin(seed=1), "job")
+    assert (first.count(), other.count(), second.count()) == (1, 0, 1)
+    assert second.left_behind() == []
+    first.close()
+    assert [trial.number for trial in second.left_behind()] == [0]
+    for study in (other, second):
+        study.close()
+
+
+@pytest.mark.parametrize(
+    ("storage", "message"),
+    [
+        ("env:NSMC_NO_SUCH", "search.storage=env:NSMC_NO_SUCH: the variable NSMC_NO_SUCH is not"),
+        ("sqlite://", "no file; write sqlite:////PATH"),
+        ("nosuch://host/db", "search.storage: no URL of a database"),
+        ("postgresql+nosuch://host/db", "search.storage: no URL of a database"),
+    ],
+)
+def test_a_url_that_names_no_database_is_refused(
+    composed: Composed, tmp_path: Path, storage: str, message: str
+) -> None:
+    from nsmc.sweeps.study import Study
+
+    search = check_config(composed("data=sample", "search=optuna")).search
+    assert search is not None
+    shared = search.model_copy(update={"storage": storage})
+    with pytest.raises(ValueError, match=re.escape(message)):
+        Study(tmp_path, shared, "val/accuracy", base="base")
