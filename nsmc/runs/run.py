@@ -30,6 +30,7 @@ from nsmc.runs.record import (
 )
 from nsmc.runtime.bundle import WEIGHTS_FILE
 from nsmc.termination import exception_arrived
+from nsmc.training.meeting import ProcessLostError
 from nsmc.training.signals import Interrupted, Pruned
 from nsmc.training.slurm import ASKED_BY_PARENT
 
@@ -73,8 +74,9 @@ def run_and_report(
         if not is_first(config.trainer):  # the first process says it and has the exit code
             sys.exit(0)
         signum = error.signum if isinstance(error, Interrupted) else signal.SIGINT
-        advice = f"go on with {train_command()} {pasteable('resume', str(relative_path(folder)))}"
-        raise Interrupted(signum, advice) from None
+        raise Interrupted(signum, _how_to_resume(folder)) from None
+    except ProcessLostError as error:
+        raise ProcessLostError(f"{error}; then {_how_to_resume(folder)}") from error
     finally:
         gc.collect()  # a failed job's tensors would be missing for the next one's
         torch.cuda.empty_cache()
@@ -82,6 +84,10 @@ def run_and_report(
         print(next_commands(config, record, folder), flush=True)
     metrics: dict[str, float] = record["metrics"]
     return metrics
+
+
+def _how_to_resume(folder: Path) -> str:
+    return f"go on with {train_command()} {pasteable('resume', str(relative_path(folder)))}"
 
 
 def run_in_subprocess(folder: Path, overrides: Sequence[str]) -> Record:

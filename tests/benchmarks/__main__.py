@@ -12,6 +12,8 @@ from pathlib import Path
 
 from tests.benchmarks import (
     growth,
+    nodes,
+    overhead,
     profile,
     quality,
     runtime,
@@ -35,6 +37,7 @@ def kills(root: Path) -> None:
 
 BENCHMARKS = {
     "training": training.main,
+    "overhead": overhead.main,
     "profile": profile.main,
     "startup": startup.main,
     "runtime": runtime.main,
@@ -42,6 +45,7 @@ BENCHMARKS = {
     "scale": scale.main,
     "sweeps": sweeps.main,
     "kills": kills,
+    "nodes": nodes.main,
     "growth": growth.main,
     "quality": quality.main,
     "small": small.main,
