@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 import traceback
+from collections.abc import Callable
 from multiprocessing import RawValue
 from pathlib import Path
 from typing import Any
@@ -94,8 +95,8 @@ def _announced(function: Any, label: str) -> Any:
     return wrapped
 
 
-def attempt(settings: RunConfig, folder: Path) -> int:
-    """Fork a process that runs, or goes on with, the job; its process id."""
+def attempt(settings: RunConfig, folder: Path, begin: Callable[[], None] = lambda: None) -> int:
+    """Fork a process that calls `begin` and runs, or goes on with, the job; its process id."""
     stage.value = 0
     pid = os.fork()
     if pid:
@@ -105,6 +106,7 @@ def attempt(settings: RunConfig, folder: Path) -> int:
         with (folder.parent / f"{folder.name}.log").open("a") as log:
             os.dup2(log.fileno(), 1)
             os.dup2(log.fileno(), 2)
+        begin()
         raise_on_signals()
         job.run_job(settings, folder, "python train.py")
         code = 0

@@ -201,6 +201,10 @@ def test_steps_are_composed_from_what_the_command_was(tmp_path: Path) -> None:
         *("hydra.searchpath=[searched]", "experiment=two", "data=mine", "data.vocab_size=300"),
         *("trainer.accelerator=cpu", "trainer.max_epochs=1", "trainer.limit_train_batches=2"),
         *("logger=none", f"data.cache_dir={tmp_path}/cache", f"hydra.run.dir={tmp_path}/run"),
+        *(
+            "trainer=ddp",
+            "trainer.devices=2",
+        ),  # started by each step's own words
     ]
     run(command, cwd=tmp_path)
     record = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))

@@ -4,6 +4,7 @@ import json
 import resource
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -264,6 +265,59 @@ def slurm(tmp_path: Path) -> dict[str, str]:
     job = {"SLURM_JOB_NAME": "train", "SLURM_JOB_ID": "81", "SLURM_NTASKS": "1"}
     place = {"SLURM_PROCID": "0", "SLURM_LOCALID": "0", "SLURM_NODEID": "0"}
     return {**job, **place, "PATH": f"{scontrol.parent}:{ENVIRONMENT['PATH']}"}
+
+
+def test_the_same_command_of_a_requeued_job_goes_on(
+    corpus: Path, tmp_path: Path, slurm: dict[str, str]
+) -> None:
+    new = "'${run_folder:${resume}," + str(tmp_path) + "/runs/${run_id:}}'"  # in each process
+    settings = ("trainer.max_epochs=40", "model.dropout=0.3", "logger=none")
+    command = train_command(corpus, *settings, f"hydra.run.dir={new}")
+    assert stop(command, signal.SIGTERM, **slurm)[0] == 143  # the time limit's, by default
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert record(folder)["slurm_job"] == "81"
+    shutil.copyfile(folder / "checkpoints" / "last.ckpt", folder / "hpc_ckpt_1.ckpt")
+    for _ in range(2):
+        again = run(command, 0, PROJECT, **slurm, SLURM_RESTART_COUNT="1")
+        assert list((tmp_path / "runs").iterdir()) == [folder]
+    assert "finished before" in again.stderr
+    assert record(folder)["resumed"] == 1
+    train(corpus, *settings, f"hydra.run.dir={tmp_path}/second")
+    assert_same_weights(folder, tmp_path / "second")
+    # Another job's run, though like this one, is its own.
+    run(command, 0, PROJECT, **{**slurm, "SLURM_JOB_ID": "82"}, SLURM_RESTART_COUNT="1")
+    assert len(list((tmp_path / "runs").iterdir())) == 2
+
+
+def test_tasks_of_a_requeued_job_go_on_together(
+    corpus: Path, tmp_path: Path, slurm: dict[str, str]
+) -> None:
+    new = "'${run_folder:${resume}," + str(tmp_path) + "/runs/${run_id:}}'"
+    settings = ("trainer=ddp", "trainer.max_epochs=40", "model.dropout=0.3", "logger=none")
+    command = train_command(corpus, *settings, f"hydra.run.dir={new}")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = str(server.getsockname()[1])  # free, once it is closed
+    job = {**slurm, "SLURM_NTASKS": "2", "SLURM_STEP_ID": "0", "SLURM_STEP_NUM_TASKS": "2"}
+    job |= {"SLURM_NTASKS_PER_NODE": "2", "SLURM_NODELIST": "127.0.0.1", "MASTER_PORT": port}
+    tasks = [{**job, "SLURM_PROCID": rank, "SLURM_LOCALID": rank} for rank in "01"]
+    with started(command, **tasks[0]) as (first, said), started(command, **tasks[1]) as (other, _):
+        wait_for("epoch 2/", said)
+        for process in (first, other):  # --signal=USR1@60
+            process.send_signal(signal.SIGUSR1)
+        said.read()
+        assert (first.wait(), other.wait()) == (128 + signal.SIGUSR1, 0)
+    assert (tmp_path / "told").read_text() == "requeue 81\n"
+    folder = tmp_path / "runs" / "slurm-81.0"
+    assert record(folder)["status"] == "interrupted"
+    shutil.copyfile(folder / "checkpoints" / "last.ckpt", folder / "hpc_ckpt_1.ckpt")
+    again = [{**task, "SLURM_RESTART_COUNT": "1"} for task in tasks]
+    with started(command, **again[0]) as (first, said), started(command, **again[1]) as (other, _):
+        said.read()
+        assert (first.wait(), other.wait()) == (0, 0)
+    assert list((tmp_path / "runs").iterdir()) == [folder]
+    assert record(folder)["resumed"] == 1
+    train(corpus, *settings, f"hydra.run.dir={tmp_path}/second")
+    assert_same_weights(folder, tmp_path / "second")
 
 
 @pytest.mark.parametrize("said", ["tokenizer", "epoch 1/", "epoch 3/"])

@@ -160,15 +160,17 @@ def test_jobs_of_several_processes(corpus: Path, tmp_path: Path) -> None:
     # Each is a command of its own, which knows the folders that were typed for the sweep.
     (tmp_path / "configs" / "model").mkdir(parents=True)
     (tmp_path / "configs" / "model" / "mine.yaml").write_text("defaults: [lstm]\n")
-    folders = (f"--config-dir={tmp_path}/configs", "model=mine")
+    (tmp_path / "searched" / "experiment").mkdir(parents=True)
+    experiment = "# @package _global_\nmodel: {dropout: 0.25}\n"
+    (tmp_path / "searched" / "experiment" / "mine.yaml").write_text(experiment)
+    searched = (f"hydra.searchpath=[{tmp_path}/searched]", "experiment=mine")
+    folders = (f"--config-dir={tmp_path}/configs", "model=mine", *searched)
     together = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.max_epochs=1", *folders)
     ddp = ("-m", *together, "seed=1,2", "sweep=named")
     train(corpus, *ddp, place(tmp_path))
     found = records(tmp_path)
-    assert [record["config"]["model"]["architecture"] for record in found.values()] == [
-        "lstm",
-        "lstm",
-    ]
+    models = [record["config"]["model"] for record in found.values()]
+    assert [(model["architecture"], model["dropout"]) for model in models] == [("lstm", 0.25)] * 2
     assert [record["steps"] for record in found.values()] == [2, 2]
     assert all(Predictor.load(tmp_path / name / "bundle")(["최고"]) for name in found)
     assert "2 jobs: 2 finished" in train(corpus, *ddp, place(tmp_path)).stderr

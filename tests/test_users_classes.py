@@ -116,6 +116,14 @@ def test_a_callback_of_ones_own_is_called_and_kept(corpus: Path, own: Path) -> N
     assert record_of(folder)["metrics"] == record["metrics"]
 
 
+def test_each_process_has_a_callback_of_ones_own(corpus: Path, own: Path) -> None:
+    together = ("trainer=ddp", "trainer.devices=2", "logger=none", f"hydra.run.dir={own}/run")
+    settings = (f"--config-dir={own}/configs", "callbacks=counting", *together)
+    run_anew(train_command(corpus, *settings), PYTHONPATH=str(own))
+    # 30 reviews in 2 steps of 8 for each of two processes, twice.
+    assert checkpoint_of(own / "run")["callbacks"]["Counter"] == {"count": 104}
+
+
 def test_a_state_that_no_checkpoint_can_keep_is_named(corpus: Path, own: Path) -> None:
     settings = (f"--config-dir={own}/configs", "callbacks=hoarding", f"hydra.run.dir={own}/run")
     finished = run_anew(train_command(corpus, *settings), expect=1, PYTHONPATH=str(own))

@@ -23,7 +23,7 @@ from nsmc.config.errors import one_line_errors
 from nsmc.config.overrides import command_line, readable_arguments
 from nsmc.config.schema import check_config, is_for_many_runs
 from nsmc.runs.prepare import check_inputs
-from nsmc.runs.processes import is_first
+from nsmc.runs.processes import is_first, number_among_unwatched
 from nsmc.runs.record import read_record
 from nsmc.runs.resolvers import register_resolvers
 from nsmc.runs.resume import AUTO, resumed_config, with_own_model
@@ -97,8 +97,9 @@ def _run(cfg: DictConfig, hydra_config: HydraConf, message: str | None) -> float
         raise ValueError(f"search and sweep are for many runs: {train_command()} -m …")
     if message is not None:
         exit_on_signals(message)
-    # Before torch and Lightning are imported, which takes seconds.
-    if is_first(config.trainer):
+    # Before torch and Lightning are imported, which takes seconds; but others that find each other
+    # by themselves must hear of what is wrong.
+    if is_first(config.trainer) and number_among_unwatched(config.trainer) is None:
         check_inputs(config)
     from nsmc.runs.run import run_and_report
 

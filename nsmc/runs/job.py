@@ -8,6 +8,7 @@ import logging
 import shutil
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,9 @@ import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.loggers.logger import DummyLogger
+from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
+from nsmc.comparison.answers import ANSWERS_FILE
 from nsmc.config.composition import flags
 from nsmc.config.schema import RunConfig
 from nsmc.config.trainer import TrainerConfig
@@ -35,15 +38,15 @@ from nsmc.runs.linear_job import train_linear
 from nsmc.runs.loggers import LoggedRun, build_loggers, close_loggers, log_settings
 from nsmc.runs.logs import quieten
 from nsmc.runs.own_classes import check_own_classes, check_resumable
-from nsmc.runs.prepare import prepare
-from nsmc.runs.processes import is_first, started_together
+from nsmc.runs.prepare import check_inputs, prepare
+from nsmc.runs.processes import is_first, number_among_unwatched, started_together
 from nsmc.runs.record import Record, occupied, read_record, recorded
 from nsmc.runs.resume import continuation, now, starting_checkpoint
 from nsmc.runs.trainer import CHECKPOINTS, build_trainer, check_hardware
 from nsmc.training.checkpoints import adopt_best, differences, epochs_behind, load_checkpoint
 from nsmc.training.export import BundleExport, best_checkpoint
 from nsmc.training.interruption import exit_as_interruption
-from nsmc.training.meeting import meet
+from nsmc.training.meeting import gathering, losing_others, meet
 from nsmc.training.metrics import defined
 from nsmc.training.module import SentimentModule
 from nsmc.training.progress import TrainingProgress
@@ -81,9 +84,28 @@ def run_job(
     """
     is_first_process = is_first(config.trainer)
     quieten(is_first_process)
-    if not is_first_process:
-        return _join_the_first(config, folder, _all_callbacks(config, folder, callbacks))
     callbacks = _all_callbacks(config, folder, callbacks)
+    with gathered(config.trainer) as store:
+        if is_first_process:
+            return _run_first(config, folder, command, overrides, callbacks, store)
+        return _join_the_first(config, folder, callbacks, store)
+
+
+def gathered(config: TrainerConfig) -> AbstractContextManager[TCPStore | None]:
+    """The store of processes that nobody else tells of one another's end."""
+    number = number_among_unwatched(config)
+    return nullcontext() if number is None else gathering(*number)
+
+
+def _run_first(
+    config: RunConfig,
+    folder: Path,
+    command: str,
+    overrides: Sequence[str],
+    callbacks: Sequence[L.Callback],
+    store: TCPStore | None,
+) -> Record:
+    """Run the job in the process that keeps the record, perhaps the only one."""
     checkpoint = starting_checkpoint(config.ckpt_path, folder, read_record(folder) or {})
     run = prepare(config, overrides, download=True, starting_checkpoint=checkpoint)
     if config.test:
@@ -95,8 +117,8 @@ def run_job(
         earlier = read_record(folder) or {}  # another process may have been at it
         if earlier.get("status", "") == "finished" and earlier.get("signature") == run.signature:
             log.info("%s: finished before", folder)
-            if started_together() > 1:
-                meet(build_trainer(config, folder, []), earlier)  # the others would wait for it
+            if started_together() > 1 or config.trainer.num_nodes > 1:
+                meet(build_trainer(config, folder, []), earlier, store)  # the others wait for it
             return earlier
         begun = {
             "signature": run.signature,
@@ -117,7 +139,7 @@ def run_job(
             else:
                 try:
                     training = build(config, folder, callbacks, record)
-                    wait_for_all(config.trainer, training.trainer, record)
+                    wait_for_all(config.trainer, training.trainer, record, store)
                     record["threads"] = torch.get_num_threads()
                     record |= train(config, training, record["resumed_from"])
                 finally:
@@ -140,10 +162,13 @@ def _all_callbacks(
     return [*build_callbacks(config, folder), *callbacks]
 
 
-def _join_the_first(config: RunConfig, folder: Path, callbacks: Sequence[L.Callback]) -> Record:
+def _join_the_first(
+    config: RunConfig, folder: Path, callbacks: Sequence[L.Callback], store: TCPStore | None
+) -> Record:
     """Train with the process that keeps the record."""
+    check_inputs(config)  # which may be on another machine
     training = build(config, folder, callbacks, None)
-    record = wait_for_all(config.trainer, training.trainer, None)
+    record = wait_for_all(config.trainer, training.trainer, None, store)
     if record["status"] == "finished":
         return record
     return train(config, training, record["resumed_from"])
@@ -189,10 +214,12 @@ def build(
     return Training(trainer, module, datamodule, export, started)
 
 
-def wait_for_all(config: TrainerConfig, trainer: L.Trainer, record: Record | None) -> Record:
+def wait_for_all(
+    config: TrainerConfig, trainer: L.Trainer, record: Record | None, store: TCPStore | None
+) -> Record:
     """Wait for the processes that train together; the first one's record, which it brings."""
     if config.processes > 1:
-        record = meet(trainer, record)
+        record = meet(trainer, record, store)
         assert record is not None
         # Lightning has divided the machine's cores among its processes.
         if threads := record.get("threads") or config.threads:
@@ -244,6 +271,7 @@ def train(config: RunConfig, training: Training, resumed_from: str | None) -> Re
 def _nothing_kept(training: Training) -> dict[str, Any]:
     """After a try of a few batches: no bundle for anybody to use, no metrics to be compared."""
     bundle = training.export.folder
+    bundle.with_name(ANSWERS_FILE).unlink(missing_ok=True)
     for folder in (bundle, bundle.with_name(CHECKPOINTS)):
         shutil.rmtree(folder)
     return {"metrics": {}, "history": [], "bundle_bytes": 0}
@@ -254,11 +282,11 @@ def fit(
 ) -> None:
     """Train, and export by callback.
 
-    Raises Interrupted where the user does not wait for a step, and ValueError where no step can be
-    made from the checkpoint.
+    Raises Interrupted where the user does not wait for a step, ProcessLostError where another
+    process ends, and ValueError where no step can be made from the checkpoint.
     """
     try:
-        with exit_as_interruption():
+        with exit_as_interruption(), losing_others():
             trainer.fit(module, datamodule=datamodule, ckpt_path=checkpoint)
     except (OSError, ValueError, MemoryError, torch.OutOfMemoryError, Interrupted, Pruned):
         raise
@@ -278,11 +306,12 @@ def evaluate(
 ) -> dict[str, float]:
     """Metrics of the best weights on the validation part and, if wanted, the test part.
 
-    Raises Interrupted where the user does not wait.
+    Raises Interrupted where the user does not wait, and ProcessLostError where another process
+    ends.
     """
     best = best_checkpoint(trainer)
     measured: dict[str, Any] = {}
-    with exit_as_interruption():
+    with exit_as_interruption(), losing_others():
         trainer.validate(module, datamodule=datamodule, ckpt_path=best, verbose=False)
         measured |= trainer.callback_metrics
         if test and isinstance(module, SentimentModule):  # a language model is a means, not an end

@@ -41,6 +41,20 @@ def started_together() -> int:
     return 1
 
 
+def number_among_unwatched(trainer: TrainerConfig) -> tuple[int, int] | None:
+    """This process's number among those that find each other by themselves, and how many these are.
+
+    None where there is one alone, or where Lightning or torchrun ends the others with it.
+    """
+    if _is_torchrun() or trainer.processes == 1:
+        return None
+    if (rank := _rank_of_launcher()) is not None:
+        return (rank, started_together()) if started_together() > 1 else None
+    if trainer.num_nodes == 1 or int(os.environ.get("LOCAL_RANK", 0)):
+        return None
+    return int(os.environ.get("NODE_RANK", 0)), trainer.num_nodes
+
+
 def check_started(config: RunConfig) -> None:
     """Raises ValueError, the same in each process, where another number of them was started."""
     started = started_together()

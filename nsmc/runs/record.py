@@ -26,6 +26,7 @@ from nsmc.runs.record_fields import without_wrong_fields
 from nsmc.small_files import read_json
 from nsmc.termination import exception_arrived
 from nsmc.training.signals import Pruned
+from nsmc.training.slurm import job_number
 
 log = logging.getLogger(__name__)
 
@@ -144,7 +145,9 @@ def recorded(folder: Path, record: Record) -> Iterator[Record]:
 
     What the body adds to the record is written when it ends.
     """
-    process = {"host": socket.gethostname(), "pid": os.getpid()}
+    process: Record = {"host": socket.gethostname(), "pid": os.getpid()}
+    if job := job_number():
+        process["slurm_job"] = job
     record = {**record, **process, "status": "running", "error": None}
     write_record(folder, record)
     try:

@@ -56,6 +56,7 @@ class _Fields(TypedDict, total=False):
     refused: bool
     host: _Text
     pid: Annotated[int, Field(gt=0, lt=2**31)]
+    slurm_job: _Line
     signature: _Line
     config: _Mapping
     final_step_config: _Mapping  # of a recipe: the configuration of its last step

@@ -11,7 +11,8 @@ import nsmc.data
 from nsmc.config.commands import train_command
 from nsmc.config.schema import check_config
 from nsmc.runs.processes import common_folder, other
-from nsmc.runs.resume import AUTO, named_folder, newest_unfinished
+from nsmc.runs.resume import AUTO, named_folder, newest_unfinished, of_restarted_job
+from nsmc.training.slurm import is_restarted
 
 _HYDRA = ".hydra"
 
@@ -52,20 +53,25 @@ def sweep_folder(name: str | None, unnamed: str) -> str:
 def run_folder(resume: str | None, new: str, *, _root_: DictConfig) -> str:
     """The run's folder: that of the resumed run, or a new one."""
     if (resume, new) not in _folders:
-        own = new if resume is None else _resumed_folder(resume, new, _root_)
+        own = _own_folder(resume, new, _root_)
         devices, nodes = _root_.trainer.devices, _root_.trainer.num_nodes
         is_one = _root_.recipe is not None or resume not in (None, AUTO)
         _folders[resume, new] = own if is_one else common_folder(own, new, devices * nodes, nodes)
     return _folders[resume, new]
 
 
-def _resumed_folder(resume: str, new: str, root: DictConfig) -> str:
-    if resume != AUTO:
-        return str(named_folder(resume))
+def _own_folder(resume: str | None, new: str, root: DictConfig) -> str:
+    """This process's choice. A job that Slurm runs again goes on with what it has begun."""
+    is_alone = root.trainer.devices * root.trainer.num_nodes == 1
+    if resume not in (None, AUTO):
+        return str(named_folder(str(resume)))
+    if resume is None and not (is_restarted() and is_alone):
+        return new
     keys = [str(key) for key in root if key != "hydra"]
     values: Any = OmegaConf.to_container(OmegaConf.masked_copy(root, keys), resolve=True)
+    find = of_restarted_job if resume is None else newest_unfinished
     typed = list(root.hydra.overrides.task)
-    return str(newest_unfinished(check_config(values), typed, Path(new).parent) or new)
+    return str(find(check_config(values), typed, Path(new).parent) or new)
 
 
 def hydra_subdir(resume: str | None, folder: str, *, _root_: DictConfig) -> str | None:

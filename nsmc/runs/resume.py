@@ -35,6 +35,7 @@ from nsmc.runs.prepare import PreparedRun, prepare
 from nsmc.runs.record import RECORD_FILE, Record, environment, load_record, read_record, state_of
 from nsmc.runtime.bundle import CONFIG_FILE
 from nsmc.runtime.encoders import ENCODERS
+from nsmc.training.slurm import job_number
 
 log = logging.getLogger(__name__)
 
@@ -66,14 +67,29 @@ def newest_unfinished(config: RunConfig, overrides: Sequence[str], runs: Path) -
 
     `overrides` are what was typed. Raises ValueError where it holds more than a run's own files.
     """
+    alike = _alike(config, overrides, runs)
+    return _newest([folder for folder in alike if state_of(folder) in _UNFINISHED])
+
+
+def of_restarted_job(config: RunConfig, overrides: Sequence[str], runs: Path) -> Path | None:
+    """The folder of the run that the same command of this job of Slurm's began before; or None."""
+    alike = _alike(config, overrides, runs)
+    job = job_number()
+    return _newest([folder for folder, record in alike.items() if record.get("slurm_job") == job])
+
+
+def _alike(config: RunConfig, overrides: Sequence[str], runs: Path) -> dict[Path, Record]:
+    """The records of the runs, finished or not, that have the same signature."""
     wanted = prepare(config, overrides).signature
-    alike = [
-        record.parent
-        for record in runs.glob(f"*/{RECORD_FILE}")
-        if (read_record(record.parent) or {}).get("signature") == wanted
-        and state_of(record.parent) in _UNFINISHED
-    ]
-    newest = max(alike, key=lambda folder: (folder / RECORD_FILE).stat().st_mtime, default=None)
+    folders = [path.parent for path in runs.glob(f"*/{RECORD_FILE}")]
+    records = {folder: read_record(folder) or {} for folder in folders}
+    return {
+        folder: record for folder, record in records.items() if record.get("signature") == wanted
+    }
+
+
+def _newest(folders: Sequence[Path]) -> Path | None:
+    newest = max(folders, key=lambda folder: (folder / RECORD_FILE).stat().st_mtime, default=None)
     if newest is not None:
         check_own_files(newest)
     return newest

@@ -32,6 +32,7 @@ from nsmc.runs.record import (
 )
 from nsmc.runtime.bundle import WEIGHTS_FILE
 from nsmc.termination import exception_arrived
+from nsmc.training.meeting import ProcessLostError
 from nsmc.training.signals import Interrupted, Pruned
 from nsmc.training.slurm import ASKED_BY_PARENT
 
@@ -76,6 +77,9 @@ def run_and_report(
             sys.exit(0)
         signum = error.signum if isinstance(error, Interrupted) else signal.SIGINT
         raise Interrupted(signum, _how_to_go_on(config, folder, overrides)) from None
+    except ProcessLostError as error:
+        how = _how_to_go_on(config, folder, overrides)
+        raise ProcessLostError(f"{error}; then {how}") from error
     finally:
         gc.collect()  # a failed job's tensors would be missing for the next one's
         torch.cuda.empty_cache()

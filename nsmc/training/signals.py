@@ -5,7 +5,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
@@ -106,6 +107,23 @@ class StopSignals:
                 "stopping: a checkpoint follows the step; the same signal again stops at once"
             )
         )
+
+
+@contextmanager
+def signals_deferred() -> Iterator[None]:
+    """Let a signal that ends or requeues a run act when the body is done, not in the middle."""
+    received: list[int] = []
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        callable_ones = [signum for signum in _SIGNALS if callable(signal.getsignal(signum))]
+        before = {n: signal.signal(n, lambda n, _: received.append(n)) for n in callable_ones}
+    try:
+        yield
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
+    if received:
+        signal.raise_signal(received[0])
 
 
 def raise_on_signals() -> None:

@@ -26,15 +26,25 @@ def is_slurm_job() -> bool:
     return "SLURM_NTASKS" in environment and environment.get("SLURM_JOB_NAME") not in _INTERACTIVE
 
 
+def job_number() -> str | None:
+    """This job's, as `scontrol` takes it; None outside of Slurm."""
+    if array := os.environ.get("SLURM_ARRAY_JOB_ID"):
+        return f"{array}_{os.environ['SLURM_ARRAY_TASK_ID']}"
+    return os.environ.get("SLURM_JOB_ID")
+
+
+def is_restarted() -> bool:
+    """Whether Slurm has run this job before, and took it back into the queue."""
+    return os.environ.get("SLURM_RESTART_COUNT", "0") != "0"
+
+
 def requeue() -> None:
     """Ask Slurm to run this job again: once, whatever the number of its processes."""
     is_first = os.environ.get("SLURM_PROCID", "0") == "0"
     if not is_slurm_job() or not is_first or ASKED_BY_PARENT in os.environ:
         return
-    job = os.environ.get("SLURM_JOB_ID", "")
-    if array := os.environ.get("SLURM_ARRAY_JOB_ID"):
-        job = f"{array}_{os.environ['SLURM_ARRAY_TASK_ID']}"
-    command = ["scontrol", "requeue", job]
+    job = job_number()
+    command = ["scontrol", "requeue", str(job)]
     try:
         subprocess.run(command, check=True)
     except (OSError, subprocess.CalledProcessError) as error:

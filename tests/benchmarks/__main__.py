@@ -12,6 +12,8 @@ from pathlib import Path
 
 from tests.benchmarks import (
     growth,
+    nodes,
+    overhead,
     profile,
     quality,
     runtime,
@@ -36,6 +38,7 @@ def kills(root: Path) -> None:
 
 BENCHMARKS = {
     "training": training.main,
+    "overhead": overhead.main,
     "profile": profile.main,
     "startup": startup.main,
     "runtime": runtime.main,
@@ -44,6 +47,7 @@ BENCHMARKS = {
     "sweeps": sweeps.main,
     "sharing": sharing.main,
     "kills": kills,
+    "nodes": nodes.main,
     "growth": growth.main,
     "quality": quality.main,
     "small": small.main,

@@ -100,7 +100,11 @@ def bare_loop(each: RunConfig, datamodule: ReviewDataModule) -> float:
 
 def new_module(each: RunConfig) -> SentimentModule:
     return SentimentModule(
-        classifier={"vocab_size": each.data.vocab_size, **each.model.classifier()},
+        classifier={
+            "vocab_size": each.data.vocab_size,
+            "label_count": 2,
+            **each.model.classifier(),
+        },
         optimization=each.model.optimization(),
         regularization=each.model.regularization(),
     )

@@ -60,6 +60,22 @@ def test_wandb_writes_what_it_would_send(corpus: Path, tmp_path: Path) -> None:
     assert list(folder.rglob("media/images/**/*.png"))
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_of_several_processes_the_first_alone_logs(corpus: Path, tmp_path: Path) -> None:
+    store = f"sqlite:///{tmp_path}/mlflow.db"
+    chosen = ("logger=many", "logger.wandb.offline=true", f"hydra.run.dir={tmp_path}/run")
+    place = f"+logger.mlflow.artifact_location={tmp_path}/files"
+    together = ("trainer=ddp", "trainer.devices=2", "trainer.max_epochs=1")
+    train(corpus, *chosen, place, *together, MLFLOW_TRACKING_URI=store, WANDB_SILENT="true")
+    (found,) = search(store, "")
+    assert found.info.status == "FINISHED" and "result/test/accuracy" in found.data.metrics
+    folder = tmp_path / "run"
+    assert len(list((folder / "wandb").glob("offline-run-*"))) == 1
+    assert [path.name for path in folder.glob("csv*")] == ["csv"]
+    pids = {path.name.split(".")[-2] for path in folder.glob("events.out.tfevents.*")}
+    assert len(pids) == 1
+
+
 def test_none_and_one_alone(corpus: Path, tmp_path: Path) -> None:
     train(corpus, "logger=csv", f"hydra.run.dir={tmp_path}/csv")
     names = {path.name for path in (tmp_path / "csv").iterdir()}

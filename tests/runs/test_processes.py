@@ -12,6 +12,7 @@ from nsmc.runs.processes import (
     check_started,
     common_folder,
     is_first,
+    number_among_unwatched,
     other,
     started_together,
 )
@@ -114,3 +115,30 @@ def test_torchrun_s_processes_agree_on_a_folder(environment: Callable[..., None]
         environment(TORCHELASTIC_RUN_ID="none", RANK=rank, WORLD_SIZE="2", **address)
         folders.append(common_folder(f"{NEW}{rank}", NEW, processes=2, num_nodes=1))
     assert folders == [f"{NEW}1", f"{NEW}1"]
+
+
+@pytest.mark.parametrize(
+    ("values", "num_nodes", "number"),
+    [
+        ({}, 1, None),  # Lightning starts the other one, and ends it
+        ({"NODE_RANK": "0"}, 2, (0, 2)),
+        ({"NODE_RANK": "1"}, 2, (1, 2)),
+        ({"NODE_RANK": "1", "LOCAL_RANK": "1"}, 2, None),
+        ({**SLURM, "SLURM_PROCID": "1", "SLURM_STEP_NUM_TASKS": "2"}, 1, (1, 2)),
+        ({"TORCHELASTIC_RUN_ID": "none", "RANK": "1", "WORLD_SIZE": "2"}, 1, None),
+    ],
+)
+def test_processes_that_nobody_watches_are_numbered(
+    environment: Callable[..., None],
+    config: Callable[..., RunConfig],
+    values: dict[str, str],
+    num_nodes: int,
+    number: tuple[int, int] | None,
+) -> None:
+    environment(**values)
+    devices = 2 // num_nodes
+    together = config(
+        "trainer=ddp", f"trainer.devices={devices}", f"trainer.num_nodes={num_nodes}"
+    ).trainer
+    assert number_among_unwatched(together) == number
+    assert number_among_unwatched(config().trainer) is None
