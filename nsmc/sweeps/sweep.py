@@ -6,12 +6,13 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
@@ -84,8 +85,16 @@ def _launching(
 
 def split(loader: ConfigLoader, arguments: Sequence[str]) -> list[list[str]]:
     """The overrides of each job. Raises HydraException for a value that is no list of choices."""
-    parsed = OverridesParser.create(config_loader=loader).parse_overrides(list(arguments))
-    return BasicSweeper.split_arguments(parsed, max_batch_size=None)[0]
+    choices: dict[str, list[str]] = {}  # of a key that is there twice, the last
+    for override in OverridesParser.create(config_loader=loader).parse_overrides(list(arguments)):
+        key = override.get_key_element()
+        if not override.is_sweep_override():
+            choices[key] = [f"{key}={override.get_value_element_as_str()}"]
+        elif override.is_discrete_sweep():
+            choices[key] = [f"{key}={value}" for value in override.sweep_string_iterator()]
+        else:
+            raise HydraException(f"{override.input_line}: a sweep needs the values one by one")
+    return [list(overrides) for overrides in product(*choices.values())]
 
 
 def compose_job(
