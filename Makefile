@@ -13,7 +13,7 @@ ANEW := $(if $(and $(FOUND),$(filter $(FOUND),$(WANTED))),,anew)
 NSMC_ROOT ?= ../shared/nsmc
 
 .DEFAULT_GOAL := help
-.PHONY: help install train sweep tensorboard test coverage corpus-test clients-test rust rust-test lint format docs bench attack plotly clean anew
+.PHONY: help install train sweep tensorboard test coverage corpus-test clients-test versions-test rust rust-test lint format docs bench attack plotly clean anew
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -50,13 +50,27 @@ coverage: install ## the same, and refuse a branch coverage that is lower than i
 corpus-test: install ## check reading, caching and training on the real corpus at NSMC_ROOT
 	NSMC_ROOT=$(NSMC_ROOT) $(BIN)/python -m pytest -m corpus
 
-clients-test: install .venv-clients/installed ## check that other programs, candle among them, read bundles
-	NSMC_CLIENTS=.venv-clients $(BIN)/python -m pytest -m clients
+clients-test: install .venv-clients/installed .venv-releases/installed ## check that other programs read bundles, and the runtime on other releases
+	NSMC_CLIENTS=.venv-clients NSMC_RELEASES=.venv-releases $(BIN)/python -m pytest -m clients
 
 .venv-clients/installed: tests/clients/requirements.txt
 	$(BIN)/python -m venv --clear .venv-clients
 	.venv-clients/bin/pip install --quiet --disable-pip-version-check -r tests/clients/requirements.txt
 	@touch $@
+
+# Each release of tokenizers in a folder of its own, over the packages that all of them share.
+.venv-releases/installed: tests/clients/runtime-requirements.txt tests/clients/releases.py pyproject.toml constraints.txt
+	$(BIN)/python -m venv --clear .venv-releases
+	PIP_CONSTRAINT=constraints.txt .venv-releases/bin/pip install --quiet --disable-pip-version-check -r tests/clients/runtime-requirements.txt
+	for release in $$($(BIN)/python -m tests.clients.releases); do \
+	    .venv-releases/bin/pip install --quiet --disable-pip-version-check --no-deps \
+	        --target .venv-releases/$$release tokenizers==$$release || exit 1; done
+	@touch $@
+
+# VERSIONS picks some of lowest, newest (each an environment of 6 GB for as long as it lasts), hydra.
+VERSIONS ?= lowest newest hydra
+versions-test: install ## run a few end-to-end tests with the lowest and the newest versions, and Hydra 1.4
+	$(BIN)/python -m tests.versions $(VERSIONS)
 
 # Needs cargo (https://rustup.rs), as no other target does.
 CARGO_TARGET_DIR ?= $(CURDIR)/rust/target
@@ -108,6 +122,6 @@ plotly: ## fetch the plotly.js of reports again, with npm; PLOTLY is its version
 	cd $(ASSETS) && sha256sum plotly-basic.min.js plotly-basic.LICENSE > plotly-basic.sha256
 
 clean: ## remove .venv, caches and built files; outputs/ stays
-	rm -rf .venv .venv-clients rust/target build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*
+	rm -rf .venv .venv-clients .venv-releases .venv-versions rust/target build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*
 	rm -f nsmc/runtime/_kernel*.so
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -7,23 +7,32 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nsmc.data.tokenizer import save_tokenizer, train_tokenizer
 from nsmc.runtime.bundle import BundleConfig, expected_shapes, fill_bundle, flat, whole_bundle
 from nsmc.runtime.encoders import encoder_settings
+from nsmc.runtime.loading import read_tokenizer
 from nsmc.runtime.packing import Array
+from nsmc.runtime.tokenizer import BundleTokenizer
 
 if TYPE_CHECKING:
     from nsmc.training.classifier import TextClassifier
 
-_TEXTS = ["이 영화 정말 최고예요", "정말 별로 재미없는 영화", "good movie, 10 points!"]
-TOKENIZER = train_tokenizer(_TEXTS * 3, vocab_size=280, min_frequency=2, normalization="nfc")
+# Trained on a few words such as 정말 영화 최고 movie. It is a file because the tests of the runtime
+# also run with a release of tokenizers that cannot train.
+TOKENIZER_FILE = Path(__file__).with_name("tokenizer.json")
+TOKENIZER = read_tokenizer(TOKENIZER_FILE)
+VOCAB_SIZE = TOKENIZER.vocab_size
+
+
+def wrapped(library: Any) -> BundleTokenizer:
+    """What was just trained, as what was read from a file."""
+    return BundleTokenizer(library, library.get_vocab_size())
 
 
 def config_of(**changes: Any) -> BundleConfig:
     """A small configuration; keywords change its keys, as config.json has them."""
     values: dict[str, Any] = {
         "architecture": "gru",
-        "vocab_size": TOKENIZER.get_vocab_size(),
+        "vocab_size": VOCAB_SIZE,
         "embedding_dim": 5,
         "hidden_size": 7,
         "num_layers": 1,
@@ -80,12 +89,7 @@ def random_bundle(
     """
     config = like or config_of(**changes)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    tokenizer_file = folder.parent / "trained-tokenizer.json"
-    save_tokenizer(TOKENIZER, tokenizer_file)
-    try:
-        write_bundle(folder, config, random_tensors(config, scale, seed), tokenizer_file, card)
-    finally:
-        tokenizer_file.unlink()
+    write_bundle(folder, config, random_tensors(config, scale, seed), TOKENIZER_FILE, card)
     return folder
 
 

@@ -30,13 +30,14 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @functools.cache  # the same few are asked for again and again, a good tenth of a second each
 def _composed(*overrides: str) -> dict[str, Any]:
-    from hydra import compose, initialize_config_dir
+    from hydra import compose
     from omegaconf import OmegaConf
 
+    from nsmc.config.hydra_releases import configurations_in
     from nsmc.runs.resolvers import register_resolvers
 
     register_resolvers()
-    with initialize_config_dir(str(Path(__file__).parents[1] / "configs"), version_base="1.3"):
+    with configurations_in(Path(__file__).parents[1] / "configs"):
         values = OmegaConf.to_container(compose("train", list(overrides)), resolve=True)
     assert isinstance(values, dict)
     return {str(key): value for key, value in values.items()}

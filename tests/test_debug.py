@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hydra import compose, initialize_config_dir
+from hydra import compose
 from omegaconf import OmegaConf
 
 from nsmc.config.composition import CONFIGS
+from nsmc.config.hydra_releases import configurations_in
 from nsmc.runs.resolvers import register_resolvers
 from nsmc.runtime.locate import newest_bundle
 from tests.commands import train
@@ -47,7 +48,7 @@ def test_a_profile_and_a_plain_epoch(corpus: Path, tmp_path: Path) -> None:
 
 def test_debugging_has_a_folder_of_its_own() -> None:
     register_resolvers()
-    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+    with configurations_in(CONFIGS):
         values = compose("train", ["debug=limit"], return_hydra_config=True)
     written = OmegaConf.to_container(values.hydra.run, resolve=False)
     assert ",outputs/debug/" in str(written)

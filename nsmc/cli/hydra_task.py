@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra import version
 from hydra._internal.utils import _run_hydra, get_args_parser
 from hydra.conf import HydraConf
 from hydra.core.hydra_config import HydraConfig
@@ -20,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from nsmc.config.commands import train_command
 from nsmc.config.composition import CONFIG_NAME, CONFIGS, check_left_out, flags, search_path
 from nsmc.config.errors import one_line_errors
+from nsmc.config.hydra_releases import set_version_base
 from nsmc.config.overrides import command_line, readable_arguments
 from nsmc.config.schema import check_config, is_for_many_runs
 from nsmc.runs.prepare import check_inputs
@@ -43,7 +43,7 @@ def train(words: Sequence[str]) -> int:
     """
     accept_every_text(discard_output=True)
     register_resolvers()
-    version.setbase("1.3")
+    set_version_base()
     with one_line_errors():
         parser = get_args_parser()
         parser.prog = train_command()

@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, cast
 
-from hydra import compose, initialize_config_dir
+from hydra import compose
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
@@ -22,6 +22,7 @@ from yaml import MarkedYAMLError
 import nsmc
 from nsmc.config.commands import train_command
 from nsmc.config.errors import describe
+from nsmc.config.hydra_releases import configurations_in
 from nsmc.config.overrides import quoted, readable, typed_values
 from nsmc.config.schema import RunConfig, check_config
 
@@ -42,7 +43,7 @@ def composed(overrides: Sequence[str]) -> RunConfig:
 def composed_values(overrides: Sequence[str]) -> dict[str, Any]:
     """The same unchecked, so that values may be missing: `???`."""
     is_running = GlobalHydra.instance().is_initialized()
-    folder = nullcontext() if is_running else initialize_config_dir(str(CONFIGS), "app", "1.3")
+    folder = nullcontext() if is_running else configurations_in(CONFIGS)
     try:
         with folder:
             values: Any = OmegaConf.to_container(compose(_name(), list(overrides)), resolve=True)

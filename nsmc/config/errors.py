@@ -84,7 +84,7 @@ def describe(error: BaseException) -> str:
         return _describe_yaml(error)
     text = re.sub(r"^\w+ raised while resolving interpolation: ", "", text)
     if isinstance(error, OmegaConfBaseException):
-        return text.partition(" full_key:")[0]
+        return _describe_key_of_yaml(text) or text.partition(" full_key:")[0]
     if isinstance(error, OSError) and (line := refusal(error, error.filename or _run_folder())):
         return line
     if isinstance(error, FileExistsError | NotADirectoryError) and error.filename:
@@ -102,6 +102,15 @@ def _describe_yaml(error: MarkedYAMLError) -> str:
     if twice := re.fullmatch("found duplicate key (.+)", problem):
         return f"{place}: {twice[1]!r} is there twice"
     return f"{place}: no YAML: {problem}"
+
+
+def _describe_key_of_yaml(text: str) -> str | None:
+    """Says what is wrong with a key of a table, if that is what the text is about."""
+    if no_key := re.search(r"'NoneType' full_key: (\S+)", text):
+        return f"{no_key[1]}: null, or ~, is no key; text is written in quotes, 'null'"
+    if twice := re.match(r"Conflicting integer and string keys: (\d+) .*full_key: (\S+)\.", text):
+        return f"{twice[2]}: {twice[1]!r} is there twice"
+    return None
 
 
 def _run_folder() -> str:
@@ -126,12 +135,11 @@ def _describe_composition(error: HydraException, text: str) -> str:
         return f"{sweep[1]}: {_for_sweeps()}"
     if not_merged := re.match(r"Error merging override (.+)|In '(.+?)': (\w+ raised .*)", text):
         reason = not_merged[3] or describe(error.__cause__ or error)
-        if "Cannot merge DictConfig with ListConfig" in reason:
+        if re.search("Cannot merge (DictConfig with ListConfig|incompatible container)", reason):
             reason = "a list cannot take the place of keys, {KEY: VALUE}, nor keys that of a list"
         return f"{not_merged[1] or not_merged[2]}: {reason.partition(' full_key:')[0]}"
-    if no_key := re.search(r"'NoneType'\s+full_key: (\S+)", str(error.__cause__)):
-        return f"{no_key[1]}: null, or ~, is no key; text is written in quotes, 'null'"
-    return text.partition(" See https://hydra.cc")[0]
+    of_key = _describe_key_of_yaml(" ".join(str(error.__cause__).split()))
+    return of_key or text.partition(" See https://hydra.cc")[0]
 
 
 def _for_sweeps() -> str:

@@ -27,6 +27,7 @@ from nsmc.data.preparation import Progress, return_memory
 from nsmc.data.tokenizer import IntArray, Texts, encode, save_tokenizer, train_tokenizer
 from nsmc.reading.rows import format_of
 from nsmc.runtime.loading import read_tokenizer
+from nsmc.runtime.tokenizer import BundleTokenizer
 
 log = logging.getLogger(__name__)
 
@@ -225,9 +226,9 @@ class TextsOnDisk:
         self._path.unlink()
 
 
-def encode_texts(tokenizer: Tokenizer, texts: Texts, labels: LabelArray) -> EncodedReviews:
+def encode_texts(tokenizer: BundleTokenizer, texts: Texts, labels: LabelArray) -> EncodedReviews:
     """Encode reviews in memory; the ids have the smallest unsigned type that holds them."""
-    dtype = np.min_scalar_type(tokenizer.get_vocab_size() - 1)
+    dtype = np.min_scalar_type(tokenizer.vocab_size - 1)
     token_ids, lengths = [], []
     progress, done = Progress(log, "encoding", len(texts)), 0
     for ids_of_texts in encode(tokenizer, texts):

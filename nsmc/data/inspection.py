@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tokenizers import Tokenizer
 
 from nsmc.data.corpus import CorpusForm
 from nsmc.data.preparation import return_memory
 from nsmc.data.tokenizer import encode
 from nsmc.reading.labelled import labelled
 from nsmc.reading.rows import NO_TEXT, Row, open_rows
+from nsmc.runtime.tokenizer import BundleTokenizer
 
 _BATCH = 10_000  # texts that are counted at once
 _SHOWN_ERRORS = 10
@@ -91,7 +91,7 @@ class Inspection:
         }
 
 
-def inspect(path: Path, form: CorpusForm, tokenizer: Tokenizer | None) -> Inspection:
+def inspect(path: Path, form: CorpusForm, tokenizer: BundleTokenizer | None) -> Inspection:
     """Read a whole file; raises what `open_rows` raises, and ValueError where it ends in damage."""
     found = Inspection()
     batch: list[str] = []
@@ -141,7 +141,7 @@ def _compare(text: str, label: str, found: Inspection) -> None:
             found.conflicts.add(key)
 
 
-def _measure(texts: list[str], tokenizer: Tokenizer | None, found: Inspection) -> None:
+def _measure(texts: list[str], tokenizer: BundleTokenizer | None, found: Inspection) -> None:
     found.characters.update("".join(texts))
     found.lengths += map(len, texts)
     if tokenizer is not None and texts:

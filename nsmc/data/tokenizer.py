@@ -18,6 +18,7 @@ import numpy.typing as npt
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 from nsmc.data.preparation import SECONDS_BETWEEN_LINES, in_thread, is_terminal, return_memory
+from nsmc.runtime.tokenizer import BundleTokenizer
 
 log = logging.getLogger(__name__)
 
@@ -100,11 +101,9 @@ def save_tokenizer(tokenizer: Tokenizer, path: Path) -> None:
     path.write_text(portable_json(tokenizer), encoding="utf-8")
 
 
-def encode(tokenizer: Tokenizer, texts: Texts) -> Iterator[list[list[int]]]:
+def encode(tokenizer: BundleTokenizer, texts: Texts) -> Iterator[list[list[int]]]:
     """Yield the token ids of the texts, in order, some thousand texts at a time."""
-    for batch in _batches(texts):
-        encodings = tokenizer.encode_batch_fast(batch, add_special_tokens=False)
-        yield [encoding.ids for encoding in encodings]
+    return map(tokenizer.encode_batch, _batches(texts))
 
 
 def _batches(texts: Texts) -> Iterator[Sequence[str]]:

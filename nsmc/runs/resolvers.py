@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 import nsmc.data
 from nsmc.config.commands import train_command
+from nsmc.config.hydra_releases import register_resolver
 from nsmc.config.schema import check_config
 from nsmc.runs.processes import common_folder, other
 from nsmc.runs.resume import AUTO, named_folder, newest_unfinished, of_restarted_job
@@ -24,7 +25,7 @@ def register_resolvers() -> None:
     """Make the resolvers known to OmegaConf; doing so twice changes nothing."""
     resolvers = (train_command, sample_root, run_id, run_model, sweep_folder, run_folder)
     for resolver in (*resolvers, hydra_subdir, log_name):
-        OmegaConf.register_new_resolver(resolver.__name__, resolver, replace=True)
+        register_resolver(resolver.__name__, resolver)
 
 
 def sample_root() -> str:

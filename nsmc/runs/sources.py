@@ -18,7 +18,7 @@ from nsmc.reading.labels import label_text
 from nsmc.runs.corpus_files import tokenizer_file, training_fingerprint
 from nsmc.runs.record import RECORD_FILE, final_step_config, read_record
 from nsmc.runtime.bundle import CONFIG_FILE, TOKENIZER_FILE, flat
-from nsmc.runtime.loading import read_config, read_tokenizer
+from nsmc.runtime.loading import read_config, read_vocabulary
 from nsmc.runtime.locate import bundle_folder
 from nsmc.training.starting import check_shape
 
@@ -87,7 +87,7 @@ def _check_bundle(config: RunConfig, name: str) -> None:
     if config.data.tokenizer is None:
         return
     files = (tokenizer_file(config), folder / TOKENIZER_FILE)
-    ours, theirs = (read_tokenizer(file).get_vocab() for file in files if file)
+    ours, theirs = (read_vocabulary(file) for file in files if file)
     if ours != theirs:
         raise ValueError(f"init_from={name}: its tokens are others; leave out data.tokenizer")
 

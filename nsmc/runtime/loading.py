@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from tokenizers import Tokenizer
 
 from nsmc.runtime.bundle import (
     CONFIG_FILE,
@@ -36,6 +35,7 @@ from nsmc.runtime.encoders import ENCODERS, encoder_settings
 from nsmc.runtime.encoders.settings import expected, is_allowed, own_settings
 from nsmc.runtime.file_form import check_reading
 from nsmc.runtime.packing import Array
+from nsmc.runtime.tokenizer import BundleTokenizer, check_process
 from nsmc.small_files import read_json, read_text
 
 _LARGEST_CONFIG = 16 << 20  # bytes; most have a thousand, those of many labels more
@@ -58,7 +58,7 @@ class Bundle:
 
     config: BundleConfig
     tensors: dict[str, Array]
-    tokenizer: Tokenizer
+    tokenizer: BundleTokenizer
 
 
 def read_bundle(folder: Path) -> Bundle:
@@ -183,16 +183,30 @@ def _read_weights(path: Path, config: BundleConfig) -> dict[str, Array]:
     return tensors
 
 
-def read_tokenizer(path: Path) -> Tokenizer:
+def read_tokenizer(path: Path) -> BundleTokenizer:
     """Read and check a `tokenizer.json`.
 
     Raises ValueError, in one line that names the file, for one that is damaged or is not of the
     kind that bundles have.
     """
+    return _tokenizer_and_vocabulary(path)[0]
+
+
+def read_vocabulary(path: Path) -> dict[str, int]:
+    """The id of each token of a `tokenizer.json`; raises as `read_tokenizer` does."""
+    return _tokenizer_and_vocabulary(path)[1]
+
+
+def _tokenizer_and_vocabulary(path: Path) -> tuple[BundleTokenizer, dict[str, int]]:
+    check_process()
     try:
         text = read_text(path, _LARGEST_TOKENIZER)
-        _check_tokenizer(json.loads(text))
-        tokenizer = Tokenizer.from_str(text)
+        content = json.loads(text)
+        normalizers = _check_tokenizer(content)
+        vocabulary = content["model"]["vocab"]
+        tokenizer = BundleTokenizer.read(
+            path, text, len(vocabulary), replaces="Replace" in normalizers
+        )
     except MemoryError:
         raise
     except BaseException as error:
@@ -201,24 +215,24 @@ def read_tokenizer(path: Path) -> Tokenizer:
             raise
         details = " ".join(str(error).split())[:100]
         raise ValueError(f"{path}: not a tokenizer, or damaged ({details})") from None
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    return tokenizer
+    return tokenizer, vocabulary
 
 
-def _read_tokenizer(path: Path, config: BundleConfig) -> Tokenizer:
+def _read_tokenizer(path: Path, config: BundleConfig) -> BundleTokenizer:
     tokenizer = read_tokenizer(path)
-    ids = tokenizer.get_vocab(with_added_tokens=True).values()
-    if len(ids) != config.vocab_size or max(ids) >= config.vocab_size:
+    if tokenizer.vocab_size != config.vocab_size:
         raise ValueError(
-            f"{path}: {len(ids)} tokens with ids up to {max(ids, default=-1)}; "
+            f"{path}: {tokenizer.vocab_size} tokens; "
             f"config.json calls for vocab_size {config.vocab_size}"
         )
     return tokenizer
 
 
-def _check_tokenizer(content: dict[str, Any]) -> None:
-    """Raises ValueError for what the contract leaves out: it could answer differently, or panic."""
+def _check_tokenizer(content: dict[str, Any]) -> list[str]:
+    """Raises ValueError for what the contract leaves out: it could answer differently, or panic.
+
+    Returns the types of the normalizers.
+    """
     model = content["model"]
     if model["type"] != "BPE" or model.get("dropout") or model.get("byte_fallback"):
         raise ValueError("not a plain BPE model")
@@ -227,15 +241,20 @@ def _check_tokenizer(content: dict[str, Any]) -> None:
         raise ValueError("has affixes, unknown tokens or a post-processor")
     if model["vocab"].get("<pad>") != 0 or content.get("added_tokens"):
         raise ValueError("<pad> is not id 0, or there are added tokens")
+    ids = model["vocab"].values()  # tokenizers 1.0 has a table up to the highest
+    if min(ids) < 0 or max(ids) >= len(ids):
+        raise ValueError(f"{len(ids)} tokens with ids from {min(ids)} to {max(ids)}")
     pre_tokenizer = content["pre_tokenizer"]
     if pre_tokenizer["type"] != "ByteLevel" or pre_tokenizer.get("use_regex") is False:
         raise ValueError("not byte-level words")
-    if content.get("normalizer"):
-        _check_normalizers(content["normalizer"])
+    return _check_normalizers(content["normalizer"]) if content.get("normalizer") else []
 
 
-def _check_normalizers(normalizer: dict[str, Any]) -> None:
-    """Raises ValueError for what the contract leaves out, and for what makes a text explode."""
+def _check_normalizers(normalizer: dict[str, Any]) -> list[str]:
+    """Raises ValueError for what the contract leaves out, and for what makes a text explode.
+
+    Returns the types.
+    """
     normalizers = list(_flat(normalizer, _DEEPEST_SEQUENCE))
     if len(normalizers) > _MOST_NORMALIZERS:
         raise ValueError(f"{len(normalizers)} normalizers; at most {_MOST_NORMALIZERS} are read")
@@ -250,6 +269,7 @@ def _check_normalizers(normalizer: dict[str, Any]) -> None:
             growth *= max(len(after) / len(before), 1)
     if growth > _LARGEST_GROWTH:
         raise ValueError(f"normalizers that make a text {growth:.0f} times as long")
+    return [each["type"] for each in normalizers]
 
 
 def _flat(normalizer: dict[str, Any], deepest: int) -> Iterator[dict[str, Any]]:

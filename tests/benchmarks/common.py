@@ -7,9 +7,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from hydra import compose, initialize_config_dir
+from hydra import compose
 from omegaconf import OmegaConf
 
+from nsmc.config.hydra_releases import configurations_in
 from nsmc.config.schema import RunConfig, check_config
 from nsmc.runs.resolvers import register_resolvers
 
@@ -20,7 +21,7 @@ CACHE = PROJECT / "outputs" / "cache"
 def config(root: Path, *overrides: str) -> RunConfig:
     """The configuration that `python train.py data.root=ROOT OVERRIDES` would run."""
     register_resolvers()
-    with initialize_config_dir(str(PROJECT / "configs"), version_base="1.3"):
+    with configurations_in(PROJECT / "configs"):
         composed = compose("train", [f"data.root={root}", f"data.cache_dir={CACHE}", *overrides])
     values = OmegaConf.to_container(composed, resolve=True)
     assert isinstance(values, dict)

@@ -95,9 +95,9 @@ def in_batches(bundle: Bundle, logits: Callable[[list[list[int]]], Any]) -> Answ
 
     def answer(texts: Sequence[str]) -> Any:
         if len(texts) == 1:
-            return logits([bundle.tokenizer.encode(texts[0]).ids[:longest]])
-        encodings = bundle.tokenizer.encode_batch_fast(list(texts))
-        ids = sorted((each.ids[:longest] for each in encodings), key=len)
+            return logits([bundle.tokenizer.encode(texts[0])[:longest]])
+        encoded = bundle.tokenizer.encode_batch(list(texts))
+        ids = sorted((each[:longest] for each in encoded), key=len)
         return [logits(ids[start : start + BATCH]) for start in range(0, len(ids), BATCH)]
 
     return answer

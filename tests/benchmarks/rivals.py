@@ -19,6 +19,7 @@ from nsmc.data.splitting import split_off
 from nsmc.data.tokenizer import train_tokenizer
 from tests.benchmarks.quality import BLOG_EPOCHS
 from tests.benchmarks.training import BlogClassifier
+from tests.bundles import wrapped
 
 VALIDATION = 0.05
 
@@ -73,7 +74,9 @@ def blog_accuracy(train: Reviews, val: Reviews, seed: int, folder: Path) -> floa
     tokenizer = train_tokenizer(
         train.texts, vocab_size=10_000, min_frequency=2, normalization="none"
     )
-    reviews, others = (encode_texts(tokenizer, part.texts, part.labels) for part in (train, val))
+    reviews, others = (
+        encode_texts(wrapped(tokenizer), part.texts, part.labels) for part in (train, val)
+    )
     model, criterion = BlogClassifier(), nn.CrossEntropyLoss()
     optimizer = torch.optim.Adam(model.parameters(), lr=0.001)
     for _ in range(BLOG_EPOCHS):

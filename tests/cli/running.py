@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 
 from nsmc.cli import main
-from nsmc.data.tokenizer import save_tokenizer
 from nsmc.runtime.loading import Bundle
 from nsmc.runtime.predictor import Predictor
-from tests.bundles import TOKENIZER, config_of, random_tensors, write_bundle
+from tests.bundles import TOKENIZER, TOKENIZER_FILE, config_of, random_tensors, write_bundle
 
 PROJECT = Path(__file__).parents[2]
 PATIENCE = 60  # seconds for a process to start or answer on a busy machine
@@ -38,8 +37,7 @@ def write_small_bundle(
     tensors["ln1.weight"] *= 2 / (good - bad)
     tensors["ln1.bias"][1] = -(good + bad) / (good - bad)  # now their logits are 1 and -1 apart
     folder.parent.mkdir(parents=True, exist_ok=True)
-    save_tokenizer(TOKENIZER, folder.parent / "tokenizer.json")
-    write_bundle(folder, config, tensors, folder.parent / "tokenizer.json", "")
+    write_bundle(folder, config, tensors, TOKENIZER_FILE, "")
     return folder
 
 
@@ -79,7 +77,7 @@ def environment(**changes: str) -> dict[str, str]:
     kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
     return {
         **kept,
-        "PYTHONPATH": str(PROJECT),
+        "PYTHONPATH": os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(PROJECT)])),
         "LC_ALL": "C.UTF-8",
         "OMP_NUM_THREADS": "1",
         "TERM": "xterm",

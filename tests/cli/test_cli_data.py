@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hydra import compose, initialize_config_dir
+from hydra import compose
 from omegaconf import OmegaConf
 
 from nsmc.cli.command import main
 from nsmc.cli.data_report import inspected
 from nsmc.config.composition import CONFIGS
+from nsmc.config.hydra_releases import configurations_in
 from nsmc.config.schema import check_config
 from nsmc.runs.corpus_files import files_of
 
@@ -46,7 +47,7 @@ def test_the_yaml_reads_the_corpus_as_it_was_looked_at(
     folder = tmp_path / "configs" / "data"
     folder.mkdir(parents=True)
     (folder / "mine.yaml").write_text(report["yaml"], encoding="utf-8")
-    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+    with configurations_in(CONFIGS):
         values: Any = OmegaConf.to_container(
             compose("train", ["data=mine", f"hydra.searchpath=[{tmp_path}/configs]"]), resolve=True
         )

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
 from nsmc.config.composition import (
@@ -15,6 +14,7 @@ from nsmc.config.composition import (
     flags,
     search_path,
 )
+from nsmc.config.hydra_releases import configurations_in
 
 
 def test_without_flags_nothing_is_added() -> None:
@@ -23,7 +23,7 @@ def test_without_flags_nothing_is_added() -> None:
 
 
 def test_steps_are_composed_from_the_files_and_checked() -> None:
-    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+    with configurations_in(CONFIGS):
         own = ["data=folder", "data.root=mine", "hydra.run.dir=x"]
         assert composed([*own, "seed=7"]).seed == 7
         with pytest.raises(ValueError, match=r"model\.lr=0: must be"):
@@ -46,7 +46,7 @@ def test_a_misspelt_step_that_is_left_out_is_named(
     header = "# @package _global_\ndefaults: [/experiment/best, _self_]\n"
     recipe = f"recipe: {{steps: {{{dropped}: null}}}}\n"
     (tmp_path / "experiment" / "mine.yaml").write_text(header + recipe)
-    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+    with configurations_in(CONFIGS):
         loader = GlobalHydra.instance().config_loader()
         loader.get_search_path().append("test", f"file://{tmp_path}")
         loader.repository.initialize_sources(loader.get_search_path())  # type: ignore[attr-defined]
@@ -63,7 +63,7 @@ def test_a_misspelt_step_that_is_left_out_is_named(
     ("keys", "problem"),
     [
         ("label_map: {1-5: a, 6: b, 1-5: c}", "line 4: '1-5' is there twice"),
-        ("root: a: b", "line 4: no YAML: mapping values are not allowed here"),
+        ("root: a: b", "line 4: no YAML: mapping values are not allowed"),
     ],
 )
 def test_a_file_that_is_no_yaml_is_named_in_a_line(tmp_path: Path, keys: str, problem: str) -> None:
@@ -72,4 +72,4 @@ def test_a_file_that_is_no_yaml_is_named_in_a_line(tmp_path: Path, keys: str, pr
     path.write_text(f"defaults:\n  - files\n  - _self_\n{keys}\n", encoding="utf-8")
     with pytest.raises(ValueError) as raised:
         composed_values([f"hydra.searchpath=[{tmp_path}]", "data=mine"])
-    assert str(raised.value) == f"{path}, {problem}"
+    assert str(raised.value).startswith(f"{path}, {problem}")

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hydra import initialize_config_dir
 from hydra.errors import HydraException
 
 from nsmc.config.composition import CONFIGS
 from nsmc.config.composition import composed as composed_config
 from nsmc.config.errors import describe
+from nsmc.config.hydra_releases import configurations_in
 from nsmc.data.cache import cached_folder, save_array
 from nsmc.runs.logs import LogFile
 from nsmc.runs.record import is_locked, occupied
@@ -90,7 +90,7 @@ def test_a_list_in_the_place_of_a_step_s_choices_names_the_file(tmp_path: Path) 
     step = "# @package _global_\ndefaults: [best, _self_]\nrecipe: {steps: {student: [x]}}\n"
     (tmp_path / "experiment" / "mine.yaml").write_text(step)
     with (
-        initialize_config_dir(str(CONFIGS), version_base="1.3"),
+        configurations_in(CONFIGS),
         pytest.raises(ValueError, match=r"^experiment/mine: a list cannot take the place of keys"),
     ):
         composed_config([f"hydra.searchpath=[file://{tmp_path}]", "experiment=mine"])
@@ -100,7 +100,7 @@ def test_null_as_a_key_is_named(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data/mine.yaml").write_text("defaults: [nsmc, _self_]\nlabel_map: {~: a, 1: b}\n")
     with (
-        initialize_config_dir(str(CONFIGS), version_base="1.3"),
+        configurations_in(CONFIGS),
         pytest.raises(ValueError, match=r"^label_map: null, or ~, is no key; text is written in"),
     ):
         composed_config([f"hydra.searchpath=[file://{tmp_path}]", "data=mine"])

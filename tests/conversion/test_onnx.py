@@ -17,10 +17,10 @@ from nsmc.runtime.bundle import CONFIG_FILE, ONNX_FILE, POOLINGS, TOKENIZER_FILE
 from nsmc.runtime.encoders import ENCODERS
 from nsmc.runtime.loading import Bundle
 from nsmc.runtime.predictor import Predictor, softmax
-from tests.bundles import TOKENIZER, config_of, random_bundle, random_tensors
+from tests.bundles import TOKENIZER, VOCAB_SIZE, config_of, random_bundle, random_tensors
 
 TOLERANCE = 1e-5
-V = TOKENIZER.get_vocab_size()
+V = VOCAB_SIZE
 
 
 def session_of(model: onnx.ModelProto) -> onnxruntime.InferenceSession:

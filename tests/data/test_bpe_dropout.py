@@ -21,6 +21,7 @@ from nsmc.data.bpe_dropout import (
 )
 from nsmc.data.encoding import EncodedReviews, encode_texts
 from nsmc.data.tokenizer import train_tokenizer
+from tests.bundles import wrapped
 
 TEXTS = [
     *(
@@ -120,7 +121,7 @@ def test_ranges_are_those_of_a_plain_loop() -> None:
 
 def encoded(texts: list[str] = TEXTS) -> EncodedReviews:
     labels = np.array([number % 2 for number in range(len(texts))], np.int16)
-    reviews = encode_texts(TOKENIZER, texts, labels)
+    reviews = encode_texts(wrapped(TOKENIZER), texts, labels)
     return replace(reviews, targets=np.linspace(0, 1, len(texts), dtype=np.float32))
 
 

@@ -32,6 +32,7 @@ from nsmc.data.splitting import SplitSettings
 from nsmc.data.tokenizer import save_tokenizer, train_tokenizer
 from nsmc.reading.file_format import FileFormat
 from nsmc.reading.labels import LabelRules
+from tests.bundles import wrapped
 
 SETTINGS = TokenizerSettings(vocab_size=320, min_frequency=2, normalization="nfc")
 SPLIT = SplitSettings(validation_fraction=0.2, split_seed=7)
@@ -385,8 +386,8 @@ def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 def test_parts_are_concatenated_in_their_order() -> None:
     tokenizer = train_tokenizer(["ab"] * 2, vocab_size=300, min_frequency=2, normalization="nfc")
-    first = encode_texts(tokenizer, ["ab", "ba"], np.array([1, 0], dtype=np.int16))
-    second = encode_texts(tokenizer, ["b"], np.array([0], dtype=np.int16))
+    first = encode_texts(wrapped(tokenizer), ["ab", "ba"], np.array([1, 0], dtype=np.int16))
+    second = encode_texts(wrapped(tokenizer), ["b"], np.array([0], dtype=np.int16))
     both = concatenated([first, second])
     assert [both.review(row).tolist() for row in range(3)] == [[257], [66, 65], [66]]
     assert both.labels.tolist() == [1, 0, 0]
@@ -397,7 +398,7 @@ def test_reviews_lie_one_after_the_other() -> None:
     # One merge: "ab" is token 257. The bytes follow `<pad>` in order, "!" first, so "a" is 65.
     tokenizer = train_tokenizer(["ab", "ab"], vocab_size=300, min_frequency=2, normalization="nfc")
     texts = ["ab", "b", "bab\n"]
-    reviews = encode_texts(tokenizer, texts, np.array([1, 0, 1], dtype=np.int16))
+    reviews = encode_texts(wrapped(tokenizer), texts, np.array([1, 0, 1], dtype=np.int16))
     assert reviews.token_ids.tolist() == [257, 66, 66, 257]
     assert reviews.offsets.tolist() == [0, 1, 2, 4]
     assert reviews.labels.tolist() == [1, 0, 1]
@@ -413,7 +414,7 @@ def test_ids_have_the_smallest_type_that_holds_the_last_one(vocab_size: int, dty
     tokenizer = Tokenizer(models.WordLevel({str(i): i for i in range(vocab_size)}, unk_token="0"))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     last = vocab_size - 1
-    reviews = encode_texts(tokenizer, [f"1 {last}"], np.array([0], dtype=np.int16))
+    reviews = encode_texts(wrapped(tokenizer), [f"1 {last}"], np.array([0], dtype=np.int16))
     assert str(reviews.token_ids.dtype) == dtype
     assert reviews.token_ids.tolist() == [1, last]
 

@@ -11,6 +11,7 @@ from nsmc.data.inspection import Inspection, inspect, overlap
 from nsmc.data.tokenizer import train_tokenizer
 from nsmc.reading.file_format import FileFormat
 from nsmc.reading.labels import LabelRules
+from tests.bundles import wrapped
 
 FORM = CorpusForm(FileFormat(text_column="text", label_column="stars"))
 ROWS = ("재밌다,5", " 재밌다 ,1", "별로,1", ",3", "\u200b좋아♥♥,5", "깨짐", "보통,3", "별로,1")
@@ -22,7 +23,7 @@ def looked_at(folder: Path, *rows: str, form: CorpusForm = FORM) -> Inspection:
     tokenizer = train_tokenizer(
         ["재밌다"] * 2, vocab_size=300, min_frequency=2, normalization="nfc"
     )
-    return inspect(path, form, tokenizer)
+    return inspect(path, form, wrapped(tokenizer))
 
 
 @pytest.mark.parametrize("batch", [1, 3, 10_000])

@@ -18,6 +18,7 @@ from nsmc.data.tokenizer import (
     save_tokenizer,
     train_tokenizer,
 )
+from tests.bundles import wrapped
 
 REVIEWS = [
     "정말 재미있는 영화였다",
@@ -50,7 +51,7 @@ TOKENIZERS = {normalization: trained(normalization) for normalization in NORMALI
 
 
 def ids_of(tokenizer: Tokenizer, text: str) -> list[int]:
-    [[token_ids]] = encode(tokenizer, [text])
+    [[token_ids]] = encode(wrapped(tokenizer), [text])
     return token_ids
 
 
@@ -149,13 +150,13 @@ def test_characters_that_were_never_seen_are_encoded_byte_by_byte() -> None:
 def test_texts_are_encoded_in_order_in_bounded_batches() -> None:
     tokenizer = TOKENIZERS["nfc"]
     texts = [str(number) for number in range(10_001)]
-    batches = list(encode(tokenizer, texts))
+    batches = list(encode(wrapped(tokenizer), texts))
     assert len(batches) == 2
     assert [tokenizer.decode(ids) for batch in batches for ids in batch] == texts
 
 
 def test_nothing_to_encode_yields_nothing() -> None:
-    assert list(encode(TOKENIZERS["nfc"], [])) == []
+    assert list(encode(wrapped(TOKENIZERS["nfc"]), [])) == []
 
 
 # Training
@@ -262,7 +263,8 @@ def test_a_reloaded_tokenizer_gives_the_same_ids(tmp_path: Path, normalization: 
     save_tokenizer(tokenizer, tmp_path / "tokenizer.json")
     reloaded = Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
     texts = [*REVIEWS, " <pad> 새로운 글\n", "ｅ\u0301 \u1112\u1161\u11ab", "🎬"]
-    assert list(encode(reloaded, texts)) == list(encode(tokenizer, texts))
+    [ids, expected] = (encode(wrapped(each), texts) for each in (reloaded, tokenizer))
+    assert list(ids) == list(expected)
     assert reloaded.get_vocab() == tokenizer.get_vocab()
 
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 from filelock import FileLock
-from hydra import initialize_config_dir
 
 from nsmc.comparison.answers import read_answers
 from nsmc.config import composition
+from nsmc.config.hydra_releases import configurations_in
 from nsmc.config.overrides import typed_for_steps
 from nsmc.config.schema import RunConfig, check_config
 from nsmc.runs import prepare, recipe
@@ -321,7 +321,7 @@ def test_paths_of_steps_stay_what_they_are_whatever_is_in_them(
     labels.write_text("id\tprobability\n")
     run_steps("run", steps={**STEPS, "second": {**SECOND, "distill": {"teachers": [str(labels)]}}})
     first, (_, overrides) = launch.asked
-    with initialize_config_dir(str(PROJECT / "configs"), version_base="1.3"):
+    with configurations_in(PROJECT / "configs"):
         config = composition.composed(overrides)
     assert (config.init_from, config.distill.teachers) == (str(first[0]), [str(labels)])
 
@@ -431,7 +431,7 @@ def test_a_step_that_another_process_was_quicker_to_begin_is_waited_for(
 
 
 def test_all_of_a_recipe_is_debugged_on_a_few_batches(tmp_path: Path) -> None:
-    with initialize_config_dir(str(composition.CONFIGS), version_base="1.3"):
+    with configurations_in(composition.CONFIGS):
         best = check_config(composition.composed_values(["experiment=best", "debug=limit"]))
         assert best.recipe
         typed = typed_for_steps(["experiment=best", "debug=limit", "trainer.limit_val_batches=1"])

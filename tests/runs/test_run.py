@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from filelock import FileLock
-from hydra import initialize_config_dir
 
 from nsmc.config.composition import CONFIGS
+from nsmc.config.hydra_releases import configurations_in
 from nsmc.config.schema import check_config
 from nsmc.runs.next_commands import next_commands
 from nsmc.runs.record import BusyError, read_record, write_record
@@ -63,13 +63,13 @@ def test_what_comes_next_depends_on_what_was_trained(
     monkeypatch.chdir(tmp_path)
     config = check_config(composed("data=sample", *overrides))
     record = {"config": config.model_dump()}
-    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+    with configurations_in(CONFIGS):
         lines = next_commands(config, record, tmp_path / "run")
     assert expected in lines
     assert ("tensorboard --logdir outputs" in lines) == (config.task != "linear")
     recipe = check_config(composed("data=sample"))
     of_a_recipe = {"config": recipe.model_dump(), "final_step_config": record["config"]}
-    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+    with configurations_in(CONFIGS):
         assert next_commands(recipe, of_a_recipe, tmp_path / "run") == lines
 
 
@@ -81,7 +81,7 @@ def test_a_classifier_is_told_what_starting_from_an_encoder_needs(
     typed += ["model.hidden_size=8", "model.lr=0.1", "seed=7"]
     config = check_config(composed(*typed))
     record = {"config": config.model_dump(), "overrides": typed}
-    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+    with configurations_in(CONFIGS):
         lines = next_commands(config, record, tmp_path / "run")
     expected = "init_from=run data=sample data.split_seed=7 model=lstm model.hidden_size=8\n"
     assert expected in lines

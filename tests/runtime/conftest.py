@@ -5,16 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from nsmc.data.tokenizer import save_tokenizer
 from nsmc.runtime import recurrence
-from tests.bundles import TOKENIZER
+from tests.bundles import TOKENIZER_FILE
 
 
 @pytest.fixture(scope="session")
-def tokenizer_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("tokenizer") / "trained.json"
-    save_tokenizer(TOKENIZER, path)
-    return path
+def tokenizer_file() -> Path:
+    return TOKENIZER_FILE
 
 
 @pytest.fixture(scope="module", params=["compiled", "numpy"])

@@ -15,7 +15,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
-from tokenizers import Tokenizer
 
 from nsmc.runtime.bundle import CARD_FILE, CONFIG_FILE, MOST_TOKENS, TOKENIZER_FILE, WEIGHTS_FILE
 from nsmc.runtime.loading import read_bundle
@@ -574,11 +573,10 @@ def test_a_tokenizer_file_that_holds_something_else_is_refused(
 def test_padding_and_truncation_in_the_tokenizer_file_do_not_act(bundle: Path) -> None:
     text = "정말 재미없는 영화"
     expected = Predictor.load(bundle).encode([text, "a"])
-    tokenizer = Tokenizer.from_file(str(bundle / TOKENIZER_FILE))
-    tokenizer.enable_padding(length=50)
-    tokenizer.enable_truncation(2)
-    tokenizer.save(str(bundle / TOKENIZER_FILE))
-    reseal(bundle)
+    padding: dict[str, Any] = {"strategy": {"Fixed": 50}, "direction": "Right"}
+    padding |= {"pad_to_multiple_of": None, "pad_id": 0, "pad_type_id": 0, "pad_token": "<pad>"}
+    truncation = {"max_length": 2, "stride": 0, "strategy": "LongestFirst", "direction": "Right"}
+    edit_tokenizer(bundle, lambda content: content.update(padding=padding, truncation=truncation))
     predictor = Predictor.load(bundle)
     assert predictor.encode([text, "a"]) == expected
     assert predictor.encode([text]) == expected[:1]

@@ -15,7 +15,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nsmc.data.tokenizer import save_tokenizer
 from nsmc.runtime.bundle import POOLINGS, expected_shapes
 from nsmc.runtime.encoders import ENCODERS
 from nsmc.runtime.loading import Bundle
@@ -23,12 +22,12 @@ from nsmc.runtime.packing import Array, Packed
 from nsmc.runtime.predictor import Predictor, exact_softmax, softmax
 from nsmc.training.classifier import TextClassifier
 from nsmc.training.padding import pad
-from tests.bundles import TOKENIZER, classifier_like, config_of, write_bundle
+from tests.bundles import TOKENIZER, VOCAB_SIZE, classifier_like, config_of, write_bundle
 
 pytestmark = pytest.mark.usefixtures("each_kernel")
 
 TEXTS = ["이 영화 정말 최고예요", "정말 별로 재미없는 영화", "good movie, 10 points!"]
-V = TOKENIZER.get_vocab_size()
+V = VOCAB_SIZE
 TOLERANCE = 1e-5
 
 every_network = pytest.mark.parametrize(
@@ -312,9 +311,7 @@ def modules_after(code: str, *arguments: str) -> set[str]:
     return set(done.stderr.split())
 
 
-def test_classifying_loads_no_training_framework(tmp_path: Path) -> None:
-    tokenizer_file = tmp_path / "tokenizer.json"
-    save_tokenizer(TOKENIZER, tokenizer_file)
+def test_classifying_loads_no_training_framework(tmp_path: Path, tokenizer_file: Path) -> None:
     _, classifier = twins()
     tensors = classifier.bundle_tensors()
     write_bundle(tmp_path / "bundle", config_of(), tensors, tokenizer_file, card="")

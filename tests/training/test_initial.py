@@ -7,16 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from nsmc.data.tokenizer import train_tokenizer
 from nsmc.runtime.bundle import POOLINGS, expected_shapes
 from nsmc.runtime.encoders import ENCODERS
 from nsmc.runtime.loading import Bundle
 from nsmc.training.classifier import TextClassifier
 from nsmc.training.initial import start_from
-from tests.bundles import changed, classifier_like, config_of
+from tests.bundles import TOKENIZER, changed, classifier_like, config_of
 
-TOKENIZER = train_tokenizer(["영화"], vocab_size=257, min_frequency=2, normalization="nfc")
-V = TOKENIZER.get_vocab_size()
+V = 257
 LABELS = ("negative", "positive")
 CONFIG = config_of(
     architecture="gru",

@@ -10,9 +10,9 @@ from nsmc.runtime.loading import Bundle
 from nsmc.runtime.predictor import Predictor
 from nsmc.training.classifier import TextClassifier
 from nsmc.training.padding import pad
-from tests.bundles import TOKENIZER, classifier_like, config_of
+from tests.bundles import TOKENIZER, VOCAB_SIZE, classifier_like, config_of
 
-V = TOKENIZER.get_vocab_size()
+V = VOCAB_SIZE
 TOLERANCE = 1e-5
 
 widths_of_filters = st.sets(st.integers(1, 6), min_size=1, max_size=3).map(sorted)
