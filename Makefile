@@ -50,13 +50,26 @@ coverage: install ## the same, and refuse a branch coverage that is lower than i
 corpus-test: install ## check reading, caching and training on the real corpus at NSMC_ROOT
 	NSMC_ROOT=$(NSMC_ROOT) $(BIN)/python -m pytest -m corpus
 
-clients-test: install .venv-clients/installed ## check that other programs, candle among them, read bundles
+clients-test: install .venv-clients/jars .venv-clients/node ## check that other programs, candle and Java's among them, read bundles
 	NSMC_CLIENTS=.venv-clients $(BIN)/python -m pytest -m clients
 
 .venv-clients/installed: tests/clients/requirements.txt
 	$(BIN)/python -m venv --clear .venv-clients
 	.venv-clients/bin/pip install --quiet --disable-pip-version-check -r tests/clients/requirements.txt
 	@touch $@
+
+# Without Maven or npm their folders stay empty, and the tests that need them are skipped.
+.venv-clients/jars: tests/clients/pom.xml .venv-clients/installed
+	@rm -rf $@ $@.new && mkdir $@.new
+	@if command -v java >/dev/null && command -v mvn >/dev/null; then mvn --quiet --batch-mode --file $< \
+		dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$@.new; fi
+	@mv $@.new $@
+
+.venv-clients/node: tests/clients/package.json .venv-clients/installed
+	@rm -rf $@ $@.new && mkdir $@.new
+	@if command -v node >/dev/null && command -v npm >/dev/null; then cp $< $@.new && npm install \
+		--prefix $@.new --silent --no-audit --no-fund --ignore-scripts --no-package-lock; fi
+	@mv $@.new $@
 
 # Needs cargo (https://rustup.rs), as no other target does.
 CARGO_TARGET_DIR ?= $(CURDIR)/rust/target
