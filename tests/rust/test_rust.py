@@ -8,9 +8,10 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,7 +30,8 @@ PROJECT = Path(__file__).parents[2]
 SAMPLE = PROJECT / "nsmc" / "data" / "sample" / "ratings_train.txt"
 CORPUS = Path(os.environ.get("NSMC_ROOT", "/nowhere")) / "ratings_test.txt"
 PROGRAMS = Path(os.environ.get("NSMC_RUST", "/nowhere"))
-VECTORS, CLASSIFY = PROGRAMS / "examples" / "vectors", PROGRAMS / "nsmc-classify"
+VECTORS, CANDLE = PROGRAMS / "examples" / "vectors", PROGRAMS / "examples" / "candle"
+CLASSIFY = PROGRAMS / "nsmc-classify"
 
 TOLERANCE = 1e-5
 REVIEWS = 5_000
@@ -43,17 +45,28 @@ pytestmark = [
 
 def vectors(folder: Path, texts: Sequence[str]) -> tuple[list[list[int]], Array]:
     """The ids of each text, and the logits [N, C], of the crate."""
-    lines = "".join(f"{json.dumps(line)}\n" for line in (str(folder), *texts))
-    done = subprocess.run([VECTORS], input=lines, capture_output=True, text=True, timeout=600)
+    return answers([str(VECTORS)], [str(folder), *texts])
+
+
+def candle_vectors(folder: Path, texts: Sequence[str]) -> tuple[list[list[int]], Array]:
+    """The same of the program on candle."""
+    return answers([str(CANDLE), str(folder), "--vectors"], texts)
+
+
+def answers(command: Sequence[str], lines: Sequence[str]) -> tuple[list[list[int]], Array]:
+    content = "".join(f"{json.dumps(line)}\n" for line in lines)
+    done = subprocess.run(command, input=content, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     pairs = [json.loads(line) for line in done.stdout.splitlines()]
     return [ids for ids, _ in pairs], np.array([logits for _, logits in pairs], np.float32)
 
 
-def assert_same(folder: Path, texts: Sequence[str]) -> None:
+def assert_same(
+    folder: Path, texts: Sequence[str], ask: Callable[[Path, Sequence[str]], Any] = vectors
+) -> None:
     predictor = Predictor.load(folder)
     expected = predictor.encode(texts)
-    ids, logits = vectors(folder, texts)
+    ids, logits = ask(folder, texts)
     assert len(ids) == len(texts)
     different = [
         text for text, ours, theirs in zip(texts, expected, ids, strict=True) if ours != theirs
@@ -152,6 +165,41 @@ def test_real_reviews() -> None:
     """Those of the corpus where it is there, else the sample's."""
     source = CORPUS if CORPUS.is_file() else SAMPLE
     assert_same(PRETRAINED, read_reviews(source).texts[:REVIEWS])
+
+
+# --- the example on candle ---
+
+
+def test_candle_answers_alike_with_a_gru_in_float16() -> None:
+    texts = [*PROBES, *read_reviews(SAMPLE).texts[:150], "", " ", "끝없는" * 300]
+    assert Predictor.load(PRETRAINED).config.dtype == "float16"
+    assert_same(PRETRAINED, texts, candle_vectors)
+
+
+def test_candle_answers_alike_with_an_lstm_in_float32(tmp_path: Path) -> None:
+    labels = ("bad", "so so", "good")
+    bundle = random_bundle(tmp_path / "bundle", architecture="lstm", hidden_size=33, labels=labels)
+    texts = [*PROBES, *read_reviews(SAMPLE).texts[:150], "", " ", "끝없는" * 60]
+    assert_same(bundle, texts, candle_vectors)
+
+
+def test_candle_s_program_leaves_at_q_and_asks_again_for_an_empty_line() -> None:
+    predictor = Predictor.load(PRETRAINED)
+    for content, count in (("좋다\n\n \n별로\nq\n또\n", 2), ("좋다", 1), ("quit\n", 0), ("", 0)):
+        done = subprocess.run(
+            [CANDLE, PRETRAINED], input=content.encode(), capture_output=True, timeout=60
+        )
+        assert done.returncode == 0, done.stderr
+        lines = done.stdout.decode().splitlines()
+        expected = predictor(["좋다", "별로"][:count])
+        assert lines == [f"{each.label}\t{each.probability:.4f}" for each in expected]
+
+
+def test_candle_s_program_refuses_what_it_does_not_read(tmp_path: Path) -> None:
+    for changes in ({"pooling": "mean"}, {"num_layers": 2}, {"bidirectional": True}):
+        bundle = random_bundle(tmp_path / "bundle", **changes)
+        done = subprocess.run([CANDLE, bundle], input=b"a\n", capture_output=True, timeout=60)
+        assert done.returncode == 1 and b"one layer, one direction" in done.stderr
 
 
 # --- the command ---
