@@ -83,7 +83,7 @@ rust-test: install ## check the crate in rust/, and that it answers as Python do
 	cd rust && cargo clippy --locked --all-targets -- -D warnings
 	cd rust && cargo test --locked --quiet
 	cd rust && cargo build --locked --quiet --features candle --example candle
-	cd rust && cargo package --locked --quiet --no-verify --allow-dirty
+	cd rust && cargo package --locked --quiet --allow-dirty
 	NSMC_ROOT=$(NSMC_ROOT) NSMC_RUST=$(CARGO_TARGET_DIR)/debug $(BIN)/python -m pytest -m rust
 
 lint: install ## ruff and mypy

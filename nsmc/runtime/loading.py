@@ -36,6 +36,7 @@ from nsmc.runtime.encoders import ENCODERS, encoder_settings
 from nsmc.runtime.encoders.settings import expected, is_allowed, own_settings
 from nsmc.runtime.file_form import check_reading
 from nsmc.runtime.packing import Array
+from nsmc.runtime.tokenizer_file import check_vocabulary
 from nsmc.small_files import read_json, read_text
 
 _LARGEST_CONFIG = 16 << 20  # bytes; most have a thousand, those of many labels more
@@ -227,6 +228,7 @@ def _check_tokenizer(content: dict[str, Any]) -> None:
         raise ValueError("has affixes, unknown tokens or a post-processor")
     if model["vocab"].get("<pad>") != 0 or content.get("added_tokens"):
         raise ValueError("<pad> is not id 0, or there are added tokens")
+    check_vocabulary(model["vocab"])
     pre_tokenizer = content["pre_tokenizer"]
     if pre_tokenizer["type"] != "ByteLevel" or pre_tokenizer.get("use_regex") is False:
         raise ValueError("not byte-level words")

@@ -8,12 +8,15 @@ use std::fs::File;
 use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
+use std::thread;
 
 use half::f16;
 use safetensors::SafeTensors;
 use sha2::{Digest, Sha256};
 
-use crate::config::{CONFIG_FILE, Config, Dtype};
+use crate::architecture::Dtype;
+use crate::config::Config;
+use crate::config_file::CONFIG_FILE;
 use crate::error::Error;
 use crate::text::with_commas;
 use crate::tokenizer::{TOKENIZER_FILE, Tokenizer};
@@ -81,25 +84,56 @@ impl Bundle {
         let path = folder.join(CONFIG_FILE);
         let config = Config::read(&path, &files.config)?;
         config.check_memory(&path)?;
-        for (name, content) in [
-            (WEIGHTS_FILE, &files.weights),
-            (TOKENIZER_FILE, &files.tokenizer),
-        ] {
-            if config.sha256.get(name) != Some(&sha256(content)) {
-                return Err(Error::Altered {
-                    path: folder.join(name),
-                    cause: "altered; its SHA-256 is not the one in config.json".into(),
-                });
+        let Files {
+            weights, tokenizer, ..
+        } = files;
+        let is_tokenizer_sound = is_sealed(&config, TOKENIZER_FILE, &tokenizer);
+        let read_tokenizer = || {
+            let path = folder.join(TOKENIZER_FILE);
+            Tokenizer::read(&path, &tokenizer, config.vocab_size)
+        };
+        let read_tensors = || {
+            if !is_sealed(&config, WEIGHTS_FILE, &weights) {
+                return Err(altered(folder, WEIGHTS_FILE));
             }
-        }
-        let tensors = Tensors::read(&folder.join(WEIGHTS_FILE), files.weights, &config)?;
-        let path = folder.join(TOKENIZER_FILE);
-        let tokenizer = Tokenizer::read(&path, &files.tokenizer, config.vocab_size)?;
+            if !is_tokenizer_sound {
+                return Err(altered(folder, TOKENIZER_FILE));
+            }
+            Tensors::read(&folder.join(WEIGHTS_FILE), weights, &config)
+        };
+        // The tokenizer takes longest; where there is another core, the weights do not wait for it.
+        let (tensors, tokenizer) = thread::scope(|scope| {
+            let reading = is_tokenizer_sound
+                .then(|| {
+                    thread::Builder::new()
+                        .spawn_scoped(scope, read_tokenizer)
+                        .ok()
+                })
+                .flatten();
+            let tensors = read_tensors()?;
+            let tokenizer = match reading {
+                Some(thread) => thread.join().expect("it has caught all panics"),
+                None => read_tokenizer(),
+            };
+            tokenizer.map(|tokenizer| (tensors, tokenizer))
+        })?;
         Ok(Self {
             config,
             tensors,
             tokenizer,
         })
+    }
+}
+
+/// Whether a file's content has the digest that the configuration names.
+fn is_sealed(config: &Config, name: &str, content: &[u8]) -> bool {
+    config.sha256.get(name) == Some(&sha256(content))
+}
+
+fn altered(folder: &Path, name: &str) -> Error {
+    Error::Altered {
+        path: folder.join(name),
+        cause: "altered; its SHA-256 is not the one in config.json".into(),
     }
 }
 

@@ -18,7 +18,7 @@ import pytest
 
 from nsmc.data.corpus import read_reviews
 from nsmc.data.tokenizer import NORMALIZERS, save_tokenizer, train_tokenizer
-from nsmc.runtime.bundle import DTYPES, POOLINGS
+from nsmc.runtime.bundle import DTYPES, POOLINGS, TOKENIZER_FILE, rewrite_config
 from nsmc.runtime.encoders import ENCODERS
 from nsmc.runtime.golden import PROBES
 from nsmc.runtime.locate import PRETRAINED
@@ -161,6 +161,51 @@ def test_hostile_texts_get_the_same_ids(normalization: str, tmp_path: Path) -> N
     assert_same(bundle, hostile_texts(HOSTILE_TEXTS))
 
 
+def test_a_tokenizer_that_puts_a_space_before_the_first_word(tmp_path: Path) -> None:
+    bundle = random_bundle(tmp_path / "bundle")
+    path = bundle / TOKENIZER_FILE
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["pre_tokenizer"]["add_prefix_space"] = True
+    path.write_text(json.dumps(content), encoding="utf-8")
+    rewrite_config(bundle, config_of(), "")
+    assert_same(bundle, [*PROBES, *hostile_texts(2_000), "영화 " * 300])
+    path.write_text(json.dumps(content | {"normalizer": None}), encoding="utf-8")
+    rewrite_config(bundle, config_of(), "")
+    assert_same(bundle, [*PROBES, *hostile_texts(2_000), "", " ", "\n", "  좋다", "영화 " * 300])
+
+
+@pytest.mark.parametrize(
+    ("change", "cause"),
+    [
+        (lambda vocab: vocab.update({"!": vocab["a"]}), "two tokens have id"),
+        (lambda vocab: vocab.update(zzz=vocab.pop("\u0143")), "1 bytes have no token"),
+        (
+            lambda vocab: vocab.update({"영화": vocab.pop("\u0143")}),
+            "is not written in byte-level characters",
+        ),
+    ],
+)
+def test_vocabularies_that_programs_read_differently_are_refused_by_both(
+    change: Callable[[dict[str, int]], None], cause: str, tmp_path: Path
+) -> None:
+    bundle = random_bundle(tmp_path / "bundle")
+    path = bundle / TOKENIZER_FILE
+    content = json.loads(path.read_text(encoding="utf-8"))
+    change(content["model"]["vocab"])
+    path.write_text(json.dumps(content), encoding="utf-8")
+    rewrite_config(bundle, config_of(), "")
+    commands = (
+        [sys.executable, "-m", "nsmc.cli", "predict", str(bundle)],
+        [str(CLASSIFY), "--bundle", str(bundle)],
+    )
+    lines = []
+    for command in commands:
+        done = subprocess.run([*command, "좋다"], capture_output=True, text=True, timeout=300)
+        assert done.returncode == 1 and cause in done.stderr
+        lines.append(done.stderr.partition("error: ")[2])
+    assert lines[0] == lines[1]
+
+
 def test_real_reviews() -> None:
     """Those of the corpus where it is there, else the sample's."""
     source = CORPUS if CORPUS.is_file() else SAMPLE
@@ -186,9 +231,8 @@ def test_candle_answers_alike_with_an_lstm_in_float32(tmp_path: Path) -> None:
 def test_candle_s_program_leaves_at_q_and_asks_again_for_an_empty_line() -> None:
     predictor = Predictor.load(PRETRAINED)
     for content, count in (("좋다\n\n \n별로\nq\n또\n", 2), ("좋다", 1), ("quit\n", 0), ("", 0)):
-        done = subprocess.run(
-            [CANDLE, PRETRAINED], input=content.encode(), capture_output=True, timeout=60
-        )
+        command = [str(CANDLE), str(PRETRAINED)]
+        done = subprocess.run(command, input=content.encode(), capture_output=True, timeout=60)
         assert done.returncode == 0, done.stderr
         lines = done.stdout.decode().splitlines()
         expected = predictor(["좋다", "별로"][:count])
@@ -196,7 +240,9 @@ def test_candle_s_program_leaves_at_q_and_asks_again_for_an_empty_line() -> None
 
 
 def test_candle_s_program_refuses_what_it_does_not_read(tmp_path: Path) -> None:
-    for changes in ({"pooling": "mean"}, {"num_layers": 2}, {"bidirectional": True}):
+    wrong: list[dict[str, Any]]
+    wrong = [{"pooling": "mean"}, {"num_layers": 2}, {"bidirectional": True}]
+    for changes in wrong:
         bundle = random_bundle(tmp_path / "bundle", **changes)
         done = subprocess.run([CANDLE, bundle], input=b"a\n", capture_output=True, timeout=60)
         assert done.returncode == 1 and b"one layer, one direction" in done.stderr
