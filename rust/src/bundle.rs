@@ -87,36 +87,34 @@ impl Bundle {
         let Files {
             weights, tokenizer, ..
         } = files;
-        let is_tokenizer_sound = is_sealed(&config, TOKENIZER_FILE, &tokenizer);
-        let read_tokenizer = || {
-            let path = folder.join(TOKENIZER_FILE);
-            Tokenizer::read(&path, &tokenizer, config.vocab_size)
-        };
         let read_tensors = || {
             if !is_sealed(&config, WEIGHTS_FILE, &weights) {
                 return Err(altered(folder, WEIGHTS_FILE));
             }
-            if !is_tokenizer_sound {
+            Tensors::read(&folder.join(WEIGHTS_FILE), &weights, &config)
+        };
+        let read_tokenizer = || {
+            if !is_sealed(&config, TOKENIZER_FILE, &tokenizer) {
                 return Err(altered(folder, TOKENIZER_FILE));
             }
-            Tensors::read(&folder.join(WEIGHTS_FILE), weights, &config)
+            let path = folder.join(TOKENIZER_FILE);
+            Tokenizer::read(&path, &tokenizer, config.vocab_size)
         };
-        // The tokenizer takes longest; where there is another core, the weights do not wait for it.
-        let (tensors, tokenizer) = thread::scope(|scope| {
-            let reading = is_tokenizer_sound
-                .then(|| {
-                    thread::Builder::new()
-                        .spawn_scoped(scope, read_tokenizer)
-                        .ok()
-                })
-                .flatten();
-            let tensors = read_tensors()?;
-            let tokenizer = match reading {
-                Some(thread) => thread.join().expect("it has caught all panics"),
-                None => read_tokenizer(),
+        // The tokenizer takes longest; where there is another core, it does not wait for the weights.
+        let (ranges, tokenizer) = thread::scope(|scope| {
+            let Ok(reading) = thread::Builder::new().spawn_scoped(scope, read_tensors) else {
+                return (read_tensors(), read_tokenizer());
             };
-            tokenizer.map(|tokenizer| (tensors, tokenizer))
-        })?;
+            let tokenizer = read_tokenizer();
+            (reading.join().expect("it does not panic"), tokenizer)
+        });
+        let (ranges, tokenizer) = (ranges?, tokenizer?);
+        let tensors = Tensors {
+            ranges,
+            dtype: config.dtype,
+            embedding_dim: config.embedding_dim,
+            content: weights,
+        };
         Ok(Self {
             config,
             tensors,
@@ -176,21 +174,25 @@ pub(crate) fn sha256(content: &[u8]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Bytes of a file by the name of the tensor that they are.
+type Ranges = BTreeMap<String, Range<usize>>;
+
 /// The tensors of a bundle, as the file has them.
 pub(crate) struct Tensors {
     content: Vec<u8>,
-    ranges: BTreeMap<String, Range<usize>>,
+    ranges: Ranges,
     dtype: Dtype,
     embedding_dim: usize,
 }
 
 impl Tensors {
-    fn read(path: &Path, content: Vec<u8>, config: &Config) -> Result<Self, Error> {
+    /// Where each tensor is in the content of a file, which is checked.
+    fn read(path: &Path, content: &[u8], config: &Config) -> Result<Ranges, Error> {
         let refuse = |cause: String| Error::Weights {
             path: path.to_owned(),
             cause,
         };
-        let tensors = SafeTensors::deserialize(&content).map_err(|error| {
+        let tensors = SafeTensors::deserialize(content).map_err(|error| {
             let details: String = error.to_string().chars().take(100).collect();
             refuse(format!("not a safetensors file, or damaged ({details})"))
         })?;
@@ -227,12 +229,7 @@ impl Tensors {
             let start = data.as_ptr().addr() - content.as_ptr().addr();
             ranges.insert(name, start..start + data.len());
         }
-        Ok(Self {
-            content,
-            ranges,
-            dtype: config.dtype,
-            embedding_dim: config.embedding_dim,
-        })
+        Ok(ranges)
     }
 
     /// The numbers of a tensor, in float32.
