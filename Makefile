@@ -50,13 +50,26 @@ coverage: install ## the same, and refuse a branch coverage that is lower than i
 corpus-test: install ## check reading, caching and training on the real corpus at NSMC_ROOT
 	NSMC_ROOT=$(NSMC_ROOT) $(BIN)/python -m pytest -m corpus
 
-clients-test: install .venv-clients/installed .venv-releases/installed ## check that other programs read bundles, and the runtime on other releases
+clients-test: install .venv-clients/jars .venv-clients/node .venv-releases/installed ## check that other programs, candle and Java's among them, read bundles, and the runtime on other releases
 	NSMC_CLIENTS=.venv-clients NSMC_RELEASES=.venv-releases $(BIN)/python -m pytest -m clients
 
 .venv-clients/installed: tests/clients/requirements.txt
 	$(BIN)/python -m venv --clear .venv-clients
 	.venv-clients/bin/pip install --quiet --disable-pip-version-check -r tests/clients/requirements.txt
 	@touch $@
+
+# Without Maven or npm their folders stay empty, and the tests that need them are skipped.
+.venv-clients/jars: tests/clients/pom.xml .venv-clients/installed
+	@rm -rf $@ $@.new && mkdir $@.new
+	@if command -v java >/dev/null && command -v mvn >/dev/null; then mvn --quiet --batch-mode --file $< \
+		dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$@.new; fi
+	@mv $@.new $@
+
+.venv-clients/node: tests/clients/package.json .venv-clients/installed
+	@rm -rf $@ $@.new && mkdir $@.new
+	@if command -v node >/dev/null && command -v npm >/dev/null; then cp $< $@.new && npm install \
+		--prefix $@.new --silent --no-audit --no-fund --ignore-scripts --no-package-lock; fi
+	@mv $@.new $@
 
 # Each release of tokenizers in a folder of its own, over the packages that all of them share.
 .venv-releases/installed: tests/clients/runtime-requirements.txt tests/clients/releases.py pyproject.toml constraints.txt
@@ -83,7 +96,8 @@ rust-test: install ## check the crate in rust/, and that it answers as Python do
 	cd rust && cargo fmt --check
 	cd rust && cargo clippy --locked --all-targets -- -D warnings
 	cd rust && cargo test --locked --quiet
-	cd rust && cargo package --locked --quiet --no-verify --allow-dirty
+	cd rust && cargo build --locked --quiet --features candle --example candle
+	cd rust && cargo package --locked --quiet --allow-dirty
 	NSMC_ROOT=$(NSMC_ROOT) NSMC_RUST=$(CARGO_TARGET_DIR)/debug $(BIN)/python -m pytest -m rust
 
 lint: install ## ruff and mypy

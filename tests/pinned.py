@@ -23,6 +23,7 @@ from typing import Any
 from safetensors.numpy import load_file
 
 import nsmc
+from nsmc.runtime.tokenizer_file import portable
 from tests.commands import run, started, wait_for
 
 PINS = Path(__file__).with_suffix(".json")
@@ -144,7 +145,8 @@ def _results(folder: Path) -> dict[str, Any]:
         results["soft_labels"] = _digest(soft_labels.read_bytes())
         return results  # a linear classifier has no bundle
     bundle = folder / "bundle"
-    results["tokenizer"] = _digest((bundle / "tokenizer.json").read_bytes())
+    tokenizer = (bundle / "tokenizer.json").read_text(encoding="utf-8")
+    results["tokenizer"] = _digest(portable(tokenizer, max_length=None).encode())
     tensors = load_file(bundle / "nsmc.safetensors")
     results["shapes"] = {name: str(tensor.shape) for name, tensor in tensors.items()}
     results["tensors"] = {name: _digest(tensor.tobytes()) for name, tensor in tensors.items()}

@@ -7,7 +7,6 @@ Legend: B reviews, T tokens, E embedding, W width of an encoder's states, C labe
 """
 
 import dataclasses
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,14 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-from nsmc.runtime.bundle import CONFIG_FILE, ONNX_FILE, TOKENIZER_FILE, config_json, digests
+from nsmc.runtime.bundle import (
+    CONFIG_FILE,
+    ONNX_FILE,
+    TOKENIZER_FILE,
+    config_json,
+    digests,
+    write_tokenizer,
+)
 from nsmc.runtime.loading import Bundle
 from nsmc.runtime.packing import Array
 
@@ -30,7 +36,7 @@ def fill_onnx(folder: Path, bundle: Bundle, tokenizer_file: Path) -> None:
     model = onnx_model(bundle)
     onnx.checker.check_model(model, full_check=True)
     (folder / ONNX_FILE).write_bytes(model.SerializeToString())
-    shutil.copyfile(tokenizer_file, folder / TOKENIZER_FILE)
+    write_tokenizer(folder, bundle.config, tokenizer_file)
     sha256 = digests(folder, (ONNX_FILE, TOKENIZER_FILE))
     config = dataclasses.replace(bundle.config, dtype="float32", sha256=sha256)
     (folder / CONFIG_FILE).write_text(config_json(config), encoding="utf-8")

@@ -6,7 +6,6 @@ Trains the tokenizer on the training part and encodes all parts. The result is a
 
 import json
 import logging
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import accumulate, chain, pairwise
@@ -28,6 +27,7 @@ from nsmc.data.tokenizer import IntArray, Texts, encode, save_tokenizer, train_t
 from nsmc.reading.rows import format_of
 from nsmc.runtime.loading import read_tokenizer
 from nsmc.runtime.tokenizer import BundleTokenizer
+from nsmc.runtime.tokenizer_file import portable
 
 log = logging.getLogger(__name__)
 
@@ -174,7 +174,9 @@ def _build(
         tokenizer_file = trained / "tokenizer.json"
         cached_folder(trained, lambda scratch: _train(scratch, texts, settings))
     tokenizer = read_tokenizer(tokenizer_file)
-    shutil.copyfile(tokenizer_file, scratch / "tokenizer.json")
+    # A bundle's cuts texts at its own max_length, which is not this run's.
+    content = portable(tokenizer_file.read_text(encoding="utf-8"), max_length=None)
+    (scratch / "tokenizer.json").write_text(content, encoding="utf-8")
     for name, part in texts.items():
         log.info("encoding %s: %s reviews", name, f"{len(part):,}")
         encoded = encode_texts(tokenizer, part, labels[name])

@@ -19,6 +19,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 
 from nsmc.data.preparation import SECONDS_BETWEEN_LINES, in_thread, is_terminal, return_memory
 from nsmc.runtime.tokenizer import BundleTokenizer
+from nsmc.runtime.tokenizer_file import portable
 
 log = logging.getLogger(__name__)
 
@@ -112,13 +113,9 @@ def _batches(texts: Texts) -> Iterator[Sequence[str]]:
 
 
 def portable_json(tokenizer: Tokenizer) -> str:
-    """The content of `tokenizer.json`, with each merge as one string: "a b"."""
+    """The content of `tokenizer.json`, in the form that every reader accepts."""
     content: dict[str, Any] = json.loads(tokenizer.to_str())
     # As an added token, "<pad>" typed by a reviewer would become id 0. As a mere vocabulary entry
     # it cannot: the pre-tokenizer splits the angle brackets from the letters.
     content["added_tokens"] = []
-    model = content["model"]
-    model["merges"] = [
-        merge if isinstance(merge, str) else " ".join(merge) for merge in model["merges"]
-    ]
-    return json.dumps(content, ensure_ascii=False)
+    return portable(json.dumps(content, ensure_ascii=False), max_length=None)

@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import json
 import math
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from safetensors.numpy import save
 from nsmc.atomic import is_unfinished, whole_folder, write_file
 from nsmc.runtime.encoders.settings import EncoderSettings
 from nsmc.runtime.packing import Array
+from nsmc.runtime.tokenizer_file import portable
 
 WEIGHTS_FILE = "nsmc.safetensors"
 TOKENIZER_FILE = "tokenizer.json"
@@ -152,10 +152,16 @@ def fill_bundle(
     architecture = config.encoder.architecture
     metadata = {"format": "pt", "model": f"{FORMAT} {FORMAT_VERSION}", "cell": architecture}
     (folder / WEIGHTS_FILE).write_bytes(_ordered(save(plain, metadata=metadata)))
-    shutil.copyfile(tokenizer_file, folder / TOKENIZER_FILE)
+    write_tokenizer(folder, config, tokenizer_file)
     complete = replace(config, sha256=digests(folder))
     (folder / CONFIG_FILE).write_text(config_json(complete), encoding="utf-8")
     (folder / CARD_FILE).write_text(card, encoding="utf-8")
+
+
+def write_tokenizer(folder: Path, config: BundleConfig, tokenizer_file: Path) -> None:
+    """Write a bundle's `tokenizer.json`, which cuts texts at `max_length` by itself."""
+    content = portable(tokenizer_file.read_text(encoding="utf-8"), config.max_length)
+    (folder / TOKENIZER_FILE).write_text(content, encoding="utf-8")
 
 
 def _ordered(content: bytes) -> bytes:

@@ -36,6 +36,7 @@ from nsmc.runtime.encoders.settings import expected, is_allowed, own_settings
 from nsmc.runtime.file_form import check_reading
 from nsmc.runtime.packing import Array
 from nsmc.runtime.tokenizer import BundleTokenizer, check_process
+from nsmc.runtime.tokenizer_file import check_vocabulary
 from nsmc.small_files import read_json, read_text
 
 _LARGEST_CONFIG = 16 << 20  # bytes; most have a thousand, those of many labels more
@@ -244,6 +245,7 @@ def _check_tokenizer(content: dict[str, Any]) -> list[str]:
     ids = model["vocab"].values()  # tokenizers 1.0 has a table up to the highest
     if min(ids) < 0 or max(ids) >= len(ids):
         raise ValueError(f"{len(ids)} tokens with ids from {min(ids)} to {max(ids)}")
+    check_vocabulary(model["vocab"])
     pre_tokenizer = content["pre_tokenizer"]
     if pre_tokenizer["type"] != "ByteLevel" or pre_tokenizer.get("use_regex") is False:
         raise ValueError("not byte-level words")

@@ -8,12 +8,15 @@ use std::fs::File;
 use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
+use std::thread;
 
 use half::f16;
 use safetensors::SafeTensors;
 use sha2::{Digest, Sha256};
 
-use crate::config::{CONFIG_FILE, Config, Dtype};
+use crate::architecture::Dtype;
+use crate::config::Config;
+use crate::config_file::CONFIG_FILE;
 use crate::error::Error;
 use crate::text::with_commas;
 use crate::tokenizer::{TOKENIZER_FILE, Tokenizer};
@@ -81,25 +84,54 @@ impl Bundle {
         let path = folder.join(CONFIG_FILE);
         let config = Config::read(&path, &files.config)?;
         config.check_memory(&path)?;
-        for (name, content) in [
-            (WEIGHTS_FILE, &files.weights),
-            (TOKENIZER_FILE, &files.tokenizer),
-        ] {
-            if config.sha256.get(name) != Some(&sha256(content)) {
-                return Err(Error::Altered {
-                    path: folder.join(name),
-                    cause: "altered; its SHA-256 is not the one in config.json".into(),
-                });
+        let Files {
+            weights, tokenizer, ..
+        } = files;
+        let read_tensors = || {
+            if !is_sealed(&config, WEIGHTS_FILE, &weights) {
+                return Err(altered(folder, WEIGHTS_FILE));
             }
-        }
-        let tensors = Tensors::read(&folder.join(WEIGHTS_FILE), files.weights, &config)?;
-        let path = folder.join(TOKENIZER_FILE);
-        let tokenizer = Tokenizer::read(&path, &files.tokenizer, config.vocab_size)?;
+            Tensors::read(&folder.join(WEIGHTS_FILE), &weights, &config)
+        };
+        let read_tokenizer = || {
+            if !is_sealed(&config, TOKENIZER_FILE, &tokenizer) {
+                return Err(altered(folder, TOKENIZER_FILE));
+            }
+            let path = folder.join(TOKENIZER_FILE);
+            Tokenizer::read(&path, &tokenizer, config.vocab_size)
+        };
+        // The tokenizer takes longest; where there is another core, it does not wait for the weights.
+        let (ranges, tokenizer) = thread::scope(|scope| {
+            let Ok(reading) = thread::Builder::new().spawn_scoped(scope, read_tensors) else {
+                return (read_tensors(), read_tokenizer());
+            };
+            let tokenizer = read_tokenizer();
+            (reading.join().expect("it does not panic"), tokenizer)
+        });
+        let (ranges, tokenizer) = (ranges?, tokenizer?);
+        let tensors = Tensors {
+            ranges,
+            dtype: config.dtype,
+            embedding_dim: config.embedding_dim,
+            content: weights,
+        };
         Ok(Self {
             config,
             tensors,
             tokenizer,
         })
+    }
+}
+
+/// Whether a file's content has the digest that the configuration names.
+fn is_sealed(config: &Config, name: &str, content: &[u8]) -> bool {
+    config.sha256.get(name) == Some(&sha256(content))
+}
+
+fn altered(folder: &Path, name: &str) -> Error {
+    Error::Altered {
+        path: folder.join(name),
+        cause: "altered; its SHA-256 is not the one in config.json".into(),
     }
 }
 
@@ -142,21 +174,25 @@ pub(crate) fn sha256(content: &[u8]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Bytes of a file by the name of the tensor that they are.
+type Ranges = BTreeMap<String, Range<usize>>;
+
 /// The tensors of a bundle, as the file has them.
 pub(crate) struct Tensors {
     content: Vec<u8>,
-    ranges: BTreeMap<String, Range<usize>>,
+    ranges: Ranges,
     dtype: Dtype,
     embedding_dim: usize,
 }
 
 impl Tensors {
-    fn read(path: &Path, content: Vec<u8>, config: &Config) -> Result<Self, Error> {
+    /// Where each tensor is in the content of a file, which is checked.
+    fn read(path: &Path, content: &[u8], config: &Config) -> Result<Ranges, Error> {
         let refuse = |cause: String| Error::Weights {
             path: path.to_owned(),
             cause,
         };
-        let tensors = SafeTensors::deserialize(&content).map_err(|error| {
+        let tensors = SafeTensors::deserialize(content).map_err(|error| {
             let details: String = error.to_string().chars().take(100).collect();
             refuse(format!("not a safetensors file, or damaged ({details})"))
         })?;
@@ -193,12 +229,7 @@ impl Tensors {
             let start = data.as_ptr().addr() - content.as_ptr().addr();
             ranges.insert(name, start..start + data.len());
         }
-        Ok(Self {
-            content,
-            ranges,
-            dtype: config.dtype,
-            embedding_dim: config.embedding_dim,
-        })
+        Ok(ranges)
     }
 
     /// The numbers of a tensor, in float32.

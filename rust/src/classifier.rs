@@ -8,8 +8,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+use crate::architecture::{Architecture, Pooling};
 use crate::bundle::{Bundle, Files, Tensors};
-use crate::config::{Architecture, Config, Pooling};
+use crate::config::Config;
 use crate::convolution::ConvolutionEncoder;
 use crate::error::Error;
 use crate::kernel::Level;

@@ -11,9 +11,11 @@
 
 #![deny(missing_docs, unsafe_op_in_unsafe_fn)]
 
+mod architecture;
 mod bundle;
 mod classifier;
 mod config;
+mod config_file;
 mod convolution;
 mod error;
 mod first_layer;
@@ -22,12 +24,14 @@ mod normalizer;
 pub mod pack;
 mod packed;
 mod recurrent;
+mod shapes;
 mod text;
 mod tokenizer;
 mod tokenizer_file;
 
+pub use architecture::{Architecture, CellKind, Dtype, Pooling};
 pub use classifier::{Answer, Classifier};
-pub use config::{Architecture, CellKind, Config, Dtype, Pooling};
+pub use config::Config;
 pub use error::Error;
 pub use text::{harmless, with_commas};
 

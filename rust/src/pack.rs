@@ -23,7 +23,7 @@ use sha2::{Digest, Sha256};
 
 use crate::bundle::{Bundle, Files, WEIGHTS_FILE};
 use crate::classifier::Classifier;
-use crate::config::CONFIG_FILE;
+use crate::config_file::CONFIG_FILE;
 use crate::error::Error;
 use crate::kernel::Level;
 use crate::tokenizer::TOKENIZER_FILE;
@@ -139,8 +139,8 @@ impl Program {
         let mut contents = [const { Vec::new() }; NAMES.len()];
         for (content, &size) in contents.iter_mut().zip(&self.sizes[1..]) {
             // The sizes are no more than the file's length.
-            content.resize(size as usize, 0);
-            file.read_exact(content).map_err(io)?;
+            content.reserve_exact(size as usize);
+            file.take(size).read_to_end(content).map_err(io)?;
         }
         if digest(&self.sizes, &contents[0]) != self.digest {
             return Err(refusal(&self.path));

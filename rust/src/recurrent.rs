@@ -8,8 +8,9 @@
 
 use std::borrow::Cow;
 
+use crate::architecture::CellKind;
 use crate::bundle::Tensors;
-use crate::config::{CellKind, Config};
+use crate::config::Config;
 use crate::first_layer::FirstLayer;
 use crate::kernel::{self, LANES, Level, Matrix, Run};
 use crate::packed::Packed;

@@ -15,7 +15,7 @@ use tokenizers::pipeline::{
     PipelineToken, PipelineTokenizer,
 };
 use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
-use tokenizers::utils::byte_level::{GPT2_REGEX_STR, char_to_byte};
+use tokenizers::utils::byte_level::GPT2_REGEX_STR;
 use tokenizers::vocab::bucket_added_vocabulary::AddedVocabulary;
 
 use crate::error::Error;
@@ -41,6 +41,8 @@ pub(crate) struct Tokenizer {
     normalizers: Vec<Normalizer>,
     pipeline: PipelineTokenizer,
     options: EncodeOptions,
+    /// Whether a text begins with a space, as its other words do.
+    add_prefix_space: bool,
     /// Whether the ids of a text begin with those of its first words. Not with a Replace
     /// normalizer: what it replaces may lie on both sides of a cut.
     can_be_cut: bool,
@@ -58,7 +60,8 @@ impl Tokenizer {
             let short: String = line.join(" ").chars().take(100).collect();
             refuse(format!("not a tokenizer, or damaged ({short})"))
         };
-        let file: File = serde_json::from_slice(content).map_err(|e| damaged(e.to_string()))?;
+        let text = std::str::from_utf8(content).map_err(|e| damaged(e.to_string()))?;
+        let file: File = serde_json::from_str(text).map_err(|e| damaged(e.to_string()))?;
         check(&file).map_err(damaged)?;
         let ids = &file.model.vocab.0;
         let largest = ids.values().copied().max().map_or(-1, i64::from);
@@ -100,10 +103,13 @@ impl Tokenizer {
     }
 
     fn encode(&self, text: &str, ids: &mut Vec<u32>) {
-        let normalized = self
+        let mut normalized = self
             .normalizers
             .iter()
             .fold(Cow::from(text), |text, step| step.apply(text));
+        if self.add_prefix_space && !normalized.is_empty() && !normalized.starts_with(' ') {
+            normalized.to_mut().insert(0, ' ');
+        }
         let mut tokens: Vec<PipelineToken> = Vec::with_capacity(normalized.len() / 4 + 8);
         self.pipeline
             .encode_into(&normalized, &self.options, &mut tokens)
@@ -157,11 +163,6 @@ fn check(file: &File) -> Result<(), String> {
     }
     if file.pre_tokenizer.kind != "ByteLevel" || file.pre_tokenizer.use_regex == Some(false) {
         return Err("not byte-level words".into());
-    }
-    if file.pre_tokenizer.add_prefix_space == Some(true) {
-        return Err(
-            "byte-level words with a space before the first, which nsmc for Rust has not".into(),
-        );
     }
     let mut normalizers = Vec::new();
     if let Some(normalizer) = &file.normalizer {
@@ -225,30 +226,50 @@ fn check_vocabulary(vocab: &Vocab, merges: &[(Cow<str>, Cow<str>)]) -> Result<()
         if token.is_empty() || token.len() > LONGEST_TOKEN {
             return Err(format!("token {id} has {} bytes", token.len()));
         }
-        if !token.chars().all(|char| char_to_byte(char).is_some()) {
+        if !token.chars().all(is_byte_level) {
             return Err(format!(
                 "token {id} is not written in byte-level characters"
             ));
         }
     }
-    let mut known = Vec::with_capacity(merges.len());
-    let mut joined = String::new();
-    for (left, right) in merges {
-        joined.clear();
-        joined.push_str(left);
-        joined.push_str(right);
-        let id = |token: &str| {
-            vocab
-                .get(token)
-                .copied()
-                .ok_or_else(|| format!("a merge of {token:?}, which is no token"))
-        };
-        known.push([id(left)?, id(right)?, id(&joined)?]);
+    let mut buffer = [0; 2];
+    let missing = bytes_of_utf8()
+        .filter(|char| !vocab.contains_key(&*char.encode_utf8(&mut buffer)))
+        .count();
+    if missing > 0 {
+        return Err(format!(
+            "{missing} bytes have no token, so that characters would be dropped"
+        ));
     }
-    if known.len() > MOST_FIRST_MERGES {
-        check_first_merges(&known, vocab.len())?;
+    // The crate itself refuses merges of what is no token.
+    if merges.len() > MOST_FIRST_MERGES {
+        check_first_merges(&ids_of(vocab, merges)?, vocab.len())?;
     }
     Ok(())
+}
+
+/// Of each merge the ids of its two tokens and of what they become.
+fn ids_of(vocab: &Vocab, merges: &[(Cow<str>, Cow<str>)]) -> Result<Vec<[u32; 3]>, String> {
+    let id = |token: &str| {
+        let id = vocab.get(token).copied();
+        id.ok_or_else(|| format!("a merge of {token:?}, which is no token"))
+    };
+    let joined = |(left, right): &(Cow<str>, Cow<str>)| format!("{left}{right}");
+    merges
+        .iter()
+        .map(|merge| Ok([id(&merge.0)?, id(&merge.1)?, id(&joined(merge))?]))
+        .collect()
+}
+
+/// The characters that those bytes are written as which UTF-8 has.
+fn bytes_of_utf8() -> impl Iterator<Item = char> {
+    let unused = |char| matches!(char, 'À' | 'Á' | 'õ'..='ÿ'); // they stand for themselves
+    ('!'..='\u{143}').filter(move |&char| is_byte_level(char) && !unused(char))
+}
+
+/// Whether a character is one of the 256 that bytes are written as.
+fn is_byte_level(char: char) -> bool {
+    matches!(char, '!'..='~' | '¡'..='¬' | '®'..='ÿ' | '\u{100}'..='\u{143}')
 }
 
 /// The crate numbers symbols anew: those that no merge makes come first, then the products in order.
@@ -277,6 +298,7 @@ fn check_first_merges(merges: &[[u32; 3]], vocab_size: usize) -> Result<(), Stri
 }
 
 fn build(file: File) -> Result<Tokenizer, String> {
+    let add_prefix_space = file.pre_tokenizer.add_prefix_space == Some(true);
     let mut steps = Vec::new();
     if let Some(step) = &file.normalizer {
         flatten(step, DEEPEST_SEQUENCE, &mut steps)?;
@@ -324,6 +346,7 @@ fn build(file: File) -> Result<Tokenizer, String> {
         normalizers,
         pipeline,
         options,
+        add_prefix_space,
         can_be_cut,
     })
 }
@@ -349,4 +372,21 @@ fn normalizer(step: &Step) -> Option<Normalizer> {
         },
         Step::Sequence { .. } => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokenizers::utils::byte_level::char_to_byte;
+
+    #[test]
+    fn characters_that_bytes_are_written_as_are_those_of_the_crate() {
+        for char in '\0'..=char::MAX {
+            assert_eq!(
+                is_byte_level(char),
+                char_to_byte(char).is_some(),
+                "{char:?}"
+            );
+        }
+    }
 }

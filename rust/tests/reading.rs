@@ -305,8 +305,12 @@ fn tokenizers_of_another_kind_are_refused() {
             "not byte-level words",
         ),
         (
-            |t| t["pre_tokenizer"]["add_prefix_space"] = value!(true),
-            "a space before the first",
+            |t| {
+                let vocab = t["model"]["vocab"].as_object_mut().unwrap();
+                let id = vocab.remove("\u{143}").unwrap();
+                vocab.insert("zzz".into(), id);
+            },
+            "1 bytes have no token",
         ),
         (
             |t| t["normalizer"] = value!({"type": "Nmt"}),
@@ -331,10 +335,7 @@ fn tokenizers_of_another_kind_are_refused() {
             |t| t["model"]["vocab"]["영"] = value!(3),
             "tokens with ids up to",
         ),
-        (
-            |t| t["model"]["merges"] = value!(["zz zz"]),
-            "a merge of \"zz\", which is no token",
-        ),
+        (|t| t["model"]["merges"] = value!(["zz zz"]), "`zz`"),
         (
             |t| t["model"]["merges"] = value!(["a b c"]),
             "a merge that is not of two tokens",
@@ -358,6 +359,22 @@ fn tokenizers_of_another_kind_are_refused() {
     }
     let line = tokenizer_refusal(|t| t["normalizer"] = nested.clone());
     assert!(line.contains("normalizers nested too deeply"), "{line}");
+}
+
+#[test]
+fn padding_and_truncation_of_the_tokenizer_do_not_act() {
+    let classifier = Classifier::load(data("tiny")).unwrap();
+    let mut changed = files("tiny");
+    let mut tokenizer = json(&changed, "tokenizer.json");
+    tokenizer["truncation"] =
+        value!({"direction": "Left", "max_length": 2, "strategy": "LongestFirst", "stride": 0});
+    tokenizer["padding"] = value!({"strategy": {"Fixed": 50}, "direction": "Right",
+        "pad_to_multiple_of": null, "pad_id": 0, "pad_type_id": 0, "pad_token": "<pad>"});
+    changed.insert("tokenizer.json", tokenizer.to_string().into_bytes());
+    let other = read(&resealed(&changed)).unwrap();
+    for text in ["정말 재미없는 영화", "a", ""] {
+        assert_eq!(other.token_ids(text), classifier.token_ids(text));
+    }
 }
 
 #[test]

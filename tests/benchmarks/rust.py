@@ -42,8 +42,10 @@ def main(root: Path) -> None:
 
 def built() -> Path:
     """The folder of the crate's programs."""
-    words = ["cargo", "build", "--locked", "--release", "--bins", "--examples"]
-    subprocess.run([*words, "--features", "candle"], cwd=PROJECT / "rust", check=True)
+    words = ["cargo", "build", "--locked", "--release"]
+    candle = ["--features", "candle", "--example", "candle"]
+    for others in (candle, ["--bins", "--examples"]):  # what is shipped has nothing of candle's
+        subprocess.run([*words, *others], cwd=PROJECT / "rust", check=True)
     target = os.environ.get("CARGO_TARGET_DIR", str(PROJECT / "rust" / "target"))
     return Path(target) / "release"
 

@@ -32,6 +32,7 @@ from nsmc.data.splitting import SplitSettings
 from nsmc.data.tokenizer import save_tokenizer, train_tokenizer
 from nsmc.reading.file_format import FileFormat
 from nsmc.reading.labels import LabelRules
+from nsmc.runtime.tokenizer_file import portable
 from tests.bundles import wrapped
 
 SETTINGS = TokenizerSettings(vocab_size=320, min_frequency=2, normalization="nfc")
@@ -97,6 +98,17 @@ def test_the_tokenizer_is_trained_on_the_training_part_alone(tmp_path: Path) -> 
     train = files_in(tmp_path / "corpus").read()["train"]
     alone = train_tokenizer(train.texts, vocab_size=320, min_frequency=2, normalization="nfc")
     assert corpus.tokenizer().get_vocab() == alone.get_vocab()
+
+
+def test_a_bundle_s_tokenizer_is_that_of_its_run_and_cuts_nothing(tmp_path: Path) -> None:
+    first = encoded(tmp_path / "corpus")
+    exported = tmp_path / "tokenizer.json"
+    content = first.tokenizer_path.read_text(encoding="utf-8")
+    exported.write_text(portable(content, max_length=2), encoding="utf-8")
+    settings = replace(SETTINGS, file=exported)
+    second = encode_corpus(files_in(tmp_path / "corpus"), settings, tmp_path / "cache2")
+    assert second.tokenizer_fingerprint == first.tokenizer_fingerprint
+    assert texts_of(second, "val") == texts_of(first, "val")
 
 
 def test_the_arrays_are_small_memory_mapped_and_read_only(tmp_path: Path) -> None:

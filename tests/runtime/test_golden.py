@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from tokenizers import Tokenizer
 
 from nsmc.runtime.bundle import TOKENIZER_FILE, VECTORS_FILE, WEIGHTS_FILE
 from nsmc.runtime.golden import PROBES, write_vectors
+from nsmc.runtime.loading import read_tokenizer
 from nsmc.runtime.predictor import Predictor
 from tests.bundles import random_bundle
 
@@ -43,10 +43,10 @@ def test_they_are_the_predictor_s_own(tmp_path: Path) -> None:
 
 def test_ids_are_those_of_the_tokenizer_alone_cut_at_max_length(tmp_path: Path) -> None:
     folder = random_bundle(tmp_path / "bundle", max_length=9)
-    tokenizer = Tokenizer.from_file(str(folder / TOKENIZER_FILE))
+    tokenizer = read_tokenizer(folder / TOKENIZER_FILE)
     lengths = []
     for each in vectors_of(folder):
-        whole = tokenizer.encode(each["text"], add_special_tokens=False).ids
+        whole = tokenizer.encode(each["text"])
         assert each["ids"] == whole[:9]
         lengths.append(len(whole))
     assert min(lengths) < 9 < max(lengths)

@@ -423,6 +423,23 @@ def a_merge_of_unknown_tokens(content: dict[str, Any]) -> None:
     content["model"]["merges"].append("nowhere known")
 
 
+def two_tokens_of_one_id(content: dict[str, Any]) -> None:
+    content["model"]["vocab"]["!"] = content["model"]["vocab"]["a"]
+
+
+def a_byte_without_a_token(content: dict[str, Any]) -> None:
+    vocab = content["model"]["vocab"]
+    vocab["zzz"] = vocab.pop("\u0143")
+    content["model"]["merges"] = []
+
+
+def a_token_in_plain_letters(content: dict[str, Any]) -> None:
+    vocab = content["model"]["vocab"]
+    last = max(vocab, key=vocab.__getitem__)
+    vocab["영화"] = vocab.pop(last)
+    content["model"]["merges"] = []
+
+
 def no_tokens(content: dict[str, Any]) -> None:
     content["model"] |= {"vocab": {}, "merges": []}
 
@@ -463,6 +480,7 @@ def another_normalizer(content: dict[str, Any]) -> None:
     [
         *(ids_by_chance, a_model_of_words, another_padding, another_normalizer),
         *(a_token_more, a_merge_less, an_id_too_high, a_huge_id, an_impossible_id),
+        *(two_tokens_of_one_id, a_byte_without_a_token, a_token_in_plain_letters),
         *(a_merge_of_unknown_tokens, no_tokens, another_model, no_model, an_added_token),
     ],
 )

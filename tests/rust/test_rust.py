@@ -8,16 +8,17 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from nsmc.data.corpus import read_reviews
 from nsmc.data.tokenizer import NORMALIZERS, save_tokenizer, train_tokenizer
-from nsmc.runtime.bundle import DTYPES, POOLINGS
+from nsmc.runtime.bundle import DTYPES, POOLINGS, TOKENIZER_FILE, rewrite_config
 from nsmc.runtime.encoders import ENCODERS
 from nsmc.runtime.golden import PROBES
 from nsmc.runtime.locate import PRETRAINED
@@ -29,7 +30,8 @@ PROJECT = Path(__file__).parents[2]
 SAMPLE = PROJECT / "nsmc" / "data" / "sample" / "ratings_train.txt"
 CORPUS = Path(os.environ.get("NSMC_ROOT", "/nowhere")) / "ratings_test.txt"
 PROGRAMS = Path(os.environ.get("NSMC_RUST", "/nowhere"))
-VECTORS, CLASSIFY = PROGRAMS / "examples" / "vectors", PROGRAMS / "nsmc-classify"
+VECTORS, CANDLE = PROGRAMS / "examples" / "vectors", PROGRAMS / "examples" / "candle"
+CLASSIFY = PROGRAMS / "nsmc-classify"
 
 TOLERANCE = 1e-5
 REVIEWS = 5_000
@@ -43,17 +45,28 @@ pytestmark = [
 
 def vectors(folder: Path, texts: Sequence[str]) -> tuple[list[list[int]], Array]:
     """The ids of each text, and the logits [N, C], of the crate."""
-    lines = "".join(f"{json.dumps(line)}\n" for line in (str(folder), *texts))
-    done = subprocess.run([VECTORS], input=lines, capture_output=True, text=True, timeout=600)
+    return answers([str(VECTORS)], [str(folder), *texts])
+
+
+def candle_vectors(folder: Path, texts: Sequence[str]) -> tuple[list[list[int]], Array]:
+    """The same of the program on candle."""
+    return answers([str(CANDLE), str(folder), "--vectors"], texts)
+
+
+def answers(command: Sequence[str], lines: Sequence[str]) -> tuple[list[list[int]], Array]:
+    content = "".join(f"{json.dumps(line)}\n" for line in lines)
+    done = subprocess.run(command, input=content, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     pairs = [json.loads(line) for line in done.stdout.splitlines()]
     return [ids for ids, _ in pairs], np.array([logits for _, logits in pairs], np.float32)
 
 
-def assert_same(folder: Path, texts: Sequence[str]) -> None:
+def assert_same(
+    folder: Path, texts: Sequence[str], ask: Callable[[Path, Sequence[str]], Any] = vectors
+) -> None:
     predictor = Predictor.load(folder)
     expected = predictor.encode(texts)
-    ids, logits = vectors(folder, texts)
+    ids, logits = ask(folder, texts)
     assert len(ids) == len(texts)
     different = [
         text for text, ours, theirs in zip(texts, expected, ids, strict=True) if ours != theirs
@@ -148,10 +161,91 @@ def test_hostile_texts_get_the_same_ids(normalization: str, tmp_path: Path) -> N
     assert_same(bundle, hostile_texts(HOSTILE_TEXTS))
 
 
+def test_a_tokenizer_that_puts_a_space_before_the_first_word(tmp_path: Path) -> None:
+    bundle = random_bundle(tmp_path / "bundle")
+    path = bundle / TOKENIZER_FILE
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["pre_tokenizer"]["add_prefix_space"] = True
+    path.write_text(json.dumps(content), encoding="utf-8")
+    rewrite_config(bundle, config_of(), "")
+    assert_same(bundle, [*PROBES, *hostile_texts(2_000), "영화 " * 300])
+    path.write_text(json.dumps(content | {"normalizer": None}), encoding="utf-8")
+    rewrite_config(bundle, config_of(), "")
+    assert_same(bundle, [*PROBES, *hostile_texts(2_000), "", " ", "\n", "  좋다", "영화 " * 300])
+
+
+@pytest.mark.parametrize(
+    ("change", "cause"),
+    [
+        (lambda vocab: vocab.update({"!": vocab["a"]}), "two tokens have id"),
+        (lambda vocab: vocab.update(zzz=vocab.pop("\u0143")), "1 bytes have no token"),
+        (
+            lambda vocab: vocab.update({"영화": vocab.pop("\u0143")}),
+            "is not written in byte-level characters",
+        ),
+    ],
+)
+def test_vocabularies_that_programs_read_differently_are_refused_by_both(
+    change: Callable[[dict[str, int]], None], cause: str, tmp_path: Path
+) -> None:
+    bundle = random_bundle(tmp_path / "bundle")
+    path = bundle / TOKENIZER_FILE
+    content = json.loads(path.read_text(encoding="utf-8"))
+    change(content["model"]["vocab"])
+    path.write_text(json.dumps(content), encoding="utf-8")
+    rewrite_config(bundle, config_of(), "")
+    commands = (
+        [sys.executable, "-m", "nsmc.cli", "predict", str(bundle)],
+        [str(CLASSIFY), "--bundle", str(bundle)],
+    )
+    lines = []
+    for command in commands:
+        done = subprocess.run([*command, "좋다"], capture_output=True, text=True, timeout=300)
+        assert done.returncode == 1 and cause in done.stderr
+        lines.append(done.stderr.partition("error: ")[2])
+    assert lines[0] == lines[1]
+
+
 def test_real_reviews() -> None:
     """Those of the corpus where it is there, else the sample's."""
     source = CORPUS if CORPUS.is_file() else SAMPLE
     assert_same(PRETRAINED, read_reviews(source).texts[:REVIEWS])
+
+
+# --- the example on candle ---
+
+
+def test_candle_answers_alike_with_a_gru_in_float16() -> None:
+    texts = [*PROBES, *read_reviews(SAMPLE).texts[:150], "", " ", "끝없는" * 300]
+    assert Predictor.load(PRETRAINED).config.dtype == "float16"
+    assert_same(PRETRAINED, texts, candle_vectors)
+
+
+def test_candle_answers_alike_with_an_lstm_in_float32(tmp_path: Path) -> None:
+    labels = ("bad", "so so", "good")
+    bundle = random_bundle(tmp_path / "bundle", architecture="lstm", hidden_size=33, labels=labels)
+    texts = [*PROBES, *read_reviews(SAMPLE).texts[:150], "", " ", "끝없는" * 60]
+    assert_same(bundle, texts, candle_vectors)
+
+
+def test_candle_s_program_leaves_at_q_and_asks_again_for_an_empty_line() -> None:
+    predictor = Predictor.load(PRETRAINED)
+    for content, count in (("좋다\n\n \n별로\nq\n또\n", 2), ("좋다", 1), ("quit\n", 0), ("", 0)):
+        command = [str(CANDLE), str(PRETRAINED)]
+        done = subprocess.run(command, input=content.encode(), capture_output=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        lines = done.stdout.decode().splitlines()
+        expected = predictor(["좋다", "별로"][:count])
+        assert lines == [f"{each.label}\t{each.probability:.4f}" for each in expected]
+
+
+def test_candle_s_program_refuses_what_it_does_not_read(tmp_path: Path) -> None:
+    wrong: list[dict[str, Any]]
+    wrong = [{"pooling": "mean"}, {"num_layers": 2}, {"bidirectional": True}]
+    for changes in wrong:
+        bundle = random_bundle(tmp_path / "bundle", **changes)
+        done = subprocess.run([CANDLE, bundle], input=b"a\n", capture_output=True, timeout=60)
+        assert done.returncode == 1 and b"one layer, one direction" in done.stderr
 
 
 # --- the command ---

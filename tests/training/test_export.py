@@ -17,6 +17,7 @@ from nsmc.runtime.encoders.recurrent import RecurrentSettings
 from nsmc.runtime.loading import read_bundle
 from nsmc.runtime.packing import Array
 from nsmc.runtime.predictor import Predictor
+from nsmc.runtime.tokenizer_file import portable
 from nsmc.training.checkpoints import network_from_checkpoint
 from nsmc.training.classifier import TextClassifier
 from nsmc.training.export import TOLERANCE, BundleExport, best_checkpoint
@@ -104,8 +105,10 @@ def test_the_bundle_says_what_was_trained_and_answers_as_the_classifier_does(
     label_map = {"0": "negative", "1": "positive"}
     assert config.reading == {"quoting": "nsmc", "label_map": label_map}
     corpus = datamodule.corpus
-    written = (export.folder / TOKENIZER_FILE).read_bytes()
-    assert written == corpus.tokenizer_path.read_bytes()
+    written = (export.folder / TOKENIZER_FILE).read_text(encoding="utf-8")
+    trained = corpus.tokenizer_path.read_text(encoding="utf-8")
+    assert written == portable(trained, datamodule.max_length)
+    assert trained == portable(written, None)
     classifier = network_from_checkpoint(best_checkpoint(trainer))
     for batch in datamodule.test_dataloader():
         texts = [
