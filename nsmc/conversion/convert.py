@@ -23,8 +23,8 @@ from nsmc.runtime.bundle import (
 )
 from nsmc.runtime.golden import PROBES, write_vectors
 from nsmc.runtime.loading import Bundle, read_bundle
-from nsmc.runtime.packing import Array
-from nsmc.runtime.predictor import Predictor, softmax
+from nsmc.runtime.predictor import Predictor
+from nsmc.runtime.softmax import Probabilities, exact_softmax
 
 SAMPLE = Path(nsmc.__file__).parent / "data" / "sample" / "ratings_test.txt"
 
@@ -71,7 +71,8 @@ def convert(folder: Path, form: str, output: Path | None = None) -> Conversion:
             answers = _write_onnx(bundle, folder, scratch, ids)
         else:
             answers = _write_as(form, bundle, folder, scratch, ids)
-        difference = float(np.abs(answers - softmax(predictor.logits(ids))).max())
+        expected = exact_softmax(predictor.scaled(predictor.logits(ids)))
+        difference = float(np.abs(answers - expected).max())
         if not difference <= LARGEST_DIFFERENCE[form]:  # written so that NaN fails, too
             raise ValueError(f"not converted: probabilities would differ by {difference:.2g}")
     before, after = folder / WEIGHTS_FILE, output / (ONNX_FILE if form == "onnx" else WEIGHTS_FILE)
@@ -86,7 +87,7 @@ def sample_texts() -> list[str]:
 
 def _write_as(
     dtype: str, bundle: Bundle, folder: Path, scratch: Path, token_ids: list[list[int]]
-) -> Array:
+) -> Probabilities:
     """Write the weights as another type; returns the probabilities of reviews [N, C] with them."""
     largest = max(float(np.abs(tensor).max()) for tensor in bundle.tensors.values())
     if largest > float(np.finfo(dtype).max):
@@ -95,14 +96,17 @@ def _write_as(
     card = (folder / CARD_FILE).read_text("utf-8") if (folder / CARD_FILE).is_file() else ""
     fill_bundle(scratch, config, bundle.tensors, folder / TOKENIZER_FILE, card)
     write_vectors(scratch)
-    return softmax(Predictor.load(scratch).logits(token_ids))
+    predictor = Predictor.load(scratch)
+    return exact_softmax(predictor.scaled(predictor.logits(token_ids)))
 
 
-def _write_onnx(bundle: Bundle, folder: Path, scratch: Path, token_ids: list[list[int]]) -> Array:
+def _write_onnx(
+    bundle: Bundle, folder: Path, scratch: Path, token_ids: list[list[int]]
+) -> Probabilities:
     """Write the network; returns the probabilities [N, C] that onnxruntime computes with it."""
     try:
         from nsmc.conversion.onnx import fill_onnx, probabilities
     except ImportError as error:
         raise ValueError(f"{error}: {needs_extra('--to onnx', 'onnx')}") from None
     fill_onnx(scratch, bundle, folder / TOKENIZER_FILE)
-    return probabilities(scratch, token_ids)
+    return probabilities(scratch, token_ids).astype(np.float64)

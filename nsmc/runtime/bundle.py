@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import math
+import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -45,6 +46,9 @@ MOST_TOKENS = 65_536  # that `max_length` may be: a review's states are in memor
 
 DTYPES = {"float32": "F32", "float16": "F16"}  # their names in a safetensors file
 
+# A list that is written line by line, of nothing but numbers; no text holds the end of a line.
+_NUMBERS = re.compile(r"\[\n[\d\s.,eE+-]+\n\s*\]")
+
 FORMAT = "nsmc-bundle"
 FORMAT_VERSION = 1
 
@@ -65,10 +69,16 @@ class BundleConfig:
     signature: str = ""  # of the run that trained it
     command: str = ""  # that trained it
     reading: dict[str, Any] | None = None  # how its corpus's files were read; see `file_form`
+    confidence: dict[str, Any] | None = None  # how far to trust its probabilities; see there
     # Of the weights and the tokenizer; filled in when a bundle is written.
     sha256: dict[str, str] = field(default_factory=dict, compare=False)
     format: str = FORMAT
     format_version: int = FORMAT_VERSION
+
+    @property
+    def temperature(self) -> float:
+        """What the logits are divided by before their softmax."""
+        return float(self.confidence["temperature"]) if self.confidence else 1.0
 
 
 def pooled_width(pooling: str, width: int) -> int:
@@ -187,8 +197,9 @@ def digests(folder: Path, names: Sequence[str] = (WEIGHTS_FILE, TOKENIZER_FILE))
 
 
 def config_json(config: BundleConfig) -> str:
-    """The content of `config.json`."""
-    return json.dumps(flat(config), indent=2, ensure_ascii=False) + "\n"
+    """The content of `config.json`; numbers of a list stand in one line."""
+    text = json.dumps(flat(config), indent=2, ensure_ascii=False) + "\n"
+    return _NUMBERS.sub(lambda found: " ".join(found.group().split()), text)
 
 
 def flat(config: BundleConfig) -> dict[str, Any]:

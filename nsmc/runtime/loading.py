@@ -32,6 +32,7 @@ from nsmc.runtime.bundle import (
     expected_shapes,
     memory_needed,
 )
+from nsmc.runtime.confidence import check_confidence
 from nsmc.runtime.encoders import ENCODERS, encoder_settings
 from nsmc.runtime.encoders.settings import expected, is_allowed, own_settings
 from nsmc.runtime.file_form import check_reading
@@ -153,6 +154,11 @@ def _check_config(path: Path, values: dict[str, Any]) -> None:
             check_reading(values["reading"], labels)
         except ValueError as error:
             raise ValueError(f"{path}: reading is damaged: {error}") from None
+    if values.get("confidence") is not None:
+        try:
+            check_confidence(values["confidence"])
+        except ValueError as error:
+            raise ValueError(f"{path}: confidence is damaged: {error}") from None
 
 
 def _read_weights(path: Path, config: BundleConfig) -> dict[str, Array]:

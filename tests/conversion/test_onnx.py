@@ -16,7 +16,8 @@ from nsmc.conversion.onnx import onnx_model
 from nsmc.runtime.bundle import CONFIG_FILE, ONNX_FILE, POOLINGS, TOKENIZER_FILE
 from nsmc.runtime.encoders import ENCODERS
 from nsmc.runtime.loading import Bundle
-from nsmc.runtime.predictor import Predictor, softmax
+from nsmc.runtime.predictor import Predictor
+from nsmc.runtime.softmax import softmax
 from tests.bundles import TOKENIZER, config_of, random_bundle, random_tensors
 
 TOLERANCE = 1e-5
