@@ -47,7 +47,7 @@ MOST_TOKENS = 65_536  # that `max_length` may be: a review's states are in memor
 DTYPES = {"float32": "F32", "float16": "F16"}  # their names in a safetensors file
 
 # A list that is written line by line, of nothing but numbers; no text holds the end of a line.
-_NUMBERS = re.compile(r"\[\n[\d\s.,eE+-]+\n\s*\]")
+_NUMBERS = re.compile(r"\[\n([\d\s.,eE+-]+)\n\s*\]")
 
 FORMAT = "nsmc-bundle"
 FORMAT_VERSION = 1
@@ -199,7 +199,7 @@ def digests(folder: Path, names: Sequence[str] = (WEIGHTS_FILE, TOKENIZER_FILE))
 def config_json(config: BundleConfig) -> str:
     """The content of `config.json`; numbers of a list stand in one line."""
     text = json.dumps(flat(config), indent=2, ensure_ascii=False) + "\n"
-    return _NUMBERS.sub(lambda found: " ".join(found.group().split()), text)
+    return _NUMBERS.sub(lambda found: f"[{' '.join(found.group(1).split())}]", text)
 
 
 def flat(config: BundleConfig) -> dict[str, Any]:

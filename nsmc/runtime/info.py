@@ -11,6 +11,7 @@ from nsmc.runtime.loading import read_bundle
 from nsmc.terminal import first_few, harmless
 
 _SHOWN = 10  # labels
+_COLUMN = 24  # characters of what a value is called
 
 
 def info(folder: Path) -> dict[str, Any]:
@@ -63,7 +64,9 @@ def as_text(content: dict[str, Any]) -> str:
         before, after = confidence["calibration_error_before"], confidence["calibration_error"]
         rows["calibration"] = f"error {after:.4f}, without the temperature {before:.4f}"
         rows |= {
-            f"surest {row['share']:.0%}": f"{row['accuracy']:.1%} right, from {row['probability']}"
+            f"surest {row['share']:.0%}": (
+                f"{row['accuracy']:.1%} right, probability {row['probability']:.4f} and more"
+            )
             for row in confidence["coverage"]
         }
-    return "\n".join(harmless(f"{name:<14}{value}") for name, value in rows.items())
+    return "\n".join(harmless(f"{name:<{_COLUMN}}{value}") for name, value in rows.items())

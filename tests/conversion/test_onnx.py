@@ -79,6 +79,14 @@ def test_its_probabilities_are_the_predictor_s(
     assert np.ptp(expected, axis=0).min() > 0.02  # the reviews do differ
 
 
+def test_the_temperature_is_in_the_graph() -> None:
+    confidence = {"temperature": 2.5}
+    predictor, session = twins(confidence=confidence)
+    reviews = random_reviews(100, longest=30)
+    expected = softmax(predictor.logits(reviews) / np.float32(2.5))
+    np.testing.assert_allclose(answers(session, reviews), expected, rtol=0, atol=TOLERANCE)
+
+
 @every_network
 def test_padding_changes_nothing_whatever_is_in_it(
     cell: str, pooling: str, num_layers: int, bidirectional: bool
