@@ -4,6 +4,7 @@ import argparse
 import re
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,15 +60,22 @@ def add_parser(commands: Any) -> None:
 
 
 def protect_reviews(words: list[str]) -> list[str]:
-    """The words with the options first and `--` before the others.
+    """The words of the command as `options_first` has them."""
+    known = [f"--{name.replace('_', '-')}" for name in file_options(labelled=False)]
+    return options_first(words, (*known, "--input", "--output", "--unsure-below"), _WITHOUT_VALUE)
+
+
+def options_first(
+    words: list[str], with_value: Sequence[str], without_value: Sequence[str]
+) -> list[str]:
+    """The words of a command with the options first and `--` before the others.
 
     A review may stand before an option, and look like one: "-_-" or "--;;" is none. Raises
     ValueError for what looks like an option and is none.
     """
     if "--" in words or words[1:2] == ["-h"]:
         return words
-    known = [f"--{name.replace('_', '-')}" for name in file_options(labelled=False)]
-    known += [*_WITHOUT_VALUE, "--input", "--output", "--unsure-below"]
+    known = [*with_value, *without_value]
     options, others, rest = list[str](), list[str](), iter(words[1:])
     for word in rest:
         if not _OPTION.match(word):
@@ -77,12 +85,12 @@ def protect_reviews(words: list[str]) -> list[str]:
         if not any(name.startswith(option) for name in known):
             raise ValueError(f"{option}: no such option; {_instead_of(option, known)}")
         options.append(word)
-        if not equals and not any(name.startswith(option) for name in _WITHOUT_VALUE):
+        if not equals and not any(name.startswith(option) for name in without_value):
             options += [next(rest, "--")]  # which argparse takes for a value that is missing
-    return ["predict", *options, "--", *others]
+    return [words[0], *options, "--", *others]
 
 
-def _instead_of(option: str, known: list[str]) -> str:
+def _instead_of(option: str, known: Sequence[str]) -> str:
     from difflib import get_close_matches  # which takes its time, and is seldom needed
 
     near = get_close_matches(option.lower(), known, n=1)

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nsmc.runtime.bundle import pooled_width
+from nsmc.runtime.explanation import Explanation, explain
 from nsmc.runtime.loading import Bundle, read_bundle
 from nsmc.runtime.locate import PRETRAINED, bundle_folder
 from nsmc.runtime.packing import Array, Packed, pack
@@ -114,6 +115,10 @@ class Predictor:
     def scaled(self, logits: Array) -> Array:
         """The logits [N, C] divided by the temperature: probabilities are the softmax of these."""
         return logits if self._temperature == 1 else logits / self._temperature
+
+    def explain(self, text: str) -> Explanation:
+        """What each word of a text adds to its answer; raises TypeError as `encode` does."""
+        return explain(self, text)
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """The ids of each text, at most `max_length`; what UTF-8 cannot hold is read as "?".

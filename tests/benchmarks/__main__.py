@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from tests.benchmarks import (
+    explain,
     growth,
     profile,
     quality,
@@ -43,6 +44,7 @@ BENCHMARKS = {
     "sweeps": sweeps.main,
     "kills": kills,
     "growth": growth.main,
+    "explain": explain.main,
     "quality": quality.main,
     "small": small.main,
     "significance": significance.main,

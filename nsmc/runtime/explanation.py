@@ -1,0 +1,139 @@
+"""Why a review gets its answer: how the answer forms while it is read, and what each word adds.
+
+Nothing is assumed of the network: it answers each beginning of the review (the trace), and the
+review without each of its words (occlusion). A word is what stands between spaces, tabs and ends
+of lines.
+
+Legend: N tokens of a review, C labels.
+"""
+
+import math
+import unicodedata
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from nsmc.runtime.bundle import BundleConfig
+from nsmc.runtime.packing import Array
+from nsmc.runtime.softmax import Probabilities, exact_softmax
+
+_SPACES = "ĠĊĉč"  # how byte-level tokens write a space, LF, a tab and CR
+_LARGEST_CHANCE = 1 - 1e-12  # beyond it a logit says no more
+
+
+class Explained(Protocol):
+    """What is asked of a `Predictor`, which has these."""
+
+    config: BundleConfig
+    tokenizer: Tokenizer
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]: ...
+
+    def logits(self, token_ids: Sequence[Sequence[int]]) -> Array: ...
+
+    def scaled(self, logits: Array) -> Array: ...
+
+
+class Word(NamedTuple):
+    """A word as it was read, and the probability of the review's label around it.
+
+    `after` is that of the review up to the end of the word, `without` that of the review that lacks
+    it. `weight` is what the word adds to the log-odds of the label: below 0, it speaks against it.
+    """
+
+    text: str
+    after: float
+    without: float
+    weight: float
+
+
+class Explanation(NamedTuple):
+    """The answer for a review, and the words that were read of it.
+
+    `trace` has the probability of the label after each token, and `start` that of no text at all;
+    `is_whole` is False where the review is longer than what is read.
+    """
+
+    label: str
+    probability: float
+    start: float
+    words: tuple[Word, ...]
+    trace: tuple[float, ...]
+    is_whole: bool
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {**self._asdict(), "words": [word._asdict() for word in self.words]}
+
+
+def explain(predictor: Explained, text: str) -> Explanation:
+    """What each word of the text adds to its answer.
+
+    Raises TypeError for what is no text.
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"a text is needed, not {type(text).__name__}")
+    (ids,) = predictor.encode([text])
+    ends = _word_ends(predictor, ids)
+    pieces = [_text_of(predictor, ids[start:end]) for start, end in pairwise([0, *ends])]
+    probabilities = _probabilities(predictor, [ids[:end] for end in range(len(ids) + 1)])
+    label = int(probabilities[-1].argmax())
+    trace = probabilities[:, label].tolist()
+    others = ["".join(pieces[:word] + pieces[word + 1 :]) for word in range(len(pieces))]
+    without = _probabilities(predictor, predictor.encode(others))[:, label].tolist()
+    words = [
+        Word(_readable(piece), trace[end], rest, _log_odds(trace[-1]) - _log_odds(rest))
+        for piece, end, rest in zip(pieces, ends, without, strict=True)
+    ]
+    is_whole = len(ids) < predictor.config.max_length or _is_all(predictor, pieces, text)
+    return Explanation(
+        predictor.config.labels[label],
+        trace[-1],
+        trace[0],
+        tuple(words),
+        tuple(trace[1:]),
+        is_whole,
+    )
+
+
+def _word_ends(predictor: Explained, ids: list[int]) -> list[int]:
+    """Where words end, as numbers of tokens: a space begins a word, but for one behind a space."""
+    tokens = [predictor.tokenizer.id_to_token(token) or "" for token in ids]
+    are_spaces = [not token.strip(_SPACES) for token in tokens]
+    starts = [
+        index
+        for index, token in enumerate(tokens)
+        if index and token[:1] in _SPACES and not are_spaces[index - 1]
+    ]
+    return [*starts, len(ids)] if ids else []
+
+
+def _text_of(predictor: Explained, ids: list[int]) -> str:
+    return str(predictor.tokenizer.decode(ids, skip_special_tokens=False))
+
+
+def _readable(piece: str) -> str:
+    """The word in one line, with its letters composed: jamo of their own are hard to read."""
+    return unicodedata.normalize("NFC", " ".join(piece.split()))
+
+
+def _probabilities(predictor: Explained, reviews: list[list[int]]) -> Probabilities:
+    """Those of all labels [reviews, C]."""
+    if not reviews:
+        return np.zeros((0, len(predictor.config.labels)))
+    return exact_softmax(predictor.scaled(predictor.logits(reviews)))
+
+
+def _log_odds(probability: float) -> float:
+    bounded = min(max(probability, 1 - _LARGEST_CHANCE), _LARGEST_CHANCE)
+    return math.log(bounded) - math.log1p(-bounded)
+
+
+def _is_all(predictor: Explained, pieces: list[str], text: str) -> bool:
+    """Whether the text holds nothing behind the words that were read, by its letters' number."""
+    normalizer = predictor.tokenizer.normalizer
+    whole = normalizer.normalize_str(text) if normalizer is not None else text
+    return len(whole) <= len("".join(pieces))
