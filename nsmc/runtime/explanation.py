@@ -7,7 +7,6 @@ of lines.
 Legend: N tokens of a review, C labels.
 """
 
-import math
 import unicodedata
 from collections.abc import Sequence
 from itertools import pairwise
@@ -17,11 +16,11 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from nsmc.runtime.bundle import BundleConfig
+from nsmc.runtime.coverage import FloatArray
 from nsmc.runtime.packing import Array
 from nsmc.runtime.softmax import Probabilities, exact_softmax
 
 _SPACES = "ĠĊĉč"  # how byte-level tokens write a space, LF, a tab and CR
-_LARGEST_CHANCE = 1 - 1e-12  # beyond it a logit says no more
 
 
 class Explained(Protocol):
@@ -83,10 +82,13 @@ def explain(predictor: Explained, text: str) -> Explanation:
     label = int(probabilities[-1].argmax())
     trace = probabilities[:, label].tolist()
     others = ["".join(pieces[:word] + pieces[word + 1 :]) for word in range(len(pieces))]
-    without = _probabilities(predictor, predictor.encode(others))[:, label].tolist()
+    without = _probabilities(predictor, predictor.encode(others))
+    weights = _log_odds(probabilities[-1:], label) - _log_odds(without, label)
     words = [
-        Word(_readable(piece), trace[end], rest, _log_odds(trace[-1]) - _log_odds(rest))
-        for piece, end, rest in zip(pieces, ends, without, strict=True)
+        Word(_readable(piece), trace[end], *numbers)
+        for piece, end, *numbers in zip(
+            pieces, ends, without[:, label].tolist(), weights.tolist(), strict=True
+        )
     ]
     is_whole = len(ids) < predictor.config.max_length or _is_all(predictor, pieces, text)
     return Explanation(
@@ -127,9 +129,12 @@ def _probabilities(predictor: Explained, reviews: list[list[int]]) -> Probabilit
     return exact_softmax(predictor.scaled(predictor.logits(reviews)))
 
 
-def _log_odds(probability: float) -> float:
-    bounded = min(max(probability, 1 - _LARGEST_CHANCE), _LARGEST_CHANCE)
-    return math.log(bounded) - math.log1p(-bounded)
+def _log_odds(probabilities: Probabilities, label: int) -> FloatArray:
+    """Those of a label [reviews]: of the others' sum, as 1 - p would be 0 where p is nearly 1."""
+    of_label, of_others = probabilities[:, label], np.delete(probabilities, label, axis=1)
+    smallest = np.finfo(np.float64).tiny
+    odds: FloatArray = np.log(of_label + smallest) - np.log(of_others.sum(axis=1) + smallest)
+    return odds
 
 
 def _is_all(predictor: Explained, pieces: list[str], text: str) -> bool:
