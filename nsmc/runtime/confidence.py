@@ -15,6 +15,7 @@ from nsmc.runtime.softmax import Logits, exact_softmax
 
 COLDEST, HOTTEST = 0.05, 20.0  # what a temperature may be
 SHARES = (0.5, 0.7, 0.8, 0.9, 1.0)  # of the reviews, the surest ones, in the table
+_WANTED_ACCURACY, _LEAST_SHARE = 0.95, 0.5  # of the answers that are not called unsure
 _FEWEST_REVIEWS = 100  # of which less would be noise
 _MOST_LOGITS = 20_000_000  # that a temperature is fitted on
 
@@ -37,8 +38,18 @@ def measured_confidence(labels: Labels, logits: Logits) -> dict[str, Any] | None
         "reviews": len(labels),
         "calibration_error_before": round(before.calibration_error(), 4),
         "calibration_error": round(after.calibration_error(), 4),
+        "unsure_below": _threshold(after),
         "coverage": [{key: round(value, 4) for key, value in row.items()} for row in rows],
     }
+
+
+def _threshold(coverage: Coverage) -> float | None:
+    """Below which an answer is called unsure where nobody says otherwise, as on the page.
+
+    None where the wanted accuracy would leave less than half of the reviews.
+    """
+    found = coverage.where_right(_WANTED_ACCURACY)
+    return round(found.probability, 4) if found and found.share >= _LEAST_SHARE else None
 
 
 def fit_temperature(labels: Labels, logits: Logits) -> float:
@@ -69,6 +80,9 @@ def check_confidence(confidence: object) -> None:
     for key in ("reviews", "calibration_error_before", "calibration_error"):
         if not _is_number(confidence.get(key)):
             raise ValueError(f"{key} is {repr(confidence.get(key))[:40]}; expected a number")
+    threshold = confidence.get("unsure_below")
+    if not (threshold is None or (_is_number(threshold) and 0 <= threshold <= 1)):
+        raise ValueError(f"unsure_below is {repr(threshold)[:40]}; expected a probability or null")
     rows = confidence.get("coverage")
     if not (isinstance(rows, list) and all(map(_is_surest, rows))):
         wanted = f"rows of {', '.join(Surest._fields)}"
