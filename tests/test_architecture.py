@@ -21,6 +21,7 @@ ALLOWED = {
     "reading": set[str](),
     "runtime": {"reading"},
     "conversion": {"runtime", "reading"},
+    "serving": {"conversion", "runtime"},
     "comparison": {"runtime", "reading"},
     "data": {"comparison", "runtime", "reading"},  # a teacher is a bundle
     "training": {"data", "comparison", "runtime", "reading"},
@@ -30,6 +31,7 @@ ALLOWED = {
     "sweeps": {"runs", "reports", "config", "training", "data", "runtime"},
     "cli": {
         *("sweeps", "runs", "reports", "config", "training", "data", "conversion"),
+        "serving",
         *LIGHT_ROOMS,
     },
 }
