@@ -13,7 +13,7 @@ ANEW := $(if $(and $(FOUND),$(filter $(FOUND),$(WANTED))),,anew)
 NSMC_ROOT ?= ../shared/nsmc
 
 .DEFAULT_GOAL := help
-.PHONY: help install train sweep tensorboard test coverage corpus-test clients-test versions-test rust rust-test lint format docs bench attack plotly clean anew
+.PHONY: help install train sweep tensorboard test coverage corpus-test clients-test versions-test rust rust-test page page-test lint format docs bench attack plotly clean anew
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -100,6 +100,20 @@ rust-test: install ## check the crate in rust/, and that it answers as Python do
 	cd rust && cargo package --locked --quiet --allow-dirty
 	NSMC_ROOT=$(NSMC_ROOT) NSMC_RUST=$(CARGO_TARGET_DIR)/debug $(BIN)/python -m pytest -m rust
 
+# Needs Node and Chromium (or Chrome, at NSMC_BROWSER), as no other target does.
+NSMC_BROWSER ?= $(shell command -v chromium || command -v google-chrome)
+
+page: install ## write the page of the package's bundle, outputs/nsmc.html
+	$(BIN)/nsmc convert pretrained --to html --output outputs/nsmc.html
+
+page-test: install tests/page/node_modules/.installed ## check that the page answers as Python does, in Node and in Chromium
+	@test -n "$(NSMC_BROWSER)" || { echo "no chromium: install it, or set NSMC_BROWSER" >&2; exit 1; }
+	NSMC_ROOT=$(NSMC_ROOT) NSMC_BROWSER=$(NSMC_BROWSER) $(BIN)/python -m pytest -m page
+
+tests/page/node_modules/.installed: tests/page/package-lock.json
+	cd tests/page && npm ci --silent
+	@touch $@
+
 lint: install ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -113,7 +127,7 @@ docs: install ## write docs/configuration.md from the schema and the YAML files
 	$(BIN)/python -m docs.configuration docs/configuration.md
 
 # BENCH picks some of training, overhead, profile, startup, runtime, rust, scale, growth, quality, small,
-# significance, sweeps, sharing, kills and nodes.
+# explain, serving, significance, sweeps, sharing, kills and nodes.
 bench: .venv/bench ## measure speed against the blog post's script; NSMC_ROOT names the corpus
 	NSMC_ROOT=$(NSMC_ROOT) $(BIN)/python -m tests.benchmarks $(BENCH)
 

@@ -17,7 +17,8 @@ from nsmc.runtime import encoders as in_numpy
 from nsmc.runtime.bundle import CONFIG_FILE, POOLINGS
 from nsmc.runtime.encoders.settings import own_settings
 from nsmc.runtime.loading import Bundle, read_bundle, read_config
-from nsmc.runtime.predictor import Predictor, softmax
+from nsmc.runtime.predictor import Predictor
+from nsmc.runtime.softmax import softmax
 from nsmc.training import encoders as in_torch
 from nsmc.training.initial import start_from
 from nsmc.training.padding import pad

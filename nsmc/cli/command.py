@@ -15,18 +15,8 @@ from nsmc.termination import exit_on_signals
 
 # Each is a module of this folder, in the order of `nsmc --help`.
 SUBCOMMANDS = (
-    *(
-        "predict",
-        "evaluate",
-        "info",
-        "convert",
-        "data",
-        "train",
-        "lr",
-        "report",
-        "compare",
-        "rerun",
-    ),
+    *("predict", "explain", "evaluate", "info", "convert", "serve"),
+    *("data", "train", "lr", "report", "compare", "rerun"),
 )
 
 
@@ -59,6 +49,10 @@ def _run(words: list[str]) -> int:
         return run(words[1:]) if words[0] == "train" else complete(words)
     # Reviews are classified in threads of our own: those of a matrix library would be too many.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    if words[:1] == ["explain"] and "--" not in words:
+        from nsmc.cli.predict import options_first
+
+        words = options_first(words, ("--output",), ("--json", "--help"))
     if words[:1] == ["predict"]:
         from nsmc.cli.predict import protect_reviews
 

@@ -13,20 +13,45 @@ def add_parser(commands: Any) -> None:
         "convert",
         help="write a bundle in another form",
         description=(
-            "float16 halves the file, float32 undoes that; onnx is for programs that read it. Says "
-            "the size and the largest difference of a probability."
+            "float16 halves the file, int8 halves it again, float32 undoes that; onnx is for "
+            "programs that read it; html is one page that classifies in any browser, without a "
+            "network. Says the size and how far answers are from those of before."
         ),
     )
     add_bundle(parser)
-    parser.add_argument("--to", required=True, choices=("float16", "float32", "onnx"))
     parser.add_argument(
-        "--output", type=Path, metavar="FOLDER", help="by default beside the bundle: BUNDLE-float16"
+        "--to", required=True, choices=("float16", "float32", "int8", "onnx", "html")
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="PATH",
+        help="by default beside the bundle: BUNDLE-float16, BUNDLE.html",
+    )
+    parser.add_argument(
+        "--weights", choices=("int8", "float16"), help="of a page (default: int8, the smaller)"
+    )
+    parser.add_argument(
+        "--language", choices=("auto", "ko", "en"), help="of a page (default: auto, the browser's)"
     )
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    from nsmc.conversion.convert import convert
+    """Convert; raises ValueError for what does not combine, and what `convert` raises."""
+    from nsmc.conversion.convert import convert, convert_to_page
 
-    print_answer(str(convert(chosen_bundle(options.bundle), options.to, options.output)))
+    if options.to == "html":
+        done = convert_to_page(
+            chosen_bundle(options.bundle),
+            options.output,
+            weights=options.weights or "int8",
+            language=options.language or "auto",
+        )
+    else:
+        for name in ("weights", "language"):
+            if getattr(options, name) is not None:
+                raise ValueError(f"--{name} is for pages: --to html")
+        done = convert(chosen_bundle(options.bundle), options.to, options.output)
+    print_answer(str(done))
     return 0

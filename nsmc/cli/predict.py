@@ -4,6 +4,7 @@ import argparse
 import re
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ from nsmc.termination import set_handlers
 if TYPE_CHECKING:
     from nsmc.runtime.damage import Tally
     from nsmc.runtime.predictor import Predictor
+
+_WITHOUT_VALUE = ("--help", "--header", "--no-header")
 
 _OPTION = re.compile(r"--[a-z0-9]+(-[a-z0-9]+)*(=|$)", re.IGNORECASE | re.ASCII)
 
@@ -47,26 +50,47 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--output", metavar="FILE", help="appears when it is complete; by default what is printed"
     )
+    parser.add_argument(
+        "--unsure-below",
+        type=float,
+        metavar="PROBABILITY",
+        help="say of each answer whether it is less sure than that, from 0 to 1",
+    )
     parser.set_defaults(run=run)
 
 
 def protect_reviews(words: list[str]) -> list[str]:
-    """The words, with `--` before reviews; one such as "-_-" or "--;;" is no option.
-
-    Raises ValueError for what looks like an option and is none.
-    """
-    if "--" in words:
-        return words
-    options = [word.partition("=")[0] for word in words if _OPTION.match(word)]
+    """The words of the command as `options_first` has them."""
     known = [f"--{name.replace('_', '-')}" for name in file_options(labelled=False)]
-    known += ["--help", "--input", "--output", "--no-header"]
-    for option in options:
+    return options_first(words, (*known, "--input", "--output", "--unsure-below"), _WITHOUT_VALUE)
+
+
+def options_first(
+    words: list[str], with_value: Sequence[str], without_value: Sequence[str]
+) -> list[str]:
+    """The words of a command with the options first and `--` before the others.
+
+    A review may stand before an option, and look like one: "-_-" or "--;;" is none. Raises
+    ValueError for what looks like an option and is none.
+    """
+    if "--" in words or words[1:2] == ["-h"]:
+        return words
+    known = [*with_value, *without_value]
+    options, others, rest = list[str](), list[str](), iter(words[1:])
+    for word in rest:
+        if not _OPTION.match(word):
+            others.append(word)
+            continue
+        option, equals, _ = word.partition("=")
         if not any(name.startswith(option) for name in known):
             raise ValueError(f"{option}: no such option; {_instead_of(option, known)}")
-    return words if options or words[1:2] == ["-h"] else ["predict", "--", *words[1:]]
+        options.append(word)
+        if not equals and not any(name.startswith(option) for name in without_value):
+            options += [next(rest, "--")]  # which argparse takes for a value that is missing
+    return [words[0], *options, "--", *others]
 
 
-def _instead_of(option: str, known: list[str]) -> str:
+def _instead_of(option: str, known: Sequence[str]) -> str:
     from difflib import get_close_matches  # which takes its time, and is seldom needed
 
     near = get_close_matches(option.lower(), known, n=1)
@@ -79,13 +103,17 @@ def run(options: argparse.Namespace) -> int:
     from nsmc.runtime.predictor import Predictor
 
     bundle, texts = split_words(options.words)
+    unsure_below = options.unsure_below
+    if unsure_below is not None and not 0 <= unsure_below <= 1:
+        raise ValueError(f"--unsure-below {unsure_below}: a probability is from 0 to 1")
     if options.input is None:
         for name in ("output", *file_options(labelled=False)):
             is_of_pipes = name == "encoding" and not texts
             if getattr(options, name, None) is not None and not is_of_pipes:
                 option = name.replace("_", "-")
                 raise ValueError(f"--{option} is for files: name one with --input")
-        return _answer(Predictor.load(chosen_bundle(bundle)), texts, options.encoding)
+        predictor = Predictor.load(chosen_bundle(bundle))
+        return _answer(predictor, texts, options.encoding, unsure_below)
     if bundle is None and len(texts) == 1:
         bundle, texts = Path(texts[0]), []  # beside a file, a word can name a bundle alone
     if texts:
@@ -93,17 +121,20 @@ def run(options: argparse.Namespace) -> int:
     return _predict_file(chosen_bundle(bundle), options)
 
 
-def _answer(predictor: "Predictor", texts: Any, encoding: str | None) -> int:
+def _answer(
+    predictor: "Predictor", texts: Any, encoding: str | None, unsure_below: float | None
+) -> int:
     from nsmc.reading.opening import opened
     from nsmc.runtime.interactive import answer_pipe, answer_texts, converse
 
     if texts:
-        answer_texts(predictor, texts)
+        answer_texts(predictor, texts, unsure_below)
     elif sys.stdin is not None and sys.stdin.isatty():
         set_handlers(_leave_the_terminal)
-        converse(predictor)
+        converse(predictor, unsure_below)
     elif sys.stdin is not None:
-        return _exit_code(answer_pipe(predictor, opened("-"), encoding or "utf-8"))
+        pipe = opened("-")
+        return _exit_code(answer_pipe(predictor, pipe, encoding or "utf-8", unsure_below))
     return 0
 
 
@@ -119,12 +150,14 @@ def _predict_file(bundle: Path, options: argparse.Namespace) -> int:
     return_memory_early()
     predictor = Predictor.load(bundle)
     form = file_format(options, bundle, predictor.config, labelled=False)
-    tally = predict_file(predictor, options.input, options.output or "-", form)
+    unsure_below, output = options.unsure_below, options.output or "-"
+    tally = predict_file(predictor, options.input, output, form, unsure_below)
     for message in filter(None, [tally.doubt, *tally.messages]):
         print_message(f"nsmc: {message}")
     if options.output not in (None, "-"):
         rows = f"{tally.rows:,} row{'s' * (tally.rows != 1)}"
-        print_message(f"wrote {rows} to {options.output}")
+        unsure = "" if unsure_below is None else f", {tally.unsure:,} of them unsure"
+        print_message(f"wrote {rows} to {options.output}{unsure}")
     return _exit_code(tally)
 
 

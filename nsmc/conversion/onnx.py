@@ -89,6 +89,9 @@ class _Graph:
             pooled = self.pooled(self.config.encoder.onnx_states(self, sequence))
         weight, bias = self.tensor("ln1.weight"), self.tensor("ln1.bias")
         logits = self.node("Gemm", pooled, weight, bias, transB=1)
+        if self.config.temperature != 1:
+            temperature = self.constant(self.config.temperature, np.float32)
+            logits = self.node("Div", logits, temperature)
         probabilities = self.node("Softmax", logits, axis=-1)
         zero = self.constant([0])
         self.node("Slice", probabilities, zero, self.reviews, zero, output="probabilities")

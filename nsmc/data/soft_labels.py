@@ -23,7 +23,8 @@ from nsmc.runtime.bundle import CONFIG_FILE, digests
 from nsmc.runtime.loading import read_config
 from nsmc.runtime.locate import bundle_folder
 from nsmc.runtime.parallel import mapped
-from nsmc.runtime.predictor import Predictor, softmax
+from nsmc.runtime.predictor import Predictor
+from nsmc.runtime.softmax import softmax
 
 log = logging.getLogger(__name__)
 

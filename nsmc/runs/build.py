@@ -19,6 +19,7 @@ from nsmc.runtime.loading import read_bundle
 from nsmc.runtime.locate import bundle_folder
 from nsmc.training.answers import AnswerKeeper
 from nsmc.training.averaging import WeightAverage
+from nsmc.training.calibration import Calibration
 from nsmc.training.charts import ValidationCharts
 from nsmc.training.checkpoints import LAST, BestCheckpoint
 from nsmc.training.class_weights import class_weights
@@ -142,7 +143,7 @@ def build_callbacks(config: RunConfig, folder: Path) -> list[L.Callback]:
     else:
         callbacks.append(TrainingProgress(chosen.log_interval_seconds))
     if config.task == "classify" and not config.trainer.fast_dev_run:
-        callbacks.append(AnswerKeeper(str(folder)))
+        callbacks += [AnswerKeeper(str(folder)), Calibration()]
     if {*config.logger.chosen} - {"csv"} and config.task == "classify":
         callbacks.append(ValidationCharts())
     # After the run's own checkpoints: the first one is that whose best is exported.

@@ -13,6 +13,7 @@ from nsmc.reading.rows import Row
 
 FORMATS = ("tsv", "csv", "jsonl", "text")
 _COLUMNS = ("line", "id", "label", "probability", "document", "error")
+_UNSURE = "unsure"  # one more, behind the probability, where it is asked for
 _NOT_WRITTEN = (".json", ".parquet", ".gz")
 
 
@@ -40,67 +41,95 @@ def output_format(output: str, source: str) -> str:
 
 
 def writer_of(
-    stream: TextIO, form: str, others: tuple[str, ...] = (), unit: str = "line"
+    stream: TextIO,
+    form: str,
+    others: tuple[str, ...] = (),
+    unit: str = "line",
+    unsure_below: float | None = None,
 ) -> Callable[[Answer], None]:
     """A function that writes an answer in that format; a header is written at once.
 
     `others` are the input's other columns. Writing raises ValueError for a row that has one more,
-    for which TSV and CSV have no place; `unit` is what such a row is called.
+    for which TSV and CSV have no place; `unit` is what such a row is called. With `unsure_below`
+    there is a column that says which probabilities are less.
     """
+    columns = our_columns(unsure_below)
+    own = functools.partial(_own, unsure_below)
     if form == "jsonl":
-        return lambda answer: print(_json(_object(answer)), file=stream)
+        return lambda answer: print(_json(_object(own(answer), answer, columns)), file=stream)
     if form == "text":
-        return lambda answer: print(*map(_in_one_line, _line(answer)), sep="\t", file=stream)
-    header = [*_COLUMNS, *names_beside_ours(others).values()]
+        return lambda answer: print(
+            *map(_in_one_line, _line(own(answer), answer, columns)), sep="\t", file=stream
+        )
+    header = [*columns, *names_beside_ours(others, columns).values()]
     if form == "csv":
         rows = csv.writer(stream)  # RFC 4180's line ends: others leave a lone CR unquoted
         rows.writerow(header)
-        return lambda answer: rows.writerow(_cells(answer, others, unit))
+        return lambda answer: rows.writerow(_cells(own(answer), answer, columns, others, unit))
     print(*map(_in_one_line, header), sep="\t", file=stream)
 
     def write(answer: Answer) -> None:
-        print(*map(_in_one_line, _cells(answer, others, unit)), sep="\t", file=stream)
+        cells = _cells(own(answer), answer, columns, others, unit)
+        print(*map(_in_one_line, cells), sep="\t", file=stream)
 
     return write
 
 
+def our_columns(unsure_below: float | None) -> tuple[str, ...]:
+    """The columns that answers have of their own."""
+    behind = _COLUMNS.index("probability") + 1
+    added = () if unsure_below is None else (_UNSURE,)
+    return (*_COLUMNS[:behind], *added, *_COLUMNS[behind:])
+
+
 @functools.lru_cache
-def names_beside_ours(others: tuple[str, ...]) -> Mapping[str, str]:
+def names_beside_ours(
+    others: tuple[str, ...], columns: tuple[str, ...] = _COLUMNS
+) -> Mapping[str, str]:
     """What the input's columns are called beside ours: one that has the name of ours, otherwise."""
-    taken, names = {*_COLUMNS, *others}, {}
+    taken, names = {*columns, *others}, {}
     for column in others:
         name = column
-        while name in _COLUMNS or (name != column and name in taken):
+        while name in columns or (name != column and name in taken):
             name = f"original_{name}"
         names[column] = name
         taken.add(name)
     return names
 
 
-def _own(answer: Answer) -> dict[str, Any]:
+def _own(unsure_below: float | None, answer: Answer) -> dict[str, Any]:
     """The values of our columns."""
     row = answer.row
     start = {"line": row.line, "id": row.id or ""}
     if row.error:
         return {**start, "error": row.error}
     probability = None if answer.probability is None else round(answer.probability, 6)
-    return {**start, "label": answer.label, "probability": probability, "document": row.text}
+    values = {**start, "label": answer.label, "probability": probability}
+    if unsure_below is not None and answer.probability is not None:
+        values[_UNSURE] = answer.probability < unsure_below
+    return {**values, "document": row.text}
 
 
-def _object(answer: Answer) -> dict[str, Any]:
+def _object(values: Mapping[str, Any], answer: Answer, columns: tuple[str, ...]) -> dict[str, Any]:
     others = answer.row.others
-    names = names_beside_ours(tuple(others))
-    return {**_own(answer), **{names[column]: value for column, value in others.items()}}
+    names = names_beside_ours(tuple(others), columns)
+    return {**values, **{names[column]: value for column, value in others.items()}}
 
 
-def _cells(answer: Answer, others: tuple[str, ...], unit: str) -> list[Any]:
-    values, row = _own(answer), answer.row
+def _cells(
+    values: Mapping[str, Any],
+    answer: Answer,
+    columns: tuple[str, ...],
+    others: tuple[str, ...],
+    unit: str,
+) -> list[Any]:
+    row = answer.row
     if added := [column for column in row.others if column not in others]:
         raise ValueError(
             f"{unit} {row.line}: {added[0][:40]!r} is not in the first object, and so no column of "
             "the output; write JSON Lines, which has no columns: --output FILE.jsonl"
         )
-    cells = [values.get(column, "") for column in _COLUMNS]
+    cells = [_truth(values.get(column, "")) for column in columns]
     return [*cells, *(_cell(row.others.get(column)) for column in others)]
 
 
@@ -110,12 +139,20 @@ def _cell(value: Any) -> str:
     return value if isinstance(value, str) else _json(value)
 
 
-def _line(answer: Answer) -> Iterable[Any]:
-    row = answer.row
+def _truth(value: Any) -> Any:
+    return _json(value) if isinstance(value, bool) else value
+
+
+def _line(values: Mapping[str, Any], answer: Answer, columns: tuple[str, ...]) -> Iterable[Any]:
+    row, added = answer.row, [sureness(values.get(_UNSURE))] if _UNSURE in columns else []
     if row.error:
-        return "error", "", f"line {row.line}: {row.error}"
-    values = _own(answer)
-    return values["label"], values["probability"], row.text
+        return "error", "", *added, f"line {row.line}: {row.error}"
+    return values["label"], values["probability"], *added, row.text
+
+
+def sureness(is_unsure: bool | None) -> str:
+    """The word for it; none where there is no answer."""
+    return "" if is_unsure is None else "unsure" if is_unsure else "sure"
 
 
 def _in_one_line(value: object) -> str:

@@ -27,12 +27,18 @@ _SECONDS_BETWEEN_LINES = 20  # where the progress goes into a log
 _ADVICE = "choose another --output"
 
 
-def predict_file(predictor: Predictor, source: str, output: str, file_format: FileFormat) -> Tally:
+def predict_file(
+    predictor: Predictor,
+    source: str,
+    output: str,
+    file_format: FileFormat,
+    unsure_below: float | None = None,
+) -> Tally:
     """Classify a file's rows into another file; returns their number and which were damaged.
 
-    `-` stands for standard input and output. Raises what `open_rows`, `output_format` and
-    `writer_of` raise, ValueError for a file without rows, and OSError where the output cannot be
-    written.
+    With `unsure_below` the file says of which answers the probability is less. `-` stands for
+    standard input and output. Raises what `open_rows`, `output_format` and `writer_of` raise,
+    ValueError for a file without rows, and OSError where the output cannot be written.
     """
     if "-" not in (source, output):
         with contextlib.suppress(OSError):  # one of them is not there
@@ -47,15 +53,21 @@ def predict_file(predictor: Predictor, source: str, output: str, file_format: Fi
         if not first and not is_pipe(source):
             raise ValueError(f"{source}: no rows")
         with _appearing(output, source) as file:
-            write = writer_of(file, form, opened.others, opened.unit)
+            write = writer_of(file, form, opened.others, opened.unit, unsure_below)
             progress = Progress(size)
             for answer in classified(predictor, itertools.chain(first, rows)):
                 write(answer)
                 tally.add(answer.row.line, answer.row.error)
+                tally.unsure += is_below(answer.probability, unsure_below)
                 if tally.rows % _CHUNK == 0:
                     progress.show(tally.rows, opened.position() if size else 0)
             progress.end(tally.rows)
     return tally
+
+
+def is_below(probability: float | None, unsure_below: float | None) -> bool:
+    """Whether there is an answer, and one that is not sure enough."""
+    return None not in (probability, unsure_below) and probability < unsure_below  # type: ignore[operator]
 
 
 def classified(predictor: Predictor, rows: Iterable[Row]) -> Iterator[Answer]:

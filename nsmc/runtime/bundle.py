@@ -1,8 +1,8 @@
 """The bundle: the folder that a trained classifier is shipped as; its contract and its writing.
 
-`nsmc.safetensors` (float32 or float16 weights), `tokenizer.json`, `config.json` and a model card,
-`README.md`; `test_vectors.json` for clients in other languages. In ONNX's form the weights are in
-`nsmc.onnx`.
+`nsmc.safetensors` (float32, float16 or int8 weights), `tokenizer.json`, `config.json` and a model
+card, `README.md`; `test_vectors.json` for clients in other languages. In ONNX's form the weights
+are in `nsmc.onnx`.
 Writing is atomic. Reading, which trusts nothing, is in `loading`.
 """
 
@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from safetensors.numpy import save
 
 from nsmc.atomic import is_unfinished, whole_folder, write_file
 from nsmc.runtime.encoders.settings import EncoderSettings
+from nsmc.runtime.int8 import SCALE, is_matrix, stored
 from nsmc.runtime.packing import Array
 from nsmc.runtime.tokenizer_file import portable
 
@@ -43,7 +45,10 @@ _LONGEST_LABEL = 1_000  # characters
 
 MOST_TOKENS = 65_536  # that `max_length` may be: a review's states are in memory together
 
-DTYPES = {"float32": "F32", "float16": "F16"}  # their names in a safetensors file
+DTYPES = {"float32": "F32", "float16": "F16", "int8": "I8"}  # their names in a safetensors file
+
+# A list that is written line by line, of nothing but numbers; no text holds the end of a line.
+_NUMBERS = re.compile(r"\[\n([\d\s.,eE+-]+)\n\s*\]")
 
 FORMAT = "nsmc-bundle"
 FORMAT_VERSION = 1
@@ -65,10 +70,16 @@ class BundleConfig:
     signature: str = ""  # of the run that trained it
     command: str = ""  # that trained it
     reading: dict[str, Any] | None = None  # how its corpus's files were read; see `file_form`
+    confidence: dict[str, Any] | None = None  # how far to trust its probabilities; see there
     # Of the weights and the tokenizer; filled in when a bundle is written.
     sha256: dict[str, str] = field(default_factory=dict, compare=False)
     format: str = FORMAT
     format_version: int = FORMAT_VERSION
+
+    @property
+    def temperature(self) -> float:
+        """What the logits are divided by before their softmax."""
+        return float(self.confidence["temperature"]) if self.confidence else 1.0
 
 
 def pooled_width(pooling: str, width: int) -> int:
@@ -90,6 +101,18 @@ def expected_shapes(config: BundleConfig) -> dict[str, tuple[int, ...]]:
     shapes["ln1.weight"] = (len(config.labels), pooled_width(config.pooling, width))
     shapes["ln1.bias"] = (len(config.labels),)
     return shapes
+
+
+def stored_arrays(config: BundleConfig) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """The name, type and shape of each array in the weights' file; see `int8` for its scales."""
+    arrays = dict[str, tuple[str, tuple[int, ...]]]()
+    for name, shape in expected_shapes(config).items():
+        is_coded = config.dtype == "int8" and is_matrix(shape)
+        dtype = "float32" if config.dtype == "int8" and not is_coded else config.dtype
+        arrays[name] = DTYPES[dtype], shape
+        if is_coded:
+            arrays[f"{name}{SCALE}"] = DTYPES["float32"], shape[:1]
+    return arrays
 
 
 def memory_needed(encoder: EncoderSettings, vocab_size: int, embedding_dim: int) -> int:
@@ -148,7 +171,10 @@ def fill_bundle(
     shapes, expected = {name: t.shape for name, t in tensors.items()}, expected_shapes(config)
     if shapes != expected:
         raise ValueError(f"the weights {shapes} are not those of the configuration: {expected}")
-    plain = {name: np.ascontiguousarray(t, dtype=config.dtype) for name, t in tensors.items()}
+    if config.dtype == "int8":
+        plain = {name: np.ascontiguousarray(t) for name, t in stored(tensors).items()}
+    else:
+        plain = {name: np.ascontiguousarray(t, dtype=config.dtype) for name, t in tensors.items()}
     architecture = config.encoder.architecture
     metadata = {"format": "pt", "model": f"{FORMAT} {FORMAT_VERSION}", "cell": architecture}
     (folder / WEIGHTS_FILE).write_bytes(_ordered(save(plain, metadata=metadata)))
@@ -193,8 +219,9 @@ def digests(folder: Path, names: Sequence[str] = (WEIGHTS_FILE, TOKENIZER_FILE))
 
 
 def config_json(config: BundleConfig) -> str:
-    """The content of `config.json`."""
-    return json.dumps(flat(config), indent=2, ensure_ascii=False) + "\n"
+    """The content of `config.json`; numbers of a list stand in one line."""
+    text = json.dumps(flat(config), indent=2, ensure_ascii=False) + "\n"
+    return _NUMBERS.sub(lambda found: f"[{' '.join(found.group(1).split())}]", text)
 
 
 def flat(config: BundleConfig) -> dict[str, Any]:

@@ -20,7 +20,7 @@ class Tally:
     """How many rows there were, how many of them were damaged, and the first of these.
 
     `unit` is what is counted: a "line", or a "row" of a file that has no lines. `doubt` is that of
-    `Rows`.
+    `Rows`. `unsure` counts the answers that are said to be.
     """
 
     rows: int = 0
@@ -28,6 +28,7 @@ class Tally:
     first: list[Damage] = field(default_factory=list)
     unit: str = "line"
     doubt: str = ""
+    unsure: int = 0
 
     def add(self, line: int, error: str) -> None:
         """Count a row; one with an `error` is damaged."""

@@ -5,6 +5,7 @@ Such a program is checked against them; some of the texts are as hard as any.
 
 import json
 from pathlib import Path
+from typing import Any
 
 from nsmc.runtime.bundle import VECTORS_FILE
 from nsmc.runtime.predictor import Predictor
@@ -29,10 +30,15 @@ PROBES = (
 
 def write_vectors(folder: Path) -> None:
     """Write the vectors of the bundle in `folder`; raises what `Predictor.load` raises."""
-    predictor = Predictor.load(folder)
+    vectors = vectors_of(Predictor.load(folder))
+    content = json.dumps({"vectors": vectors}, ensure_ascii=False, indent=1) + "\n"
+    (folder / VECTORS_FILE).write_text(content, encoding="utf-8")
+
+
+def vectors_of(predictor: Predictor) -> list[dict[str, Any]]:
+    """Texts with their ids and logits, as plain values."""
     vectors = []
     for text, ids in zip(PROBES, predictor.encode(PROBES), strict=True):
         logits = [round(float(value), 6) for value in predictor.logits([ids])[0]]
         vectors.append({"text": text, "ids": ids, "logits": logits})
-    content = json.dumps({"vectors": vectors}, ensure_ascii=False, indent=1) + "\n"
-    (folder / VECTORS_FILE).write_text(content, encoding="utf-8")
+    return vectors

@@ -11,6 +11,7 @@ from nsmc.runtime.loading import read_bundle
 from nsmc.terminal import first_few, harmless
 
 _SHOWN = 10  # labels
+_COLUMN = 24  # characters of what a value is called
 
 
 def info(folder: Path) -> dict[str, Any]:
@@ -30,6 +31,7 @@ def info(folder: Path) -> dict[str, Any]:
         "longest review": config.max_length,
         "labels": list(config.labels),
         "metrics": config.metrics,
+        "confidence": config.confidence,
         "signature": config.signature,
         "command": config.command,
         "backend": config.encoder.backend,
@@ -57,4 +59,14 @@ def as_text(content: dict[str, Any]) -> str:
         "backend": content["backend"],
     }
     rows |= {name: f"{value:.4f}" for name, value in content["metrics"].items()}
-    return "\n".join(harmless(f"{name:<14}{value}") for name, value in rows.items())
+    if confidence := content["confidence"]:
+        rows["temperature"] = f"{confidence['temperature']:.4f}"
+        before, after = confidence["calibration_error_before"], confidence["calibration_error"]
+        rows["calibration"] = f"error {after:.4f}, without the temperature {before:.4f}"
+        rows |= {
+            f"surest {row['share']:.0%}": (
+                f"{row['accuracy']:.1%} right, probability {row['probability']:.4f} and more"
+            )
+            for row in confidence["coverage"]
+        }
+    return "\n".join(harmless(f"{name:<{_COLUMN}}{value}") for name, value in rows.items())

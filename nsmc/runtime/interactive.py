@@ -8,6 +8,7 @@ from typing import BinaryIO
 from nsmc.reading.file_format import FileFormat
 from nsmc.reading.lines import read_lines
 from nsmc.reading.opening import name_of
+from nsmc.runtime.answers import sureness
 from nsmc.runtime.damage import Tally
 from nsmc.runtime.predictor import Predictor
 from nsmc.terminal import harmless
@@ -21,18 +22,29 @@ _SENTENCES = {"positive": "긍정적인 리뷰", "negative": "부정적인 리�
 _LONGEST_ECHO = 200  # characters of a review that are repeated beside its answer
 
 
-def answer_texts(predictor: Predictor, texts: Iterable[str]) -> None:
-    """Print a line for each text as soon as it is known: label, probability, text."""
+def answer_texts(
+    predictor: Predictor, texts: Iterable[str], unsure_below: float | None = None
+) -> None:
+    """Print a line for each text as soon as it is known: label, probability, text.
+
+    With `unsure_below` there is "sure" or "unsure" before the text.
+    """
     for text in texts:
         if text.strip():
-            answer = predictor([text])[0]
+            (answer,) = predictor([text], unsure_below=unsure_below)
+            added = [] if unsure_below is None else [sureness(answer.is_unsure)]
             beginning = text[:_LONGEST_ECHO] + ("…" if len(text) > _LONGEST_ECHO else "")
-            _print_line(answer.label, f"{answer.probability:.4f}", harmless(beginning))
+            _print_line(answer.label, f"{answer.probability:.4f}", *added, harmless(beginning))
         else:
-            _print_line("empty", "", "")
+            _print_line("empty", "", *([] if unsure_below is None else [""]), "")
 
 
-def answer_pipe(predictor: Predictor, stream: BinaryIO, encoding: str = "utf-8") -> Tally:
+def answer_pipe(
+    predictor: Predictor,
+    stream: BinaryIO,
+    encoding: str = "utf-8",
+    unsure_below: float | None = None,
+) -> Tally:
     """The same for the lines of a stream; a damaged one is answered with what is wrong with it.
 
     Raises ValueError for what is not text, and for an unknown encoding.
@@ -42,17 +54,18 @@ def answer_pipe(predictor: Predictor, stream: BinaryIO, encoding: str = "utf-8")
     for line in read_lines(stream, name_of("-"), file_format):
         tally.add(line.number, line.error)
         if line.error:
-            _print_line("error", "", f"line {line.number}: {line.error}")
+            added = [] if unsure_below is None else [""]
+            _print_line("error", "", *added, f"line {line.number}: {line.error}")
         else:
-            answer_texts(predictor, [line.text])
+            answer_texts(predictor, [line.text], unsure_below)
     return tally
 
 
-def _print_line(label: str, probability: str, text: str) -> None:
-    print(label, probability, text, sep="\t", flush=True)
+def _print_line(*columns: str) -> None:
+    print(*columns, sep="\t", flush=True)
 
 
-def converse(predictor: Predictor) -> None:
+def converse(predictor: Predictor, unsure_below: float | None = None) -> None:
     """Ask for reviews and answer, as the blog post's program does, until the user quits."""
     sys.stdin.reconfigure(errors="replace")  # type: ignore[union-attr]
     with contextlib.suppress(ImportError):
@@ -67,6 +80,7 @@ def converse(predictor: Predictor) -> None:
         if text.lower() in QUIT_WORDS:
             return
         if text:
-            answer = predictor([text])[0]
+            (answer,) = predictor([text], unsure_below=unsure_below)
             sentence = _SENTENCES[answer.label] if has_sentences else answer.label
-            print(f"{sentence} ({answer.probability:.1%})")
+            doubt = ", 확실하지 않음" if answer.is_unsure else ""
+            print(f"{sentence} ({answer.probability:.1%}{doubt})")

@@ -28,12 +28,14 @@ from nsmc.runtime.bundle import (
     BundleConfig,
     are_labels,
     digests,
-    expected_shapes,
     memory_needed,
+    stored_arrays,
 )
+from nsmc.runtime.confidence import check_confidence
 from nsmc.runtime.encoders import ENCODERS, encoder_settings
 from nsmc.runtime.encoders.settings import expected, is_allowed, own_settings
 from nsmc.runtime.file_form import check_reading
+from nsmc.runtime.int8 import restored
 from nsmc.runtime.packing import Array
 from nsmc.runtime.tokenizer import BundleTokenizer, check_process
 from nsmc.runtime.tokenizer_file import check_vocabulary
@@ -48,6 +50,8 @@ _MOST_NORMALIZERS = 32
 _DEEPEST_SEQUENCE = 4
 _LARGEST_GROWTH = 8  # of a text by all Replace normalizers together
 _MOST = 2**31 - 1  # tokens of a vocabulary, and dimensions
+
+_SIZES = {"F32": 4, "F16": 2, "I8": 1}  # bytes of a number
 
 # Beyond any weight that was trained; sums of such numbers stay finite in float32.
 _LARGEST_WEIGHT = 1e6
@@ -86,9 +90,9 @@ def read_bundle(folder: Path) -> Bundle:
 
 def _refuse_giants(folder: Path, config: BundleConfig) -> None:
     """Raises ValueError for files larger than the configuration allows, before one is read."""
-    numbers = sum(math.prod(shape) for shape in expected_shapes(config).values())
+    arrays = stored_arrays(config).values()
     largest = {
-        WEIGHTS_FILE: numbers * np.dtype(config.dtype).itemsize + _LARGEST_HEADER,
+        WEIGHTS_FILE: sum(_SIZES[t] * math.prod(shape) for t, shape in arrays) + _LARGEST_HEADER,
         TOKENIZER_FILE: _LARGEST_TOKENIZER,
     }
     for name, limit in largest.items():
@@ -154,29 +158,36 @@ def _check_config(path: Path, values: dict[str, Any]) -> None:
             check_reading(values["reading"], labels)
         except ValueError as error:
             raise ValueError(f"{path}: reading is damaged: {error}") from None
+    if values.get("confidence") is not None:
+        try:
+            check_confidence(values["confidence"])
+        except ValueError as error:
+            raise ValueError(f"{path}: confidence is damaged: {error}") from None
 
 
 def _read_weights(path: Path, config: BundleConfig) -> dict[str, Array]:
-    shapes, wanted = expected_shapes(config), DTYPES[config.dtype]
+    expected_arrays = stored_arrays(config)
     try:
         with safe_open(path, framework="numpy") as file:
             slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - no dict
-            for name in sorted(shapes.keys() ^ slices.keys()):
-                problem = "is missing" if name in shapes else "does not belong there"
+            for name in sorted(expected_arrays.keys() ^ slices.keys()):
+                problem = "is missing" if name in expected_arrays else "does not belong there"
                 raise ValueError(f"{path}: tensor {name!r} {problem}")
-            for name, shape in shapes.items():
+            for name, (wanted, shape) in expected_arrays.items():
                 dtype, actual = slices[name].get_dtype(), tuple(slices[name].get_shape())
                 if (dtype, actual) != (wanted, shape):
                     raise ValueError(
                         f"{path}: tensor {name!r} is {dtype} {list(actual)}; "
                         f"config.json calls for {wanted} {list(shape)}"
                     )
-            tensors: dict[str, Array] = {
-                name: file.get_tensor(name).astype(np.float32, copy=False) for name in shapes
-            }
+            arrays = {name: file.get_tensor(name) for name in expected_arrays}
     except SafetensorError as error:
         details = " ".join(str(error).split())[:100]
         raise ValueError(f"{path}: not a safetensors file, or damaged ({details})") from None
+    if config.dtype == "int8":
+        tensors = restored(arrays)
+    else:
+        tensors = {name: each.astype(np.float32, copy=False) for name, each in arrays.items()}
     for name, tensor in tensors.items():
         # Written so that NaN, which both of these pass on, fails, too.
         if not (tensor.max() < _LARGEST_WEIGHT and tensor.min() > -_LARGEST_WEIGHT):
@@ -205,9 +216,7 @@ def _tokenizer_and_vocabulary(path: Path) -> tuple[BundleTokenizer, dict[str, in
         content = json.loads(text)
         normalizers = _check_tokenizer(content)
         vocabulary = content["model"]["vocab"]
-        tokenizer = BundleTokenizer.read(
-            path, text, len(vocabulary), replaces="Replace" in normalizers
-        )
+        tokenizer = BundleTokenizer.read(path, text, vocabulary, replaces="Replace" in normalizers)
     except MemoryError:
         raise
     except BaseException as error:

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from nsmc.runtime.coverage import Coverage, FloatArray
+
 IntArray = npt.NDArray[np.int64]
 LabelArray = npt.NDArray[np.integer[Any]]
 
-CALIBRATION_BINS = 15  # as Guo et al. 2017 have them, arxiv.org/abs/1706.04599
 _MOST_SCORES = 4 << 20  # of which areas under the ROC curve are exact
 _CELLS = 1 << 20  # of the grids on which further scores are counted, together
 _FEWEST_CELLS = 1 << 10
@@ -29,7 +29,7 @@ class Metrics:
         self.label_count = label_count
         self.confusion = np.zeros((label_count, label_count), np.int64)
         self._loss = 0.0
-        self._right, self._sure = np.zeros(CALIBRATION_BINS), np.zeros(CALIBRATION_BINS)
+        self.coverage = Coverage()
         # Of two labels one says all: the area of the other is the same.
         self._roc = RocAreas(range(1, 2) if label_count == 2 else range(label_count))
 
@@ -44,10 +44,7 @@ class Metrics:
         totals = exponentials.sum(axis=1)
         self._loss += float((np.log(totals) - below[np.arange(len(labels)), labels]).sum())
         probabilities = exponentials / totals[:, None]
-        confidence = probabilities.max(axis=1, initial=0)
-        bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
-        self._right += np.bincount(bins, weights=answers == labels, minlength=CALIBRATION_BINS)
-        self._sure += np.bincount(bins, weights=confidence, minlength=CALIBRATION_BINS)
+        self.coverage.add(probabilities.max(axis=1, initial=0), answers == labels)
         self._roc.add(labels, probabilities)
 
     def result(self) -> dict[str, float | None]:
@@ -67,7 +64,7 @@ class Metrics:
             **of_second,
             "auroc": _mean(self._roc.result()),
             "loss": self._loss / count,
-            "calibration_error": float(np.abs(self._right - self._sure).sum() / count),
+            "calibration_error": self.coverage.calibration_error(),
         }
 
 

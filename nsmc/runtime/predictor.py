@@ -13,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from nsmc.runtime.bundle import pooled_width
+from nsmc.runtime.explanation import Explanation, explain
 from nsmc.runtime.loading import Bundle, read_bundle
 from nsmc.runtime.locate import PRETRAINED, bundle_folder
 from nsmc.runtime.packing import Array, Packed, pack
+from nsmc.runtime.softmax import Probabilities, exact_softmax
 from nsmc.runtime.tokenization import token_ids
-
-Probabilities = npt.NDArray[np.float64]
 
 # Reviews computed together: enough for the matrix product to run well, few enough for the cache.
 _BATCH = 128
@@ -30,6 +30,21 @@ class Prediction(NamedTuple):
 
     label: str
     probability: float
+
+    @property
+    def is_unsure(self) -> bool:
+        """Whether the probability is below what was asked for; see `UnsurePrediction`."""
+        return False
+
+
+class UnsurePrediction(Prediction):
+    """One whose probability is below the `unsure_below` that was asked for."""
+
+    __slots__ = ()
+
+    @property
+    def is_unsure(self) -> bool:
+        return True
 
 
 class Predictor:
@@ -46,6 +61,7 @@ class Predictor:
                 "(init_from)"
             )
         self.config, self.tokenizer, tensors = bundle.config, bundle.tokenizer, bundle.tensors
+        self._temperature = np.float32(self.config.temperature)
         self._encoder = self.config.encoder.encoder(tensors)
         self._attention = tensors.get("attention.weight")  # [1, W]
         self._output_weight = np.ascontiguousarray(tensors["ln1.weight"].T)  # [W, C]
@@ -60,12 +76,25 @@ class Predictor:
         path = PRETRAINED if folder is None else bundle_folder(Path(folder).expanduser())
         return cls(read_bundle(path))
 
-    def __call__(self, texts: Sequence[str]) -> list[Prediction]:
+    def __call__(
+        self, texts: Sequence[str], *, unsure_below: float | None = None
+    ) -> list[Prediction]:
         """Classify texts, in order. A text without a token gets the answer of the bias alone.
 
-        Raises TypeError as `encode` does.
+        Answers whose probability is less than `unsure_below` are of the class `UnsurePrediction`.
+        Raises TypeError as `encode` does, and ValueError for an `unsure_below` beyond 0 and 1.
         """
-        logits, labels = self.logits(self.encode(texts)), self.config.labels
+        if unsure_below is None:
+            return self._answers(texts)
+        if not 0 <= unsure_below <= 1:
+            raise ValueError(f"unsure_below={unsure_below}: a probability is from 0 to 1")
+        return [
+            UnsurePrediction(*answer) if answer.probability < unsure_below else answer
+            for answer in self._answers(texts)
+        ]
+
+    def _answers(self, texts: Sequence[str]) -> list[Prediction]:
+        logits, labels = self.scaled(self.logits(self.encode(texts))), self.config.labels
         if len(labels) == 2:  # 30 µs less than below, for which a program that asks once waits
             first, second = labels
             return [
@@ -81,7 +110,15 @@ class Predictor:
 
         Raises TypeError as `encode` does.
         """
-        return exact_softmax(self.logits(self.encode(texts)))
+        return exact_softmax(self.scaled(self.logits(self.encode(texts))))
+
+    def scaled(self, logits: Array) -> Array:
+        """The logits [N, C] divided by the temperature: probabilities are the softmax of these."""
+        return logits if self._temperature == 1 else logits / self._temperature
+
+    def explain(self, text: str) -> Explanation:
+        """What each word of a text adds to its answer; raises TypeError as `encode` does."""
+        return explain(self, text)
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """The ids of each text, at most `max_length`; what UTF-8 cannot hold is read as "?".
@@ -158,17 +195,3 @@ def _mean(sequence: Array, weights: Array) -> Array:
     total = np.maximum(weights.sum(axis=0), np.finfo(np.float32).tiny)
     mean: Array = np.einsum("tb,tbw->bw", weights / total, sequence)
     return mean
-
-
-def softmax(logits: Array) -> Array:
-    """Probabilities along the last axis."""
-    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return exponentials / exponentials.sum(axis=-1, keepdims=True)
-
-
-def exact_softmax(logits: Array) -> Probabilities:
-    """The same in float64, in which none near 0 or 1 is rounded to it."""
-    differences = logits - logits.max(axis=-1, keepdims=True)
-    exponentials = np.exp(differences, dtype=np.float64)
-    probabilities: Probabilities = exponentials / exponentials.sum(axis=-1, keepdims=True)
-    return probabilities

@@ -7,11 +7,14 @@ library.
 
 import os
 import pickle
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 from weakref import WeakValueDictionary
 
 from tokenizers import Tokenizer
+
+from nsmc.runtime.tokenizer_file import NO_LETTERS
 
 _BEFORE_1 = hasattr(Tokenizer, "from_str")
 
@@ -19,19 +22,31 @@ _BEFORE_1 = hasattr(Tokenizer, "from_str")
 class BundleTokenizer:
     """A tokenizer that neither pads nor truncates, whatever its file says.
 
-    `replaces`: it has a Replace normalizer. Can be pickled, for the same release of the library.
+    `replaces`: it has a Replace normalizer. `lone_bytes` are the ids of tokens that are one byte
+    and no whole letter. Can be pickled, for the same release of the library.
     """
 
-    def __init__(self, library: Tokenizer, vocab_size: int, *, replaces: bool = False) -> None:
+    def __init__(
+        self,
+        library: Tokenizer,
+        vocab_size: int,
+        *,
+        replaces: bool = False,
+        lone_bytes: frozenset[int] = frozenset(),
+    ) -> None:
         self._library, self.vocab_size, self.replaces = library, vocab_size, replaces
+        self.lone_bytes = lone_bytes
         self._key = os.urandom(16)
         _in_this_process[self._key] = self
 
     @classmethod
     def read(
-        cls, path: Path, content: str, vocab_size: int, *, replaces: bool
+        cls, path: Path, content: str, vocabulary: Mapping[str, int], *, replaces: bool
     ) -> "BundleTokenizer":
-        """From a file and its content; raises what the library raises, which may be a panic."""
+        """From a file, its content and the ids of its tokens.
+
+        Raises what the library raises, which may be a panic.
+        """
         if _BEFORE_1:
             # Not from the file: these releases read none whose name is not valid Unicode.
             library = Tokenizer.from_str(content)
@@ -40,11 +55,12 @@ class BundleTokenizer:
         else:
             library = Tokenizer.from_file(str(path))
             library.padding = library.truncation = None  # type: ignore[misc]
-        return cls(library, vocab_size, replaces=replaces)
+        lone = frozenset(vocabulary[each] for each in NO_LETTERS if each in vocabulary)
+        return cls(library, len(vocabulary), replaces=replaces, lone_bytes=lone)
 
     def __reduce__(self) -> tuple[object, ...]:
-        pickled = pickle.dumps(self._library)
-        return _restored, (self._key, pickled, self.vocab_size, self.replaces)
+        known = {"replaces": self.replaces, "lone_bytes": self.lone_bytes}
+        return _restored, (self._key, pickle.dumps(self._library), self.vocab_size, known)
 
     def encode(self, text: str) -> list[int]:
         """The ids of a text, which must be one that UTF-8 can hold."""
@@ -56,18 +72,25 @@ class BundleTokenizer:
         encode = self._library.encode_batch_fast if _BEFORE_1 else self._library.encode_batch
         return [encoding.ids for encoding in encode(texts, add_special_tokens=False)]
 
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of tokens; bytes that are no whole letter become U+FFFD."""
+        text: str = self._library.decode(list(ids), skip_special_tokens=False)
+        return text
+
 
 _in_this_process: WeakValueDictionary[bytes, BundleTokenizer] = WeakValueDictionary()
 _first_reader: int | None = None  # the process that loaded a tokenizer, as 1.0 has it
 
 
-def _restored(key: bytes, pickled: bytes, vocab_size: int, replaces: bool) -> BundleTokenizer:
+def _restored(
+    key: bytes, pickled: bytes, vocab_size: int, known: Mapping[str, Any]
+) -> BundleTokenizer:
     """What was pickled; where it was, and in what was forked from there, the very same."""
     there = _in_this_process.get(key)
     if there is not None:
         return there
     check_process()
-    return BundleTokenizer(pickle.loads(pickled), vocab_size, replaces=replaces)
+    return BundleTokenizer(pickle.loads(pickled), vocab_size, **known)
 
 
 def check_process() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 # How byte-level tokenizers write the 256 bytes: as themselves, or from U+0100 on.
 _BYTES = frozenset(map(chr, (*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x144))))
+NO_LETTERS = tuple(map(chr, (*range(0x122, 0x144), *range(0xA1, 0xAD), *range(0xAE, 0x100))))
 _NOT_IN_UTF8 = frozenset(map(chr, (0xC0, 0xC1, *range(0xF5, 0x100))))
 
 

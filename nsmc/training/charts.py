@@ -1,7 +1,8 @@
 """The callback that draws validation results, for every logger that takes images and texts.
 
-After each validation: the confusion matrix, and, as readable text, the reviews that the classifier
-is most wrong about; for TensorBoard precision-recall curves, too.
+After each validation: the confusion matrix, how often answers are right that are so and so sure,
+and, as readable text, the reviews that the classifier is most wrong about; for TensorBoard
+precision-recall curves, too.
 
 Legend: N reviews, C labels.
 """
@@ -22,6 +23,7 @@ from nsmc.data.batching import Batch
 from nsmc.data.datamodule import ReviewDataModule
 from nsmc.training.fonts import drawable, families
 from nsmc.training.metrics import is_after_fit
+from nsmc.training.reliability import reliability_figure
 
 _HARDEST = 20  # reviews shown
 _MOST_LABELS = 30  # of which there are charts
@@ -59,9 +61,11 @@ class ValidationCharts(L.Callback):
         datamodule: ReviewDataModule = trainer.datamodule  # type: ignore[attr-defined]
         names = datamodule.corpus.labels
         figure = confusion_matrix_figure(probabilities, labels, names)
+        reliability = reliability_figure(probabilities, labels)
         text = hardest_reviews(probabilities, labels, rows, names, datamodule)
         for logger in trainer.loggers:
             log_image(logger, "val/confusion_matrix", pixels(figure), trainer.global_step)
+            log_image(logger, "val/reliability", pixels(reliability), trainer.global_step)
             log_text(logger, "val/hardest_reviews", text, trainer.global_step)
             if isinstance(logger, TensorBoardLogger):
                 _log_curves(logger, probabilities, labels, names, trainer.global_step)

@@ -17,6 +17,7 @@ from nsmc.runtime.file_form import reading_of
 from nsmc.runtime.golden import write_vectors
 from nsmc.runtime.loading import read_bundle
 from nsmc.runtime.predictor import Predictor
+from nsmc.training.calibration import Calibration
 from nsmc.training.checkpoints import network_from_checkpoint
 from nsmc.training.classifier import TextClassifier
 from nsmc.training.interruption import LastCheckpoint
@@ -92,7 +93,11 @@ class BundleExport(L.Callback):
         if self.config is None or not self.measured:  # during the fit there is no bundle yet
             return
         metrics = self.config.metrics | defined(trainer.callback_metrics, "val/", "test/")
-        self.config = dataclasses.replace(self.config, metrics=metrics)
+        confidence = self.config.confidence
+        for callback in trainer.callbacks:  # type: ignore[attr-defined]
+            if isinstance(callback, Calibration):
+                confidence = callback.confidence
+        self.config = dataclasses.replace(self.config, metrics=metrics, confidence=confidence)
         rewrite_config(self.folder, self.config, model_card(self.config, self.corpus))
 
     on_test_end = on_validation_end

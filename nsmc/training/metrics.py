@@ -16,7 +16,8 @@ from torchmetrics.classification import MulticlassAccuracy
 from torchmetrics.functional.classification import binary_auroc
 from torchmetrics.utilities import dim_zero_cat
 
-from nsmc.runtime.metrics import CALIBRATION_BINS, f1_score
+from nsmc.runtime.coverage import CALIBRATION_BINS
+from nsmc.runtime.metrics import f1_score
 
 _MANY_LABELS = 30
 
@@ -121,7 +122,7 @@ class F1(Metric):
 
 
 class CalibrationError(Metric):
-    """How far accuracy is from confidence, in bins of this, as in nsmc/runtime/metrics.py."""
+    """How far accuracy is from confidence, in bins of this, as in nsmc/runtime/coverage.py."""
 
     full_state_update = False
 

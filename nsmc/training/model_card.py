@@ -38,6 +38,7 @@ def model_card(config: BundleConfig, corpus: str) -> str:
         apart=_apart(config.labels),
         labels=_listed(config.labels),
         metrics=metrics,
+        confidence=config.confidence,
         metric_names=_metric_names(config),
         splits={s: title for s, title in _SPLITS.items() if any(m.startswith(s) for m in metrics)},
         learnt=_LEARNT.get(corpus, f"the reviews of the corpus `{corpus}`"),

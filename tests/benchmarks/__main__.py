@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from tests.benchmarks import (
+    explain,
     growth,
     nodes,
     overhead,
@@ -19,6 +20,7 @@ from tests.benchmarks import (
     runtime,
     rust,
     scale,
+    serving,
     sharing,
     significance,
     small,
@@ -49,6 +51,8 @@ BENCHMARKS = {
     "kills": kills,
     "nodes": nodes.main,
     "growth": growth.main,
+    "explain": explain.main,
+    "serving": serving.main,
     "quality": quality.main,
     "small": small.main,
     "significance": significance.main,

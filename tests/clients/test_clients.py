@@ -19,7 +19,8 @@ from nsmc.data.tokenizer import save_tokenizer, train_tokenizer
 from nsmc.runtime.bundle import POOLINGS, TOKENIZER_FILE, expected_shapes
 from nsmc.runtime.golden import PROBES
 from nsmc.runtime.loading import Bundle
-from nsmc.runtime.predictor import Predictor, softmax
+from nsmc.runtime.predictor import Predictor
+from nsmc.runtime.softmax import softmax
 from tests.bundles import TOKENIZER, config_of, random_tensors, write_bundle
 
 HERE = Path(__file__).parent

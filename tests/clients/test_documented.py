@@ -19,7 +19,8 @@ from nsmc.conversion.convert import convert, sample_texts
 from nsmc.runtime.golden import PROBES
 from nsmc.runtime.locate import PRETRAINED
 from nsmc.runtime.packing import Array
-from nsmc.runtime.predictor import Predictor, softmax
+from nsmc.runtime.predictor import Predictor
+from nsmc.runtime.softmax import softmax
 from tests.bundles import random_bundle
 
 HERE = Path(__file__).parent

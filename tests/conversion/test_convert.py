@@ -21,7 +21,8 @@ from nsmc.runtime.bundle import (
 )
 from nsmc.runtime.golden import PROBES
 from nsmc.runtime.loading import read_bundle
-from nsmc.runtime.predictor import Predictor, softmax
+from nsmc.runtime.predictor import Predictor
+from nsmc.runtime.softmax import softmax
 from tests.bundles import config_of, random_bundle, random_tensors, write_bundle
 
 every_form = pytest.mark.parametrize("form", ["float16", "float32", "onnx"])

@@ -16,7 +16,8 @@ from nsmc.conversion.onnx import onnx_model
 from nsmc.runtime.bundle import CONFIG_FILE, ONNX_FILE, POOLINGS, TOKENIZER_FILE
 from nsmc.runtime.encoders import ENCODERS
 from nsmc.runtime.loading import Bundle
-from nsmc.runtime.predictor import Predictor, softmax
+from nsmc.runtime.predictor import Predictor
+from nsmc.runtime.softmax import softmax
 from tests.bundles import TOKENIZER, VOCAB_SIZE, config_of, random_bundle, random_tensors
 
 TOLERANCE = 1e-5
@@ -76,6 +77,14 @@ def test_its_probabilities_are_the_predictor_s(
     np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE)
     np.testing.assert_allclose(found.sum(axis=1), 1, rtol=0, atol=1e-6)
     assert np.ptp(expected, axis=0).min() > 0.02  # the reviews do differ
+
+
+def test_the_temperature_is_in_the_graph() -> None:
+    confidence = {"temperature": 2.5}
+    predictor, session = twins(confidence=confidence)
+    reviews = random_reviews(100, longest=30)
+    expected = softmax(predictor.logits(reviews) / np.float32(2.5))
+    np.testing.assert_allclose(answers(session, reviews), expected, rtol=0, atol=TOLERANCE)
 
 
 @every_network

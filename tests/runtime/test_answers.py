@@ -157,3 +157,24 @@ def test_the_output_s_format_is_that_of_its_extension_else_the_input_s(
 def test_a_format_that_is_not_written_is_refused(output: str) -> None:
     with pytest.raises(ValueError, match=f"--output {output}: .* files are not written"):
         output_format(output, "tsv")
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_where_it_is_asked_for_an_answer_says_whether_it_is_sure(kind: str) -> None:
+    stream = io.StringIO(newline="")
+    write = writer_of(stream, kind, ("unsure",), unsure_below=0.75)
+    rows = [Row(line, "text", others={"unsure": "theirs"}) for line in (1, 2)]
+    write(Answer(rows[0], "positive", 0.75))
+    write(Answer(rows[1], "positive", 0.7499))
+    write(Answer(Row(3, error="damaged", others={"unsure": "theirs"}), "", None))
+    lines = stream.getvalue().splitlines()
+    if kind == "text":
+        assert [line.split("\t")[2] for line in lines] == ["sure", "unsure", ""]
+        return
+    if kind == "jsonl":
+        found = [json.loads(line) for line in lines]
+        assert [each.get("unsure") for each in found] == [False, True, None]
+    else:
+        found = list(csv.DictReader(lines, delimiter="," if kind == "csv" else "\t"))
+        assert [each["unsure"] for each in found] == ["false", "true", ""]
+    assert [each["original_unsure"] for each in found] == ["theirs"] * 3

@@ -12,11 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
+from tokenizers import Tokenizer
+from tokenizers.models import BPE
 
 from nsmc.reading.rows import Row
 from nsmc.runtime.evaluation import Evaluation, evaluate
 from nsmc.runtime.packing import Array
-from nsmc.runtime.predictor import Predictor, softmax
+from nsmc.runtime.predictor import Predictor
+from nsmc.runtime.softmax import softmax
 from nsmc.terminal import display_width, ellipsize
 from tests.bundles import config_of, random_bundle
 
@@ -32,9 +35,13 @@ class Oracle:
         reading: dict[str, Any] | None = None,
     ) -> None:
         self.config = config_of(labels=labels, reading=reading)
+        self.tokenizer = Tokenizer(BPE())
 
     def encode(self, texts: Sequence[str]) -> Sequence[str]:
         return texts
+
+    def scaled(self, logits: Array) -> Array:
+        return logits
 
     def logits(self, texts: Sequence[str]) -> Array:
         count = len(self.config.labels)

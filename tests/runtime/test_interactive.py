@@ -6,11 +6,12 @@ import pytest
 
 from nsmc.runtime.damage import Damage
 from nsmc.runtime.interactive import answer_pipe, answer_texts
-from nsmc.runtime.predictor import Prediction
+from nsmc.runtime.predictor import Prediction, UnsurePrediction
 
 
-def predictor(texts: list[str]) -> list[Prediction]:
-    return [Prediction("positive", 0.75) for _ in texts]
+def predictor(texts: list[str], *, unsure_below: float | None) -> list[Prediction]:
+    kind = Prediction if unsure_below is None or unsure_below <= 0.75 else UnsurePrediction
+    return [kind("positive", 0.75) for _ in texts]
 
 
 def test_a_text_is_answered_with_its_beginning_and_harmlessly(
@@ -30,4 +31,14 @@ def test_a_damaged_line_of_a_pipe_is_counted_and_said(capsys: pytest.CaptureFixt
         "positive\t0.7500\tgood",
         "error\t\tline 2: not UTF-8",
         "empty\t\t",
+    ]
+
+
+def test_what_is_unsure_is_said_before_the_text(capsys: pytest.CaptureFixture[str]) -> None:
+    for threshold in (0.75, 0.76):
+        answer_pipe(predictor, io.BytesIO(b"good\n\xff\n\n"), "utf-8", threshold)  # type: ignore[arg-type]
+    rest = ["error\t\t\tline 2: not UTF-8", "empty\t\t\t"]
+    assert capsys.readouterr().out.splitlines() == [
+        *("positive\t0.7500\tsure\tgood", *rest),
+        *("positive\t0.7500\tunsure\tgood", *rest),
     ]

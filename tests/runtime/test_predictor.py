@@ -19,7 +19,8 @@ from nsmc.runtime.bundle import POOLINGS, expected_shapes
 from nsmc.runtime.encoders import ENCODERS
 from nsmc.runtime.loading import Bundle
 from nsmc.runtime.packing import Array, Packed
-from nsmc.runtime.predictor import Predictor, exact_softmax, softmax
+from nsmc.runtime.predictor import Predictor
+from nsmc.runtime.softmax import exact_softmax, softmax
 from nsmc.training.classifier import TextClassifier
 from nsmc.training.padding import pad
 from tests.bundles import TOKENIZER, VOCAB_SIZE, classifier_like, config_of, write_bundle

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from nsmc.training import fonts
 from nsmc.training.charts import confusion_matrix_figure, hardest_reviews, pixels
 from nsmc.training.fonts import DEFAULT, drawable, families
+from nsmc.training.reliability import reliability_figure
 
 
 @pytest.fixture
@@ -86,3 +87,18 @@ def test_the_reviews_whose_true_label_got_the_least_come_first_without_their_mar
         "1. **0.5000** bad: &#60;b&#62;",
         "1. **0.7500** good: 좋다",
     ]
+
+
+def test_the_reliability_of_answers_is_drawn_bin_by_bin() -> None:
+    confidence = np.array([0.55] * 10 + [0.95] * 20)
+    probabilities = np.stack([1 - confidence, confidence], axis=1)
+    labels = np.array([1, 0] * 5 + [1] * 18 + [0] * 2)
+    figure = reliability_figure(probabilities, labels)
+    above, below = figure.axes
+    (_, line) = above.lines
+    np.testing.assert_allclose(np.array(line.get_xydata()), [[0.55, 0.5], [0.95, 0.9]])
+    assert above.get_title() == "calibration error 0.0500"
+    heights = [bar.get_height() for bar in below.containers[0]]
+    assert heights[8] == pytest.approx(1 / 3)
+    assert heights[14] == pytest.approx(2 / 3)
+    assert sum(heights) == pytest.approx(1)

@@ -1,0 +1,1 @@
+"""A bundle behind HTTP: needs the extra `serve`, and nothing of training."""
