@@ -38,7 +38,9 @@ def test_a_process_has_its_own_everything(runner: Runner, tmp_path: Path) -> Non
     said = f"['one', 'two words'] __main__ 정말 None {tmp_path}\nTrue set()\n"
     for _ in range(2):
         finished = runner(command, cwd=tmp_path, GIVEN="정말")
-        assert (finished.stdout, finished.stderr) == (said, "at the end\n")
+        assert finished.stdout == said
+        # Triton, of torch 2.15, says at the end of a fork what it holds there.
+        assert finished.stderr.partition("nanobind: leaked")[0] == "at the end\n"
 
 
 @both

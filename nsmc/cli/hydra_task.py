@@ -19,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from nsmc.config.commands import train_command
 from nsmc.config.composition import CONFIG_NAME, CONFIGS, check_left_out, flags, search_path
 from nsmc.config.errors import one_line_errors
-from nsmc.config.hydra_releases import set_version_base
+from nsmc.config.hydra_releases import set_version_base, trusting_configurations
 from nsmc.config.overrides import command_line, readable_arguments
 from nsmc.config.schema import check_config, is_for_many_runs
 from nsmc.runs.prepare import check_inputs
@@ -53,7 +53,8 @@ def train(words: Sequence[str]) -> int:
             raise ValueError("--experimental-rerun: use nsmc rerun RUN_FOLDER")
         if options.config_path is not None and "://" not in options.config_path:
             options.config_path = str(Path(options.config_path).absolute())
-        _run_hydra(options, parser, run_task, str(CONFIGS), CONFIG_NAME)
+        with trusting_configurations():
+            _run_hydra(options, parser, run_task, str(CONFIGS), CONFIG_NAME)
     return 0
 
 

@@ -1,7 +1,7 @@
 """What differs between Hydra 1.3 and 1.4, and the releases of OmegaConf that they need."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,22 @@ def set_version_base() -> None:
     """Let Hydra behave as it does by default in its newest release."""
     if _IS_1_3:
         version.setbase("1.3")
+
+
+def trusting_configurations() -> AbstractContextManager[Any]:
+    """Within it, Hydra runs what the configuration names, as 1.3 always does, without a warning.
+
+    Whoever adds a folder of configurations, as by `--config-dir`, trusts it: see docs/extending.md.
+    """
+    if _IS_1_3:
+        return nullcontext()
+    from hydra import utils
+
+    unchecked: Any = utils
+    trust: AbstractContextManager[Any] = unchecked.execution_whitelist(
+        unchecked.UNSAFE_DISABLE_EXECUTION_CHECKS
+    )
+    return trust
 
 
 def configurations_in(folder: Path) -> AbstractContextManager[Any]:

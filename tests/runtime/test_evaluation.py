@@ -12,8 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
-from tokenizers import Tokenizer
-from tokenizers.models import BPE
 
 from nsmc.reading.rows import Row
 from nsmc.runtime.evaluation import Evaluation, evaluate
@@ -21,7 +19,7 @@ from nsmc.runtime.packing import Array
 from nsmc.runtime.predictor import Predictor
 from nsmc.runtime.softmax import softmax
 from nsmc.terminal import display_width, ellipsize
-from tests.bundles import config_of, random_bundle
+from tests.bundles import TOKENIZER, config_of, random_bundle
 
 # --- whole evaluations ---
 
@@ -35,7 +33,7 @@ class Oracle:
         reading: dict[str, Any] | None = None,
     ) -> None:
         self.config = config_of(labels=labels, reading=reading)
-        self.tokenizer = Tokenizer(BPE())
+        self.tokenizer = TOKENIZER
 
     def encode(self, texts: Sequence[str]) -> Sequence[str]:
         return texts
