@@ -51,7 +51,8 @@ def run_search(
     _check_costs(config, search)
     keys = ", ".join(search.space)
     if dry_run and not folder.exists():
-        print(f"a search of {search.trials} trials, none of them begun, over {keys}")
+        begun = "none of them begun" if search.storage is None else "some perhaps begun elsewhere"
+        print(f"a search of {search.trials} trials, {begun}, over {keys}")
         return []
     monitor, jobs = config.callbacks.checkpoint.monitor, list[Job]()
     with closing(Study(folder, search, monitor, _base(config))) as study, study.reached():

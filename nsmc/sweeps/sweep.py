@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from nsmc.config.overrides import pasteable
 from nsmc.config.schema import SweepConfig, check_section
 from nsmc.reports.report import write_report
-from nsmc.runs.record import state_of
+from nsmc.runs.record import RECORD_FILE, state_of
 from nsmc.runs.resolvers import register_resolvers
 from nsmc.sweeps.dry_run import counts, plan_table
 from nsmc.sweeps.grid import DRAWN, combinations, drawn
@@ -54,8 +54,12 @@ def run_sweep(
         if draw[0] is not None:
             raise ValueError(f"{DRAWN}={draw[0]}: draws from a grid; a search has search.trials")
         jobs = run_search(compose, launching, grid[0], folder, options.dry_run)
-        if not options.dry_run:
+        if options.dry_run:
+            return
+        if jobs or any(folder.glob(f"*/{RECORD_FILE}")):
             _finish(jobs, folder)
+        else:  # of a search that machines share
+            log.info("no trial was left to begin here")
         return
     chosen = drawn(grid, *draw)
     jobs = plan_jobs(compose, chosen, folder, options.force)

@@ -46,6 +46,7 @@ def on_machine(folder: Path, name: str) -> list[str]:
 def test_one_of_two_processes_is_killed_and_every_trial_comes_out_once(
     corpus: Path, tmp_path: Path, postgres: Server
 ) -> None:
+    number = -1
     commands = [train_command(corpus, *on_machine(tmp_path, name)) for name in ("a", "b")]
     with (
         started(commands[0], SEARCH_URL=postgres.url) as (killed, said),
@@ -62,6 +63,8 @@ def test_one_of_two_processes_is_killed_and_every_trial_comes_out_once(
         assert other[0].wait() == 0, told
     again = on_machine(tmp_path, "a")  # for what was left, if anything
     finished = train(corpus, *again, SEARCH_URL=postgres.url)
+    late = train(corpus, *on_machine(tmp_path, "c"), SEARCH_URL=postgres.url)
+    assert "no trial was left to begin here" in late.stderr
     found = states(postgres, "shared-lr")
     assert len(found) == 6 and {*found} <= {"COMPLETE", "PRUNED"}
     records = [json.loads(path.read_text()) for path in tmp_path.glob("[ab]/*/*/run.json")]
@@ -98,6 +101,9 @@ def begun(
         for number in range(2):
             study.claim(study.begin(seed=number), f"job-{number}")
     study.finish(0, {"status": "finished", "metrics": {"val/accuracy": 0.5}}, {})
+    study._owner._has_left.set()  # from here on it says nothing, as if it had been killed
+    study._owner._thread.join()
+    monkeypatch.setattr("nsmc.sweeps.storage.SECONDS_WITHOUT_SIGN", 1e6)  # on a busy machine, too
     yield open_again
     for study in opened:
         study.close()
