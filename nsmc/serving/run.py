@@ -33,10 +33,11 @@ def serve(settings: ServerSettings, host: str, port: int, workers: int) -> None:
 
     Raises OSError where the address cannot be had.
     """
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until a process is ready for it
-    for each in (signal.SIGTERM, signal.SIGINT):  # which uvicorn raises again when it has ended
-        signal.signal(each, _end)
-    with _figures_of_all(workers):
+    listening = _listening(host, port)
+    with listening, _figures_of_all(workers):
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until a process is ready for it
+        for each in (signal.SIGTERM, signal.SIGINT):  # which uvicorn raises again when it has ended
+            signal.signal(each, _end)
         hand_on(settings)
         config = uvicorn.Config(
             _APP,
@@ -50,14 +51,12 @@ def serve(settings: ServerSettings, host: str, port: int, workers: int) -> None:
             ws="none",
             timeout_graceful_shutdown=_SECONDS_TO_END,
         )
-        listening = _listening(host, port)
         address = listening.getsockname()
         print(f"nsmc: http://{address[0]}:{address[1]}/ answers; Ctrl-C ends it", file=sys.stderr)
-        with listening:
-            if workers == 1:
-                uvicorn.Server(config).run(sockets=[listening])
-            else:
-                _Supervisor(config, [listening]).run()
+        if workers == 1:
+            uvicorn.Server(config).run(sockets=[listening])
+        else:
+            _Supervisor(config, [listening]).run()
 
 
 def _end(signum: int, frame: object) -> None:
