@@ -32,6 +32,7 @@ struct Classifier {
     embedding: Embedding,
     cell: Cell,
     head: Linear,
+    temperature: f64,
 }
 
 impl Classifier {
@@ -81,6 +82,8 @@ impl Classifier {
             head: linear(hidden, labels.len(), weights.pp("ln1"))?,
             labels,
             device,
+            // Without it, as the blog post's program is, probabilities are less to be trusted.
+            temperature: config["confidence"]["temperature"].as_f64().unwrap_or(1.0),
         })
     }
 
@@ -111,7 +114,8 @@ impl Classifier {
 
     fn classify(&self, text: &str) -> Result<(&str, f32)> {
         let logits = self.logits(&self.token_ids(text)?)?;
-        let probabilities: Vec<f32> = ops::softmax(&logits, 0)?.to_vec1()?;
+        let scaled = (logits / self.temperature)?;
+        let probabilities: Vec<f32> = ops::softmax(&scaled, 0)?.to_vec1()?;
         let best =
             (0..probabilities.len()).max_by(|&a, &b| probabilities[a].total_cmp(&probabilities[b]));
         let best = best.ok_or("no labels")?;

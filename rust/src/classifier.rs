@@ -35,12 +35,13 @@ pub struct Answer<'a> {
     /// Of that label; of two labels from 0.5 to 1.
     pub probability: f64,
     logits: Vec<f32>,
+    temperature: f32,
 }
 
 impl Answer<'_> {
     /// The probability of each label, in the order of [`Config::labels`].
     pub fn probabilities(&self) -> Vec<f64> {
-        let exponentials = exponentials(&self.logits);
+        let exponentials = exponentials(&self.logits, self.temperature);
         let sum: f64 = exponentials.iter().sum();
         exponentials
             .into_iter()
@@ -48,7 +49,8 @@ impl Answer<'_> {
             .collect()
     }
 
-    /// The logit of each label, in the order of [`Config::labels`].
+    /// The logit of each label, in the order of [`Config::labels`]; probabilities are the softmax of
+    /// these divided by [`Config::temperature`].
     pub fn logits(&self) -> &[f32] {
         &self.logits
     }
@@ -260,7 +262,7 @@ impl Classifier {
     }
 
     fn answer(&self, logits: Vec<f32>) -> Answer<'_> {
-        let mut best = 0;
+        let (mut best, temperature) = (0, self.config.temperature);
         for (label, logit) in logits.iter().enumerate() {
             if *logit > logits[best] {
                 best = label;
@@ -268,8 +270,9 @@ impl Classifier {
         }
         Answer {
             label: &self.config.labels[best],
-            probability: 1.0 / exponentials(&logits).iter().sum::<f64>(),
+            probability: 1.0 / exponentials(&logits, temperature).iter().sum::<f64>(),
             logits,
+            temperature,
         }
     }
 
@@ -404,13 +407,13 @@ impl Pools<'_> {
     }
 }
 
-/// The exponentials of how far logits are below the greatest, in float64, in which none near 0 or 1
-/// is rounded to it.
-fn exponentials(logits: &[f32]) -> Vec<f64> {
-    let greatest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+/// The exponentials of how far logits, divided by the temperature, are below the greatest, in
+/// float64, in which none near 0 or 1 is rounded to it.
+fn exponentials(logits: &[f32], temperature: f32) -> Vec<f64> {
+    let greatest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max) / temperature;
     logits
         .iter()
-        .map(|logit| f64::from(logit - greatest).exp())
+        .map(|logit| f64::from(logit / temperature - greatest).exp())
         .collect()
 }
 

@@ -22,6 +22,8 @@ pub struct Config {
     pub labels: Vec<String>,
     /// Of the weights in the file.
     pub dtype: Dtype,
+    /// What logits are divided by before their softmax.
+    pub temperature: f32,
     /// Of the run that trained it, by name.
     pub metrics: Vec<(String, f64)>,
     /// Of the run that trained it; may be empty.

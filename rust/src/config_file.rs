@@ -20,6 +20,8 @@ const MOST_LABELS: usize = 32_767;
 const LONGEST_LABEL: usize = 1_000; // characters
 const MOST_HIDDEN: u64 = 65_536;
 const MOST_LAYERS: u64 = 64;
+const COLDEST: f64 = 0.05; // what a temperature may be
+const HOTTEST: f64 = 20.0;
 const WIDEST_FILTER: u64 = 64; // tokens
 
 impl Config {
@@ -74,6 +76,7 @@ fn read(value: Value) -> Result<Config, String> {
         } else {
             Dtype::Float32
         },
+        temperature: temperature(&values)?,
         metrics: metrics(&values)?,
         signature: text(&values, "signature")?,
         command: text(&values, "command")?,
@@ -171,6 +174,25 @@ fn metrics(values: &Map<String, Value>) -> Result<Vec<(String, f64)>, String> {
             .map(|(name, value)| (name.clone(), value.as_f64().unwrap_or(f64::NAN)))
             .collect()),
         Some(_) => Err(unexpected(values, "metrics", "a table of numbers")),
+    }
+}
+
+/// 1 where the bundle does not say it.
+fn temperature(values: &Map<String, Value>) -> Result<f32, String> {
+    let confidence = match values.get("confidence") {
+        None | Some(Value::Null) => return Ok(1.0),
+        Some(Value::Object(table)) => table,
+        Some(_) => return Err(unexpected(values, "confidence", "a table")),
+    };
+    match confidence.get("temperature").and_then(Value::as_f64) {
+        Some(number) if (COLDEST..=HOTTEST).contains(&number) => Ok(number as f32),
+        _ => {
+            let shown = shown(confidence.get("temperature"), "None");
+            let wanted = format!("a number from {COLDEST:.2} to {HOTTEST:.1}");
+            Err(format!(
+                "confidence is damaged: temperature is {shown}; expected {wanted}"
+            ))
+        }
     }
 }
 

@@ -82,7 +82,7 @@ def assert_same(command: Sequence[str], bundle: Path, folder: Path) -> None:
     assert len(rows) == len(texts)
     expected = predictor.encode(texts)
     assert [json.loads(ids) for _, _, ids in rows] == expected
-    shares: Array = softmax(predictor.logits(expected))
+    shares = softmax(predictor.scaled(predictor.logits(expected)))
     found = np.array([json.loads(probabilities) for _, probabilities, _ in rows])
     np.testing.assert_allclose(found, shares, rtol=0, atol=TOLERANCE)
     labels = predictor.config.labels
