@@ -26,7 +26,7 @@ SHOWN = ("torch", "pytorch-lightning", "torchmetrics", "hydra-core", "omegaconf"
 OF_HYDRA = [
     "tests/config/test_composition.py",
     "tests/config/test_errors.py",
-    "tests/sweeps/test_sweep.py",
+    "tests/sweeps/test_grid.py",
     "tests/test_sweeps.py::test_a_search_tries_prunes_and_goes_on",
     "tests/test_sweeps.py::test_a_sweep_leaves_a_folder_for_each_job_and_a_report",
     "tests/test_sweeps.py::test_jobs_run_in_parallel_with_the_threads_divided",
