@@ -277,7 +277,7 @@ def test_a_run_of_ones_own_classes_goes_on_by_the_line_that_is_printed(
     assert words_after("if you trust that: ", bare.stderr) == again
     other = [word.replace("start=5", "start=6") for word in again]
     refused = run(other, 1).stderr
-    assert "callbacks.extra.counter is callbacks.extra.counter={_target_:own_mod" in refused
+    assert f"{folder}: callbacks.extra.counter={{_target_:own_mod" in refused
     run_anew(again, PYTHONPATH=str(own))
     record = record_of(folder)
     assert (record["status"], record["resumed"], record["epochs"]) == ("finished", 1, 60)

@@ -98,8 +98,8 @@ def recorded_config(
         ours = own_targets.get(key)
         if ours is not None and ours[TARGET] == spec[TARGET] and ours != spec:
             raise ValueError(
-                f"{folder}: {key} is {as_overrides({key: dict(spec)})[0]} there, and now "
-                f"{as_overrides({key: dict(ours)})[0]}: choose what it was, or begin a new run"
+                f"{folder}: {_typed(key, spec)} there, and now {_typed(key, ours)}: choose what it "
+                "was, or begin a new run"
             )
         if ours != spec:
             raise ValueError(
@@ -177,3 +177,9 @@ def check_own_files(folder: Path) -> None:
             raise ValueError(f"{path}: {problem}; a run keeps its files in its own folder")
         if number >= _MOST_FILES:
             raise ValueError(f"{folder}: over {_MOST_FILES:,} files in it; no run leaves so many")
+
+
+def _typed(key: str, spec: Mapping[str, Any]) -> str:
+    """What a user types for a class."""
+    (override,) = as_overrides({key: dict(spec)})
+    return override.removeprefix("++")

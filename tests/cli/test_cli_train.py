@@ -104,6 +104,8 @@ def test_without_the_training_libraries_it_names_the_extra(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delitem(sys.modules, "nsmc.cli.hydra_task", raising=False)
+    for name in [each for each in sys.modules if each.partition(".")[0] == "hydra"]:
+        monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "hydra", None)
     assert main(["train", "data=sample"]) == 1
     assert 'needs the extra "train"' in one_line(capsys.readouterr().err)

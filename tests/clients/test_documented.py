@@ -18,7 +18,6 @@ import pytest
 from nsmc.conversion.convert import convert, sample_texts
 from nsmc.runtime.golden import PROBES
 from nsmc.runtime.locate import PRETRAINED
-from nsmc.runtime.packing import Array
 from nsmc.runtime.predictor import Predictor
 from nsmc.runtime.softmax import softmax
 from tests.bundles import random_bundle
