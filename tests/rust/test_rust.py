@@ -109,7 +109,7 @@ def test_bundles_of_every_shape(
 
 def test_int8_weights_are_refused_in_one_line(tmp_path: Path) -> None:
     bundle = random_bundle(tmp_path / "bundle", dtype="int8")
-    command = [CLASSIFY, "--bundle", bundle, "최고"]
+    command = [str(CLASSIFY), "--bundle", str(bundle), "최고"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
