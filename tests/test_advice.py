@@ -162,8 +162,9 @@ def test_a_checkpoint_measured_otherwise_draws_no_words_of_lightning_s(
     settings = (*SETTINGS, "model.schedule=constant")
     train(corpus, *settings, f"hydra.run.dir={tmp_path}/a")
     start = f"ckpt_path={tmp_path}/a/checkpoints/last.ckpt"
-    monitor = ("callbacks.checkpoint.monitor=val/loss", "callbacks.early_stopping.patience=2")
-    finished = train(corpus, *settings, start, *monitor, f"hydra.run.dir={tmp_path}/b")
+    more = ("trainer.max_epochs=2", "callbacks.early_stopping.patience=2")
+    monitor = "callbacks.checkpoint.monitor=val/loss"
+    finished = train(corpus, *settings, start, *more, monitor, f"hydra.run.dir={tmp_path}/b")
     assert "callbacks used" not in finished.stderr
 
 

@@ -57,11 +57,8 @@ def gone(corpus: Path, settings: list[str], way: list[str], folder: Path) -> dic
 @pytest.mark.parametrize(
     ("changes", "ways"),
     [
-        (["trainer.max_epochs=2"], [["trainer.max_epochs=4"], ["init_from"]]),
-        (
-            ["trainer.max_epochs=2", "trainer.max_steps=7"],
-            [["trainer.max_epochs=4", "trainer.max_steps=16"], ["init_from"]],
-        ),
+        (["trainer.max_epochs=4"], [["trainer.max_epochs=5"], ["init_from"]]),
+        (["trainer.max_epochs=2"], [["trainer.max_epochs=5"], ["init_from"]]),
         (["model.lr=0.01"], [["model.lr=0.05"], ["init_from"]]),
         (
             ["model.lr=0.01", "model.schedule=cosine"],
@@ -70,7 +67,7 @@ def gone(corpus: Path, settings: list[str], way: list[str], folder: Path) -> dic
         (["model.optimizer=adam"], [["model.optimizer=adamw"], ["init_from"]]),
         (["model.hidden_size=9"], [["model.hidden_size=8"]]),
         (["model=lstm"], [["model=gru"]]),
-        (["data.vocab_size=290"], [["data.vocab_size=300"], ["init_from"]]),
+        (["data.vocab_size=290"], [["data.vocab_size=300"]]),
         (["seed=7"], [["data.split_seed=42"]]),
         (["data.label_map={0:a,1:b}"], [["data.label_map={0:negative"], ["init_from"]]),
         (["data.root=OTHER"], [["init_from"]]),
@@ -92,6 +89,13 @@ def test_a_refusal_s_ways_lead_to_their_end(
         for word in expected:
             assert any(each.startswith(word) for each in way), refused.stderr
         assert gone(corpus, settings, way, tmp_path / str(number))["status"] == "finished"
+
+
+def test_steps_are_counted_as_well(corpus: Path, first: Path, tmp_path: Path) -> None:
+    limits = ["trainer.max_epochs=2", "trainer.max_steps=7"]
+    settings = [*CONSTANT, *limits, checkpoint(first), f"hydra.run.dir={tmp_path}/b"]
+    ways = ways_out(train(corpus, *settings, expect=1).stderr)
+    assert ways[0] == ["trainer.max_epochs=5", "trainer.max_steps=17"]
 
 
 @pytest.mark.parametrize("name", ["last.ckpt", "epoch-*.ckpt"])

@@ -107,9 +107,10 @@ def test_a_run_goes_on_from_a_checkpoint(corpus: Path, tmp_path: Path) -> None:
     earlier = json.loads((tmp_path / "a" / "run.json").read_text(encoding="utf-8"))
     assert record["history"][:2] == earlier["history"]
     assert record["train_seconds"] > earlier["train_seconds"]
-    # Nothing is left to train: the checkpoint itself is measured and exported.
-    train(corpus, *resume, f"hydra.run.dir={tmp_path}/c")
-    assert Predictor.load(tmp_path / "c" / "bundle")
+    # Nothing would be left to train, and these results be another run's.
+    refused = train(corpus, *resume, f"hydra.run.dir={tmp_path}/c", expect=1)
+    assert "has 2 epochs behind it, so that trainer.max_epochs=2 leaves nothing" in refused.stderr
+    assert not (tmp_path / "c" / "bundle").exists()
 
 
 def test_a_checkpoint_of_another_run_is_refused(corpus: Path, tmp_path: Path) -> None:

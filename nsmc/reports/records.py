@@ -120,7 +120,10 @@ def read_run(path: Path) -> Run:
 def problems_of(runs: Sequence[Run]) -> list[Problem]:
     """What happened to the runs that neither finished nor were pruned."""
     repeated = {run.signature for run in runs if run.status == "finished" and run.signature}
-    unknown = {"unfinished": "it may still be running, or was killed"}
+    unknown = {
+        "unfinished": "it may still be running, or was killed",
+        "interrupted": "a signal stopped it, such as that of Ctrl-C",
+    }
     problems = []
     for run in runs:
         if run.status not in ("finished", "pruned"):

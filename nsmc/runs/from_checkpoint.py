@@ -25,25 +25,40 @@ _COUNTED = ("vocab_size",)  # the tokens that there are, not those that were ask
 
 
 def check_progress(config: RunConfig, epochs: int, steps: int) -> None:
-    """Raises ValueError for a checkpoint with more epochs or steps than the run is to have."""
+    """Raises ValueError for a checkpoint that has all epochs or steps of the run behind it.
+
+    The run would train nothing, and have another one's results under its own settings.
+    """
     behind = {"max_epochs": epochs, "max_steps": steps}
     limits = {name: getattr(config.trainer, name) for name in behind}  # -1 is none
-    needed = {f"trainer.{k}": n for k, n in behind.items() if 0 <= limits[k] < n}
+    needed = {f"trainer.{k}": n + 1 for k, n in behind.items() if 0 <= limits[k] <= n}
     if needed:
-        key, count = next(iter(needed.items()))
+        name = next(iter(needed)).partition(".")[2]
+        # A planned schedule ends where it was planned to.
+        more = as_overrides(needed) if config.model.schedule == "constant" else []
         raise ValueError(
-            f"ckpt_path={config.ckpt_path} has {count} {key.rpartition('_')[2]} behind it, this "
-            f"run {key}={limits[key.partition('.')[2]]}: {_ways(as_overrides(needed), config)}"
+            f"ckpt_path={config.ckpt_path} has {behind[name]} {name.partition('_')[2]} behind it, "
+            f"so that trainer.{name}={limits[name]} leaves nothing to train: "
+            f"{_ways(more, config) or 'choose an earlier one'}"
         )
 
 
 def check_alike(config: RunConfig, differences: Differences) -> None:
     """Raises ValueError, with what to type, for a checkpoint that differs from the run."""
     for name, (theirs, ours) in differences.items():
+        alike = _settings_alike(config, differences)
+        # Of another tokenizer the weights would bring their own, whatever is set here.
+        is_tokenizer = any(is_of_tokenizer(setting.partition("=")[0]) for setting in alike)
+        ways = f"set {arguments_line(alike)}" if is_tokenizer else _ways(alike, config)
         raise ValueError(
             f"ckpt_path={config.ckpt_path} has {name}={theirs!s:.80}, this run "
-            f"{name}={ours!s:.80}: {_ways(_settings_alike(config, differences), config)}"
+            f"{name}={ours!s:.80}: {ways or 'use the configuration it was trained with'}"
         )
+
+
+def is_of_tokenizer(key: str) -> bool:
+    """Whether a key says how a tokenizer is made, which with `init_from` does nothing."""
+    return key.removeprefix("data.") in _OF_THE_TOKENIZER
 
 
 def or_weights_alone(problem: str, config: RunConfig) -> str:
@@ -55,9 +70,7 @@ def or_weights_alone(problem: str, config: RunConfig) -> str:
 def _ways(alike: Sequence[str], config: RunConfig) -> str:
     record = read_record(_run_of(config)) or {}
     ways = [f"set {arguments_line(alike)}"] if alike else []
-    return ", or ".join([*ways, *_weights_alone(config, record)]) or (
-        "use the configuration it was trained with"
-    )
+    return ", or ".join([*ways, *_weights_alone(config, record)])
 
 
 def _run_of(config: RunConfig) -> Path:

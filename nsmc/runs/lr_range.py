@@ -28,6 +28,7 @@ from nsmc.runs.prepare import check_inputs
 from nsmc.runs.trainer import check_hardware
 
 _FEWEST = 10  # steps; of fewer, no slope can be told
+_SMOOTHING = 0.98  # the share of earlier losses in Lightning's mean
 
 Show = Callable[[str], None]
 
@@ -77,7 +78,7 @@ def range_test(
             update_attr=False,
         )
     assert finder is not None
-    rates, losses = finder.results["lr"], finder.results["loss"]
+    rates, losses = finder.results["lr"], _unbiased(finder.results["loss"])
     are_finite = [*map(math.isfinite, losses), False]
     count = are_finite.index(False)  # after a loss that is no number come others
     if not count:
@@ -86,14 +87,33 @@ def range_test(
             f"{rates[0]:.2g}: that is not the rate's fault; debug=default shows where it comes from"
         )
     begin = min(10, steps // 4)  # whose smoothed loss says little
-    suggestion = None
-    if count - begin > 2:
-        suggestion = finder.suggestion(skip_begin=begin, skip_end=len(rates) - count + 1)
-    if suggestion is not None:
-        index = rates.index(suggestion)
-        suggestion = suggestion if losses[index + 1] < losses[index - 1] else None
+    index = _steepest_fall(losses[:count], begin)
+    suggestion = None if index is None else rates[index]
     problem = "" if suggestion is not None else _problem(rates, count, steps)
     return RangeTest(rates[:count], losses[:count], suggestion, problem)
+
+
+def _unbiased(losses: list[float]) -> list[float]:
+    """The smoothed losses, with Lightning's correction for the few first ones made right.
+
+    It counts a step too many, so that the first loss is half of what it was and others follow.
+    """
+    kept = [_SMOOTHING ** (step + 1) for step in range(len(losses) + 1)]
+    return [
+        loss * (1 - after) / (1 - before)
+        for loss, before, after in zip(losses, kept, kept[1:], strict=False)
+    ]
+
+
+def _steepest_fall(losses: list[float], begin: int) -> int | None:
+    """The step, from `begin` on, about which the loss falls most; None where it never falls.
+
+    By steps, and so by the rate's logarithm: by the rate itself, as Lightning counts, the noise of
+    a flat start would be steep, as its rates differ by next to nothing.
+    """
+    falls = {i: losses[i - 1] - losses[i + 1] for i in range(begin + 1, len(losses) - 1)}
+    index = max(falls, key=falls.__getitem__, default=None)
+    return index if index is not None and falls[index] > 0 else None
 
 
 def _problem(rates: list[float], count: int, steps: int) -> str:

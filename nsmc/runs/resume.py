@@ -30,7 +30,7 @@ from nsmc.runs.foreign import (
     recorded_config,
     with_own_files,
 )
-from nsmc.runs.from_checkpoint import starts_from
+from nsmc.runs.from_checkpoint import is_of_tokenizer, starts_from
 from nsmc.runs.prepare import PreparedRun, prepare
 from nsmc.runs.record import RECORD_FILE, Record, environment, load_record, read_record, state_of
 from nsmc.runtime.bundle import CONFIG_FILE
@@ -124,7 +124,7 @@ def resumed_config(folder: Path, typed: Mapping[str, Any], overrides: Sequence[s
             before = KEYS[key].default  # which a record does not name
         if KEYS.affects_result(key) and value != before:
             changed = _changed(begun, typed, overrides)
-            has_bundle = (folder / "bundle" / CONFIG_FILE).is_file()
+            has_bundle = (folder / "bundle" / CONFIG_FILE).is_file() and not is_of_tokenizer(key)
             has_bundle = has_bundle and changed is not None and starts_from(changed, folder, record)
             start = f"with {pasteable('init_from', str(relative_path(folder)))}"
             raise ValueError(

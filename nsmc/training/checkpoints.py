@@ -125,7 +125,9 @@ def load_checkpoint(path: str) -> dict[str, Any]:
     Raises FileNotFoundError for a missing file, ValueError for one that is no such checkpoint.
     """
     if not Path(path).is_file():
-        raise FileNotFoundError(f"{path}: no such checkpoint")
+        inside = Path(path, "checkpoints", LAST)
+        advice = f", but a run's folder: name its {inside}" if inside.is_file() else ""
+        raise FileNotFoundError(f"{path}: no such checkpoint{advice}")
     try:
         if is_compressed(Path(path)):
             raise ValueError("it is compressed")
@@ -137,8 +139,8 @@ def load_checkpoint(path: str) -> dict[str, Any]:
 
 
 def _not_a_checkpoint(path: str, error: Exception) -> ValueError:
-    details = " ".join(str(error).split())[:80]
-    return ValueError(f"{path}: not a checkpoint of this program, or damaged ({details})")
+    details = f" ({error})" if isinstance(error, ValueError) else ""  # torch's text is for others
+    return ValueError(f"{path}: not a checkpoint of this program, or damaged{details}")
 
 
 def differences(

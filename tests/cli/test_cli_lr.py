@@ -12,7 +12,7 @@ from torch import Tensor
 
 from nsmc.cli import main
 from nsmc.config.schema import check_config
-from nsmc.runs.lr_range import range_test
+from nsmc.runs.lr_range import _steepest_fall, range_test
 from nsmc.training.module import SentimentModule
 from tests.training.conftest import expected_warnings
 
@@ -92,3 +92,14 @@ def test_the_rates_grow_and_the_test_repeats_itself(
     first, second = (range_test(config, 30, 1e-4, 0.1) for _ in range(2))
     assert first == second
     assert first.rates == sorted(first.rates) and first.rates[-1] <= 0.1
+    assert 0.6 < first.losses[0] < 0.8  # of two labels, that of a guess
+
+
+def test_a_flat_start_is_not_the_steepest_fall() -> None:
+    flat = [0.69 + 0.001 * (-1) ** (step // 2) for step in range(60)]
+    falling = [0.69 - 0.02 * step for step in range(10)]
+    exploding = [0.5 + step for step in range(5)]
+    index = _steepest_fall([*flat, *falling, *exploding], begin=10)
+    assert index is not None and 60 <= index < 70
+    assert _steepest_fall([0.1 * step for step in range(20)], begin=2) is None
+    assert _steepest_fall([0.5, 0.4], begin=0) is None

@@ -98,7 +98,7 @@ def test_what_became_of_the_others(tmp_path: Path) -> None:
     problems = problems_of(read_runs([tmp_path])[0])
     assert [(problem.status, problem.reason) for problem in problems] == [
         ("failed", "out of memory\ufffd[2J; another run of the same job finished"),
-        ("interrupted", "no reason was recorded"),
+        ("interrupted", "a signal stopped it, such as that of Ctrl-C"),
         ("unfinished", "it may still be running, or was killed"),
     ]
 

@@ -407,6 +407,22 @@ def test_a_file_of_weights_alone_is_no_checkpoint(tmp_path: Path) -> None:
     refusal(tmp_path / "list.pt")
 
 
+def test_a_log_is_no_checkpoint_and_the_line_ends_in_our_words(tmp_path: Path) -> None:
+    path = tmp_path / "some.log"
+    path.write_text("epoch 1/2\n" * 20, encoding="utf-8")
+    assert refusal(path) == f"{path}: not a checkpoint of this program, or damaged"
+
+
+def test_a_run_s_folder_leads_to_its_checkpoint(tmp_path: Path) -> None:
+    last = tmp_path / "checkpoints" / "last.ckpt"
+    last.parent.mkdir()
+    last.touch()
+    with pytest.raises(FileNotFoundError) as refused:
+        load_checkpoint(str(tmp_path))
+    said = f"{tmp_path}: no such checkpoint, but a run's folder: name its {last}"
+    assert str(refused.value) == said
+
+
 def test_a_missing_checkpoint_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="nowhere"):
         load_checkpoint(str(tmp_path / "nowhere.ckpt"))
