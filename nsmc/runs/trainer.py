@@ -41,7 +41,7 @@ def build_trainer(
     # Without Lightning's handlers of signals; see nsmc/training/slurm.py.
     cluster = [SLURMEnvironment(auto_requeue=False)] if is_slurms else []
     try:
-        return L.Trainer(
+        trainer = L.Trainer(
             **_arguments(config.trainer),
             callbacks=callbacks,
             logger=[*loggers],
@@ -55,6 +55,9 @@ def build_trainer(
         )
     except MisconfigurationException as error:
         raise ValueError(f"trainer: {error}") from None
+    # With `max_steps` Lightning would end an epoch again that was over in the checkpoint.
+    trainer.fit_loop._iteration_based_training = lambda: False  # type: ignore[method-assign]
+    return trainer
 
 
 def _arguments(config: TrainerConfig) -> dict[str, Any]:
