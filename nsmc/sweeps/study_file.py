@@ -3,13 +3,14 @@
 import contextlib
 import re
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeGuard
 
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.exceptions import StorageInternalError
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import DBAPIError
 
@@ -78,6 +79,19 @@ def check_file(path: Path) -> None:
                     raise damaged(str(path), f"{count:,} trials")
     except sqlite3.Error as error:
         raise damaged(str(path), str(error)) from None
+
+
+def check_directions(
+    study: optuna.Study, database: str, directions: Sequence[StudyDirection]
+) -> None:
+    """Raises ValueError for a study of another metric or of other objectives."""
+    with readable(database):
+        found = study.directions
+    if found != directions:
+        raise ValueError(
+            f"{database}: its search looks for something else, another metric or other objectives; "
+            "choose another name for the sweep"
+        )
 
 
 def check_trials(study: optuna.Study, database: str, space: Mapping[str, BaseDistribution]) -> None:
