@@ -13,14 +13,12 @@ from omegaconf import DictConfig, OmegaConf
 class NsmcSweeper(Sweeper):
     """Plans a sweep, launches what is missing, and reports: see nsmc/sweeps."""
 
-    def __init__(
-        self, params: dict[str, Any] | None = None, random: Any = None, seed: Any = 0
-    ) -> None:
+    def __init__(self, params: Any = None, random: Any = None, seed: Any = 0) -> None:
         """`params` has values to sweep over, from a YAML file: `{KEY: [VALUE, VALUE]}`.
 
         With `random`, so many of the combinations are run, as `seed` draws them.
         """
-        self.params = params or {}
+        self.params = {} if params is None else params
         self.random, self.seed = random, seed
 
     def setup(
@@ -35,7 +33,9 @@ class NsmcSweeper(Sweeper):
         from nsmc.sweeps.sweep import run_sweep
 
         assert self.config is not None and self.hydra_context is not None
-        params: Any = OmegaConf.to_container(OmegaConf.create(self.params), resolve=True)
+        params = self.params
+        if OmegaConf.is_config(params):
+            params = OmegaConf.to_container(params, resolve=True)
         arguments = [*choices(params), *arguments]
         draw = (self.random, self.seed)
         return run_sweep(self.config, self.hydra_context, self.task_function, arguments, draw)

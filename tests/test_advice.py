@@ -77,6 +77,7 @@ def record(folder: Path) -> dict[str, Any]:
         ("seed=choise(1,2)", "seed=choise(1,2): Unknown function 'choise'"),
         ("search.space={가:1}", "cannot be read; text is written"),
         ("모델.lr=1", "모델.lr: no such key; did you mean model.lr?"),
+        ("hydra.sweeper.params={seed:[1]}", "values of seed are for many runs: python train.py -m"),
         ("resume=실행/없음", "resume=실행/없음: there is no run in that folder"),
         ("init_from=~/없음 (1)", "없음 (1): no such folder"),
         ("data.root=/가,/나", "/가,/나/ratings_train.txt is not there; set data.root"),

@@ -94,7 +94,8 @@ def test_the_plan_comes_first_and_trains_nothing(corpus: Path, tmp_path: Path) -
     assert len(records(folder)) == 2
     finished = train(corpus, "-m", "model.lr=1,abc", "sweep.dry_run=true", expect=1)
     assert "model.lr=abc: must be a number" in finished.stdout
-    assert "1 of 2 jobs refused" in finished.stderr
+    assert "1 of 2 jobs refused; correct what is said of each, above" in finished.stderr
+    assert "tries them again" not in finished.stderr
 
 
 def test_some_of_a_grid_are_drawn_the_same_ones_again(corpus: Path, tmp_path: Path) -> None:

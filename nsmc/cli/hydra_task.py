@@ -6,7 +6,7 @@ What a user got wrong ends in one line.
 import logging
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from nsmc.config.errors import one_line_errors
 from nsmc.config.hydra_releases import set_version_base, trusting_configurations
 from nsmc.config.overrides import command_line, readable_arguments
 from nsmc.config.schema import check_config, is_for_many_runs
+from nsmc.config.steps import flat
 from nsmc.runs.prepare import check_inputs
 from nsmc.runs.processes import is_first, number_among_unwatched
 from nsmc.runs.record import read_record
@@ -96,6 +97,8 @@ def _run(cfg: DictConfig, hydra_config: HydraConf, message: str | None) -> float
         config = resumed_config(folder, values, typed)
     if not is_sweep and is_for_many_runs(config):
         raise ValueError(f"search and sweep are for many runs: {train_command()} -m …")
+    if not is_sweep and values["resume"] in (None, AUTO):
+        _check_no_grid(hydra_config.sweeper, typed)
     if message is not None:
         exit_on_signals(message)
     # Before torch and Lightning are imported, which takes seconds; but others that find each other
@@ -114,3 +117,17 @@ def _run(cfg: DictConfig, hydra_config: HydraConf, message: str | None) -> float
         callbacks = [pruning(config.search, monitor, folder)]
     metrics = run_and_report(config, folder, command, overrides, is_sweep, callbacks)
     return metrics.get(monitor, math.nan)
+
+
+def _check_no_grid(sweeper: Any, typed: Sequence[str]) -> None:
+    """Raises ValueError for a grid's keys of which no value was typed, as one is for each job."""
+    settings: Any = OmegaConf.to_container(sweeper)
+    params = settings.get("params")
+    if not isinstance(params, Mapping):
+        return
+    chosen = {override.lstrip("+").partition("=")[0] for override in typed}
+    if keys := [key for key, _ in flat(params) if key not in chosen]:
+        raise ValueError(
+            f"hydra.sweeper.params: values of {', '.join(keys)} are for many runs: "
+            f"{train_command()} -m …; hydra.sweeper.params=null makes it one run"
+        )

@@ -3,6 +3,7 @@
 HYDRA_FULL_ERROR=1 asks for the traceback instead.
 """
 
+import difflib
 import logging
 import os
 import re
@@ -12,6 +13,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from hydra.errors import HydraException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
@@ -149,9 +151,20 @@ def _for_sweeps() -> str:
 def _describe_key(key: str, error: HydraException) -> str:
     """Says that the configuration lacks a key; another architecture may have it."""
     section = getattr(error.__cause__, "parent_node", None)
+    if key.startswith("hydra.") and isinstance(section, Mapping):
+        return _describe_hydras_key(str(getattr(error.__cause__, "full_key", None) or key), section)
     if key in KEYS and isinstance(section, Mapping) and "architecture" in section:
         return f"{key}: not a setting of model={section['architecture']}"
     return KEYS.unknown(key)
+
+
+def _describe_hydras_key(key: str, section: Mapping[Any, Any]) -> str:
+    """Says that a section of Hydra's own settings lacks a key, and which ones it has."""
+    place, _, name = key.rpartition(".")
+    names = [str(known) for known in section if not str(known).startswith("_")]
+    if close := difflib.get_close_matches(name, names, n=1):
+        return f"{key}: no such key; did you mean {place}.{close[0]}?"
+    return f"{key}: no such key; {place} has {', '.join(names)}"
 
 
 def _describe_override(override: str, text: str) -> str:

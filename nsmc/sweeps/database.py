@@ -17,12 +17,16 @@ from nsmc.config.search import ENVIRONMENT
 from nsmc.extras import needs_extra
 from nsmc.sweeps.study_file import SECONDS_TO_LOCK, check_file
 
+_PSYCOPG = "postgresql+psycopg"
 _SECONDS_TO_CONNECT = 30
 _ATTEMPTS = 3  # at making tables, which another process may be making
 
 
 def url_of(storage: str) -> URL:
-    """The URL itself, which no message shows: it may have a password."""
+    """The URL itself, which no message shows: it may have a password.
+
+    Raises ValueError for what is no URL, and where its driver is missing.
+    """
     text, said = storage, "search.storage"
     if storage.startswith(ENVIRONMENT):
         said = storage.removeprefix(ENVIRONMENT)
@@ -38,7 +42,25 @@ def url_of(storage: str) -> URL:
         raise ValueError(f"{said}: needs pip install {error.name}") from None
     if url.get_backend_name() == "sqlite" and (not url.database or url.query):
         raise ValueError(f"{said}: no file; write sqlite:////PATH")
+    _check_driver(_with_driver(url))
     return url
+
+
+def _with_driver(url: URL) -> URL:
+    """With the driver that the extra has, where the URL names none of PostgreSQL's."""
+    return url.set(drivername=_PSYCOPG) if url.drivername == "postgresql" else url
+
+
+def _check_driver(url: URL) -> None:
+    try:
+        url.get_dialect().import_dbapi()
+    except ImportError as error:
+        if url.drivername == _PSYCOPG:
+            raise ValueError(needs_extra("search.storage=postgresql://…", "postgresql")) from None
+        raise ValueError(
+            f"search.storage={url.drivername}://…: its driver is missing ({error}); install a "
+            "driver of this database, or name another one before ://"
+        ) from None
 
 
 def is_file(url: URL) -> bool:
@@ -56,9 +78,8 @@ def of_file(path: Path) -> RDBStorage:
 
 
 def of_server(url: URL) -> RDBStorage:
-    """A server's database; raises ValueError without its driver, and what the server raises."""
-    if url.drivername == "postgresql":  # of whose drivers the extra has this one
-        url = url.set(drivername="postgresql+psycopg")
+    """A server's database; raises what the server raises."""
+    url = _with_driver(url)
     # A connection is not kept: trainings are long, and servers may be started anew.
     engine_kwargs: dict[str, Any] = {"poolclass": NullPool}
     if url.get_backend_name() == "postgresql":
@@ -70,13 +91,7 @@ def of_server(url: URL) -> RDBStorage:
 
 
 def _storage(url: URL, engine_kwargs: dict[str, Any]) -> RDBStorage:
-    try:
-        return RDBStorage(url.render_as_string(hide_password=False), engine_kwargs=engine_kwargs)
-    except ImportError as error:
-        if url.get_backend_name() == "postgresql":
-            raise ValueError(needs_extra("search.storage=postgresql://…", "postgresql")) from None
-        cause = error.__cause__ or error
-        raise ValueError(f"search.storage: its driver is missing ({cause})") from None
+    return RDBStorage(url.render_as_string(hide_password=False), engine_kwargs=engine_kwargs)
 
 
 @contextmanager

@@ -13,22 +13,25 @@ from nsmc.config.steps import flat
 from nsmc.data.cache import digest_of
 from nsmc.sweeps.plan import shared_overrides
 
+PARAMS = "hydra.sweeper.params"
 DRAWN, SEED = "hydra.sweeper.random", "hydra.sweeper.seed"
 
 
-def choices(params: Mapping[str, Any]) -> Iterator[str]:
+def choices(params: Any) -> Iterator[str]:
     """The overrides of a sweep that a YAML file has as `{KEY: [VALUE, VALUE]}`.
 
     Text is what would stand on the command line: "1,2" are two values, too. Raises ValueError for
-    a list without values.
+    what is no such mapping, and for a list without values.
     """
+    if not isinstance(params, Mapping):
+        raise ValueError(f"{PARAMS}={written(params)}: must be a mapping, {{KEY: [VALUE, VALUE]}}")
     for key, value in flat(params):
         if isinstance(value, str):
             yield readable(f"{key}={value}", in_sweep=True)
         else:
             values = value if isinstance(value, list) else [value]
             if not values:
-                raise ValueError(f"hydra.sweeper.params: {key} has no values")
+                raise ValueError(f"{PARAMS}: {key} has no values")
             yield f"{key}={','.join(map(written, values))}"
 
 

@@ -4,9 +4,10 @@ import logging
 from pathlib import Path
 
 from nsmc.config.search import SearchConfig
+from nsmc.sweeps.sampling import directions
 from nsmc.sweeps.storage import storage_of
 from nsmc.sweeps.study import id_of, open_study
-from nsmc.sweeps.study_file import STUDY_FILE, readable
+from nsmc.sweeps.study_file import STUDY_FILE, check_directions, readable
 from nsmc.training.early_stopping import Pruning
 
 log = logging.getLogger(__name__)
@@ -23,6 +24,7 @@ def pruning(search: SearchConfig, monitor: str, folder: Path) -> Pruning:
         raise ValueError(f"{file}: not there; search=null goes on without ending bad trials early")
     storage = storage_of(folder.parent, search)
     study, rdb = open_study(storage, search, monitor)
+    check_directions(study, storage.name, directions(search, monitor))
     with readable(storage.name):
         trials = study.get_trials(deepcopy=False)
     if search.trial >= len(trials):

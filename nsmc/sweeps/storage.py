@@ -57,8 +57,7 @@ class Storage(Protocol):
     def connect(self) -> RDBStorage:
         """Make the tables where there are none.
 
-        Raises ValueError for a file that is no search's and for a missing driver, and what a server
-        raises.
+        Raises ValueError for a file that is no search's, and what a server raises.
         """
 
     def choosing(self, rdb: RDBStorage) -> AbstractContextManager[None]:

@@ -34,6 +34,7 @@ try:
     from nsmc.sweeps.storage import BASE, Storage, storage_of
     from nsmc.sweeps.study_file import (
         MOST_TRIALS,
+        check_directions,
         check_trials,
         damaged,
         is_name,
@@ -66,7 +67,6 @@ class Study:
         self._storage = storage_of(folder, search)
         self._study, self._rdb = open_study(self._storage, search, monitor)
         self._space = {key: distribution(values) for key, values in search.space.items()}
-        check_trials(self._study, self._storage.name, self._space)
         with readable(self._storage.name):
             if BASE not in self._study.user_attrs:
                 self._study.set_user_attr(BASE, base)
@@ -76,6 +76,8 @@ class Study:
                 f"sweep={folder.name} holds a search with other settings or another space; choose "
                 "another name"
             )
+        check_directions(self._study, self._storage.name, directions(search, monitor))
+        check_trials(self._study, self._storage.name, self._space)
         self._owner = self._storage.owner(self._rdb)
 
     def close(self) -> None:
@@ -219,20 +221,17 @@ def open_study(
     Raises ValueError, in one line without a password, for a database that cannot be used.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    wanted = directions(search, monitor)
     with storage.making(), readable(storage.name):
         rdb = storage.connect()
         study = optuna.create_study(
             storage=rdb,
             study_name=storage.study_name,
-            directions=wanted,
+            directions=directions(search, monitor),
             sampler=sampler(search),
             pruner=pruner(search),
             load_if_exists=True,
         )
         count = rdb.get_n_trials(rdb.get_study_id_from_name(storage.study_name))
-        if study.directions != wanted:
-            raise ValueError("it looks for something else")
     if count > MOST_TRIALS:
         raise damaged(storage.name, f"{count:,} trials")
     return study, rdb

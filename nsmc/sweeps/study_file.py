@@ -3,15 +3,16 @@
 import contextlib
 import re
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeGuard
 
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.exceptions import StorageInternalError
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 STUDY_FILE = "search.db"
 MOST_TRIALS = 100_000
@@ -30,8 +31,10 @@ def reachable(database: str) -> Iterator[None]:
     except (DBAPIError, StorageInternalError) as error:
         of_sql = error if isinstance(error, DBAPIError) else error.__cause__
         said = of_sql.orig if isinstance(of_sql, DBAPIError) else error
-        # Without SQL and its parameters.
-        raise damaged(database, f"{type(said).__name__}: {said}") from None
+        why = f"{type(said).__name__}: {said}"  # without SQL and its parameters
+        if isinstance(of_sql, OperationalError | InterfaceError) and not _is_file(database):
+            raise _out_of_reach(database, why) from None
+        raise damaged(database, why) from None
 
 
 @contextlib.contextmanager
@@ -41,7 +44,8 @@ def readable(database: str) -> Iterator[None]:
         with reachable(database):
             yield
     except ValueError as error:
-        if str(error).startswith(database):
+        named = str(error).partition(": ")[0]  # by its path alone, where search.storage has a URL
+        if str(error).startswith(database) or (named and database.endswith(named)):
             raise
         raise damaged(database, f"{type(error).__name__}: {error}") from error
     except Exception as error:
@@ -49,12 +53,28 @@ def readable(database: str) -> Iterator[None]:
 
 
 def damaged(database: str, why: str) -> ValueError:
-    is_file = database.endswith(STUDY_FILE)
+    is_file = _is_file(database)
     problem = "damaged, or not a search" if is_file else "not to be reached, or no search"
     return ValueError(
-        f"{database}: {problem} of this program ({' '.join(why.split())[:200]}); choose another "
-        f"name for the sweep{', or remove the file' * is_file}"
+        f"{database}: {problem} of this program ({_shortened(why)}); choose another "
+        f"name for the sweep{', or remove the file' if is_file else ', or another search.storage'}"
     )
+
+
+def _out_of_reach(database: str, why: str) -> ValueError:
+    return ValueError(
+        f"{database}: not to be reached ({_shortened(why)}); start its server, or correct "
+        "search.storage"
+    )
+
+
+def _is_file(database: str) -> bool:
+    """Whether it is the file in a sweep's folder, and none that search.storage names."""
+    return database.endswith(STUDY_FILE) and not database.startswith("search.storage=")
+
+
+def _shortened(why: str) -> str:
+    return " ".join(why.split())[:200]
 
 
 def check_file(path: Path) -> None:
@@ -78,6 +98,19 @@ def check_file(path: Path) -> None:
                     raise damaged(str(path), f"{count:,} trials")
     except sqlite3.Error as error:
         raise damaged(str(path), str(error)) from None
+
+
+def check_directions(
+    study: optuna.Study, database: str, directions: Sequence[StudyDirection]
+) -> None:
+    """Raises ValueError for a study of another metric or of other objectives."""
+    with readable(database):
+        found = study.directions
+    if found != directions:
+        raise ValueError(
+            f"{database}: its search looks for something else, another metric or other objectives; "
+            "choose another name for the sweep"
+        )
 
 
 def check_trials(study: optuna.Study, database: str, space: Mapping[str, BaseDistribution]) -> None:

@@ -115,9 +115,10 @@ def _finish(jobs: Sequence[Job], folder: Path) -> None:
 
 
 def _raise_for(bad: Sequence[Job], jobs: Sequence[Job], what: str) -> None:
-    if bad:
-        name = pasteable("sweep", jobs[0].folder.parent.name)
-        raise ValueError(
-            f"{len(bad)} of {len(jobs)} jobs {what}; the same command with {name} tries them "
-            "again, and no others"
-        )
+    if not bad:
+        return
+    line = f"{len(bad)} of {len(jobs)} jobs {what}"
+    if all(job.state == "refused" for job in bad):  # the same command would be refused again
+        raise ValueError(f"{line}; correct what is said of each, above")
+    name = pasteable("sweep", jobs[0].folder.parent.name)
+    raise ValueError(f"{line}; the same command with {name} tries them again, and no others")

@@ -4,6 +4,7 @@ import errno
 import fcntl
 import logging
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,19 @@ def test_an_array_that_a_full_disk_refuses_says_why() -> None:
     with pytest.raises(OSError, match="No space left on device") as raised:
         save_array(full, np.arange(100_000))
     assert raised.value.errno == errno.ENOSPC
+
+
+@pytest.mark.parametrize(
+    ("key", "advice"),
+    [
+        ("hydra.sweeper.sede", "did you mean hydra.sweeper.seed?"),
+        ("hydra.sweeper.zzz", "hydra.sweeper has params, random, seed"),
+        ("hydra.swepper", "did you mean hydra.sweeper?"),
+    ],
+)
+def test_of_an_unknown_key_of_hydra_s_own_the_known_ones_are_named(key: str, advice: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(f"{key}: no such key; {advice}")):
+        composed_config([f"{key}=1"])
 
 
 @pytest.mark.parametrize("override", ["callbacks.checkpoint=[1]", "model.filter_widths={a:1}"])

@@ -70,6 +70,10 @@ def test_values_that_make_no_grid_are_refused() -> None:
         combinations(LOADER, ["model.lr=interval(0,1)"])
     with pytest.raises(ValueError, match=re.escape("hydra.sweeper.params: seed has no values")):
         list(choices({"seed": []}))
+    for params, shown in (([1, 2], "[1,2]"), ("seed", "seed"), (3, "3")):
+        line = f"hydra.sweeper.params={shown}: must be a mapping, {{KEY: [VALUE, VALUE]}}"
+        with pytest.raises(ValueError, match=re.escape(line)):
+            list(choices(params))
 
 
 GRID = [[f"seed={seed}", f"model={model}"] for seed in range(50) for model in ("gru", "lstm")]

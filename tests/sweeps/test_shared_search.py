@@ -167,3 +167,4 @@ def test_a_server_that_is_not_there_is_named_without_its_password(
         Study(tmp_path / "sweep", search, "val/accuracy", "base")
     assert "hunter2" not in str(raised.value)
     assert "No such file" in str(raised.value)
+    assert str(raised.value).endswith("; start its server, or correct search.storage")

@@ -109,6 +109,27 @@ def test_a_file_that_is_no_search_of_ours_ends_in_one_line(
         begun(statement)
 
 
+def test_a_search_for_something_else_has_other_settings(composed: Composed, tmp_path: Path) -> None:
+    from nsmc.sweeps.study import Study
+
+    def of(base: str, *overrides: str, **changed: Any) -> Study:
+        search = check_config(composed("data=sample", "search=optuna", *overrides)).search
+        assert search is not None
+        return Study(tmp_path / "o1", search.model_copy(update=changed), "val/accuracy", base)
+
+    first = of("a", "search.objectives=[accuracy,size]")
+    first.claim(first.begin(seed=1), "job")
+    first.finish(0, {"status": "finished", "metrics": {"val/accuracy": 0.5}}, {"megabytes": 1.0})
+    first.close()
+    same = {"objectives": ["accuracy", "size"]}
+    for changed in ({}, {"objectives": ["size", "accuracy"]}, {**same, "space": {"seed": [1]}}):
+        with pytest.raises(ValueError, match=r"^sweep=o1 holds a search with other settings"):
+            of("b", **changed)
+    with pytest.raises(ValueError, match="looks for something else") as raised:
+        of("a")  # a file that was changed
+    assert "remove" not in str(raised.value)
+
+
 def test_a_study_leaves_no_lock_of_its_own_behind_and_removes_those_of_the_dead(
     composed: Composed, tmp_path: Path
 ) -> None:
