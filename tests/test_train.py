@@ -113,6 +113,20 @@ def test_a_run_goes_on_from_a_checkpoint(corpus: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "c" / "bundle").exists()
 
 
+def test_from_an_epoch_s_end_a_number_of_steps_is_reached_as_without_a_stop(
+    corpus: Path, tmp_path: Path
+) -> None:
+    settings = ["logger=none", "model.schedule=constant"]
+    train(corpus, f"hydra.run.dir={tmp_path}/a", *settings)
+    behind = json.loads((tmp_path / "a" / "run.json").read_text(encoding="utf-8"))["steps"]
+    settings += ["trainer.max_epochs=5", f"trainer.max_steps={behind + behind // 2}"]
+    checkpoint = tmp_path / "a" / "checkpoints" / "last.ckpt"
+    train(corpus, *settings, f"ckpt_path={checkpoint}", f"hydra.run.dir={tmp_path}/b")
+    train(corpus, *settings, f"hydra.run.dir={tmp_path}/c")
+    weights = [tmp_path / run / "bundle" / "nsmc.safetensors" for run in "bc"]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+
+
 def test_a_checkpoint_of_another_run_is_refused(corpus: Path, tmp_path: Path) -> None:
     train(corpus, f"hydra.run.dir={tmp_path}/a", "logger=none")
     resume = (f"ckpt_path={tmp_path}/a/checkpoints/last.ckpt", f"hydra.run.dir={tmp_path}/b")
