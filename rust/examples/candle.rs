@@ -48,8 +48,11 @@ impl Classifier {
         if config["pooling"] != "last"
             || size("num_layers")? != 1
             || config["bidirectional"] == true
+            || config["dtype"] == "int8"
         {
-            return Err("this program reads one layer, one direction and last pooling".into());
+            return Err(
+                "this program reads one layer, one direction and last pooling, no int8".into(),
+            );
         }
         // Version 1.0 of the crate reads the older form through a conversion.
         let text = std::fs::read_to_string(folder.join("tokenizer.json"))?;

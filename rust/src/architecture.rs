@@ -90,6 +90,8 @@ pub enum Dtype {
     Float32,
     /// Two bytes.
     Float16,
+    /// One byte, and a scale for each row of a matrix.
+    Int8,
 }
 
 impl Dtype {
@@ -98,6 +100,7 @@ impl Dtype {
         match self {
             Self::Float32 => "float32",
             Self::Float16 => "float16",
+            Self::Int8 => "int8",
         }
     }
 
@@ -105,6 +108,7 @@ impl Dtype {
         match self {
             Self::Float32 => 4,
             Self::Float16 => 2,
+            Self::Int8 => 1,
         }
     }
 }

@@ -3,21 +3,17 @@
 //! Sizes, names, shapes and types are compared with the configuration, and files with their
 //! digests, before a weight is read or a tokenizer parsed.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
-use std::ops::Range;
 use std::path::Path;
 use std::thread;
 
-use half::f16;
-use safetensors::SafeTensors;
 use sha2::{Digest, Sha256};
 
-use crate::architecture::Dtype;
 use crate::config::Config;
 use crate::config_file::CONFIG_FILE;
 use crate::error::Error;
+use crate::tensors::{self, Tensors};
 use crate::text::with_commas;
 use crate::tokenizer::{TOKENIZER_FILE, Tokenizer};
 
@@ -27,9 +23,6 @@ const LARGEST_CONFIG: u64 = 16 << 20; // bytes; most have a thousand, those of m
 const LARGEST_HEADER: u64 = 1 << 20; // bytes of the weights' file that are no weights
 /// Bytes of a tokenizer, and for each token; most take some forty.
 const LARGEST_TOKENIZER: (u64, u64) = (1 << 20, 1 << 10);
-
-/// Beyond any weight that was trained; sums of such numbers stay finite in float32.
-const LARGEST_WEIGHT: f32 = 1e6;
 
 /// A checked bundle in memory.
 pub(crate) struct Bundle {
@@ -91,7 +84,7 @@ impl Bundle {
             if !is_sealed(&config, WEIGHTS_FILE, &weights) {
                 return Err(altered(folder, WEIGHTS_FILE));
             }
-            Tensors::read(&folder.join(WEIGHTS_FILE), &weights, &config)
+            tensors::read(&folder.join(WEIGHTS_FILE), &weights, &config)
         };
         let read_tokenizer = || {
             if !is_sealed(&config, TOKENIZER_FILE, &tokenizer) {
@@ -101,23 +94,17 @@ impl Bundle {
             Tokenizer::read(&path, &tokenizer, config.vocab_size)
         };
         // The tokenizer takes longest; where there is another core, it does not wait for the weights.
-        let (ranges, tokenizer) = thread::scope(|scope| {
+        let (arrays, tokenizer) = thread::scope(|scope| {
             let Ok(reading) = thread::Builder::new().spawn_scoped(scope, read_tensors) else {
                 return (read_tensors(), read_tokenizer());
             };
             let tokenizer = read_tokenizer();
             (reading.join().expect("it does not panic"), tokenizer)
         });
-        let (ranges, tokenizer) = (ranges?, tokenizer?);
-        let tensors = Tensors {
-            ranges,
-            dtype: config.dtype,
-            embedding_dim: config.embedding_dim,
-            content: weights,
-        };
+        let (arrays, tokenizer) = (arrays?, tokenizer?);
         Ok(Self {
+            tensors: Tensors::new(arrays, weights, config.embedding_dim),
             config,
-            tensors,
             tokenizer,
         })
     }
@@ -136,7 +123,7 @@ fn altered(folder: &Path, name: &str) -> Error {
 }
 
 fn largest_weights(config: &Config) -> u64 {
-    let bytes = config.parameters() * config.dtype.size() as u128;
+    let bytes = tensors::bytes(config);
     u64::try_from(bytes).unwrap_or(u64::MAX - LARGEST_HEADER) + LARGEST_HEADER
 }
 
@@ -172,141 +159,4 @@ pub(crate) fn read_file(path: &Path, largest: u64) -> Result<Vec<u8>, Error> {
 pub(crate) fn sha256(content: &[u8]) -> String {
     let digest = Sha256::digest(content);
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Bytes of a file by the name of the tensor that they are.
-type Ranges = BTreeMap<String, Range<usize>>;
-
-/// The tensors of a bundle, as the file has them.
-pub(crate) struct Tensors {
-    content: Vec<u8>,
-    ranges: Ranges,
-    dtype: Dtype,
-    embedding_dim: usize,
-}
-
-impl Tensors {
-    /// Where each tensor is in the content of a file, which is checked.
-    fn read(path: &Path, content: &[u8], config: &Config) -> Result<Ranges, Error> {
-        let refuse = |cause: String| Error::Weights {
-            path: path.to_owned(),
-            cause,
-        };
-        let tensors = SafeTensors::deserialize(content).map_err(|error| {
-            let details: String = error.to_string().chars().take(100).collect();
-            refuse(format!("not a safetensors file, or damaged ({details})"))
-        })?;
-        let shapes = config.shapes();
-        let mut names: Vec<&str> = tensors.names();
-        names.sort_unstable();
-        if let Some(name) = shapes.keys().find(|name| !names.contains(&name.as_str())) {
-            return Err(refuse(format!("tensor '{name}' is missing")));
-        }
-        if let Some(name) = names.iter().find(|name| !shapes.contains_key(**name)) {
-            let name: String = name.chars().take(100).collect();
-            return Err(refuse(format!("tensor '{name}' does not belong there")));
-        }
-        let wanted = match config.dtype {
-            Dtype::Float32 => safetensors::Dtype::F32,
-            Dtype::Float16 => safetensors::Dtype::F16,
-        };
-        let mut ranges = BTreeMap::new();
-        for (name, shape) in shapes {
-            let tensor = tensors.tensor(&name).map_err(|e| refuse(e.to_string()))?;
-            if (tensor.dtype(), tensor.shape()) != (wanted, &shape) {
-                return Err(refuse(format!(
-                    "tensor '{name}' is {:?} {:?}; config.json calls for {wanted:?} {shape:?}",
-                    tensor.dtype(),
-                    tensor.shape()
-                )));
-            }
-            let data = tensor.data();
-            if !are_sound(data, config.dtype) {
-                return Err(refuse(format!(
-                    "tensor '{name}' has values that are not finite or too large"
-                )));
-            }
-            let start = data.as_ptr().addr() - content.as_ptr().addr();
-            ranges.insert(name, start..start + data.len());
-        }
-        Ok(ranges)
-    }
-
-    /// The numbers of a tensor, in float32.
-    pub(crate) fn get(&self, name: &str) -> Vec<f32> {
-        let mut numbers = Vec::new();
-        append(
-            &self.content[self.ranges[name].clone()],
-            self.dtype,
-            &mut numbers,
-        );
-        numbers
-    }
-
-    /// The embedding alone, whose numbers stay as the file has them.
-    pub(crate) fn into_embedding(self) -> Embedding {
-        Embedding {
-            range: self.ranges["embedding.weight"].clone(),
-            content: self.content,
-            dtype: self.dtype,
-            dim: self.embedding_dim,
-        }
-    }
-}
-
-/// The embedding [V, E], in the type that the file has.
-pub(crate) struct Embedding {
-    content: Vec<u8>,
-    range: Range<usize>,
-    dtype: Dtype,
-    dim: usize,
-}
-
-impl Embedding {
-    /// V.
-    pub(crate) fn vocab_size(&self) -> usize {
-        self.range.len() / (self.dim * self.dtype.size())
-    }
-
-    /// Appends the embedding of a token.
-    pub(crate) fn append(&self, id: u32, numbers: &mut Vec<f32>) {
-        let size = self.dim * self.dtype.size();
-        let start = self.range.start + id as usize * size;
-        append(&self.content[start..start + size], self.dtype, numbers);
-    }
-}
-
-fn append(bytes: &[u8], dtype: Dtype, numbers: &mut Vec<f32>) {
-    match dtype {
-        Dtype::Float32 => {
-            numbers.extend(
-                bytes
-                    .as_chunks()
-                    .0
-                    .iter()
-                    .map(|&bytes| f32::from_le_bytes(bytes)),
-            );
-        }
-        Dtype::Float16 => {
-            let halves = bytes.as_chunks().0.iter();
-            numbers.extend(halves.map(|&bytes| f16::from_le_bytes(bytes).to_f32()));
-        }
-    }
-}
-
-/// Whether all are numbers, and none is too large.
-fn are_sound(bytes: &[u8], dtype: Dtype) -> bool {
-    const EXPONENT: u16 = 0x7c00; // all of its bits are set in what is no number
-    match dtype {
-        Dtype::Float32 => bytes
-            .as_chunks()
-            .0
-            .iter()
-            .all(|&bytes| f32::from_le_bytes(bytes).abs() < LARGEST_WEIGHT),
-        Dtype::Float16 => bytes
-            .as_chunks()
-            .0
-            .iter()
-            .all(|&bytes| u16::from_le_bytes(bytes) & EXPONENT != EXPONENT),
-    }
 }

@@ -9,13 +9,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use crate::architecture::{Architecture, Pooling};
-use crate::bundle::{Bundle, Files, Tensors};
+use crate::bundle::{Bundle, Files};
 use crate::config::Config;
 use crate::convolution::ConvolutionEncoder;
 use crate::error::Error;
 use crate::kernel::Level;
 use crate::packed::Packed;
 use crate::recurrent::RecurrentEncoder;
+use crate::tensors::Tensors;
 use crate::tokenizer::Tokenizer;
 
 /// Reviews that are computed together: enough for the registers to be full mostly, few enough for

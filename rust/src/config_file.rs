@@ -71,7 +71,11 @@ fn read(value: Value) -> Result<Config, String> {
         max_length,
         labels: labels(&values)?,
         dtype: if values.contains_key("dtype") {
-            let dtypes = [("float32", Dtype::Float32), ("float16", Dtype::Float16)];
+            let dtypes = [
+                ("float32", Dtype::Float32),
+                ("float16", Dtype::Float16),
+                ("int8", Dtype::Int8),
+            ];
             choice(&values, "dtype", &dtypes, " or ")?
         } else {
             Dtype::Float32

@@ -5,10 +5,10 @@
 //! read. What a token contributes to the one `back` tokens later is the same wherever it stands, so
 //! there is a projection for each `back`, of the filters that reach that far.
 
-use crate::bundle::Tensors;
 use crate::first_layer::FirstLayer;
 use crate::kernel::{Level, Matrix};
 use crate::packed::Packed;
+use crate::tensors::Tensors;
 
 /// The filters of a bundle. Legend: N tokens of all reviews, packed, W filters of all widths.
 pub(crate) struct ConvolutionEncoder {

@@ -7,9 +7,9 @@ use std::borrow::Cow;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::bundle::Embedding;
 use crate::kernel::{Level, Matrix, project};
 use crate::packed::Packed;
+use crate::tensors::Embedding;
 
 const WORTH_A_TABLE: usize = 2_000; // tokens
 const LARGEST_TABLE: usize = 256 << 20; // bytes; beyond that, tokens are projected as they come

@@ -25,6 +25,7 @@ pub mod pack;
 mod packed;
 mod recurrent;
 mod shapes;
+mod tensors;
 mod text;
 mod tokenizer;
 mod tokenizer_file;

@@ -9,11 +9,11 @@
 use std::borrow::Cow;
 
 use crate::architecture::CellKind;
-use crate::bundle::Tensors;
 use crate::config::Config;
 use crate::first_layer::FirstLayer;
 use crate::kernel::{self, LANES, Level, Matrix, Run};
 use crate::packed::Packed;
+use crate::tensors::Tensors;
 
 /// A layer in one direction.
 struct Cell {

@@ -74,6 +74,7 @@ fn odd_value(random: &mut Random) -> Value {
         value!("mean"),
         value!("attention"),
         value!("float16"),
+        value!("int8"),
         value!("\u{1b}]0;x\u{7}"),
         value!([]),
         value!({}),

@@ -154,8 +154,8 @@ fn settings_that_are_not_known_are_refused_by_name() {
         ),
         (
             "dtype",
-            value!("int8"),
-            "dtype is 'int8'; expected float32 or float16",
+            value!("int4"),
+            "dtype is 'int4'; expected float32 or float16 or int8",
         ),
         (
             "metrics",
@@ -163,6 +163,11 @@ fn settings_that_are_not_known_are_refused_by_name() {
             "metrics is {\"a\":\"b\"}; expected a table of numbers",
         ),
         ("sha256", value!(null), "sha256 is null; expected a table"),
+        (
+            "confidence",
+            value!({"temperature": 0}),
+            "temperature is 0; expected a number from 0.05 to 20.0",
+        ),
     ] {
         let line = refusal(&with(&sound, key, wrong));
         assert!(

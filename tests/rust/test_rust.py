@@ -18,7 +18,7 @@ import pytest
 
 from nsmc.data.corpus import read_reviews
 from nsmc.data.tokenizer import NORMALIZERS, save_tokenizer, train_tokenizer
-from nsmc.runtime.bundle import POOLINGS, TOKENIZER_FILE, rewrite_config
+from nsmc.runtime.bundle import DTYPES, POOLINGS, TOKENIZER_FILE, rewrite_config
 from nsmc.runtime.encoders import ENCODERS
 from nsmc.runtime.golden import PROBES
 from nsmc.runtime.locate import PRETRAINED
@@ -81,7 +81,7 @@ def shapes() -> list[tuple[str, str, bool, int]]:
     return [shape for shape in every if shape[0] != "cnn" or shape[2:] == (False, 1)]
 
 
-@pytest.mark.parametrize("dtype", ("float32", "float16"))
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("architecture", "pooling", "bidirectional", "num_layers"), shapes())
 def test_bundles_of_every_shape(
     architecture: str,
@@ -105,15 +105,6 @@ def test_bundles_of_every_shape(
             dtype=dtype,
         )
         assert_same(bundle, texts)
-
-
-def test_int8_weights_are_refused_in_one_line(tmp_path: Path) -> None:
-    bundle = random_bundle(tmp_path / "bundle", dtype="int8")
-    command = [str(CLASSIFY), "--bundle", str(bundle), "최고"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    (line,) = done.stderr.splitlines()
-    assert "dtype is 'int8'; expected float32 or float16" in line
 
 
 @pytest.mark.parametrize("labels", [("negative", "positive"), ("a", "b", "c")])
