@@ -15,6 +15,7 @@ from uvicorn.supervisors import Multiprocess
 from nsmc.serving.settings import ServerSettings, hand_on
 
 _APP = "nsmc.serving.app:from_environment"
+_BACKLOG = 2048  # connections that wait to be taken, as many as uvicorn lets wait
 _SECONDS_TO_END = 30  # for requests that are being answered when the server is told to end
 
 
@@ -70,6 +71,7 @@ def _listening(host: str, port: int) -> socket.socket:
     try:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind((host, port))
+        found.listen(_BACKLOG)  # from now on, whoever connects is answered once we are ready
     except OSError as error:
         found.close()
         raise OSError(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
