@@ -1,13 +1,11 @@
 """`nsmc explain`: says which words of a review make its answer."""
 
 import argparse
-import os
-import sys
 from pathlib import Path
 from typing import Any
 
 from nsmc.cli.arguments import chosen_bundle
-from nsmc.cli.messages import print_json, print_message
+from nsmc.cli.messages import has_colour, print_json, print_message
 
 
 def add_parser(commands: Any) -> None:
@@ -52,12 +50,6 @@ def run(options: argparse.Namespace) -> int:
     elif options.json:
         print_json([each.as_json() for each in explanations])
     else:
-        colour = _has_colour()
+        colour = has_colour()
         print("\n\n".join(as_text(each, colour) for each in explanations))
     return 0
-
-
-def _has_colour() -> bool:
-    """Whether standard output is a terminal whose user wants colours (https://no-color.org)."""
-    is_plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
-    return sys.stdout is not None and sys.stdout.isatty() and not is_plain

@@ -1,6 +1,7 @@
 """What the `nsmc` command prints; it may quote anyone's file, and a terminal obeys none of it."""
 
 import json
+import os
 import sys
 
 from nsmc.terminal import harmless, harmless_lines
@@ -26,3 +27,9 @@ def print_json(content: object) -> None:
     text = json.dumps(content, indent=2, ensure_ascii=False)
     is_terminal = sys.stdout is not None and sys.stdout.isatty()
     print(harmless_lines(text) if is_terminal else text)
+
+
+def has_colour() -> bool:
+    """Whether standard output is a terminal whose user wants colours (https://no-color.org)."""
+    is_plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return sys.stdout is not None and sys.stdout.isatty() and not is_plain

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from nsmc.runtime.damage import Tally
     from nsmc.runtime.predictor import Predictor
 
-_WITHOUT_VALUE = ("--help", "--header", "--no-header")
+_WITHOUT_VALUE = ("--help", "--header", "--no-header", "--no-history")
 
 _OPTION = re.compile(r"--[a-z0-9]+(-[a-z0-9]+)*(=|$)", re.IGNORECASE | re.ASCII)
 
@@ -34,10 +34,11 @@ def add_parser(commands: Any) -> None:
         usage="nsmc predict [BUNDLE] [TEXT ...]\n       nsmc predict [BUNDLE] --input FILE [...]",
         description=(
             "Prints label, probability and text of each TEXT, separated by tabs. Without a TEXT, "
-            "asks for reviews on a terminal (q, exit or quit ends it), and reads a pipe line by "
-            "line. With --input, classifies a file of any size. Without a BUNDLE, takes the newest "
-            "under outputs/, else the one that comes with the package, which is also called "
-            "pretrained. Exit code 1 where more than a tenth of the rows cannot be read."
+            "asks for reviews on a terminal (an empty line shows why the last answer was given; q, "
+            "exit or quit ends it), and reads a pipe line by line. With --input, classifies a file "
+            "of any size. Without a BUNDLE, takes the newest under outputs/, else the one that "
+            "comes with the package, which is also called pretrained. Exit code 1 where more than "
+            "a tenth of the rows cannot be read."
         ),
     )
     parser.add_argument(
@@ -55,6 +56,11 @@ def add_parser(commands: Any) -> None:
         type=float,
         metavar="PROBABILITY",
         help="say of each answer whether it is less sure than that, from 0 to 1",
+    )
+    parser.add_argument(
+        "--no-history",
+        action="store_true",
+        help="on a terminal: keep nothing of what is typed for the arrow keys of the next time",
     )
     parser.set_defaults(run=run)
 
@@ -113,7 +119,7 @@ def run(options: argparse.Namespace) -> int:
                 option = name.replace("_", "-")
                 raise ValueError(f"--{option} is for files: name one with --input")
         predictor = Predictor.load(chosen_bundle(bundle))
-        return _answer(predictor, texts, options.encoding, unsure_below)
+        return _answer(predictor, texts, options)
     if bundle is None and len(texts) == 1:
         bundle, texts = Path(texts[0]), []  # beside a file, a word can name a bundle alone
     if texts:
@@ -121,20 +127,21 @@ def run(options: argparse.Namespace) -> int:
     return _predict_file(chosen_bundle(bundle), options)
 
 
-def _answer(
-    predictor: "Predictor", texts: Any, encoding: str | None, unsure_below: float | None
-) -> int:
+def _answer(predictor: "Predictor", texts: Sequence[str], options: argparse.Namespace) -> int:
     from nsmc.reading.opening import opened
-    from nsmc.runtime.interactive import answer_pipe, answer_texts, converse
+    from nsmc.runtime.interactive import answer_pipe, answer_texts
 
+    unsure_below, encoding = options.unsure_below, options.encoding or "utf-8"
     if texts:
         answer_texts(predictor, texts, unsure_below)
     elif sys.stdin is not None and sys.stdin.isatty():
+        from nsmc.cli.prompt import converse
+
         set_handlers(_leave_the_terminal)
-        converse(predictor, unsure_below)
+        converse(predictor, unsure_below, keeps_history=not options.no_history)
     elif sys.stdin is not None:
         pipe = opened("-")
-        return _exit_code(answer_pipe(predictor, pipe, encoding or "utf-8", unsure_below))
+        return _exit_code(answer_pipe(predictor, pipe, encoding, unsure_below))
     return 0
 
 

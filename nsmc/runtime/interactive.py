@@ -1,7 +1,5 @@
-"""Answers texts one by one: from the command line, from a pipe, or from a person at a terminal."""
+"""Answers texts one by one: from the command line, or from a pipe."""
 
-import contextlib
-import sys
 from collections.abc import Iterable
 from typing import BinaryIO
 
@@ -12,12 +10,6 @@ from nsmc.runtime.answers import sureness
 from nsmc.runtime.damage import Tally
 from nsmc.runtime.predictor import Predictor
 from nsmc.terminal import harmless
-
-PROMPT = "영화 리뷰를 입력하세요: "
-QUIT_WORDS = ("q", "exit", "quit")
-
-# The blog post's words for its two answers; a bundle with any other label answers with those.
-_SENTENCES = {"positive": "긍정적인 리뷰", "negative": "부정적인 리뷰"}
 
 _LONGEST_ECHO = 200  # characters of a review that are repeated beside its answer
 
@@ -63,24 +55,3 @@ def answer_pipe(
 
 def _print_line(*columns: str) -> None:
     print(*columns, sep="\t", flush=True)
-
-
-def converse(predictor: Predictor, unsure_below: float | None = None) -> None:
-    """Ask for reviews and answer, as the blog post's program does, until the user quits."""
-    sys.stdin.reconfigure(errors="replace")  # type: ignore[union-attr]
-    with contextlib.suppress(ImportError):
-        import readline  # noqa: F401 - gives input() line editing, where the platform has it
-    has_sentences = all(label in _SENTENCES for label in predictor.config.labels)
-    while True:
-        try:
-            text = input(PROMPT).strip()
-        except (EOFError, KeyboardInterrupt):
-            print()
-            return
-        if text.lower() in QUIT_WORDS:
-            return
-        if text:
-            (answer,) = predictor([text], unsure_below=unsure_below)
-            sentence = _SENTENCES[answer.label] if has_sentences else answer.label
-            doubt = ", 확실하지 않음" if answer.is_unsure else ""
-            print(f"{sentence} ({answer.probability:.1%}{doubt})")

@@ -1,16 +1,20 @@
 """`nsmc predict` on a terminal, where a person types."""
 
+import fcntl
 import os
 import pty
 import select
+import struct
 import subprocess
 import sys
+import termios
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from nsmc.runtime.interactive import PROMPT
+from nsmc.cli.prompt import ENGLISH, KOREAN, Language
 from nsmc.runtime.predictor import Predictor
 from tests.cli.running import BAD, GOOD, PATIENCE, environment, write_small_bundle
 
@@ -22,25 +26,36 @@ runpy.run_module("nsmc.cli", run_name="__main__", alter_sys=True)
 """
 
 
-def session(bundle: Path, *typed: bytes) -> tuple[int, list[str]]:
-    """Type each of these when the prompt is there; returns exit code and what followed each."""
+# Not LC_ALL: the machine may lack the locale, and then no letter but ASCII could be typed.
+IN_KOREAN = {"LC_ALL": "", "LC_CTYPE": "C.UTF-8", "LC_MESSAGES": "ko_KR.UTF-8"}
+
+
+def session(
+    folder: Path, *typed: bytes, language: Language = KOREAN, options: Sequence[str] = (), **to: str
+) -> tuple[int, list[str]]:
+    """Type each of these when the prompt is there; returns exit code and what came before each.
+
+    And after the last. The bundle is in the `folder`, and what is typed is kept there.
+    """
     terminal, end = pty.openpty()
+    fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 200, 0, 0))
+    locale = IN_KOREAN if language is KOREAN else {}
+    changes = {"HOME": str(folder), "XDG_STATE_HOME": str(folder / "state"), **locale, **to}
     process = subprocess.Popen(
-        [sys.executable, "-c", IN_TERMINAL, "predict", str(bundle)],
+        [sys.executable, "-c", IN_TERMINAL, "predict", str(folder / "bundle"), *options],
         stdin=end,
         stdout=end,
         stderr=end,
         start_new_session=True,
-        env=environment(),
+        env=environment(**changes),
     )
     os.close(end)
+    prompt = language.prompt.encode()
     try:
-        before = read_until(terminal, PROMPT.encode())
-        assert before.endswith(PROMPT.encode()), before
-        shown = []
+        shown = [read_until(terminal, prompt)]
         for keys in typed[:-1]:
             os.write(terminal, keys)
-            shown.append(read_until(terminal, PROMPT.encode()))
+            shown.append(read_until(terminal, prompt))
         os.write(terminal, typed[-1])
         shown.append(read_until(terminal, None, again=typed[-1]))
         return process.wait(PATIENCE), [part.decode(errors="replace") for part in shown]
@@ -72,18 +87,25 @@ def read_until(terminal: int, awaited: bytes | None, again: bytes = b"") -> byte
     return shown
 
 
+@pytest.fixture
+def folder(bundle: Path, tmp_path: Path) -> Path:
+    """One with a bundle in it."""
+    (tmp_path / "bundle").symlink_to(bundle)
+    return tmp_path
+
+
 @pytest.mark.parametrize(
     "keys",
     [b"q\n", b"exit\n", b"quit\n", b" Quit \n", b"\x04", b"\x03", "영화\x03".encode()],
     ids=["q", "exit", "quit", "Quit", "Ctrl-D", "Ctrl-C", "Ctrl-C amid a review"],
 )
 def test_a_terminal_session_answers_in_korean_and_every_way_out_is_quiet(
-    bundle: Path, predictor: Predictor, keys: bytes
+    folder: Path, predictor: Predictor, keys: bytes
 ) -> None:
     good, bad = predictor([GOOD, BAD])
-    code, shown = session(bundle, f"{GOOD}\n".encode(), b"\n", f" {BAD} \n".encode(), keys)
-    assert f"긍정적인 리뷰 ({good.probability:.1%})\r\n" in shown[0]
-    assert "리뷰 (" not in shown[1]  # an empty line is asked again
+    code, shown = session(folder, f"{GOOD}\n".encode(), f" {BAD} \n".encode(), keys)
+    assert KOREAN.help in shown[0]
+    assert f"긍정적인 리뷰 ({good.probability:.1%})\r\n" in shown[1]
     assert f"부정적인 리뷰 ({bad.probability:.1%})\r\n" in shown[2]
     assert code == 0
     assert "Traceback" not in shown[3]
@@ -91,15 +113,54 @@ def test_a_terminal_session_answers_in_korean_and_every_way_out_is_quiet(
     assert "리뷰 (" not in shown[3]
 
 
-def test_a_terminal_survives_what_is_not_utf_8(bundle: Path) -> None:
-    code, shown = session(bundle, b"\xff\xfe!\n", f"{GOOD}\n".encode(), b"q\n")
-    assert "리뷰 (" in shown[0]
-    assert "긍정적인 리뷰 (" in shown[1]
+def test_a_terminal_survives_what_is_not_utf_8(folder: Path) -> None:
+    code, shown = session(folder, b"\xff\xfe!\n", f"{GOOD}\n".encode(), b"q\n")
+    assert "리뷰 (" in shown[1]
+    assert "긍정적인 리뷰 (" in shown[2]
     assert code == 0
 
 
 def test_a_bundle_with_labels_of_its_own_answers_with_those(tmp_path: Path) -> None:
-    folder = write_small_bundle(tmp_path / "bundle", ("별로", "추천"))
-    code, shown = session(folder, f"{GOOD}\n".encode(), b"q\n")
-    assert "추천 (" in shown[0]
+    write_small_bundle(tmp_path / "bundle", ("별로", "추천"))
+    code, shown = session(tmp_path, f"{GOOD}\n".encode(), b"q\n")
+    assert "추천 (" in shown[1]
+    assert code == 0
+
+
+@pytest.mark.parametrize("language", [KOREAN, ENGLISH], ids=["ko", "en"])
+def test_an_empty_line_shows_why_the_last_answer_was_given(
+    folder: Path, language: Language
+) -> None:
+    options = ["--unsure-below", "0.99"]
+    typed = (b"\n", f"{GOOD}\n".encode(), b"\n", b"q\n")
+    _, shown = session(folder, *typed, language=language, options=options)
+    assert language.help in shown[0] and language.help in shown[1]  # there is no answer yet
+    assert language.sentences["positive"] in shown[2] and f", {language.unsure})" in shown[2]
+    lines = shown[3].splitlines()
+    assert all(title in lines[3] for title in language.headings[:4])
+    assert [line.split()[0] for line in lines[4:6]] == GOOD.split()
+    assert "\x1b[30;48;5;" in lines[1]  # in colour
+    assert (shown[0] + lines[3]).isascii() == (language is ENGLISH)
+
+
+def test_what_was_typed_comes_back_with_the_arrow_keys(folder: Path) -> None:
+    _, shown = session(folder, f"{GOOD}\n".encode(), b"\x1b[A\n", b"q\n")
+    assert GOOD in shown[2] and "긍정적인 리뷰 (" in shown[2]
+    file = folder / "state" / "nsmc" / "history"
+    assert str(file) in shown[0]
+    assert file.read_text("utf-8") == f"{GOOD}\n"  # neither twice, nor q
+    assert file.stat().st_mode & 0o777 == 0o600
+    _, shown = session(folder, b"\x1b[A\n", b"q\n")  # the next day
+    assert GOOD in shown[1] and "긍정적인 리뷰 (" in shown[1]
+    assert str(file) not in shown[0]
+
+
+def test_nothing_is_kept_where_the_user_does_not_want_it_or_it_cannot_be(folder: Path) -> None:
+    _, shown = session(folder, f"{GOOD}\n".encode(), b"\x1b[A\n", b"q\n", options=["--no-history"])
+    assert GOOD in shown[2]  # in this session
+    assert not (folder / "state").exists()
+    (folder / "a file").touch()
+    code, shown = session(folder, f"{GOOD}\n".encode(), b"q\n", XDG_STATE_HOME=f"{folder}/a file")
+    assert "긍정적인 리뷰 (" in shown[1]
+    assert "--no-history" not in shown[0]
     assert code == 0
