@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from nsmc.reports.front import metric_of
 from nsmc.reports.leaderboard import (
     BEST_RUN,
     FEW,
@@ -27,6 +28,8 @@ ROLES = ("rank", "setting", "summary", "runs", "metric", "test", "cost", "folder
 _ROLES_WITH_MANY_SETTINGS = (
     *("rank", "runs", "metric", "test", "setting", "summary", "cost", "folder"),
 )
+
+_COST_TITLES = {"size": "MB", "time": "µs"}  # by objective
 
 _FORMULA = re.compile(r"[\s\"']*[=+\-@＝＋－＠]|[\t\r]")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
@@ -119,6 +122,11 @@ def rank_of(row: Row) -> str:
     return "=1" if row.test and row.test.is_tied else f"{row.rank}"
 
 
+def objective_titles(board: Leaderboard) -> list[str]:
+    """What the columns of the search's objectives are called."""
+    return [_COST_TITLES.get(name, metric_of(name)) for name in board.objectives]
+
+
 def interval_title(metric: str) -> str:
     """What the column of a metric's intervals is called."""
     return f"{metric} 95%"
@@ -146,7 +154,9 @@ def _columns_of(
     columns += [_texts(name, [row.values[name] for row in rows], "setting") for name in settings]
     columns.append(_numbers("runs", [len(row.runs) for row in rows], "runs"))
     is_tested = any(TEST_ACCURACY in row.metrics for row in rows)
-    metrics = [board.metric, TEST_ACCURACY] if is_tested else [board.metric]
+    metrics = [board.metric, *([TEST_ACCURACY] if is_tested else [])]
+    columns_of_costs = _COST_TITLES.values()
+    metrics += [t for t in objective_titles(board) if t not in {*metrics, *columns_of_costs}]
     if with_all_metrics:
         measured = {name for row in rows for name in row.metrics if "/" in name}
         metrics += sorted(measured.difference(metrics))
@@ -162,9 +172,9 @@ def _columns_of(
     columns.append(_numbers("parameters", _means(rows, "parameters")))
     columns.append(_numbers("seconds", _means(rows, "seconds")))
     columns.append(_numbers("reviews/s", _means(rows, "reviews_per_second")))
-    columns.append(_formatted("MB", _means(rows, "bundle_bytes", 1e6), "{:,.2f}"))
+    columns.append(_formatted(_COST_TITLES["size"], _means(rows, "bundle_bytes", 1e6), "{:,.2f}"))
     if any("microseconds" in row.metrics for row in rows):
-        columns.append(_formatted("µs", _means(rows, "microseconds"), "{:,.0f}"))
+        columns.append(_formatted(_COST_TITLES["time"], _means(rows, "microseconds"), "{:,.0f}"))
     return [*columns, _texts(BEST_RUN, [row.best.name for row in rows], "folder")]
 
 

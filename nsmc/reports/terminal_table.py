@@ -13,6 +13,7 @@ from nsmc.reports.tables import (
     Column,
     columns_of,
     interval_title,
+    objective_titles,
     summary_of,
 )
 from nsmc.reports.values import ellipsize_middle
@@ -68,9 +69,9 @@ def _narrower(columns: Columns, board: Leaderboard) -> Iterator[tuple[Columns, i
     yield columns, _LONG_SUMMARY
     # Settings stay readable for now.
     of_test, of_metric = interval_title(TEST_ACCURACY), interval_title(board.metric)
-    for title in (
-        *("reviews/s", "parameters", of_test, BEST_RUN, "seconds", "p", of_metric, "µs", "MB"),
-    ):
+    costs = ("reviews/s", "parameters", of_test, BEST_RUN, "seconds", "p", of_metric, "µs", "MB")
+    objectives = objective_titles(board)  # stay beside the marks of their front
+    for title in (title for title in costs if title not in objectives):
         columns = _without(title, columns)
         yield columns, _LONG_SUMMARY
     if len(board.columns) > FEW:

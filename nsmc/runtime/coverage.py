@@ -11,6 +11,18 @@ CALIBRATION_BINS = 15  # as Guo et al. 2017 have them, arxiv.org/abs/1706.04599
 _CELLS = 10_000  # of equal width from 0 to 1, so a threshold has four digits
 
 
+class Bin(NamedTuple):
+    """The answers whose probabilities lie around `middle`: how many, and how many of them right.
+
+    `probability` is their mean, `accuracy` the share of right ones.
+    """
+
+    middle: float
+    count: int
+    probability: float
+    accuracy: float
+
+
 class Surest(NamedTuple):
     """Of the surest `share` of the reviews, `accuracy` are answered rightly.
 
@@ -27,6 +39,7 @@ class Coverage:
 
     def __init__(self) -> None:
         self._right, self._sure = np.zeros(CALIBRATION_BINS), np.zeros(CALIBRATION_BINS)
+        self._count = np.zeros(CALIBRATION_BINS, np.int64)
         self._all = np.zeros(_CELLS + 1, np.int64)  # by probability, the last one for 1
         self._hits = np.zeros(_CELLS + 1, np.int64)
 
@@ -35,6 +48,7 @@ class Coverage:
         bins = np.minimum((probabilities * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
         self._right += np.bincount(bins, weights=is_right, minlength=CALIBRATION_BINS)
         self._sure += np.bincount(bins, weights=probabilities, minlength=CALIBRATION_BINS)
+        self._count += np.bincount(bins, minlength=CALIBRATION_BINS)
         cells = (probabilities * _CELLS).astype(np.int64)
         self._all += np.bincount(cells, minlength=_CELLS + 1)
         self._hits += np.bincount(cells[is_right], minlength=_CELLS + 1)
@@ -42,6 +56,15 @@ class Coverage:
     def calibration_error(self) -> float:
         """How far accuracy is from confidence: the mean over the reviews, by bins."""
         return float(np.abs(self._right - self._sure).sum() / self._all.sum())
+
+    def bins(self) -> list[Bin]:
+        """Those that the calibration error is computed in, without empty ones."""
+        columns = zip(self._count.tolist(), self._sure.tolist(), self._right.tolist(), strict=True)
+        return [
+            Bin((index + 0.5) / CALIBRATION_BINS, count, sure / count, right / count)
+            for index, (count, sure, right) in enumerate(columns)
+            if count
+        ]
 
     def surest(self, share: float) -> Surest:
         """The surest reviews, at least that share of all, above 0; as few more as can be."""

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from nsmc.runtime.coverage import CALIBRATION_BINS
+from nsmc.runtime.coverage import CALIBRATION_BINS, Coverage
 
 _INK = "#888888"  # legible on TensorBoard's light background and on its dark one
 _BLUE = "#4c78a8"
@@ -23,25 +23,15 @@ def reliability_figure(
     From probabilities [N, C] and true labels [N]. On the diagonal, answers of probability p are
     right in p of the cases.
     """
-    confidence, answers = probabilities.max(axis=1), probabilities.argmax(axis=1)
-    bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
-
-    def added(weights: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
-        return np.bincount(bins, weights=weights, minlength=CALIBRATION_BINS)
-
-    counts = added()
-    used = counts > 0
-    accuracy, mean = (
-        added(answers == labels)[used] / counts[used],
-        added(confidence) / counts.clip(1),
-    )
-    error = float((counts[used] * np.abs(accuracy - mean[used])).sum() / counts.sum())
+    answers, coverage = probabilities.argmax(axis=1), Coverage()
+    coverage.add(probabilities.max(axis=1), answers == labels)
+    middles, counts, means, accuracies = np.array(coverage.bins()).T
     figure = Figure(figsize=(4.2, 4.8), dpi=150, facecolor="none", layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     above.plot([0, 1], [0, 1], color=_INK, linestyle="--", linewidth=1)
-    above.plot(mean[used], accuracy, color=_BLUE, marker="o")
-    above.set(ylim=(0, 1), ylabel="accuracy", title=f"calibration error {error:.4f}")
-    middles = (np.arange(CALIBRATION_BINS) + 0.5) / CALIBRATION_BINS
+    above.plot(means, accuracies, color=_BLUE, marker="o")
+    error = f"calibration error {coverage.calibration_error():.4f}"
+    above.set(ylim=(0, 1), ylabel="accuracy", title=error)
     below.bar(middles, counts / counts.sum(), width=0.9 / CALIBRATION_BINS, color=_BLUE)
     below.set(xlim=(0, 1), xlabel="probability of the answer", ylabel="share of reviews")
     for axes in (above, below):

@@ -11,6 +11,7 @@ from nsmc.reports.front_chart import front_charts
 from nsmc.reports.leaderboard import leaderboard
 from nsmc.reports.report import write_report
 from nsmc.reports.tables import columns_of
+from nsmc.reports.terminal_table import terminal_table
 from tests.reports.factories import board_of, record, runs_of
 
 OBJECTIVES = ["accuracy", "size"]
@@ -56,6 +57,20 @@ def test_settings_on_the_front_are_marked_and_the_most_accurate_wins(tmp_path: P
     columns = {column.title: column.texts for column in columns_of(board)}
     assert columns["front"] == ["●", "", "●", "●", ""]
     assert columns["µs"] == ["10", "20", "30", "40", "50"]
+
+
+def test_each_objective_has_a_column_even_where_space_is_scarce(tmp_path: Path) -> None:
+    objectives = ["accuracy", "auroc", "size"]
+    records = [of_search(a, m, h, objectives=objectives) for h, (a, m) in enumerate(TRIALS)]
+    for content, auroc in zip(records, (0.95, 0.96, 0.9, 0.85, 0.8), strict=True):
+        content["metrics"]["val/auroc"] = auroc
+    board = board_of(tmp_path, *records)
+    columns = {column.title: column for column in columns_of(board)}
+    assert columns["val/auroc"].texts == ["0.9500", "0.9600", "0.9000", "0.8500", "0.8000"]
+    assert columns["val/auroc"].role == "metric" and [*columns].count("MB") == 1
+    heading = terminal_table(board, width=60).splitlines()[0].split()
+    assert {"val/accuracy", "val/auroc", "MB"} <= {*heading}
+    assert "seconds" not in heading
 
 
 def test_the_front_is_drawn(tmp_path: Path) -> None:
