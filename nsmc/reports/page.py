@@ -17,8 +17,7 @@ from nsmc.reports.charts import Chart
 from nsmc.reports.leaderboard import Leaderboard
 from nsmc.reports.records import Problem
 from nsmc.reports.render_plotly import figure
-from nsmc.reports.slices import SliceTable
-from nsmc.reports.tables import columns_of
+from nsmc.reports.tables import Table, columns_of
 
 ASSETS = files("nsmc.reports") / "assets"
 SCRIPTS = ("plotly-basic.min.js", "report.js")
@@ -30,7 +29,7 @@ class Section(NamedTuple):
     title: str
     board: Leaderboard
     charts: list[Chart]
-    slices: list[SliceTable] = []  # noqa: RUF012 - a NamedTuple's default
+    tables: list[Table] = []  # noqa: RUF012 - a NamedTuple's default
 
 
 def page(

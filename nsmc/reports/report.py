@@ -9,6 +9,7 @@ from pathlib import Path
 
 from nsmc.atomic import write_file
 from nsmc.reports.charts import NAMES, charts_of
+from nsmc.reports.confidence import RELIABILITY, coverage_tables, reliability_charts
 from nsmc.reports.front_chart import FRONT, front_charts
 from nsmc.reports.leaderboard import Leaderboard, drop_repeats, leaderboards, problems_in
 from nsmc.reports.page import Section, page
@@ -17,8 +18,8 @@ from nsmc.reports.remarks import remarks, tagged, without_tries
 from nsmc.reports.render_png import png
 from nsmc.reports.settings import CORPUS, FOLD, TASKS
 from nsmc.reports.significance import Reader, with_significance
-from nsmc.reports.slices import SliceTable, slice_tables
-from nsmc.reports.tables import csv_table, markdown, markdown_table
+from nsmc.reports.slices import slice_tables
+from nsmc.reports.tables import Table, csv_table, markdown, markdown_table
 from nsmc.reports.terminal_table import WIDTH, plain_table, terminal_table
 from nsmc.reports.values import finite_numbers
 from nsmc.reports.winner import best_lines, count, notes_on_limits, write_best
@@ -56,6 +57,7 @@ def write_report(
     after = [with_significance(board, reader) for board in leaderboards(counted)]
     boards = [each.board for each in after]
     slices = [slice_tables(board, reader) for board in boards]
+    tables = [[*of, *coverage_tables(board)] for board, of in zip(boards, slices, strict=True)]
     missing = [problem for board in boards for problem in problems_in(board)]
     problems = [*problems_of(runs), *missing, *damaged, *reader.problems]
     notes = [f"runs with {_tags(tags)} alone"] if tags else []
@@ -64,10 +66,10 @@ def write_report(
     about = f"{datetime.now():%Y-%m-%d %H:%M}, from {', '.join(map(display_path, folders))}"
     about += f", runs with {_tags(tags)} alone" if tags else ""
     target.mkdir(parents=True, exist_ok=True)
-    sections = _sections(boards, slices, _read_importances(folders))
+    sections = _sections(boards, tables, reader, _read_importances(folders))
     _write_charts(target, sections)
     write_file(target / "leaderboard.csv", csv_table(*boards))
-    write_file(target / "leaderboard.md", _markdown(boards, slices))
+    write_file(target / "leaderboard.md", _markdown(boards, tables))
     write_file(target / "report.html", page(sections, problems, notes, about))
     if is_sweep:
         write_best(target, boards)
@@ -109,13 +111,13 @@ def _read_importances(folders: Sequence[Path]) -> dict[str, float]:
         return {}
 
 
-def _markdown(boards: Sequence[Leaderboard], slices: Sequence[Sequence[SliceTable]]) -> str:
-    tables = [_tables(boards, markdown_table, "## {}\n\n")]
-    tables += [f"### {table.title}\n\n{markdown(table.columns)}" for of in slices for table in of]
-    return "\n\n".join(tables) + "\n"
+def _markdown(boards: Sequence[Leaderboard], tables: Sequence[Sequence[Table]]) -> str:
+    parts = [_tables(boards, markdown_table, "## {}\n\n")]
+    parts += [f"### {table.title}\n\n{markdown(table.columns)}" for of in tables for table in of]
+    return "\n\n".join(parts) + "\n"
 
 
-def _slice_lines(slices: Sequence[Sequence[SliceTable]]) -> list[str]:
+def _slice_lines(slices: Sequence[Sequence[Table]]) -> list[str]:
     """What a terminal shows: the best settings of all, as far as there is room for them."""
     tables = [table for of_board in slices for table in of_board]
     return [
@@ -127,7 +129,8 @@ def _slice_lines(slices: Sequence[Sequence[SliceTable]]) -> list[str]:
 
 def _sections(
     boards: Sequence[Leaderboard],
-    slices: Sequence[list[SliceTable]],
+    tables: Sequence[list[Table]],
+    reader: Reader,
     importances: Mapping[str, float],
 ) -> list[Section]:
     titles = [board.title if len(boards) > 1 else "Leaderboard" for board in boards]
@@ -136,16 +139,20 @@ def _sections(
         Section(
             title,
             board,
-            [*front_charts(board), *charts_of(board, importances if board is boards[0] else {})],
-            tables,
+            [
+                *front_charts(board),
+                *charts_of(board, importances if board is boards[0] else {}),
+                *reliability_charts(board, reader),
+            ],
+            of_board,
         )
-        for title, board, tables in zip(titles, boards, slices, strict=True)
+        for title, board, of_board in zip(titles, boards, tables, strict=True)
     ]
 
 
 def _write_charts(target: Path, sections: Sequence[Section]) -> None:
     """A PNG for each chart, named after its task from the second on; an earlier report's go."""
-    names = (FRONT, *NAMES)
+    names = (FRONT, *NAMES, RELIABILITY)
     stems = {*names, *(f"{task}_{name}" for task in TASKS for name in names)}
     for section in sections:
         prefix = "" if section is sections[0] else f"{section.board.task}_"

@@ -1,7 +1,6 @@
 """How the best settings do on kinds of reviews: short ones, negations, questions and so on."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
@@ -11,7 +10,7 @@ from nsmc.reports.leaderboard import Leaderboard, Row
 from nsmc.reports.records import Run
 from nsmc.reports.settings import CORPUS
 from nsmc.reports.significance import Reader
-from nsmc.reports.tables import Column, rank_of
+from nsmc.reports.tables import Column, Table, rank_of
 from nsmc.reports.values import ellipsize_middle, format_value
 
 MOST_SETTINGS = 5
@@ -19,15 +18,11 @@ _LONGEST_LABEL = 30  # characters
 _ALL = "all"
 
 
-class SliceTable(NamedTuple):
-    """A row for each slice, a column for each of the best settings of a corpus."""
+def slice_tables(board: Leaderboard, reader: Reader) -> list[Table]:
+    """For each corpus of whose runs answers were kept: accuracy on its validation part.
 
-    title: str
-    columns: list[Column]
-
-
-def slice_tables(board: Leaderboard, reader: Reader) -> list[SliceTable]:
-    """For each corpus of whose runs answers were kept: accuracy on its validation part."""
+    A row for each slice, a column for each of the best settings.
+    """
     tables = []
     for best in [row for row in board.rows if row.is_best]:
         corpus = best.values.get(CORPUS)
@@ -35,7 +30,7 @@ def slice_tables(board: Leaderboard, reader: Reader) -> list[SliceTable]:
         columns = _columns(rows, reader)
         if columns:
             of = "" if corpus is None else f", {format_value(corpus)}"
-            tables.append(SliceTable(f"Accuracy by slice of the validation part{of}", columns))
+            tables.append(Table(f"Accuracy by slice of the validation part{of}", columns))
     return tables
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from nsmc.reports.front import metric_of
 from nsmc.reports.leaderboard import (
@@ -48,6 +49,13 @@ class Column:
     @cached_property
     def is_numeric(self) -> bool:
         return not any(isinstance(value, str) for value in self.values)
+
+
+class Table(NamedTuple):
+    """A small one that stands below the leaderboard."""
+
+    title: str
+    columns: list[Column]
 
 
 def columns_of(board: Leaderboard) -> list[Column]:

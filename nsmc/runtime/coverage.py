@@ -12,13 +12,13 @@ _CELLS = 10_000  # of equal width from 0 to 1, so a threshold has four digits
 
 
 class Bin(NamedTuple):
-    """The answers whose probabilities lie around `middle`: how many, and how many of them right.
+    """The answers to so many `reviews`, whose probabilities lie around `middle`.
 
     `probability` is their mean, `accuracy` the share of right ones.
     """
 
     middle: float
-    count: int
+    reviews: int
     probability: float
     accuracy: float
 
