@@ -4,7 +4,6 @@ From the answers that the best run kept of its validation part, which its temper
 both are of that part.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,13 +11,11 @@ import numpy.typing as npt
 
 from nsmc.comparison.answers import Answers
 from nsmc.reports.charts import Axis, Chart, Point, Series
-from nsmc.reports.leaderboard import Leaderboard, Row
+from nsmc.reports.leaderboard import Leaderboard, best_of_corpora
 from nsmc.reports.legend import PALETTE, Legend
 from nsmc.reports.records import Run
-from nsmc.reports.settings import CORPUS
 from nsmc.reports.significance import Reader
 from nsmc.reports.tables import Column, Table
-from nsmc.reports.values import format_value
 from nsmc.runtime.bundle import CONFIG_FILE
 from nsmc.runtime.coverage import Coverage
 from nsmc.runtime.loading import read_config
@@ -35,7 +32,7 @@ def reliability_charts(board: Leaderboard, reader: Reader) -> list[Chart]:
     """One chart of the best run of each corpus, as far as colours last; none without answers."""
     groups = dict[str, list[Point]]()
     errors, lowest = list[str](), 1.0
-    for name, row in _best(board):
+    for name, row in best_of_corpora(board):
         answers = reader.answers(row.best, "val")
         if answers is None or len(answers) < _FEWEST_REVIEWS:
             continue
@@ -59,7 +56,7 @@ def reliability_charts(board: Leaderboard, reader: Reader) -> list[Chart]:
 def coverage_tables(board: Leaderboard) -> list[Table]:
     """For each corpus whose best run's bundle has it: how right the surest answers are."""
     tables = []
-    for name, row in _best(board):
+    for name, row in best_of_corpora(board):
         confidence = confidence_of(row.best)
         if confidence:
             rows = confidence["coverage"]
@@ -69,7 +66,7 @@ def coverage_tables(board: Leaderboard) -> list[Table]:
                 _numbers("probability from", [of["probability"] for of in rows]),
             ]
             of = f", {name}" if name else ""
-            tables.append(Table(f"The surest answers of the best setting{of}", columns))
+            tables.append(Table(f"The surest validation answers of the best setting{of}", columns))
     return tables
 
 
@@ -79,13 +76,6 @@ def confidence_of(run: Run) -> dict[str, Any] | None:
         return read_config(run.folder / "bundle" / CONFIG_FILE).confidence
     except (OSError, ValueError):
         return None
-
-
-def _best(board: Leaderboard) -> Iterator[tuple[str, Row]]:
-    """The best row of each corpus, with the corpus's name where there are several."""
-    for row in board.rows:
-        if row.is_best:
-            yield format_value(row.values[CORPUS]) if CORPUS in row.values else "", row
 
 
 def _coverage(answers: Answers, probabilities: Probabilities) -> Coverage:

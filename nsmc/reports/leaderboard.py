@@ -133,6 +133,11 @@ def leaderboard(runs: Sequence[Run]) -> Leaderboard:
     return Leaderboard(task, columns, usual, metric, _ranked(rows, metric), tuple(objectives))
 
 
+def best_of_corpora(board: Leaderboard) -> list[tuple[str, Row]]:
+    """The best row of each corpus, with the corpus's name where there are several."""
+    return [(str(row.values.get(CORPUS, "")), row) for row in board.rows if row.is_best]
+
+
 def describe(values: dict[str, Value], usual: dict[str, Value]) -> str:
     """A setting in words, such as `gru, hidden_size=128`, without what is as usual."""
     return ", ".join(

@@ -14,10 +14,13 @@ from typing import NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from nsmc.reports.charts import Chart
+from nsmc.reports.hardest import Hardest
 from nsmc.reports.leaderboard import Leaderboard
 from nsmc.reports.records import Problem
 from nsmc.reports.render_plotly import figure
 from nsmc.reports.tables import Table, columns_of
+from nsmc.runtime import explanation_section
+from nsmc.runtime.explanation_section import as_section
 
 ASSETS = files("nsmc.reports") / "assets"
 SCRIPTS = ("plotly-basic.min.js", "report.js")
@@ -29,7 +32,8 @@ class Section(NamedTuple):
     title: str
     board: Leaderboard
     charts: list[Chart]
-    tables: list[Table] = []  # noqa: RUF012 - a NamedTuple's default
+    tables: Sequence[Table] = ()
+    hardest: Sequence[Hardest] = ()
 
 
 def page(
@@ -56,7 +60,10 @@ def page(
         notes=notes,
         about=about,
         figures=[figure(chart) for section in sections for chart in section.charts],
-        style=_asset("report.css"),
+        explained=lambda review: as_section(
+            review.explanation, f", labelled {review.label}", heading="h4"
+        ),
+        style=_asset("report.css") + explanation_section.style(),
         scripts=scripts,
         script_hashes=[_content_hash(script) for script in scripts],
     )

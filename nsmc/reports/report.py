@@ -11,6 +11,7 @@ from nsmc.atomic import write_file
 from nsmc.reports.charts import NAMES, charts_of
 from nsmc.reports.confidence import RELIABILITY, coverage_tables, reliability_charts
 from nsmc.reports.front_chart import FRONT, front_charts
+from nsmc.reports.hardest import hardest_of
 from nsmc.reports.leaderboard import Leaderboard, drop_repeats, leaderboards, problems_in
 from nsmc.reports.page import Section, page
 from nsmc.reports.records import Problem, Run, display_path, problems_of, read_runs
@@ -59,14 +60,14 @@ def write_report(
     slices = [slice_tables(board, reader) for board in boards]
     tables = [[*of, *coverage_tables(board)] for board, of in zip(boards, slices, strict=True)]
     missing = [problem for board in boards for problem in problems_in(board)]
-    problems = [*problems_of(runs), *missing, *damaged, *reader.problems]
+    sections, unread = _sections(boards, tables, reader, _read_importances(folders))
+    problems = [*problems_of(runs), *missing, *damaged, *reader.problems, *unread]
     notes = [f"runs with {_tags(tags)} alone"] if tags else []
     notes += _notes(boards, runs, len(finished) - len(counted)) + about_tries + remarks(counted)
     notes += dict.fromkeys(note for each in after for note in each.notes)
     about = f"{datetime.now():%Y-%m-%d %H:%M}, from {', '.join(map(display_path, folders))}"
     about += f", runs with {_tags(tags)} alone" if tags else ""
     target.mkdir(parents=True, exist_ok=True)
-    sections = _sections(boards, tables, reader, _read_importances(folders))
     _write_charts(target, sections)
     write_file(target / "leaderboard.csv", csv_table(*boards))
     write_file(target / "leaderboard.md", _markdown(boards, tables))
@@ -129,25 +130,23 @@ def _slice_lines(slices: Sequence[Sequence[Table]]) -> list[str]:
 
 def _sections(
     boards: Sequence[Leaderboard],
-    tables: Sequence[list[Table]],
+    tables: Sequence[Sequence[Table]],
     reader: Reader,
     importances: Mapping[str, float],
-) -> list[Section]:
-    titles = [board.title if len(boards) > 1 else "Leaderboard" for board in boards]
-    return [
-        # A search is of one task.
-        Section(
-            title,
-            board,
-            [
-                *front_charts(board),
-                *charts_of(board, importances if board is boards[0] else {}),
-                *reliability_charts(board, reader),
-            ],
-            of_board,
-        )
-        for title, board, of_board in zip(titles, boards, tables, strict=True)
-    ]
+) -> tuple[list[Section], list[Problem]]:
+    """A section for each board, and what could not be read for them."""
+    sections, problems = [], list[Problem]()
+    for board, of_board in zip(boards, tables, strict=True):
+        title = board.title if len(boards) > 1 else "Leaderboard"
+        charts = [
+            *front_charts(board),
+            *charts_of(board, importances if board is boards[0] else {}),  # a search is of one task
+            *reliability_charts(board, reader),
+        ]
+        hardest, damaged = hardest_of(board)
+        sections.append(Section(title, board, charts, of_board, hardest))
+        problems += damaged
+    return sections, problems
 
 
 def _write_charts(target: Path, sections: Sequence[Section]) -> None:

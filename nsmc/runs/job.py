@@ -45,6 +45,7 @@ from nsmc.runs.resume import continuation, now, starting_checkpoint
 from nsmc.runs.trainer import CHECKPOINTS, build_trainer, check_hardware
 from nsmc.training.checkpoints import adopt_best, differences, epochs_behind, load_checkpoint
 from nsmc.training.export import BundleExport, best_checkpoint
+from nsmc.training.hardest import explain_hardest
 from nsmc.training.interruption import exit_as_interruption
 from nsmc.training.meeting import gathering, losing_others, meet
 from nsmc.training.metrics import defined
@@ -262,6 +263,7 @@ def train(config: RunConfig, training: Training, resumed_from: str | None) -> Re
     if trainer.is_global_zero:
         if config.trainer.fast_dev_run:
             return results | _nothing_kept(training)
+        explain_hardest(trainer, datamodule, training.export.folder)
         log_hyperparameters(trainer, config, metrics)
         files = training.export.folder.iterdir()
         results["bundle_bytes"] = sum(file.stat().st_size for file in files)

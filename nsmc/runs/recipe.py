@@ -16,6 +16,7 @@ from pathlib import Path
 
 from nsmc.atomic import write_file
 from nsmc.comparison.answers import ANSWERS_FILE
+from nsmc.comparison.hardest import HARDEST_FILE
 from nsmc.config.commands import relative_path
 from nsmc.config.composition import composed, flags, search_path
 from nsmc.config.errors import describe
@@ -110,8 +111,9 @@ def run_recipe(
             adopt_bundle(last / "bundle", folder / "bundle", command, run.signature, corpus)
         else:
             write_file(folder / SOFT_LABELS_FILE, (last / SOFT_LABELS_FILE).read_bytes())
-        if (last / ANSWERS_FILE).is_file():
-            write_file(folder / ANSWERS_FILE, (last / ANSWERS_FILE).read_bytes())
+        for name in (ANSWERS_FILE, HARDEST_FILE):
+            if (last / name).is_file():
+                write_file(folder / name, (last / name).read_bytes())
         running |= _results(done)
     return running
 

@@ -7,6 +7,7 @@ of lines.
 Legend: N tokens of a review, C labels.
 """
 
+import math
 import unicodedata
 from collections.abc import Sequence
 from itertools import pairwise
@@ -67,6 +68,42 @@ class Explanation(NamedTuple):
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
         return {**self._asdict(), "words": [word._asdict() for word in self.words]}
+
+    @classmethod
+    def from_json(cls, content: object) -> "Explanation":
+        """The explanation of such values, whoever wrote them; ValueError where it is none."""
+        match content:
+            case {
+                "label": str(label),
+                "probability": float(probability),
+                "start": float(start),
+                "words": list(words),
+                "trace": list(trace),
+                "is_whole": bool(is_whole),
+            }:
+                read = tuple(map(_word_from_json, words))
+                _check_probabilities([probability, start, *trace])
+                return cls(label, probability, start, read, tuple(trace), is_whole)
+        raise ValueError(f"not an explanation: {repr(content)[:40]}")
+
+
+def _word_from_json(content: object) -> Word:
+    match content:
+        case {
+            "text": str(text),
+            "after": float(after),
+            "without": float(without),
+            "weight": float(weight),
+        } if math.isfinite(weight):
+            _check_probabilities([after, without])
+            return Word(text, after, without, weight)
+    raise ValueError(f"not a word of an explanation: {repr(content)[:40]}")
+
+
+def _check_probabilities(values: Sequence[object]) -> None:
+    for value in values:
+        if not (isinstance(value, float) and 0 <= value <= 1):
+            raise ValueError(f"not a probability: {repr(value)[:40]}")
 
 
 def explain(predictor: Explained, text: str) -> Explanation:

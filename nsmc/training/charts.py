@@ -175,10 +175,11 @@ def hardest_reviews(
         text = tokenizer.decode(datamodule.corpus.splits["val"].review(rows[index]).tolist())
         # Decomposed Hangul (normalization nfd) is hard to read.
         one_line = " ".join(unicodedata.normalize("NFC", text).split())
-        label = _without_markup(names[labels[index]])
-        lines.append(f"1. **{of_true_label[index]:.4f}** {label}: {_without_markup(one_line)}")
+        label = without_markup(names[labels[index]])
+        lines.append(f"1. **{of_true_label[index]:.4f}** {label}: {without_markup(one_line)}")
     return "\n".join(lines)
 
 
-def _without_markup(text: str) -> str:
+def without_markup(text: str) -> str:
+    """The text as Markdown shows it."""
     return "".join(f"&#{ord(char)};" if char in _MARKUP else char for char in text)
