@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.numpy import load_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from nsmc.comparison.answers import read_answers
@@ -65,6 +66,11 @@ def test_a_run_leaves_all_that_it_promises(corpus: Path, tmp_path: Path) -> None
     names = {path.name for path in first.iterdir()}
     assert names >= {".hydra", "train.log", "checkpoints", "bundle", "run.json", "csv"}
     assert any(name.startswith("events.out.tfevents") for name in names)
+    hardest = json.loads((first / "hardest_reviews.json").read_text(encoding="utf-8"))
+    assert all(each["label"] != each["explanation"]["label"] for each in hardest)
+    events = EventAccumulator(str(first))
+    events.Reload()
+    assert ("val/hardest_explained" in events.Tags()["images"]) == bool(hardest)
 
     record = json.loads((first / "run.json").read_text(encoding="utf-8"))
     assert record["config"]["model"]["dropout"] == 0.1
