@@ -26,7 +26,7 @@ def test_fast_dev_run_tries_each_stage_and_keeps_nothing(corpus: Path, tmp_path:
     assert "nsmc predict" not in finished.stdout
     record = record_of(tmp_path)
     assert (record["status"], record["steps"], record["metrics"]) == ("finished", 1, {})
-    names = ("bundle", "checkpoints", "answers.safetensors")
+    names = ("bundle", "checkpoints", "answers.safetensors", "hardest_reviews.json")
     assert not any((tmp_path / name).exists() for name in names)
 
 

@@ -21,6 +21,7 @@ from pytorch_lightning.loggers.logger import DummyLogger
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from nsmc.comparison.answers import ANSWERS_FILE
+from nsmc.comparison.hardest import HARDEST_FILE
 from nsmc.config.composition import flags
 from nsmc.config.schema import RunConfig
 from nsmc.config.trainer import TrainerConfig
@@ -263,7 +264,8 @@ def train(config: RunConfig, training: Training, resumed_from: str | None) -> Re
     if trainer.is_global_zero:
         if config.trainer.fast_dev_run:
             return results | _nothing_kept(training)
-        explain_hardest(trainer, datamodule, training.export.folder)
+        if isinstance(module, SentimentModule):
+            explain_hardest(trainer, datamodule, training.export.folder)
         log_hyperparameters(trainer, config, metrics)
         files = training.export.folder.iterdir()
         results["bundle_bytes"] = sum(file.stat().st_size for file in files)
@@ -273,7 +275,8 @@ def train(config: RunConfig, training: Training, resumed_from: str | None) -> Re
 def _nothing_kept(training: Training) -> dict[str, Any]:
     """After a try of a few batches: no bundle for anybody to use, no metrics to be compared."""
     bundle = training.export.folder
-    bundle.with_name(ANSWERS_FILE).unlink(missing_ok=True)
+    for name in (ANSWERS_FILE, HARDEST_FILE):
+        bundle.with_name(name).unlink(missing_ok=True)
     for folder in (bundle, bundle.with_name(CHECKPOINTS)):
         shutil.rmtree(folder)
     return {"metrics": {}, "history": [], "bundle_bytes": 0}

@@ -22,7 +22,7 @@ _NAME = "val/hardest_explained"
 
 
 def explain_hardest(trainer: L.Trainer, datamodule: ReviewDataModule, bundle: Path) -> None:
-    """Keep and log the explanations; nothing without answers, as of a language model."""
+    """Keep and log the explanations; nothing where the run kept no answers."""
     folder = bundle.parent
     answers = read_answers(folder, "val")
     if answers is None:
