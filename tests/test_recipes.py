@@ -71,6 +71,7 @@ def test_an_encoder_is_measured_by_its_loss_and_says_what_it_is_for(encoder: Pat
     bundle = read_bundle(encoder / "bundle")
     assert bundle.config.labels == () and flat(bundle.config)["bidirectional"]
     assert bundle.config.metrics == record["metrics"]
+    assert not (encoder / "hardest_reviews.json").exists()
     assert "init_from=" in (encoder / "bundle" / "README.md").read_text(encoding="utf-8")
 
 

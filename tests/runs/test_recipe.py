@@ -178,6 +178,7 @@ def test_a_real_recipe_of_all_kinds_of_steps_ends_with_a_bundle(tmp_path: Path) 
     assert again.stderr.count("done before") == 7
     config = json.loads((tmp_path / "run" / "bundle" / "config.json").read_text())
     assert config["signature"] == record["signature"]
+    assert (tmp_path / "run" / "hardest_reviews.json").is_file()
     card = (tmp_path / "run" / "bundle" / "README.md").read_text()
     assert "train.py experiment=best" in card
     answer = run_anew(
