@@ -18,6 +18,7 @@ const TEXTS = {
     column: "column",
     run: "Classify",
     empty: "There is no review yet.",
+    unreadable: (file) => `${file} is no text: save it as CSV, TSV or plain text.`,
     done: (count, seconds, counts, unsure) =>
       `${count.toLocaleString("en")} reviews in ${seconds.toFixed(1)} s: ${counts}${unsure ? `; ${unsure.toLocaleString("en")} unsure` : ""}.`,
     download: "Download the answers",
@@ -40,6 +41,7 @@ const TEXTS = {
     column: "열",
     run: "분류하기",
     empty: "아직 리뷰가 없습니다.",
+    unreadable: (file) => `${file}: 텍스트 파일이 아닙니다. CSV, TSV 또는 일반 텍스트로 저장해 주세요.`,
     done: (count, seconds, counts, unsure) =>
       `${count.toLocaleString("ko")}편, ${seconds.toFixed(1)}초: ${counts}${unsure ? `, 확실하지 않은 것 ${unsure.toLocaleString("ko")}편` : ""}.`,
     download: "답 내려받기",
