@@ -139,7 +139,12 @@ async function showReview(page) {
   $("words").replaceChildren();
   $("answer").textContent = isEmpty ? "" : "…";
   if (isEmpty) return;
-  const found = await inSlices(classifier.reading(text), () => asked !== page.asked);
+  let found = null;
+  try {
+    found = await inSlices(classifier.reading(text), () => asked !== page.asked);
+  } catch (error) {
+    $("answer").textContent = texts.failed(error.message); // too long for the browser's patterns
+  }
   if (!found) return;
   const percent = (probability) => `${(100 * probability).toFixed(1)} %`;
   const details = document.createElement("small");
@@ -201,10 +206,16 @@ async function classifyAll(page, { columns, rows }) {
   const column = columns.length ? Number($("column").value) : 0;
   const started = performance.now();
   const answers = [];
+  const answering = function* (text) {
+    try {
+      return text.trim() ? yield* classifier.classifying(text) : null;
+    } catch {
+      return null; // too long for the browser's patterns
+    }
+  };
   const classifying = function* () {
     for (const row of rows) {
-      const text = row[column] ?? "";
-      answers.push(text.trim() ? yield* classifier.classifying(text) : null);
+      answers.push(yield* answering(row[column] ?? ""));
       progress.value = answers.length / rows.length;
       yield;
     }

@@ -53,10 +53,12 @@ class Tokenizer {
     });
   }
 
-  /** The first `maxLength` ids of a text. A generator, which pauses within long words. */
+  /** The first `maxLength` ids of a text. A generator, which pauses within long texts and words. */
   *encoding(text, maxLength) {
     const ids = [];
-    for (const [word] of this.normalize(text).matchAll(WORD)) {
+    const normal = this.normalize(text);
+    if (normal.length > LONGEST_CACHED) yield;
+    for (const [word] of normal.matchAll(WORD)) {
       for (const id of this.cache.get(word) ?? (yield* this.encodingWord(word))) {
         if (ids.length === maxLength) return ids;
         ids.push(id);
@@ -73,12 +75,15 @@ class Tokenizer {
   }
 
   *encodingWord(word) {
-    const ids = yield* this.merging(Int32Array.from(new TextEncoder().encode(word), (byte) => this.bytes[byte]));
+    const bytes = new TextEncoder().encode(word);
+    const ids = new Int32Array(bytes.length);
+    for (let at = 0; at < bytes.length; at++) ids[at] = this.bytes[bytes[at]];
+    const merged = yield* this.merging(ids);
     if (word.length <= LONGEST_CACHED) {
       if (this.cache.size >= MOST_CACHED) this.cache.clear();
-      this.cache.set(word, ids);
+      this.cache.set(word, merged);
     }
-    return ids;
+    return merged;
   }
 
   /**
@@ -87,8 +92,12 @@ class Tokenizer {
    * a second and not a day.
    */
   *merging(ids) {
-    const next = ids.map((_, at) => at + 1);
-    const previous = ids.map((_, at) => at - 1);
+    const next = new Int32Array(ids.length);
+    const previous = new Int32Array(ids.length);
+    for (let at = 0; at < ids.length; at++) {
+      next[at] = at + 1;
+      previous[at] = at - 1;
+    }
     const heap = new Heap();
     const rankAt = (at) => this.ranks.get(ids[at] * this.size + ids[next[at]]);
     const consider = (at) => {

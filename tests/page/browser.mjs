@@ -1,9 +1,9 @@
-// Opens a page in Chromium as a reader does, and prints what it shows: {page, browser, texts, file} on
+// Opens a page in Chromium as a reader does, and prints what it shows: {page, browser, texts, file, long} on
 // standard input. Whatever the page asks the network for, or reports as an error, is printed, too.
 import fs from "node:fs";
 import { chromium } from "playwright-core";
 
-const { page: path, browser: executablePath, texts, file, locale } = JSON.parse(fs.readFileSync(0, "utf8"));
+const { page: path, browser: executablePath, texts, file, long, locale } = JSON.parse(fs.readFileSync(0, "utf8"));
 const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
 const context = await browser.newContext({ locale, acceptDownloads: true });
 const page = await context.newPage();
@@ -24,6 +24,28 @@ for (const text of texts) {
   ]);
   shown.push({ answer, words });
 }
+// A long review, and a short one that is typed before the long one is read.
+const typed = await page.evaluate(async ({ long, short }) => {
+  const [review, answer] = ["review", "answer"].map((id) => document.getElementById(id));
+  const type = async (text) => {
+    review.value = text;
+    review.dispatchEvent(new Event("input"));
+    await new Promise(requestAnimationFrame);
+    await new Promise(requestAnimationFrame);
+  };
+  const ticks = async () => {
+    let count = 0; // of what the page does while it reads
+    for (; answer.textContent === "…"; count++) await new Promise((resolve) => setTimeout(resolve));
+    return count;
+  };
+  if (!long) return null;
+  await type(long);
+  const [waited, first] = [await ticks(), answer.textContent];
+  await type(long);
+  await type(short);
+  await ticks();
+  return { waited, first, second: answer.textContent };
+}, { long, short: texts[0] });
 await page.setInputFiles("#file", file);
 await page.waitForSelector("#download:not([hidden])", { timeout: 300_000 });
 const [download] = await Promise.all([page.waitForEvent("download"), page.click("#download")]);
@@ -38,4 +60,4 @@ const state = await page.evaluate(() => ({
   ).length,
 }));
 await browser.close();
-process.stdout.write(JSON.stringify({ ...state, shown, answers, errors, requests }));
+process.stdout.write(JSON.stringify({ ...state, shown, typed, answers, errors, requests }));
