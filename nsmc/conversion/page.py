@@ -32,7 +32,15 @@ LANGUAGES = ("auto", "ko", "en")
 WEIGHTS = ("int8", "float16")
 
 _PAGE = Path(nsmc.__file__).with_name("page")
-_SCRIPTS = ("tokenizer.js", "network.js", "classifier.js", "texts.js", "table.js", "page.js")
+_SCRIPTS = (
+    "tokenizer.js",
+    "network.js",
+    "classifier.js",
+    "texts.js",
+    "table.js",
+    "card.js",
+    "page.js",
+)
 _MOST_IN_TITLE = 4  # labels
 _LARGEST_TOKENIZER = 256 << 20  # bytes
 _ALIGNED = 4  # bytes: where each array begins

@@ -66,7 +66,8 @@ function label(texts, name, language, content) {
   $("run").textContent = texts.run;
   $("download").textContent = texts.download;
   $("card-title").textContent = texts.card;
-  $("card").textContent = content.card;
+  $("card").append(...nsmc.elementsOf(content.card));
+  $("progress").setAttribute("aria-label", texts.run);
 }
 
 function listen(page) {

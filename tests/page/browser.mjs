@@ -55,7 +55,7 @@ const state = await page.evaluate(() => ({
   language: document.documentElement.lang,
   status: document.getElementById("many-answer").textContent,
   // Each control has a name for who does not see it.
-  unnamed: [...document.querySelectorAll("textarea, input, button, select, meter")].filter(
+  unnamed: [...document.querySelectorAll("textarea, input, button, select, meter, progress")].filter(
     (control) => !(control.labels?.length || control.ariaLabel || control.textContent.trim()) && !control.hidden,
   ).length,
 }));
