@@ -60,6 +60,7 @@ def page_of(folder: Path, bundle: Bundle, *, weights: str, language: str) -> tup
     predictor = Predictor(dataclasses.replace(bundle, tensors=restored_tensors))
     tokenizer, merges = _tokenizer(folder / TOKENIZER_FILE)
     places, data = _packed({**tensors, **merges})
+    compressed = zlib.compress(data, 9)
     card = folder / CARD_FILE
     content = {
         "config": flat(bundle.config),
@@ -69,7 +70,8 @@ def page_of(folder: Path, bundle: Bundle, *, weights: str, language: str) -> tup
         "card": card.read_text("utf-8") if card.is_file() else "",
         "language": None if language == "auto" else language,
         "unsure_below": (bundle.config.confidence or {}).get("unsure_below") or 0,
-        "data": in_letters(zlib.compress(data, 9)),
+        "size": len(compressed),
+        "data": in_letters(compressed),
     }
     return _page(content, bundle.config.labels), predictor
 

@@ -8,7 +8,7 @@ const LETTERS = 91;
 class Classifier {
   /** The classifier of what nsmc/conversion/page.py wrote. */
   static async load(content) {
-    return new Classifier(content, await inflated(bytesOf(content.data)));
+    return new Classifier(content, await inflated(bytesOf(content.data, content.size)));
   }
 
   /** `data` is the buffer in which `content.arrays` have their places. */
@@ -82,13 +82,13 @@ class Classifier {
   }
 }
 
-/** The bytes that letters stand for: each two for 13 bits, the lowest first. */
-function bytesOf(text) {
+/** The `size` bytes that letters stand for: each two for 13 bits, the lowest first. */
+function bytesOf(text, size) {
   const values = new Uint8Array(128);
   for (let code = 0x21, value = 0; code < 0x7f; code++) {
     if (!'"<\\'.includes(String.fromCharCode(code))) values[code] = value++;
   }
-  const bytes = new Uint8Array((text.length / 2) * 13 >> 3);
+  const bytes = new Uint8Array(size); // a browser refuses a byte too many
   let bits = 0;
   let count = 0;
   for (let from = 0, at = 0; from < text.length; from += 2) {
@@ -100,8 +100,10 @@ function bytesOf(text) {
 
 /** What zlib compressed, as a buffer. */
 async function inflated(bytes) {
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-  return new Response(stream).arrayBuffer();
+  const { readable, writable } = new DecompressionStream("deflate");
+  const writer = writable.getWriter();
+  for (const done of [writer.write(bytes), writer.close()]) done.catch(() => {}); // who reads learns of it
+  return new Response(readable).arrayBuffer();
 }
 
 /** A tensor's numbers as float32: of int8, each row has a scale. */
@@ -132,4 +134,4 @@ function widened(bits) {
   return sign * (exponent ? 2 ** (exponent - 25) * (1024 + fraction) : 2 ** -24 * fraction);
 }
 
-globalThis.nsmc = { ...globalThis.nsmc, Classifier };
+globalThis.nsmc = { ...globalThis.nsmc, Classifier, bytesOf };

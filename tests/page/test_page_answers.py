@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from nsmc.conversion.convert import convert_to_page
-from nsmc.conversion.page import page_of
+from nsmc.conversion.page import in_letters, page_of
 from nsmc.data.corpus import NSMC, read_reviews
 from nsmc.runtime.bundle import POOLINGS
 from nsmc.runtime.encoders import ENCODERS
@@ -157,6 +157,13 @@ def test_ids_in_any_order_are_kept(tmp_path: Path) -> None:
     compared(tmp_path / "bundle", page, "int8", [*HARD, "정말 최고의 movie"])
 
 
+def test_bytes_of_any_number_are_found_again_in_letters() -> None:
+    contents = [bytes(range(size, 3 * size)) for size in range(60)] + [b"\xff" * 29, b"\0" * 29]
+    request = [[in_letters(content), len(content)] for content in contents]
+    found = asked("letters.cjs", request)
+    assert found == [[*content] for content in contents]
+
+
 def test_a_page_that_computes_something_else_says_so(tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     convert_to_page(PRETRAINED, page, weights="int8", language="en")
@@ -210,6 +217,18 @@ def test_in_a_browser_answers_are_shown_and_nothing_is_asked_of_the_network(tmp_
     for row, answer in zip(rows, predictor(lines), strict=True):
         assert float(row[1]) == pytest.approx(answer.probability, abs=2e-5)
         assert row[0] == answer.label or answer.probability < 0.5001
+
+
+def test_pages_of_any_size_open_in_a_browser(tmp_path: Path) -> None:
+    for size in (5, 6, 7):
+        folder = random_bundle(
+            tmp_path / f"{size}", hidden_size=size, bidirectional=True, labels=("a", "b", "<b>")
+        )
+        page = tmp_path / f"{size}.html"
+        convert_to_page(folder, page, weights="float16", language="ko")
+        found = in_chromium(page, ["정말 최고"], tmp_path, ["최고"])
+        assert (found["state"], found["language"], found["errors"]) == ("ready", "ko", [])
+        assert found["shown"][0]["words"] == ["정말", "최고"]
 
 
 def test_a_review_of_a_megabyte_is_answered(tmp_path: Path) -> None:
