@@ -15,6 +15,7 @@ const WORD = new RegExp(
 
 const MOST_CACHED = 20000; // words
 const LONGEST_CACHED = 64; // letters
+const MOST_MARKS = 1000; // on one letter: browsers sort them in quadratic time, a megabyte in minutes
 const MERGES_AT_ONCE = 4096; // then a long word pauses
 const PLACES = 2 ** 31; // more than a word has bytes
 
@@ -53,7 +54,7 @@ class Tokenizer {
     });
   }
 
-  /** The first `maxLength` ids of a text. A generator, which pauses within long texts and words. */
+  /** The first `maxLength` ids of a text; throws for more marks than it can sort. A generator, which pauses within long texts and words. */
   *encoding(text, maxLength) {
     const ids = [];
     const normal = this.normalize(text);
@@ -161,6 +162,9 @@ function normalized(text, step) {
     case "NFD":
     case "NFKC":
     case "NFKD":
+      for (const [marks] of text.length > MOST_MARKS ? text.matchAll(/\p{M}+/gu) : []) {
+        if (marks.length > MOST_MARKS) throw new Error(`${marks.length} marks on one letter`);
+      }
       return text.normalize(step.type);
     case "Lowercase": // letter by letter, whatever stands around it
       return Array.from(text, (letter) => letter.toLowerCase()).join("");

@@ -75,3 +75,11 @@ test("white space at the ends goes, however much of it is within", () => {
 test("a surrogate without its other half is read as a question mark", () => {
   assert.equal(tokenizerOf([]).normalize("a\ud800b\udc00\ud83d\ude0d"), "a?b?😍");
 });
+
+test("a megabyte of marks on one letter is refused, which a browser would sort for minutes", () => {
+  const tokenizer = tokenizerOf([], { normalizers: [{ type: "NFC" }] });
+  const marked = (count) => "e" + "\u0301\u0323".repeat(count);
+  assert.throws(() => tokenizer.normalize(marked(250_000)), /500000 marks on one letter/);
+  assert.equal(tokenizer.normalize(marked(20)), marked(20).normalize("NFC"));
+  assert.equal(tokenizer.normalize(`${marked(20)} `.repeat(100)).length, 100 * (marked(20).normalize("NFC").length + 1));
+});
