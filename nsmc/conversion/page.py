@@ -1,8 +1,9 @@
 """A bundle as one HTML page that classifies without a network, a server or another file.
 
 The page's own files are in `nsmc/page`. What it carries of the bundle is one object: `config`, the
-`tokenizer` (normalizers, the id of each byte, the merges as ids), the `tensors` by their place in
-`data`, `vectors` that the page checks itself with, and the `card`.
+`tokenizer` (normalizers, the id of each byte), `vectors` that the page checks itself with, the
+`card`, and the `arrays` (tensors, merges) by their place in `data`. That is compressed by zlib, of
+which every browser has the other half, and written in letters, 16 of them for 13 bytes.
 """
 
 import base64
@@ -10,6 +11,7 @@ import dataclasses
 import hashlib
 import html
 import json
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from string import Template
@@ -21,7 +23,7 @@ import numpy.typing as npt
 import nsmc
 from nsmc.runtime.bundle import CARD_FILE, TOKENIZER_FILE, flat
 from nsmc.runtime.golden import vectors_of
-from nsmc.runtime.int8 import SCALE, restored, stored
+from nsmc.runtime.int8 import restored, stored
 from nsmc.runtime.loading import Bundle
 from nsmc.runtime.predictor import Predictor
 from nsmc.small_files import read_json
@@ -30,10 +32,22 @@ LANGUAGES = ("auto", "ko", "en")
 WEIGHTS = ("int8", "float16")
 
 _PAGE = Path(nsmc.__file__).with_name("page")
-_SCRIPTS = ("tokenizer.js", "network.js", "classifier.js", "texts.js", "table.js", "page.js")
+_SCRIPTS = (
+    "tokenizer.js",
+    "network.js",
+    "classifier.js",
+    "texts.js",
+    "table.js",
+    "card.js",
+    "page.js",
+)
 _MOST_IN_TITLE = 4  # labels
 _LARGEST_TOKENIZER = 256 << 20  # bytes
 _ALIGNED = 4  # bytes: where each array begins
+_MERGES, _RESULTS = "tokenizer.merges", "tokenizer.results"
+# What ASCII prints, but for the space and what JSON or HTML would have to escape: 91 letters.
+_LETTERS = bytes(byte for byte in range(0x21, 0x7F) if chr(byte) not in '"<\\')
+_BITS = 13  # that two letters hold: 91 x 91 is a little more than 2 to the 13th
 
 
 def page_of(folder: Path, bundle: Bundle, *, weights: str, language: str) -> tuple[str, Predictor]:
@@ -41,19 +55,23 @@ def page_of(folder: Path, bundle: Bundle, *, weights: str, language: str) -> tup
 
     Raises ValueError for a tokenizer that the page cannot have.
     """
-    arrays, data = _stored(bundle, weights), _Data()
-    tensors = {name: each.astype(np.float32) for name, each in restored(arrays).items()}
-    predictor = Predictor(dataclasses.replace(bundle, tensors=tensors))
+    tensors = _stored(bundle, weights)
+    restored_tensors = {name: each.astype(np.float32) for name, each in restored(tensors).items()}
+    predictor = Predictor(dataclasses.replace(bundle, tensors=restored_tensors))
+    tokenizer, merges = _tokenizer(folder / TOKENIZER_FILE)
+    places, data = _packed({**tensors, **merges})
+    compressed = zlib.compress(data, 9)
     card = folder / CARD_FILE
     content = {
         "config": flat(bundle.config),
-        "tokenizer": _tokenizer(folder / TOKENIZER_FILE, data),
-        "tensors": _about(arrays, data),
+        "tokenizer": tokenizer,
+        "arrays": places,
         "vectors": vectors_of(predictor),
         "card": card.read_text("utf-8") if card.is_file() else "",
         "language": None if language == "auto" else language,
         "unsure_below": (bundle.config.confidence or {}).get("unsure_below") or 0,
-        "data": base64.b64encode(bytes(data.content)).decode(),
+        "size": len(compressed),
+        "data": in_letters(compressed),
     }
     return _page(content, bundle.config.labels), predictor
 
@@ -68,38 +86,33 @@ def _stored(bundle: Bundle, weights: str) -> dict[str, npt.NDArray[Any]]:
     return {name: tensor.astype(np.float16) for name, tensor in bundle.tensors.items()}
 
 
-class _Data:
-    """Arrays one behind the other."""
-
-    def __init__(self) -> None:
-        self.content = bytearray()
-
-    def add(self, array: npt.NDArray[Any]) -> int:
-        """Append an array, little-endian; returns where it begins."""
-        self.content += bytes(-len(self.content) % _ALIGNED)
-        start = len(self.content)
-        self.content += np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes()
-        return start
+def _packed(
+    arrays: Mapping[str, npt.NDArray[Any]],
+) -> tuple[dict[str, dict[str, Any]], bytes]:
+    """Type, shape and place of each array, and all of them one behind the other, little-endian."""
+    places, data = dict[str, dict[str, Any]](), bytearray()
+    for name, array in arrays.items():
+        data += bytes(-len(data) % _ALIGNED)
+        places[name] = {"dtype": str(array.dtype), "shape": [*array.shape], "offset": len(data)}
+        data += np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes()
+    return places, bytes(data)
 
 
-def _about(arrays: Mapping[str, npt.NDArray[Any]], data: _Data) -> list[dict[str, Any]]:
-    """Name, type, shape and place of each tensor, and where the scales of its rows are."""
-    places = {name: data.add(array) for name, array in arrays.items()}
-    return [
-        {
-            "name": name,
-            "dtype": str(array.dtype),
-            "shape": list(array.shape),
-            "offset": places[name],
-            "scale": places.get(f"{name}{SCALE}"),
-        }
-        for name, array in arrays.items()
-        if not name.endswith(SCALE)
-    ]
+def in_letters(content: bytes) -> str:
+    """Two letters for each 13 bits, the lowest first; the last two are filled up with zeros."""
+    bits = np.unpackbits(np.frombuffer(content, np.uint8), bitorder="little")
+    groups = np.pad(bits, (0, -len(bits) % _BITS)).reshape(-1, _BITS)
+    values = groups @ (1 << np.arange(_BITS, dtype=np.uint16))
+    pairs = np.stack(np.divmod(values, len(_LETTERS)), axis=1)
+    return np.frombuffer(_LETTERS, np.uint8)[pairs].tobytes().decode()
 
 
-def _tokenizer(path: Path, data: _Data) -> dict[str, Any]:
-    """What the page needs of tokenizer.json; raises ValueError where that is not all of it."""
+def _tokenizer(path: Path) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+    """What the page needs of tokenizer.json, and its merges as ids.
+
+    Of a merge the two parts are enough where the page can count the results: the first has the id
+    `first`, and each new token the next one. Raises ValueError where that is not all of it.
+    """
     content = read_json(path, _LARGEST_TOKENIZER)
     if content["pre_tokenizer"].get("add_prefix_space"):
         raise ValueError(f"{path}: adds a space before each text, which the page does not")
@@ -107,15 +120,32 @@ def _tokenizer(path: Path, data: _Data) -> dict[str, Any]:
     letters = byte_letters()
     if missing := [byte for byte, letter in enumerate(letters) if letter not in vocabulary]:
         raise ValueError(f"{path}: {len(missing)} of 256 bytes are no tokens; the page needs all")
-    merges = []
-    for merge in content["model"]["merges"]:
-        left, right = merge.split(" ") if isinstance(merge, str) else merge
-        merges += [vocabulary[left], vocabulary[right], vocabulary[left + right]]
-    return {
-        "normalizers": _steps(content.get("normalizer")),
-        "bytes": [vocabulary[letter] for letter in letters],
-        "merges": {"offset": data.add(np.array(merges, np.uint32)), "length": len(merges)},
-    }
+    parts = [_parts(merge) for merge in content["model"]["merges"]]
+    results = [left + right for left, right in parts]
+    made = {*letters}
+    for pair, result in zip(parts, results, strict=True):
+        if not made.issuperset(pair):
+            raise ValueError(f"{path}: the merge {' '.join(pair)!r} has a part that none makes")
+        made.add(result)
+    ids = [vocabulary[result] for result in results]
+    merges = {_MERGES: _ids([[vocabulary[left], vocabulary[right]] for left, right in parts])}
+    order = {result: number for number, result in enumerate(dict.fromkeys(results))}
+    first = ids[0] if ids else 0
+    if ids != [first + order[result] for result in results]:
+        merges[_RESULTS] = _ids(ids)
+    steps = _steps(content.get("normalizer"))
+    known = {"normalizers": steps, "bytes": [vocabulary[letter] for letter in letters]}
+    return {**known, "first": first}, merges
+
+
+def _parts(merge: str | list[str]) -> list[str]:
+    return merge.split(" ") if isinstance(merge, str) else merge
+
+
+def _ids(ids: list[Any]) -> npt.NDArray[Any]:
+    """Ids in two bytes each, or in four where one needs it."""
+    array = np.array(ids, np.uint32)
+    return array.astype(np.uint16) if array.max(initial=0) <= np.iinfo(np.uint16).max else array
 
 
 def byte_letters() -> list[str]:

@@ -1,35 +1,57 @@
 // The page: a review and its answer while it is typed, a file and its answers.
 "use strict";
 
-const MILLISECONDS_AT_ONCE = 50; // of work, then the page answers clicks again
+const MILLISECONDS_AT_ONCE = 30; // of work, then the page answers keys and clicks again
 const MOST_WORDS = 400; // that are shown
 const LEVELS = 3; // of colour
 
 const $ = (id) => document.getElementById(id);
 
-function start() {
+async function start() {
   const content = JSON.parse($("content").textContent);
-  const wanted = content.language ?? (navigator.language ?? "en");
+  const wanted = content.language ?? navigator.language ?? "en";
   const language = wanted.toLowerCase().startsWith("ko") ? "ko" : "en";
   const texts = nsmc.TEXTS[language];
-  const classifier = new nsmc.Classifier(content);
   const name = (label) => nsmc.LABEL_NAMES[language][label] ?? label;
-  label(texts, classifier, name, language, content);
-  const page = { texts, classifier, name, threshold: content.unsure_below ?? 0 };
-  const problem = classifier.problem();
+  label(texts, name, language, content);
+  let classifier = null;
+  let problem = "";
+  try {
+    classifier = await nsmc.Classifier.load(content);
+    problem = classifier.problem();
+  } catch (error) {
+    problem = error.message; // of a browser that is too old, or a damaged file
+  }
   if (problem) {
     $("problem").textContent = texts.broken(problem);
     $("problem").hidden = false;
   }
+  if (classifier) listen({ texts, classifier, name, threshold: content.unsure_below ?? 0, asked: 0, runs: 0 });
   document.body.dataset.state = problem ? "broken" : "ready"; // for tests
-  listen(page);
+}
+
+/**
+ * What a generator returns, or null where `isStale` says that nobody waits for it any more. It pauses
+ * every few milliseconds, so that the page does not freeze, whatever the length of a review.
+ */
+async function inSlices(generator, isStale) {
+  let pause = performance.now() + MILLISECONDS_AT_ONCE;
+  for (;;) {
+    const { done, value } = generator.next();
+    if (done) return value;
+    if (performance.now() < pause) continue;
+    await new Promise((resolve) => setTimeout(resolve));
+    if (isStale()) return null;
+    pause = performance.now() + MILLISECONDS_AT_ONCE;
+  }
 }
 
 /** Write what the page says in the reader's language. */
-function label(texts, classifier, name, language, content) {
+function label(texts, name, language, content) {
+  const { labels } = content.config;
   document.documentElement.lang = language;
-  const names = classifier.labels.slice(0, 4).map(name);
-  if (classifier.labels.length > names.length) names.push("…");
+  const names = labels.slice(0, 4).map(name);
+  if (labels.length > names.length) names.push("…");
   document.title = document.querySelector("h1").textContent = names.join(" · ");
   $("about").textContent = texts.about(names.join(", "));
   document.querySelector("#one-title label").textContent = texts.review;
@@ -44,7 +66,8 @@ function label(texts, classifier, name, language, content) {
   $("run").textContent = texts.run;
   $("download").textContent = texts.download;
   $("card-title").textContent = texts.card;
-  $("card").textContent = content.card;
+  $("card").append(...nsmc.elementsOf(content.card));
+  $("progress").setAttribute("aria-label", texts.run);
 }
 
 function listen(page) {
@@ -72,48 +95,70 @@ function listen(page) {
   };
   const read = async (file) => {
     if (!file) return;
-    use(nsmc.rowsOf(await file.text(), file.name));
-    $("lines").value = "";
+    const run = ++page.runs; // whatever runs ends
     $("file-label").textContent = file.name;
-    await classifyAll(page, table);
+    $("lines").value = "";
+    const text = await file.arrayBuffer().then(nsmc.textOf, () => null); // a folder cannot be read
+    if (run !== page.runs) return;
+    use(text === null ? { columns: [], rows: [] } : nsmc.rowsOf(text, file.name));
+    if (text === null) finish(page.texts.unreadable(file.name));
+    else await classifyAll(page, table);
   };
-  $("file").addEventListener("change", (event) => read(event.target.files[0]));
-  $("lines").addEventListener("input", () => use(nsmc.rowsOf($("lines").value, "")));
-  $("run").addEventListener("click", () => classifyAll(page, table));
-  const drop = $("drop");
-  drop.addEventListener("dragover", (event) => {
-    event.preventDefault();
-    drop.classList.add("over");
+  $("file").addEventListener("change", async (event) => {
+    const [file] = event.target.files;
+    await read(file);
+    event.target.value = ""; // so that the same file can be chosen again
   });
-  drop.addEventListener("dragleave", () => drop.classList.remove("over"));
-  drop.addEventListener("drop", (event) => {
-    event.preventDefault();
-    drop.classList.remove("over");
-    read(event.dataTransfer.files[0]);
+  $("lines").addEventListener("input", () => {
+    $("file-label").textContent = page.texts.choose;
+    use({ columns: [], rows: [] });
   });
+  $("run").addEventListener("click", () => {
+    if ($("lines").value) use(nsmc.rowsOf($("lines").value, ""));
+    classifyAll(page, table);
+  });
+  // Anywhere: a browser would leave the page for a file that is dropped beside the field.
+  const over = (isOver) => (event) => {
+    if (!event.dataTransfer.types.includes("Files")) return;
+    event.preventDefault();
+    $("drop").classList.toggle("over", isOver);
+    if (event.type === "drop") read(event.dataTransfer.files[0]);
+  };
+  for (const [type, isOver] of [["dragover", true], ["dragleave", false], ["drop", false]]) {
+    document.addEventListener(type, over(isOver));
+  }
 }
 
 /** Show the answer for the review that is typed, and how it formed. */
-function showReview({ texts, classifier, name, threshold }) {
+async function showReview(page) {
+  const { texts, classifier, name, threshold } = page;
+  const asked = ++page.asked;
   const text = $("review").value;
   const isEmpty = !text.trim();
-  $("reading").hidden = isEmpty;
+  $("reading").hidden = true;
   $("labels").replaceChildren();
-  $("answer").replaceChildren();
   $("words").replaceChildren();
+  $("answer").textContent = isEmpty ? "" : "…";
   if (isEmpty) return;
-  const found = classifier.read(text);
+  let found = null;
+  try {
+    found = await inSlices(classifier.reading(text), () => asked !== page.asked);
+  } catch (error) {
+    $("answer").textContent = texts.failed(error.message); // too long for the browser's patterns
+  }
+  if (!found) return;
   const percent = (probability) => `${(100 * probability).toFixed(1)} %`;
   const details = document.createElement("small");
   const doubt = found.probability < threshold ? ` · ${texts.unsure}` : "";
   details.textContent = percent(found.probability) + doubt;
-  $("answer").append(name(found.label), details);
+  $("answer").replaceChildren(name(found.label), details);
   const shown = found.probabilities
     .map((probability, number) => ({ probability, number }))
     .sort((first, second) => second.probability - first.probability)
     .slice(0, 10);
   $("labels").replaceChildren(...shown.map(({ probability, number }) => bar(name(classifier.labels[number]), probability)));
   showReading(texts, classifier, name, found);
+  $("reading").hidden = false;
 }
 
 function bar(title, probability) {
@@ -134,8 +179,7 @@ function showReading(texts, classifier, name, found) {
   $("curve").querySelector("polyline").setAttribute("points", points.join(" "));
   const note = texts.curve(name(found.label));
   $("curve").setAttribute("aria-label", note);
-  const isCut = found.tokens === classifier.config.max_length;
-  $("reading-note").textContent = isCut ? `${note} ${texts.cut(found.tokens)}` : note;
+  $("reading-note").textContent = found.isCut ? `${note} ${texts.cut(found.tokens)}` : note;
   const isBinary = classifier.labels.length === 2;
   $("words").replaceChildren(
     ...found.words.slice(0, MOST_WORDS).flatMap((word) => {
@@ -152,44 +196,56 @@ function showReading(texts, classifier, name, found) {
 }
 
 /** Classify every row, a few at a time, and offer the answers. */
-async function classifyAll({ texts, classifier, name, threshold }, { columns, rows }) {
-  const [status, progress, download] = [$("many-answer"), $("progress"), $("download")];
-  download.hidden = true;
-  if (!rows.length) {
-    status.textContent = texts.empty;
-    return;
-  }
-  $("run").disabled = true;
+async function classifyAll(page, { columns, rows }) {
+  const { texts, classifier, name, threshold } = page;
+  const run = ++page.runs;
+  if (!rows.length) return finish(texts.empty);
+  const progress = $("progress");
+  $("run").disabled = $("download").hidden = true;
   progress.hidden = false;
+  progress.value = 0;
   const column = columns.length ? Number($("column").value) : 0;
   const started = performance.now();
   const answers = [];
-  let pause = started;
-  for (const row of rows) {
-    const text = row[column] ?? "";
-    answers.push([text, text.trim() ? classifier.classify(text) : null]);
-    if (performance.now() - pause > MILLISECONDS_AT_ONCE) {
-      progress.value = answers.length / rows.length;
-      await new Promise((resolve) => setTimeout(resolve));
-      pause = performance.now();
+  const answering = function* (text) {
+    try {
+      return text.trim() ? yield* classifier.classifying(text) : null;
+    } catch {
+      return null; // too long for the browser's patterns
     }
-  }
+  };
+  const classifying = function* () {
+    for (const row of rows) {
+      answers.push(yield* answering(row[column] ?? ""));
+      progress.value = answers.length / rows.length;
+      yield;
+    }
+    return answers;
+  };
+  if (!(await inSlices(classifying(), () => run !== page.runs))) return;
   const seconds = (performance.now() - started) / 1000;
   const isUnsure = (answer) => answer !== null && answer.probability < threshold;
   const counts = classifier.labels
-    .map((title) => [title, answers.filter(([, answer]) => answer?.label === title).length])
+    .map((title) => [title, answers.filter((answer) => answer?.label === title).length])
     .filter(([, count]) => count)
     .map(([title, count]) => `${name(title)} ${count.toLocaleString()}`);
-  const unsure = answers.filter(([, answer]) => isUnsure(answer)).length;
-  status.textContent = texts.done(answers.length, seconds, counts.join(", "), unsure);
-  const lines = answers.map(([text, answer]) =>
-    answer ? [answer.label, answer.probability.toFixed(6), String(isUnsure(answer)), text] : ["", "", "", text],
-  );
-  const content = nsmc.tsvOf([["label", "probability", "unsure", "document"], ...lines]);
+  const lines = answers.map((answer, at) => [
+    ...(answer ? [answer.label, answer.probability.toFixed(6), String(isUnsure(answer))] : ["", "", ""]),
+    ...(columns.length ? columns.map((_, number) => rows[at][number] ?? "") : rows[at]),
+  ]);
+  const content = nsmc.tsvOf([["label", "probability", "unsure", ...(columns.length ? columns : ["document"])], ...lines]);
+  finish(texts.done(answers.length, seconds, counts.join(", "), answers.filter(isUnsure).length), content);
+}
+
+/** Say how the many reviews went, and offer their answers, if there are any. */
+function finish(status, content) {
+  const download = $("download");
+  $("many-answer").textContent = status;
   if (download.href) URL.revokeObjectURL(download.href);
-  download.href = URL.createObjectURL(new Blob([content], { type: "text/tab-separated-values" }));
-  download.hidden = false;
-  progress.hidden = true;
+  download.removeAttribute("href");
+  if (content) download.href = URL.createObjectURL(new Blob([content], { type: "text/tab-separated-values" }));
+  download.hidden = !content;
+  $("progress").hidden = true;
   $("run").disabled = false;
 }
 

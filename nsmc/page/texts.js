@@ -9,6 +9,7 @@ const TEXTS = {
     unsure: "unsure",
     curve: (label) => `The probability of “${label}” while the review is read, from left to right.`,
     cut: (tokens) => `Only the first ${tokens} tokens are read.`,
+    failed: (why) => `This review cannot be read (${why}).`,
     threshold: "unsure below",
     never: "never",
     many: "Many reviews",
@@ -18,6 +19,7 @@ const TEXTS = {
     column: "column",
     run: "Classify",
     empty: "There is no review yet.",
+    unreadable: (file) => `${file} is no text: save it as CSV, TSV or plain text.`,
     done: (count, seconds, counts, unsure) =>
       `${count.toLocaleString("en")} reviews in ${seconds.toFixed(1)} s: ${counts}${unsure ? `; ${unsure.toLocaleString("en")} unsure` : ""}.`,
     download: "Download the answers",
@@ -31,6 +33,7 @@ const TEXTS = {
     unsure: "확실하지 않음",
     curve: (label) => `리뷰를 왼쪽부터 읽어 가는 동안의 ‘${label}’ 확률입니다.`,
     cut: (tokens) => `앞에서부터 ${tokens}개 토큰만 읽습니다.`,
+    failed: (why) => `이 리뷰는 읽을 수 없습니다(${why}).`,
     threshold: "이보다 낮으면 확실하지 않음",
     never: "표시하지 않음",
     many: "여러 편 한꺼번에",
@@ -40,6 +43,7 @@ const TEXTS = {
     column: "열",
     run: "분류하기",
     empty: "아직 리뷰가 없습니다.",
+    unreadable: (file) => `${file}: 텍스트 파일이 아닙니다. CSV, TSV 또는 일반 텍스트로 저장해 주세요.`,
     done: (count, seconds, counts, unsure) =>
       `${count.toLocaleString("ko")}편, ${seconds.toFixed(1)}초: ${counts}${unsure ? `, 확실하지 않은 것 ${unsure.toLocaleString("ko")}편` : ""}.`,
     download: "답 내려받기",

@@ -4,6 +4,8 @@
 // What Unicode calls White_Space. JavaScript's own \s and trim have U+FEFF besides, and lack U+0085.
 const WHITE_SPACE = "\\t-\\r \\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000";
 
+const IS_WHITE_SPACE = new RegExp(`[${WHITE_SPACE}]`, "u");
+
 // GPT-2's pattern: contractions, letters, numbers, other signs, white space.
 const WORD = new RegExp(
   "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+" +
@@ -13,33 +15,52 @@ const WORD = new RegExp(
 
 const MOST_CACHED = 20000; // words
 const LONGEST_CACHED = 64; // letters
+const MOST_MARKS = 1000; // on one letter: browsers sort them in quadratic time, a megabyte in minutes
+const MERGES_AT_ONCE = 4096; // then a long word pauses
+const PLACES = 2 ** 31; // more than a word has bytes
 
 /** A byte-level BPE tokenizer. */
 class Tokenizer {
   /**
    * `normalizers` are those of tokenizer.json in order, `bytes` the id of each of the 256 bytes,
-   * `merges` a flat list of ids: left, right and result of each merge, the first to do first.
+   * `merges` a flat list of pairs of ids, those to merge first at its head. `results` are the ids
+   * they become; if null, the first becomes `first`, and each new token has the next id.
    */
-  constructor({ normalizers, bytes, merges }) {
+  constructor({ normalizers, bytes, merges, results, first }) {
     this.normalizers = normalizers;
     this.bytes = bytes;
-    this.size = 1 + Math.max(...bytes, ...resultsOf(merges));
-    this.merges = new Map(); // of left * size + right: [rank, result]
     this.texts = new Map(bytes.map((id, byte) => [id, Uint8Array.of(byte)])); // bytes of each token
-    for (let at = 0; at < merges.length; at += 3) {
-      const [left, right, result] = [merges[at], merges[at + 1], merges[at + 2]];
+    this.results = results ?? this.counted(merges, first);
+    this.size = 1 + this.results.reduce((most, id) => Math.max(most, id), Math.max(...bytes));
+    this.ranks = new Map(); // of left * size + right
+    for (let rank = 0; rank < this.results.length; rank++) {
+      const [left, right] = [merges[2 * rank], merges[2 * rank + 1]];
       const pair = left * this.size + right;
-      if (!this.merges.has(pair)) this.merges.set(pair, [at / 3, result]);
-      this.texts.set(result, joined([this.texts.get(left), this.texts.get(right)]));
+      if (!this.ranks.has(pair)) this.ranks.set(pair, rank);
+      this.texts.set(this.results[rank], joined([this.texts.get(left), this.texts.get(right)]));
     }
     this.cache = new Map();
   }
 
-  /** The first `maxLength` ids of a text. */
-  encode(text, maxLength) {
+  /** The ids of the merges' results, where each new token has the next one. */
+  counted(merges, first) {
+    const texts = new Map(Array.from(this.texts, ([id, [byte]]) => [id, String.fromCharCode(byte)]));
+    const ids = new Map(); // by text
+    return Uint32Array.from({ length: merges.length / 2 }, (_, rank) => {
+      const text = texts.get(merges[2 * rank]) + texts.get(merges[2 * rank + 1]);
+      if (!ids.has(text)) ids.set(text, first + ids.size);
+      texts.set(ids.get(text), text);
+      return ids.get(text);
+    });
+  }
+
+  /** The first `maxLength` ids of a text; throws for more marks than it can sort. A generator, which pauses within long texts and words. */
+  *encoding(text, maxLength) {
     const ids = [];
-    for (const [word] of this.normalize(text).matchAll(WORD)) {
-      for (const id of this.encodeWord(word)) {
+    const normal = this.normalize(text);
+    if (normal.length > LONGEST_CACHED) yield;
+    for (const [word] of normal.matchAll(WORD)) {
+      for (const id of this.cache.get(word) ?? (yield* this.encodingWord(word))) {
         if (ids.length === maxLength) return ids;
         ids.push(id);
       }
@@ -54,15 +75,16 @@ class Tokenizer {
     return result;
   }
 
-  encodeWord(word) {
-    const known = this.cache.get(word);
-    if (known) return known;
-    const ids = this.merged(Array.from(new TextEncoder().encode(word), (byte) => this.bytes[byte]));
+  *encodingWord(word) {
+    const bytes = new TextEncoder().encode(word);
+    const ids = new Int32Array(bytes.length);
+    for (let at = 0; at < bytes.length; at++) ids[at] = this.bytes[bytes[at]];
+    const merged = yield* this.merging(ids);
     if (word.length <= LONGEST_CACHED) {
       if (this.cache.size >= MOST_CACHED) this.cache.clear();
-      this.cache.set(word, ids);
+      this.cache.set(word, merged);
     }
-    return ids;
+    return merged;
   }
 
   /**
@@ -70,21 +92,33 @@ class Tokenizer {
    * pair, and a list of neighbours the pairs that a merge makes, so that a word of a megabyte takes
    * a second and not a day.
    */
-  merged(ids) {
-    const next = ids.map((_, at) => at + 1);
-    const previous = ids.map((_, at) => at - 1);
+  *merging(ids) {
+    const next = new Int32Array(ids.length);
+    const previous = new Int32Array(ids.length);
+    for (let at = 0; at < ids.length; at++) {
+      next[at] = at + 1;
+      previous[at] = at - 1;
+    }
     const heap = new Heap();
+    const rankAt = (at) => this.ranks.get(ids[at] * this.size + ids[next[at]]);
     const consider = (at) => {
       if (at < 0 || next[at] >= ids.length) return;
-      const merge = this.merges.get(ids[at] * this.size + ids[next[at]]);
-      if (merge) heap.push([merge[0], at, ids[at], ids[next[at]], merge[1]]);
+      const rank = rankAt(at);
+      if (rank !== undefined) heap.push(rank * PLACES + at);
     };
-    for (let at = 0; at < ids.length; at++) consider(at);
-    for (let found = heap.pop(); found; found = heap.pop()) {
-      const [, at, left, right, result] = found;
+    let steps = 0;
+    for (let at = 0; at < ids.length; at++) {
+      consider(at);
+      if (++steps % MERGES_AT_ONCE === 0) yield;
+    }
+    while (heap.items.length) {
+      if (++steps % MERGES_AT_ONCE === 0) yield;
+      const found = heap.pop();
+      const at = found % PLACES;
       const behind = next[at];
-      if (ids[at] !== left || behind >= ids.length || ids[behind] !== right) continue; // merged since
-      ids[at] = result;
+      // A pair of which one was merged since has another rank, or none.
+      if (ids[at] < 0 || behind >= ids.length || rankAt(at) !== Math.floor(found / PLACES)) continue;
+      ids[at] = this.results[Math.floor(found / PLACES)];
       ids[behind] = -1;
       next[at] = next[behind];
       if (next[at] < ids.length) previous[next[at]] = at;
@@ -112,12 +146,6 @@ class Tokenizer {
   }
 }
 
-function resultsOf(merges) {
-  let largest = 0;
-  for (let at = 2; at < merges.length; at += 3) largest = Math.max(largest, merges[at]);
-  return [largest];
-}
-
 function joined(parts) {
   const bytes = new Uint8Array(parts.reduce((size, part) => size + part.length, 0));
   let at = 0;
@@ -134,14 +162,14 @@ function normalized(text, step) {
     case "NFD":
     case "NFKC":
     case "NFKD":
+      for (const [marks] of text.length > MOST_MARKS ? text.matchAll(/\p{M}+/gu) : []) {
+        if (marks.length > MOST_MARKS) throw new Error(`${marks.length} marks on one letter`);
+      }
       return text.normalize(step.type);
     case "Lowercase": // letter by letter, whatever stands around it
       return Array.from(text, (letter) => letter.toLowerCase()).join("");
-    case "Strip": {
-      const left = step.strip_left === false ? "" : `^[${WHITE_SPACE}]+`;
-      const right = step.strip_right === false ? "" : `[${WHITE_SPACE}]+$`;
-      return text.replace(new RegExp([left, right].filter(Boolean).join("|") || "(?!)", "gu"), "");
-    }
+    case "Strip":
+      return stripped(text, step.strip_left !== false, step.strip_right !== false);
     case "Replace":
       return text.split(step.pattern.String).join(step.content);
     default:
@@ -149,7 +177,16 @@ function normalized(text, step) {
   }
 }
 
-/** Arrays in order of their first number, then of their second. */
+/** A text without white space at its ends. (A pattern for the end would try each space before it.) */
+function stripped(text, isLeft, isRight) {
+  const isSpace = (at) => IS_WHITE_SPACE.test(text[at]);
+  let [start, end] = [0, text.length];
+  while (isLeft && start < end && isSpace(start)) start++;
+  while (isRight && end > start && isSpace(end - 1)) end--;
+  return text.slice(start, end);
+}
+
+/** The least of numbers comes first. */
 class Heap {
   constructor() {
     this.items = [];
@@ -161,7 +198,7 @@ class Heap {
     items.push(item);
     while (at > 0) {
       const parent = (at - 1) >> 1;
-      if (!isBefore(item, items[parent])) break;
+      if (items[parent] <= item) break;
       items[at] = items[parent];
       at = parent;
     }
@@ -177,8 +214,8 @@ class Heap {
     for (;;) {
       let child = 2 * at + 1;
       if (child >= items.length) break;
-      if (child + 1 < items.length && isBefore(items[child + 1], items[child])) child++;
-      if (!isBefore(items[child], last)) break;
+      if (child + 1 < items.length && items[child + 1] < items[child]) child++;
+      if (items[child] >= last) break;
       items[at] = items[child];
       at = child;
     }
@@ -187,8 +224,12 @@ class Heap {
   }
 }
 
-function isBefore(first, second) {
-  return first[0] !== second[0] ? first[0] < second[0] : first[1] < second[1];
+/** What a generator returns, without its pauses. */
+function finished(generator) {
+  for (;;) {
+    const { done, value } = generator.next();
+    if (done) return value;
+  }
 }
 
-globalThis.nsmc = { ...globalThis.nsmc, Tokenizer };
+globalThis.nsmc = { ...globalThis.nsmc, Tokenizer, finished };
