@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 import nsmc
 from nsmc.runtime.bundle import CARD_FILE, TOKENIZER_FILE, flat
+from nsmc.runtime.card import without_metadata
 from nsmc.runtime.golden import vectors_of
 from nsmc.runtime.int8 import SCALE, restored, stored
 from nsmc.runtime.loading import Bundle, read_vocabulary
@@ -51,7 +52,7 @@ def page_of(folder: Path, bundle: Bundle, *, weights: str, language: str) -> tup
         "tokenizer": _tokenizer(folder / TOKENIZER_FILE, data),
         "tensors": _about(arrays, data),
         "vectors": vectors_of(predictor, read_vocabulary(folder / TOKENIZER_FILE)),
-        "card": card.read_text("utf-8") if card.is_file() else "",
+        "card": without_metadata(card.read_text("utf-8")) if card.is_file() else "",
         "language": None if language == "auto" else language,
         "unsure_below": (bundle.config.confidence or {}).get("unsure_below") or 0,
         "data": base64.b64encode(bytes(data.content)).decode(),
