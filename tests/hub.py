@@ -15,6 +15,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 TOKEN = "hf_right"
 
 Files = dict[str, bytes]
@@ -92,7 +94,7 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
         pass
 
-    def answer(self, content: object, status: int = 200, **headers: str) -> None:
+    def answer(self, content: object, status: int = 200, /, **headers: str) -> None:
         data = content if isinstance(content, bytes) else json.dumps(content).encode()
         self.send_response(status)
         for name, value in headers.items():
@@ -131,11 +133,13 @@ class _Handler(BaseHTTPRequestHandler):
         if found := re.fullmatch(r"/large/(\w+/[\w.-]+)/(\w+)/([\w.]+)", self.path):
             self.send(self.hub.repositories[found[1]].commits[found[2]][found[3]], found[3])
             return
-        if self.path == "/api/whoami-v2":
-            if self.token == TOKEN:
-                self.answer({"type": "user", "name": "me", "orgs": [], "auth": {}})
-            else:
-                self.refuse(401)
+        if found := re.match(r"/api/models/(\w+/[\w.-]+)/tree/\w+", self.path):
+            if found[1] not in self.hub.repositories:
+                self.refuse(404, "RepoNotFound")
+                return
+            files = self.hub.repositories[found[1]].newest
+            entries = [{"type": "file", "path": name, "size": 1, "oid": "0"} for name in files]
+            self.answer(entries)
             return
         found = re.fullmatch(r"/(\w+/[\w.-]+)/resolve/([\w%.-]+)/([\w.]+)", self.path)
         repository = self.hub.repositories.get(found[1]) if found else None
@@ -173,13 +177,20 @@ class _Handler(BaseHTTPRequestHandler):
             self.hub.uploaded[found[1]] = content
             self.answer(b"")
         elif self.path == "/api/validate-yaml":
-            self.answer({"errors": [], "warnings": []})
+            self.validate(json.loads(content)["content"])
         elif self.token != TOKEN:
             self.refuse(401)
         elif self.path == "/api/repos/create":
             self.create(json.loads(content))
         else:
             self.post_to_repository(content)
+
+    def validate(self, card: str) -> None:
+        """As far as is known: the block is a mapping, and a license one word."""
+        values = yaml.safe_load(card.split("---\n")[1]) if card.startswith("---\n") else {}
+        is_good = isinstance(values, dict) and isinstance(values.get("license", ""), str)
+        errors = [] if is_good else [{"message": "bad metadata"}]
+        self.answer({"errors": errors, "warnings": []}, 400 if errors else 200)
 
     def create(self, values: dict[str, Any]) -> None:
         name = f"{values.get('organization') or 'me'}/{values['name']}"
@@ -197,6 +208,8 @@ class _Handler(BaseHTTPRequestHandler):
         repository = self.hub.repositories.get(found[1]) if found else None
         if found is None or repository is None:
             self.refuse(404, "RepoNotFound")
+        elif found[2].startswith("branch/"):
+            self.answer({})
         elif found[2] == "info/lfs/objects/batch":
             self.answer({"objects": [*map(self.place, json.loads(content)["objects"])]})
         elif found[2].startswith("preupload/"):
@@ -229,6 +242,8 @@ class _Handler(BaseHTTPRequestHandler):
                 message = value["summary"]
             elif entry["key"] == "file":
                 files[value["path"]] = base64.b64decode(value["content"])
+            elif entry["key"] == "deletedFile":
+                del repository.newest[value["path"]]
             else:
                 files[value["path"]] = self.hub.uploaded[value["oid"]]
         name = repository.commit(files, f"{path}: {message}")
