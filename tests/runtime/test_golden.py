@@ -1,6 +1,7 @@
 """The test vectors in a bundle against the predictor and against torch's own layers."""
 
 import json
+import shutil
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from nsmc.runtime.bundle import TOKENIZER_FILE, VECTORS_FILE, WEIGHTS_FILE, rewr
 from nsmc.runtime.confidence import measured_confidence
 from nsmc.runtime.golden import PROBES, TOLERANCE, rescale_vectors, write_vectors
 from nsmc.runtime.loading import read_tokenizer
+from nsmc.runtime.locate import PRETRAINED
 from nsmc.runtime.predictor import Predictor
 from nsmc.runtime.probes import LONE_SURROGATES
 from tests.bundles import changed, config_of, random_bundle
@@ -120,6 +122,17 @@ def test_probabilities_follow_a_temperature_that_is_known_later(tmp_path: Path) 
         assert old["logits"] == new["logits"] == own["logits"]
         np.testing.assert_allclose(new["probabilities"], own["probabilities"], atol=2e-6)
         assert old["probabilities"] != new["probabilities"]
+
+
+def test_the_package_s_are_those_that_would_be_written(tmp_path: Path) -> None:
+    shutil.copytree(PRETRAINED, tmp_path / "bundle")
+    written = vectors_of(tmp_path / "bundle")
+    content = json.loads((PRETRAINED / VECTORS_FILE).read_text(encoding="utf-8"))
+    for own, new in zip(content["vectors"] + content["utf16_vectors"], written, strict=True):
+        assert own["ids"] == new["ids"]
+        assert own.get("text", new["text"]) == new["text"]
+        for key in ("logits", "probabilities"):
+            np.testing.assert_allclose(own[key], new[key], rtol=0, atol=TOLERANCE)
 
 
 def test_an_encoder_has_none(tmp_path: Path) -> None:
