@@ -16,7 +16,7 @@ from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-def
 
 from nsmc.runtime.bundle import CARD_FILE, NAMES
 from nsmc.runtime.card import with_license
-from nsmc.runtime.hub import HubName
+from nsmc.runtime.hub_files import HubName
 from nsmc.runtime.loading import read_bundle
 
 _PROBLEMS = {

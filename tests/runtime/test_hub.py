@@ -14,7 +14,8 @@ from nsmc import Predictor
 from nsmc.cli import main
 from nsmc.runtime.bundle import CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE
 from nsmc.runtime.golden import write_vectors
-from nsmc.runtime.hub import HubName, cache_folder, hub_bundle
+from nsmc.runtime.hub import cache_folder, hub_bundle
+from nsmc.runtime.hub_files import HubName
 from nsmc.runtime.locate import bundle_folder, split_words
 from tests.bundles import random_bundle
 from tests.hub import TOKEN, Hub, running_hub
