@@ -40,11 +40,17 @@ def add_parser(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Convert; raises ValueError for what does not combine, and what `convert` raises."""
     from nsmc.conversion.convert import convert, convert_to_page
+    from nsmc.runtime.locate import is_hub_name
 
+    bundle, output = chosen_bundle(options.bundle), options.output
+    if output is None and options.bundle is not None and is_hub_name(options.bundle):
+        # In the working directory, as the bundle itself is in the cache.
+        repository = options.bundle.parts[2].partition("@")[0]
+        output = Path(f"{repository}{'.html' if options.to == 'html' else f'-{options.to}'}")
     if options.to == "html":
         done = convert_to_page(
-            chosen_bundle(options.bundle),
-            options.output,
+            bundle,
+            output,
             weights=options.weights or "int8",
             language=options.language or "auto",
         )
@@ -52,6 +58,6 @@ def run(options: argparse.Namespace) -> int:
         for name in ("weights", "language"):
             if getattr(options, name) is not None:
                 raise ValueError(f"--{name} is for pages: --to html")
-        done = convert(chosen_bundle(options.bundle), options.to, options.output)
+        done = convert(bundle, options.to, output)
     print_answer(str(done))
     return 0

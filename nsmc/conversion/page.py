@@ -22,10 +22,12 @@ import numpy.typing as npt
 
 import nsmc
 from nsmc.runtime.bundle import CARD_FILE, TOKENIZER_FILE, flat
+from nsmc.runtime.card import without_metadata
 from nsmc.runtime.golden import vectors_of
 from nsmc.runtime.int8 import restored, stored
-from nsmc.runtime.loading import Bundle
+from nsmc.runtime.loading import Bundle, read_vocabulary
 from nsmc.runtime.predictor import Predictor
+from nsmc.runtime.tokenizer_file import byte_letters
 from nsmc.small_files import read_json
 
 LANGUAGES = ("auto", "ko", "en")
@@ -66,8 +68,8 @@ def page_of(folder: Path, bundle: Bundle, *, weights: str, language: str) -> tup
         "config": flat(bundle.config),
         "tokenizer": tokenizer,
         "arrays": places,
-        "vectors": vectors_of(predictor),
-        "card": card.read_text("utf-8") if card.is_file() else "",
+        "vectors": vectors_of(predictor, read_vocabulary(folder / TOKENIZER_FILE)),
+        "card": without_metadata(card.read_text("utf-8")) if card.is_file() else "",
         "language": None if language == "auto" else language,
         "unsure_below": (bundle.config.confidence or {}).get("unsure_below") or 0,
         "size": len(compressed),
@@ -146,14 +148,6 @@ def _ids(ids: list[Any]) -> npt.NDArray[Any]:
     """Ids in two bytes each, or in four where one needs it."""
     array = np.array(ids, np.uint32)
     return array.astype(np.uint16) if array.max(initial=0) <= np.iinfo(np.uint16).max else array
-
-
-def byte_letters() -> list[str]:
-    """How byte-level vocabularies write the 256 bytes: printable ones of Latin-1 as themselves."""
-    printable = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
-    others = [byte for byte in range(0x100) if byte not in printable]
-    codes = {byte: 0x100 + number for number, byte in enumerate(others)}
-    return [chr(codes.get(byte, byte)) for byte in range(0x100)]
 
 
 def _steps(normalizer: dict[str, Any] | None) -> list[dict[str, Any]]:

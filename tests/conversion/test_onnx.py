@@ -13,7 +13,13 @@ import pytest
 
 from nsmc.conversion.convert import convert
 from nsmc.conversion.onnx import onnx_model
-from nsmc.runtime.bundle import CONFIG_FILE, ONNX_FILE, POOLINGS, TOKENIZER_FILE
+from nsmc.runtime.bundle import (
+    CONFIG_FILE,
+    ONNX_FILE,
+    POOLINGS,
+    TOKENIZER_CONFIG_FILE,
+    TOKENIZER_FILE,
+)
 from nsmc.runtime.encoders import ENCODERS
 from nsmc.runtime.loading import Bundle
 from nsmc.runtime.predictor import Predictor
@@ -159,7 +165,9 @@ def test_the_folder_is_all_that_a_client_needs(tmp_path: Path, dtype: str) -> No
     }
     assert after["dtype"] == "float32"  # whatever the bundle's is
     assert {key for key in after if after[key] != before[key]} <= {"sha256", "dtype"}
-    assert {path.name for path in made.iterdir()} == {ONNX_FILE, TOKENIZER_FILE, CONFIG_FILE}
+    assert {path.name for path in made.iterdir()} == {
+        *(ONNX_FILE, TOKENIZER_FILE, TOKENIZER_CONFIG_FILE, CONFIG_FILE)
+    }
     model = onnx.load(str(made / ONNX_FILE))
     assert {each.key: each.value for each in model.metadata_props}["labels"] == "별로\t추천"
     assert after["labels"] == ["별로", "추천"]

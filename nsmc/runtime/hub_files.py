@@ -1,0 +1,131 @@
+"""A model hub's files over HTTP, with the standard library; `hub` keeps what is fetched.
+
+The library of hubs would take as long to import as all else that answers a review, and what they
+document is one URL for each file. HF_ENDPOINT, HF_TOKEN, HF_TOKEN_PATH and HF_HOME mean what they
+mean to that library.
+"""
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import quote, urlsplit
+from urllib.request import Request, urlopen
+
+# A path has lost one of the slashes. Owners and repositories as hubs allow them.
+_NAME = re.compile(r"hf:/{1,2}([\w-][\w.-]*)/([\w-][\w.-]*?)(?:@([^\s@]+))?/?", flags=re.ASCII)
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+_LARGEST = 16 << 20  # bytes of a small file
+_AT_ONCE = 1 << 20  # bytes
+_TIMEOUT = 30  # seconds without an answer, or without a byte more of one
+
+# What a hub's X-Error-Code says, in our words.
+_PROBLEMS = {
+    "RepoNotFound": "there is no such repository, or it is private",
+    "GatedRepo": "its owner must give you access first",
+    "RevisionNotFound": "the repository has no such revision",
+}
+
+
+@dataclass(frozen=True)
+class HubName:
+    """A repository and a branch, a tag or a commit of it."""
+
+    repository: str  # OWNER/REPO
+    revision: str
+
+    @classmethod
+    def parse(cls, name: str) -> "HubName":
+        """Raises ValueError for what is no such name."""
+        found = _NAME.fullmatch(name)
+        if found is None:
+            written = re.sub("^hf:/*", "hf://", name)
+            raise ValueError(f"{written}: expected hf://OWNER/REPO or hf://OWNER/REPO@REVISION")
+        return cls(f"{found[1]}/{found[2]}", found[3] or "main")
+
+    def __str__(self) -> str:
+        revision = "" if self.revision == "main" else f"@{self.revision}"
+        return f"hf://{self.repository}{revision}"
+
+
+def small_file(name: HubName, file: str) -> tuple[bytes, str]:
+    """The content of a file, and the commit that it is of, "" where the hub does not say."""
+    with _opened(name, file) as answer:
+        content = answer.read(_LARGEST + 1)
+        _check_all_came(answer, len(content), f"{name}: {file}")
+        commit = answer.headers.get("X-Repo-Commit") or ""
+    if len(content) > _LARGEST:
+        raise ValueError(f"{name}: {file} is larger than {_LARGEST:,} bytes")
+    return content, commit if _COMMIT.fullmatch(commit) else ""
+
+
+def download(name: HubName, file: str, path: Path, largest: int) -> None:
+    with _opened(name, file) as answer, path.open("wb") as output:
+        while part := answer.read(_AT_ONCE):
+            output.write(part)
+            if output.tell() > largest:
+                raise ValueError(f"{name}: {file} is larger than {largest:,} bytes")
+        _check_all_came(answer, output.tell(), f"{name}: {file}")
+
+
+def _check_all_came(answer: Any, size: int, what: str) -> None:
+    """Raises ConnectionError where the connection ended too early, which `read` keeps to itself."""
+    if size < int(answer.headers.get("Content-Length") or 0):
+        raise ConnectionError(f"{what} was cut off after {size:,} bytes")
+
+
+@contextlib.contextmanager
+def _opened(name: HubName, file: str) -> Iterator[Any]:
+    """A hub's answer; an error that comes while it is read is told the same way."""
+    url = f"{endpoint()}/{name.repository}/resolve/{quote(name.revision, safe='')}/{file}"
+    request = Request(url, headers={"User-Agent": "nsmc"})
+    if token := _token():
+        # Of this request alone: large files lie on other hosts, to which the hub sends us on.
+        request.add_unredirected_header("Authorization", f"Bearer {token}")
+    try:
+        with urlopen(request, timeout=_TIMEOUT) as answer:
+            yield answer
+    except HTTPError as error:
+        with error:
+            raise _refusal(error, name, file) from None
+    except (URLError, TimeoutError, ConnectionError, HTTPException) as error:
+        reason = getattr(error, "reason", None) or error
+        raise ConnectionError(f"{name}: no answer from {endpoint()} ({reason})") from None
+
+
+def _refusal(error: HTTPError, name: HubName, file: str) -> OSError:
+    code, problem = error.headers.get("X-Error-Code", ""), "HTTP " + str(error.code)
+    if code == "EntryNotFound" or (error.code == 404 and not code):
+        return FileNotFoundError(f"{name}: holds no bundle, {file} is missing")
+    problem = _PROBLEMS.get(code, problem)
+    if error.code >= 500 or error.code == 429:
+        return ConnectionError(f"{name}: {endpoint()} answers {problem}; try again later")
+    has_token = "the token was not enough" if _token() else "a token in HF_TOKEN may help"
+    line = f"{name}: {problem} ({endpoint()}; {has_token})"
+    return FileNotFoundError(line) if error.code == 404 else PermissionError(line)
+
+
+def endpoint() -> str:
+    """The hub's address; raises ValueError for one that is none."""
+    address = os.environ.get("HF_ENDPOINT", "").rstrip("/") or "https://huggingface.co"
+    if urlsplit(address).scheme not in ("http", "https"):
+        raise ValueError(f"HF_ENDPOINT={address}: expected an address that begins with https://")
+    return address
+
+
+def _token() -> str:
+    """HF_TOKEN, else what `hf auth login` has kept; "" without one."""
+    if token := os.environ.get("HF_TOKEN", "").strip():
+        return token
+    home = Path(os.environ.get("HF_HOME") or "~/.cache/huggingface").expanduser()
+    try:
+        path = Path(os.environ.get("HF_TOKEN_PATH") or home / "token").expanduser()
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        return ""
