@@ -78,9 +78,7 @@ def convert(
     folder = folder if folder.name else folder.resolve()  # "." has no name of its own
     original, texts = read_bundle(folder), [*PROBES, *sample_texts()]
     expected = Predictor(original).probabilities(texts)
-    kind = [form] if form else []
-    kind += ["int8"] if form == "onnx" and weights == "int8" else []
-    output = output or folder.with_name("-".join([_name(folder, vocab_size), *kind]))
+    output = output or folder.with_name(converted_name(folder.name, form, weights, vocab_size))
     _refuse_own(folder, output)
     dtype = form or original.config.dtype
     with _source(folder, original, vocab_size) as (source, bundle), whole_bundle(output) as scratch:
@@ -89,7 +87,7 @@ def convert(
             answers = _write_onnx(weights, bundle, source, scratch, ids)
         else:
             answers = _write_as(dtype, bundle, source, scratch, ids)
-        _refuse_far(answers, bundle, ids, kind[-1] if kind else dtype)
+        _refuse_far(answers, bundle, ids, "int8" if weights == "int8" else dtype)
     file = output / (ONNX_FILE if form == "onnx" else WEIGHTS_FILE)
     return _compared(output, folder / WEIGHTS_FILE, file, answers, expected)
 
@@ -107,7 +105,7 @@ def convert_to_page(
     What the page will answer is compared as in `convert`, which also says what is raised.
     """
     folder = folder if folder.name else folder.resolve()
-    output = output or folder.with_name(f"{_name(folder, vocab_size)}.html")
+    output = output or folder.with_name(converted_name(folder.name, "html", weights, vocab_size))
     if output.suffix.lower() not in (".html", ".htm"):
         raise ValueError(f"{output}: a page is a file; end its name in .html")
     original, texts = read_bundle(folder), [*PROBES, *sample_texts()]
@@ -120,8 +118,13 @@ def convert_to_page(
     return _compared(output, folder / WEIGHTS_FILE, output, answers, expected)
 
 
-def _name(folder: Path, vocab_size: int | None) -> str:
-    return folder.name if vocab_size is None else f"{folder.name}-vocab{vocab_size}"
+def converted_name(name: str, form: str | None, weights: str, vocab_size: int | None) -> str:
+    """What a bundle of that name is called in another form."""
+    parts = [name] if vocab_size is None else [name, f"vocab{vocab_size}"]
+    if form == "html":
+        return f"{'-'.join(parts)}.html"
+    parts += [form] if form else []
+    return "-".join([*parts, "int8"] if form == "onnx" and weights == "int8" else parts)
 
 
 def _refuse_own(folder: Path, output: Path) -> None:
