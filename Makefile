@@ -50,7 +50,7 @@ coverage: install ## the same, and refuse a branch coverage that is lower than i
 corpus-test: install ## check reading, caching and training on the real corpus at NSMC_ROOT
 	NSMC_ROOT=$(NSMC_ROOT) $(BIN)/python -m pytest -m corpus
 
-clients-test: install .venv-clients/jars .venv-clients/node .venv-releases/installed ## check that other programs, candle and Java's among them, read bundles, and the runtime on other releases
+clients-test: install .venv-clients/jars .venv-clients/node .venv-clients/transformers .venv-releases/installed ## check that other programs, candle and Java's among them, read bundles, and the runtime on other releases
 	NSMC_CLIENTS=.venv-clients NSMC_RELEASES=.venv-releases $(BIN)/python -m pytest -m clients
 
 .venv-clients/installed: tests/clients/requirements.txt
@@ -69,6 +69,11 @@ clients-test: install .venv-clients/jars .venv-clients/node .venv-releases/insta
 	@rm -rf $@ $@.new && mkdir $@.new
 	@if command -v node >/dev/null && command -v npm >/dev/null; then cp $< $@.new && npm install \
 		--prefix $@.new --silent --no-audit --no-fund --ignore-scripts --no-package-lock; fi
+	@mv $@.new $@
+
+.venv-clients/transformers: tests/clients/transformers-requirements.txt .venv-clients/installed
+	@rm -rf $@ $@.new
+	.venv-clients/bin/pip install --quiet --disable-pip-version-check --target $@.new -r $<
 	@mv $@.new $@
 
 # Each release of tokenizers in a folder of its own, over the packages that all of them share.

@@ -37,8 +37,8 @@ def add_bundle(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="BUNDLE",
         help=(
-            "by default the newest under outputs/, of a sweep the best, else pretrained, which is "
-            "in the package"
+            "a folder, or hf://OWNER/REPO; by default the newest under outputs/, of a sweep the "
+            "best, else pretrained, which is in the package"
         ),
     )
 

@@ -49,16 +49,20 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Convert; raises ValueError for what does not combine, and what `convert` raises."""
-    from nsmc.conversion.convert import convert, convert_to_page
+    from nsmc.conversion.convert import convert, convert_to_page, converted_name
+    from nsmc.runtime.locate import is_hub_name
 
-    weights = _checked_weights(options)
+    weights, size = _checked_weights(options), options.vocab_size
     folder, output = chosen_bundle(options.bundle), options.output
+    if output is None and options.bundle is not None and is_hub_name(options.bundle):
+        # In the working directory, as the bundle itself is in the cache.
+        repository = options.bundle.parts[2].partition("@")[0]
+        output = Path(converted_name(repository, options.to, weights, size))
     if options.to == "html":
         language = options.language or "auto"
-        size = options.vocab_size
         done = convert_to_page(folder, output, weights=weights, language=language, vocab_size=size)
     else:
-        done = convert(folder, options.to, output, weights=weights, vocab_size=options.vocab_size)
+        done = convert(folder, options.to, output, weights=weights, vocab_size=size)
     print_answer(str(done))
     return 0
 

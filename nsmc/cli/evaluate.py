@@ -92,9 +92,9 @@ def _reference(named: str, predictor: "Predictor", form: "FileFormat") -> dict[s
     from nsmc.runtime.bundle import CONFIG_FILE, TOKENIZER_FILE
     from nsmc.runtime.evaluation import profile_of
     from nsmc.runtime.loading import read_config
-    from nsmc.runtime.locate import PRETRAINED, bundle_folder
+    from nsmc.runtime.locate import PRETRAINED, bundle_folder, is_hub_name
 
-    if named != PRETRAINED.name and not Path(named).is_dir():
+    if named != PRETRAINED.name and not is_hub_name(named) and not Path(named).is_dir():
         with open_rows(named, form) as rows:
             return profile_of(predictor, rows)
     config = read_config(bundle_folder(Path(named)) / CONFIG_FILE)

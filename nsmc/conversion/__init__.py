@@ -1,1 +1,1 @@
-"""Bundles in other forms: half the size, or for programs that read ONNX."""
+"""Bundles in other forms: half the size, or for programs that read ONNX; and on a model hub."""

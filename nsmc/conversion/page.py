@@ -20,10 +20,12 @@ import numpy.typing as npt
 
 import nsmc
 from nsmc.runtime.bundle import CARD_FILE, TOKENIZER_FILE, flat
+from nsmc.runtime.card import without_metadata
 from nsmc.runtime.golden import vectors_of
 from nsmc.runtime.int8 import SCALE, restored, stored
-from nsmc.runtime.loading import Bundle
+from nsmc.runtime.loading import Bundle, read_vocabulary
 from nsmc.runtime.predictor import Predictor
+from nsmc.runtime.tokenizer_file import byte_letters
 from nsmc.small_files import read_json
 
 LANGUAGES = ("auto", "ko", "en")
@@ -49,8 +51,8 @@ def page_of(folder: Path, bundle: Bundle, *, weights: str, language: str) -> tup
         "config": flat(bundle.config),
         "tokenizer": _tokenizer(folder / TOKENIZER_FILE, data),
         "tensors": _about(arrays, data),
-        "vectors": vectors_of(predictor),
-        "card": card.read_text("utf-8") if card.is_file() else "",
+        "vectors": vectors_of(predictor, read_vocabulary(folder / TOKENIZER_FILE)),
+        "card": without_metadata(card.read_text("utf-8")) if card.is_file() else "",
         "language": None if language == "auto" else language,
         "unsure_below": (bundle.config.confidence or {}).get("unsure_below") or 0,
         "data": base64.b64encode(bytes(data.content)).decode(),
@@ -116,14 +118,6 @@ def _tokenizer(path: Path, data: _Data) -> dict[str, Any]:
         "bytes": [vocabulary[letter] for letter in letters],
         "merges": {"offset": data.add(np.array(merges, np.uint32)), "length": len(merges)},
     }
-
-
-def byte_letters() -> list[str]:
-    """How byte-level vocabularies write the 256 bytes: printable ones of Latin-1 as themselves."""
-    printable = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
-    others = [byte for byte in range(0x100) if byte not in printable]
-    codes = {byte: 0x100 + number for number, byte in enumerate(others)}
-    return [chr(codes.get(byte, byte)) for byte in range(0x100)]
 
 
 def _steps(normalizer: dict[str, Any] | None) -> list[dict[str, Any]]:

@@ -1,8 +1,8 @@
 """The bundle: the folder that a trained classifier is shipped as; its contract and its writing.
 
 `nsmc.safetensors` (float32, float16 or int8 weights), `tokenizer.json`, `config.json` and a model
-card, `README.md`; `test_vectors.json` for clients in other languages. In ONNX's form the weights
-are in `nsmc.onnx`.
+card, `README.md`; `test_vectors.json` for clients in other languages, and `tokenizer_config.json`
+for transformers. In ONNX's form the weights are in `nsmc.onnx`.
 Writing is atomic. Reading, which trusts nothing, is in `loading`.
 """
 
@@ -23,16 +23,20 @@ from nsmc.atomic import is_unfinished, whole_folder, write_file
 from nsmc.runtime.encoders.settings import EncoderSettings
 from nsmc.runtime.int8 import SCALE, is_matrix, stored
 from nsmc.runtime.packing import Array
-from nsmc.runtime.tokenizer_file import portable
+from nsmc.runtime.tokenizer_file import portable, transformers_config
 
 WEIGHTS_FILE = "nsmc.safetensors"
 TOKENIZER_FILE = "tokenizer.json"
+TOKENIZER_CONFIG_FILE = "tokenizer_config.json"
 CONFIG_FILE = "config.json"
 CARD_FILE = "README.md"
 VECTORS_FILE = "test_vectors.json"
 ONNX_FILE = "nsmc.onnx"
 
-_NAMES = (WEIGHTS_FILE, ONNX_FILE, TOKENIZER_FILE, CONFIG_FILE, CARD_FILE, VECTORS_FILE)
+NAMES = (  # of all files that a bundle may have
+    *(WEIGHTS_FILE, ONNX_FILE, TOKENIZER_FILE, TOKENIZER_CONFIG_FILE),
+    *(CONFIG_FILE, CARD_FILE, VECTORS_FILE),
+)
 
 Pooling = Literal["last", "mean", "max", "max_mean", "attention"]
 POOLINGS: tuple[str, ...] = get_args(Pooling)
@@ -148,7 +152,7 @@ def _check_replaceable(folder: Path) -> None:
         raise ValueError(f"{folder} is a file; choose another place for the bundle")
     entries = [entry for entry in folder.iterdir() if not is_unfinished(entry.name)]
     for entry in sorted(entries):
-        if entry.name not in _NAMES or entry.is_dir():
+        if entry.name not in NAMES or entry.is_dir():
             raise ValueError(
                 f"{folder} holds {entry.name}, which is no part of a bundle and would be lost; "
                 "move it away, or choose another place for the bundle"
@@ -185,9 +189,11 @@ def fill_bundle(
 
 
 def write_tokenizer(folder: Path, config: BundleConfig, tokenizer_file: Path) -> None:
-    """Write a bundle's `tokenizer.json`, which cuts texts at `max_length` by itself."""
+    """Write `tokenizer.json`, which cuts texts at `max_length` by itself, and its configuration."""
     content = portable(tokenizer_file.read_text(encoding="utf-8"), config.max_length)
     (folder / TOKENIZER_FILE).write_text(content, encoding="utf-8")
+    settings = json.dumps(transformers_config(config.max_length), indent=2) + "\n"
+    (folder / TOKENIZER_CONFIG_FILE).write_text(settings, encoding="utf-8")
 
 
 def _ordered(content: bytes) -> bytes:

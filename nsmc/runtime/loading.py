@@ -88,14 +88,18 @@ def read_bundle(folder: Path) -> Bundle:
     return Bundle(config, tensors, _read_tokenizer(folder / TOKENIZER_FILE, config))
 
 
-def _refuse_giants(folder: Path, config: BundleConfig) -> None:
-    """Raises ValueError for files larger than the configuration allows, before one is read."""
+def largest_sizes(config: BundleConfig) -> dict[str, int]:
+    """The most bytes that the weights and the tokenizer of a bundle may have."""
     arrays = stored_arrays(config).values()
-    largest = {
+    return {
         WEIGHTS_FILE: sum(_SIZES[t] * math.prod(shape) for t, shape in arrays) + _LARGEST_HEADER,
         TOKENIZER_FILE: _LARGEST_TOKENIZER,
     }
-    for name, limit in largest.items():
+
+
+def _refuse_giants(folder: Path, config: BundleConfig) -> None:
+    """Raises ValueError for files larger than the configuration allows, before one is read."""
+    for name, limit in largest_sizes(config).items():
         size = (folder / name).stat().st_size
         if size > limit:
             raise ValueError(f"{folder / name}: {size:,} bytes; at most {limit:,} are expected")

@@ -23,11 +23,21 @@ _DATA_EXTENSIONS = (
 )
 
 
+def is_hub_name(path: str | Path) -> bool:
+    """Whether it names a bundle on a hub, hf://…; a path has lost one of the slashes."""
+    return f"{path}/".startswith("hf:/")
+
+
 def bundle_folder(path: Path) -> Path:
     """The bundle at `path`, which may be a run's folder; raises FileNotFoundError without one.
 
-    `pretrained`, where there is no such folder, is the bundle that comes with the package.
+    `pretrained`, where there is no such folder, is the bundle that comes with the package. One on
+    a hub is fetched; see `hub_bundle` for what that raises.
     """
+    if is_hub_name(path):
+        from nsmc.runtime.hub import hub_bundle  # which imports what speaks HTTP
+
+        return hub_bundle(path)
     if path == Path("pretrained") and not path.exists():
         path = PRETRAINED
     for folder in (path, path / "bundle"):

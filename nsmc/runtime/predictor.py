@@ -71,7 +71,9 @@ class Predictor:
     def load(cls, folder: str | Path | None = None) -> "Predictor":
         """Read a bundle; without a folder, the one that comes with the package.
 
-        Raises FileNotFoundError or ValueError, as `read_bundle` does.
+        `hf://OWNER/REPO` or `hf://OWNER/REPO@REVISION` is one on a model hub; see `hub_bundle`.
+        Raises FileNotFoundError or ValueError, as `read_bundle` does, and for a hub what
+        `hub_bundle` raises.
         """
         path = PRETRAINED if folder is None else bundle_folder(Path(folder).expanduser())
         return cls(read_bundle(path))

@@ -15,6 +15,14 @@ NO_LETTERS = tuple(map(chr, (*range(0x122, 0x144), *range(0xA1, 0xAD), *range(0x
 _NOT_IN_UTF8 = frozenset(map(chr, (0xC0, 0xC1, *range(0xF5, 0x100))))
 
 
+def byte_letters() -> list[str]:
+    """How byte-level vocabularies write the 256 bytes: printable ones of Latin-1 as themselves."""
+    printable = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
+    others = [byte for byte in range(0x100) if byte not in printable]
+    codes = {byte: 0x100 + number for number, byte in enumerate(others)}
+    return [chr(codes.get(byte, byte)) for byte in range(0x100)]
+
+
 def portable(content: str, max_length: int | None) -> str:
     """The same tokenizer, keeping `max_length` ids of a text, or all, and padding none."""
     values: dict[str, Any] = json.loads(content)
@@ -31,6 +39,23 @@ def portable(content: str, max_length: int | None) -> str:
             merge if isinstance(merge, str) else " ".join(merge) for merge in model["merges"]
         ]
     return json.dumps(values, ensure_ascii=False)
+
+
+def transformers_config(max_length: int) -> dict[str, Any]:
+    """What `tokenizer_config.json` says, so that transformers and transformers.js load the folder.
+
+    `<pad>` in a text stays what it is there, too: characters, and no special token.
+    """
+    return {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "model_max_length": max_length,
+        "pad_token": "<pad>",
+        "padding_side": "right",
+        "truncation_side": "right",
+        "split_special_tokens": True,
+        "clean_up_tokenization_spaces": False,
+        "model_input_names": ["input_ids", "attention_mask"],
+    }
 
 
 def check_vocabulary(vocab: dict[str, int]) -> None:

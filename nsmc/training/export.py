@@ -14,7 +14,7 @@ from nsmc.data.datamodule import ReviewDataModule
 from nsmc.data.tokenizer import PAD_ID
 from nsmc.runtime.bundle import BundleConfig, fill_bundle, rewrite_config, whole_bundle
 from nsmc.runtime.file_form import reading_of
-from nsmc.runtime.golden import write_vectors
+from nsmc.runtime.golden import rescale_vectors, write_vectors
 from nsmc.runtime.loading import read_bundle
 from nsmc.runtime.predictor import Predictor
 from nsmc.training.calibration import Calibration
@@ -99,6 +99,7 @@ class BundleExport(L.Callback):
                 confidence = callback.confidence
         self.config = dataclasses.replace(self.config, metrics=metrics, confidence=confidence)
         rewrite_config(self.folder, self.config, model_card(self.config, self.corpus))
+        rescale_vectors(self.folder, self.config)
 
     on_test_end = on_validation_end
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from nsmc.runtime.bundle import BundleConfig, expected_shapes
 from nsmc.terminal import first_few
+from nsmc.training.card_metadata import metadata_block
 
 _MOST_LABELS = 20  # that the card names; config.json has all
 _SPLITS = {"val/": "validation", "test/": "test"}
@@ -15,8 +16,15 @@ _LEARNT = {"nsmc": "short movie reviews of one site and time"}
 _EXAMPLES = {"nsmc": "와 진짜 재밌는 영화임미다!!"}
 
 
-def model_card(config: BundleConfig, corpus: str) -> str:
-    """The card in Markdown; `corpus` names what the network was trained on."""
+def model_card(config: BundleConfig, corpus: str, license_: str = "unknown") -> str:
+    """The card in Markdown, behind a block of metadata for model hubs.
+
+    `corpus` names what the network was trained on; `license_` is one of the hubs' identifiers.
+    """
+    return metadata_block(config, corpus, license_) + _card(config, corpus)
+
+
+def _card(config: BundleConfig, corpus: str) -> str:
     parameters = sum(math.prod(shape) for shape in expected_shapes(config).values())
     values = {
         "config": config,

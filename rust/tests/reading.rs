@@ -26,7 +26,7 @@ fn ids_and_logits_are_those_of_the_test_vectors() {
         let content = fs::read(data(name).join("test_vectors.json")).unwrap();
         let content: Value = serde_json::from_slice(&content).unwrap();
         let vectors = content["vectors"].as_array().unwrap();
-        assert_eq!(vectors.len(), 14);
+        assert!(vectors.len() >= 14); // those of bundles that were made before
         for vector in vectors {
             let text = vector["text"].as_str().unwrap();
             let ids: Vec<u32> = serde_json::from_value(vector["ids"].clone()).unwrap();

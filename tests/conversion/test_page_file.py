@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from nsmc.conversion.convert import convert_to_page
-from nsmc.conversion.page import byte_letters
 from nsmc.runtime.loading import read_vocabulary
+from nsmc.runtime.tokenizer_file import byte_letters
 from tests.bundles import TOKENIZER_FILE, random_bundle
 
 

@@ -14,6 +14,7 @@ from nsmc.runtime.bundle import (
     CARD_FILE,
     CONFIG_FILE,
     POOLINGS,
+    TOKENIZER_CONFIG_FILE,
     TOKENIZER_FILE,
     VECTORS_FILE,
     WEIGHTS_FILE,
@@ -28,7 +29,7 @@ from nsmc.runtime.packing import Array
 from nsmc.runtime.tokenizer_file import portable
 from tests.bundles import TOKENIZER, config_of, random_bundle, random_tensors, write_bundle
 
-FILES = (WEIGHTS_FILE, TOKENIZER_FILE, CONFIG_FILE, CARD_FILE)
+FILES = (WEIGHTS_FILE, TOKENIZER_FILE, TOKENIZER_CONFIG_FILE, CONFIG_FILE, CARD_FILE)
 CONFIG = config_of()
 
 
@@ -79,11 +80,13 @@ def test_an_encoder_s_bundle_has_no_labels_and_no_head(
     assert bundle.tensors.keys() == expected_shapes(encoder).keys()
 
 
-def test_a_bundle_is_four_files_in_the_promised_forms(tmp_path: Path, tokenizer_file: Path) -> None:
+def test_a_bundle_is_five_files_in_the_promised_forms(tmp_path: Path, tokenizer_file: Path) -> None:
     bundle = random_bundle(tmp_path / "bundle", "# A card\n")
     assert sorted(contents(bundle)) == sorted(FILES)
     expected = portable(tokenizer_file.read_text(encoding="utf-8"), CONFIG.max_length)
     assert (bundle / TOKENIZER_FILE).read_text(encoding="utf-8") == expected
+    loaded = json.loads((bundle / TOKENIZER_CONFIG_FILE).read_text(encoding="utf-8"))
+    assert (loaded["model_max_length"], loaded["pad_token"]) == (CONFIG.max_length, "<pad>")
     assert (bundle / CARD_FILE).read_text(encoding="utf-8") == "# A card\n"
     raw = (bundle / WEIGHTS_FILE).read_bytes()
     header = json.loads(raw[8 : 8 + struct.unpack("<Q", raw[:8])[0]])

@@ -10,19 +10,24 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from nsmc.runtime.bundle import TOKENIZER_FILE, VECTORS_FILE, WEIGHTS_FILE
-from nsmc.runtime.golden import PROBES, write_vectors
+from nsmc.runtime.bundle import TOKENIZER_FILE, VECTORS_FILE, WEIGHTS_FILE, rewrite_config
+from nsmc.runtime.confidence import measured_confidence
+from nsmc.runtime.golden import PROBES, TOLERANCE, rescale_vectors, write_vectors
 from nsmc.runtime.loading import read_tokenizer
 from nsmc.runtime.predictor import Predictor
-from tests.bundles import random_bundle
+from nsmc.runtime.probes import LONE_SURROGATES
+from tests.bundles import changed, config_of, random_bundle
 
 
 def vectors_of(folder: Path) -> list[dict[str, Any]]:
     write_vectors(folder)
     content = json.loads((folder / VECTORS_FILE).read_text(encoding="utf-8"))
-    assert list(content) == ["vectors"]
+    assert content["tolerance"] == TOLERANCE
     found: list[dict[str, Any]] = content["vectors"]
-    assert [each["text"] for each in found] == list(PROBES)
+    assert [each["text"] for each in found[: len(PROBES)]] == list(PROBES)
+    for each in content["utf16_vectors"]:
+        units = np.array(each.pop("utf16"), "<u2").tobytes()
+        found.append({"text": units.decode("utf-16-le", "surrogatepass"), **each})
     return found
 
 
@@ -33,11 +38,15 @@ def test_they_are_the_predictor_s_own(tmp_path: Path) -> None:
     )
     predictor = Predictor.load(folder)
     vectors = vectors_of(folder)
-    assert [each["ids"] for each in vectors] == predictor.encode(PROBES)
+    texts = [each["text"] for each in vectors]
+    assert [each["ids"] for each in vectors] == predictor.encode(texts)
     found = np.array([each["logits"] for each in vectors])
     expected = predictor.logits([each["ids"] for each in vectors])
-    assert expected.shape == (len(PROBES), 3)
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+    assert expected.shape == (len(texts), 3)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE)
+    probabilities = [each["probabilities"] for each in vectors]
+    np.testing.assert_allclose(probabilities, predictor.probabilities(texts), atol=TOLERANCE)
+    assert {*LONE_SURROGATES} < {*texts}
     assert np.ptp(found, axis=0).min() > 0.01  # the texts do differ
 
 
@@ -46,7 +55,7 @@ def test_ids_are_those_of_the_tokenizer_alone_cut_at_max_length(tmp_path: Path) 
     tokenizer = read_tokenizer(folder / TOKENIZER_FILE)
     lengths = []
     for each in vectors_of(folder):
-        whole = tokenizer.encode(each["text"])
+        whole = tokenizer.encode(each["text"].encode("utf-8", "replace").decode())
         assert each["ids"] == whole[:9]
         lengths.append(len(whole))
     assert min(lengths) < 9 < max(lengths)
@@ -73,6 +82,9 @@ def test_they_are_what_torch_s_own_layers_compute(
         {name.removeprefix(f"{cell}."): v for name, v in weights.items() if name.startswith(cell)}
     )
     for each in vectors_of(folder):
+        if not each["ids"]:  # which torch refuses
+            np.testing.assert_allclose(each["logits"], weights["ln1.bias"], rtol=0, atol=1e-5)
+            continue
         embedded = weights["embedding.weight"][torch.tensor(each["ids"], dtype=torch.long)]
         with torch.inference_mode():
             _, state = network(embedded[:, None])
@@ -89,6 +101,25 @@ def test_writing_them_again_changes_nothing(tmp_path: Path) -> None:
     write_vectors(folder)
     assert (folder / VECTORS_FILE).read_bytes() == before
     Predictor.load(folder)  # which they do not trouble
+
+
+def test_probabilities_follow_a_temperature_that_is_known_later(tmp_path: Path) -> None:
+    folder = random_bundle(tmp_path / "bundle")
+    rescale_vectors(folder, config_of())
+    assert not (folder / VECTORS_FILE).exists()  # of an encoder there are none
+    before = vectors_of(folder)
+    labels = np.arange(200) % 2
+    confidence = measured_confidence(labels, np.eye(2)[labels] * 3 - (labels % 3 == 0)[:, None])
+    assert confidence and confidence["temperature"] != 1
+    calibrated = changed(config_of(), confidence=confidence)
+    rescale_vectors(folder, calibrated)
+    after = json.loads((folder / VECTORS_FILE).read_text(encoding="utf-8"))
+    rewrite_config(folder, calibrated, "")
+    again = vectors_of(folder)
+    for old, new, own in zip(before, after["vectors"], again, strict=False):
+        assert old["logits"] == new["logits"] == own["logits"]
+        np.testing.assert_allclose(new["probabilities"], own["probabilities"], atol=2e-6)
+        assert old["probabilities"] != new["probabilities"]
 
 
 def test_an_encoder_has_none(tmp_path: Path) -> None:

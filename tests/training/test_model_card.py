@@ -1,7 +1,15 @@
 """The card says what is known of this bundle and this corpus, and nothing of others."""
 
-import pytest
+from pathlib import Path
+from typing import Any
 
+import pytest
+import yaml
+from huggingface_hub import ModelCard
+
+from nsmc.runtime.card import with_license, without_metadata
+from nsmc.runtime.loading import read_config
+from nsmc.runtime.locate import PRETRAINED
 from nsmc.training.model_card import model_card
 from tests.bundles import config_of
 
@@ -13,9 +21,10 @@ METRICS = {"val/accuracy": 0.75, "val/f1": 0.5, "val/auroc": 0.8, "val/loss": 0.
     [("gru", "# A GRU that"), ("lstm", "# An LSTM that"), ("cnn", "# A CNN that")],
 )
 def test_the_article_fits_the_cell(cell: str, title: str) -> None:
-    assert model_card(config_of(architecture=cell), "nsmc").startswith(title)
+    card = model_card(config_of(architecture=cell), "nsmc")
+    assert without_metadata(card).startswith(title)
     encoder = model_card(config_of(architecture=cell, labels=()), "nsmc")
-    assert encoder.startswith(f"# A pretrained {cell.upper()} encoder")
+    assert without_metadata(encoder).startswith(f"# A pretrained {cell.upper()} encoder")
 
 
 def test_of_a_corpus_of_ones_own_it_knows_the_name_and_the_labels() -> None:
@@ -58,3 +67,62 @@ def test_of_more_labels_it_names_those_that_fit_and_no_f1_of_one() -> None:
 def test_a_label_with_markup_in_it_stays_in_its_cell() -> None:
     card = model_card(config_of(labels=("a|b", "*c*")), "mine")
     assert "| answers | a\\|b, \\*c\\* |" in card
+
+
+# --- the metadata block ---
+
+
+def loaded(card: str, folder: Path) -> Any:
+    """What huggingface_hub reads from it, which raises ValueError for a bad block."""
+    (folder / "README.md").write_text(card, encoding="utf-8")
+    return ModelCard.load(folder / "README.md").data
+
+
+def test_a_hub_reads_what_was_measured_and_nothing_else(tmp_path: Path) -> None:
+    metrics = {"val/accuracy": 0.75, "val/loss": 0.6, "test/auroc": 0.8, "test/macro_f1": 0.7}
+    data = loaded(model_card(config_of(metrics=metrics), "nsmc", "mit"), tmp_path)
+    assert (data.language, data.license, data.library_name) == (["ko"], "mit", "nsmc")
+    assert (data.pipeline_tag, data.datasets) == ("text-classification", ["e9t/nsmc"])
+    assert data.tags == ["gru", "sentiment-analysis"]
+    assert data.metrics == ["accuracy", "f1", "roc_auc"]
+    assert data.model_name == "nsmc-gru"
+    found = {
+        (each.dataset_split, each.metric_type): each.metric_value for each in data.eval_results
+    }
+    assert found == {
+        ("validation", "accuracy"): 0.75,
+        ("validation", "loss"): 0.6,
+        ("test", "roc_auc"): 0.8,
+        ("test", "f1"): 0.7,
+    }
+
+
+def test_of_an_unknown_corpus_language_and_data_set_are_left_out(tmp_path: Path) -> None:
+    name = "no: [x\n---\n#'\"한글"
+    data = loaded(model_card(config_of(metrics=METRICS), name), tmp_path)
+    assert (data.language, data.license, data.datasets) == (None, "unknown", None)
+    assert {each.dataset_type for each in data.eval_results} == {name}
+    unmeasured = loaded(model_card(config_of(), "mine"), tmp_path)
+    assert (unmeasured.eval_results, unmeasured.metrics) == (None, None)
+    assert unmeasured.pipeline_tag == "text-classification"
+    encoder = loaded(model_card(config_of(labels=(), metrics={"val/loss": 2.0}), "nsmc"), tmp_path)
+    assert (encoder.pipeline_tag, encoder.eval_results, encoder.language) == (None, None, ["ko"])
+
+
+def test_the_package_s_card_is_the_one_that_would_be_written() -> None:
+    config = read_config(PRETRAINED / "config.json")
+    card = (PRETRAINED / "README.md").read_text(encoding="utf-8")
+    assert card == model_card(config, "nsmc", "mit")
+
+
+@pytest.mark.parametrize("card", ["# A card\n", "---\ntags:\n- gru\n---\n\n# A card\n"])
+def test_a_license_can_be_chosen_later(card: str) -> None:
+    assert without_metadata(card) == "# A card\n"
+    licensed = with_license(card, "mit")
+    assert without_metadata(licensed) == "# A card\n"
+    again = with_license(licensed, "cc-by-4.0")
+    values = yaml.safe_load(again.split("---\n")[1])
+    assert values["license"] == "cc-by-4.0"
+    assert ("tags" in values) == ("tags" in card)
+    with pytest.raises(ValueError, match="expected an identifier, such as mit"):
+        with_license(card, "my own\nx: y")

@@ -1,0 +1,122 @@
+"""A bundle onto a model hub: `nsmc push`, with huggingface_hub.
+
+Nothing but the bundle's own files is uploaded, as they are at the moment at which they are checked.
+"""
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, get_token
+
+# The error of whichever HTTP library its releases are built on.
+from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
+from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
+
+from nsmc.runtime.bundle import CARD_FILE, NAMES
+from nsmc.runtime.card import with_license
+from nsmc.runtime.hub import HubName
+from nsmc.runtime.loading import read_bundle
+
+_PROBLEMS = {
+    401: "the token is refused: make a new one, and set HF_TOKEN or run hf auth login",
+    403: "the token may not write there: it needs the role write, and {owner} must be yours",
+    404: "there is no such repository; without --update it is made",
+    409: "is there already; --update adds a commit to it",
+}
+
+
+@dataclass(frozen=True)
+class Upload:
+    """What was asked for."""
+
+    repository: str  # OWNER/NAME
+    branch: str = "main"  # which --update makes where it is not there
+    message: str = "A bundle of nsmc"
+    license: str | None = None  # in place of the card's
+    is_private: bool = False  # a new repository
+    is_update: bool = False  # of one that is there
+
+
+def push(folder: Path, upload: Upload) -> str:
+    """Make a repository with the bundle of `folder`, or add a commit; returns its address.
+
+    Raises what `read_bundle` raises, ValueError for a bad name or license, PermissionError without
+    a token that may write, FileExistsError and FileNotFoundError as the repository is there or not,
+    and ConnectionError where the hub cannot be reached or answers with another error.
+    """
+    files = _files(folder, upload.license)
+    endpoint = os.environ.get("HF_ENDPOINT") or None
+    api = HfApi(endpoint=endpoint, library_name="nsmc")
+    token = get_token()
+    if token is None:
+        raise PermissionError("no token for the hub: set HF_TOKEN, or run hf auth login")
+    if not sys.stderr.isatty():
+        disable_progress_bars()
+    is_made = False
+    try:
+        if not upload.is_update:
+            api.create_repo(upload.repository, private=upload.is_private or None, token=token)
+            is_made = True
+        elif upload.branch != "main":
+            api.create_branch(upload.repository, branch=upload.branch, exist_ok=True, token=token)
+        api.create_commit(
+            upload.repository,
+            [
+                *(CommitOperationAdd(name, content) for name, content in files.items()),
+                *_outdated(api, upload, token, files),
+            ],
+            commit_message=upload.message,
+            revision=upload.branch,
+            token=token,
+        )
+    except (HTTPError, OSError, ValueError, RuntimeError) as error:
+        raise _explained(error, upload, is_made) from error
+    revision = "" if upload.branch == "main" else f"@{upload.branch}"
+    return f"hf://{upload.repository}{revision}"
+
+
+def repository_name(name: str) -> str:
+    """OWNER/NAME, also written hf://OWNER/NAME; raises ValueError for anything else."""
+    try:
+        parsed = HubName.parse(name if name.startswith("hf:") else f"hf://{name}")
+    except ValueError:
+        parsed = None
+    if parsed is None or "@" in name:
+        raise ValueError(f"{name}: expected OWNER/NAME of a repository, such as me/reviews")
+    return parsed.repository
+
+
+def _files(folder: Path, license_: str | None) -> dict[str, bytes]:
+    """The content of the bundle's files; raises ValueError for one that is not sound."""
+    read_bundle(folder)
+    files = {name: (folder / name).read_bytes() for name in NAMES if (folder / name).is_file()}
+    if license_ is not None:
+        card = files.get(CARD_FILE, b"").decode("utf-8")
+        files[CARD_FILE] = with_license(card, license_).encode()
+    return files
+
+
+def _outdated(
+    api: HfApi, upload: Upload, token: str, files: dict[str, bytes]
+) -> list[CommitOperationDelete]:
+    """Files of the earlier bundle that the new one does not have."""
+    if not upload.is_update:
+        return []
+    there = api.list_repo_files(upload.repository, revision=upload.branch, token=token)
+    return [CommitOperationDelete(name) for name in there if name in NAMES and name not in files]
+
+
+def _explained(error: Exception, upload: Upload, is_made: bool) -> OSError:
+    """The same in one line, with the way out; of large files, the library wraps the error."""
+    cause = error.__cause__ if isinstance(error, RuntimeError) and error.__cause__ else error
+    status = getattr(getattr(cause, "response", None), "status_code", None)
+    owner = upload.repository.partition("/")[0]
+    line = " ".join(str(cause).split())[:200] or type(cause).__name__
+    problem = _PROBLEMS.get(status or 0, "").format(owner=owner) or f"cannot upload: {line}"
+    if is_made:
+        problem += " (the repository was made, and is empty: push again with --update)"
+    kinds = {401: PermissionError, 403: PermissionError, 404: FileNotFoundError}
+    kind = {**kinds, 409: FileExistsError}.get(status or 0, ConnectionError)
+    return kind(f"{upload.repository}: {problem}")

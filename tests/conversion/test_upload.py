@@ -1,0 +1,163 @@
+"""`nsmc push` against a hub of our own: what arrives there, and what is said where it cannot."""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import huggingface_hub.constants
+import pytest
+
+from nsmc import Predictor
+from nsmc.cli import main
+from nsmc.runtime.bundle import CARD_FILE, ONNX_FILE, WEIGHTS_FILE
+from nsmc.runtime.golden import write_vectors
+from nsmc.training.model_card import model_card
+from tests.bundles import config_of, random_bundle
+from tests.hub import TOKEN, Hub, running_hub
+
+# Of huggingface_hub 2.4 itself, where it uploads a large file the older way.
+pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
+    with running_hub() as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
+        monkeypatch.setenv("HF_TOKEN", TOKEN)
+        monkeypatch.setenv("NSMC_CACHE", str(tmp_path / "cache"))
+        # Which the library reads when it is imported.
+        monkeypatch.setattr(huggingface_hub.constants, "HF_TOKEN_PATH", str(tmp_path / "none"))
+        monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", hub.endpoint)
+        # Large files go the older way, which can be played here.
+        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DISABLE_XET", True, False)
+        yield hub
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    folder = random_bundle(tmp_path / "bundle", model_card(config_of(), "nsmc"))
+    write_vectors(folder)
+    return folder
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.fixture
+def push(capsys: pytest.CaptureFixture[str], hub: Hub) -> "Push":
+    return Push(capsys)
+
+
+class Push:
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self.capsys = capsys
+
+    def __call__(self, *words: object) -> str:
+        """What it prints."""
+        assert main(["push", *map(str, words)]) == 0, self.capsys.readouterr().err
+        return self.capsys.readouterr().out.strip()
+
+    def refused(self, *words: object) -> str:
+        """Its one line."""
+        assert main(["push", *map(str, words)]) == 1
+        error = self.capsys.readouterr().err.strip()
+        assert "\n" not in error and error.startswith("nsmc: error: "), error
+        return error.removeprefix("nsmc: error: ")
+
+
+def test_the_bundle_s_files_and_nothing_else_arrive_and_are_read_from_there(
+    hub: Hub, bundle: Path, push: Push
+) -> None:
+    expected = contents(bundle)
+    (bundle / "notes.txt").write_text("mine")
+    (bundle / ".env").write_text("SECRET=1")
+    (bundle / "sub").mkdir()
+    assert push("me/film", bundle) == "hf://me/film"
+    repository = hub.repositories["me/film"]
+    assert repository.newest == expected
+    assert not repository.is_private
+    assert repository.messages == ["commit/main: A bundle of nsmc"]
+    texts = ["최고", "별로"]
+    assert Predictor.load("hf://me/film")(texts) == Predictor.load(bundle)(texts)
+
+
+def test_private_with_a_message_and_a_license(hub: Hub, bundle: Path, push: Push) -> None:
+    words = ("--private", "--message", "첫 번째", "--license", "cc-by-4.0")
+    push("hf://me/film", bundle, *words)
+    repository = hub.repositories["me/film"]
+    assert repository.is_private
+    assert repository.messages == ["commit/main: 첫 번째"]
+    card = repository.newest[CARD_FILE].decode()
+    assert card == (bundle / CARD_FILE).read_text("utf-8").replace("unknown", "cc-by-4.0", 1)
+
+
+def test_a_repository_that_is_there_is_changed_only_with_update(
+    hub: Hub, bundle: Path, push: Push, tmp_path: Path
+) -> None:
+    push("me/film", bundle)
+    newer = random_bundle(tmp_path / "newer", "new", seed=1)
+    assert push.refused("me/film", newer) == (
+        "me/film: is there already; --update adds a commit to it"
+    )
+    assert hub.repositories["me/film"].newest == contents(bundle)
+    hub.repositories["me/film"].newest.update({"others.txt": b"theirs", ONNX_FILE: b"of before"})
+    push("me/film", newer, "--update")
+    # What was of the older bundle alone is gone, and what is no bundle's stays.
+    assert hub.repositories["me/film"].newest == {**contents(newer), "others.txt": b"theirs"}
+    assert push.refused("me/films", newer, "--update") == (
+        "me/films: there is no such repository; without --update it is made"
+    )
+
+
+def test_what_cannot_be_is_said_before_anything_is_asked_of_the_hub(
+    hub: Hub, bundle: Path, push: Push, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("film", "me/a/b", "me/film@main", ""):
+        assert "expected OWNER/NAME" in push.refused(name, bundle)
+    assert "--private is of a new" in push.refused("me/film", bundle, "--private", "--update")
+    assert "add --update" in push.refused("me/film", bundle, "--branch", "x")
+    assert "expected an identifier" in push.refused("me/film", bundle, "--license", "x: y")
+    monkeypatch.delenv("HF_TOKEN")
+    assert push.refused("me/film", bundle) == (
+        "no token for the hub: set HF_TOKEN, or run hf auth login"
+    )
+    (bundle / WEIGHTS_FILE).write_bytes(b"damaged")
+    assert "altered" in push.refused("me/film", bundle)
+    assert hub.requests == []
+
+
+def test_what_the_hub_refuses(
+    hub: Hub, bundle: Path, push: Push, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = push.refused("others/film", bundle)
+    assert line.startswith("others/film: the token may not write there")
+    monkeypatch.setenv("HF_TOKEN", "hf_wrong")
+    assert push.refused("me/film", bundle).startswith("me/film: the token is refused")
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    hub.status = 500
+    assert push.refused("me/film", bundle).startswith("me/film: cannot upload: ")
+    hub.status = 0
+    (bundle / CARD_FILE).write_text("---\nlicense: [1]\n---\n\n# A card\n")
+    line = push.refused("me/film", bundle)
+    assert "Invalid metadata in README.md" in line
+    assert "the repository was made, and is empty: push again with --update" in line
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # whose port nobody listens on
+    assert push.refused("me/other", bundle).startswith("me/other: cannot upload: ")
+
+
+def test_without_the_library_the_extra_is_named(
+    bundle: Path, push: Push, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "nsmc.conversion.upload", raising=False)
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    assert 'nsmc push needs the extra "hub"' in push.refused("me/film", bundle)
+
+
+def test_a_branch_of_its_own(hub: Hub, bundle: Path, push: Push) -> None:
+    push("me/film", bundle)
+    hub.paths()
+    assert push("me/film", bundle, "--update", "--branch", "v2") == "hf://me/film@v2"
+    assert "/api/models/me/film/branch/v2" in hub.paths()
+    assert json.dumps(hub.repositories["me/film"].messages[-1]).startswith('"commit/v2: ')
