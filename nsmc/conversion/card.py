@@ -15,12 +15,12 @@ _CONFIDENCE = "How far to trust its probabilities"
 _WEIGHTS = "The weights"
 
 _INT8 = """\
-The weights are int8: each row of a matrix has a scale of its own. The figures on this card were
+The weights are int8: each row of a matrix has a scale of its own. What figures this card has were
 measured before they were made int8; `nsmc evaluate` measures anew. `nsmc`, its page and its program
 in Rust read such weights. candle does not: it would take a matrix's codes for its numbers.
 """
 _WERE_INT8 = """\
-The weights were int8 once, and no conversion brings back what that lost. The figures on this card
+The weights were int8 once, and no conversion brings back what that lost. What figures this card has
 were measured before; `nsmc evaluate` measures anew.
 """
 
@@ -45,7 +45,7 @@ OpenVINO needs `INFERENCE_PRECISION_HINT` `f32` where the processor has bfloat16
 `test_vectors.json` has texts with their ids and probabilities, which differ by 1e-5 at most.
 """
 _ONNX_INT8 = """\
-The weights are int8: each row of a matrix has a scale of its own. The figures on this card were
+The weights are int8: each row of a matrix has a scale of its own. What figures this card has were
 measured before they were made int8.
 """
 
@@ -53,7 +53,10 @@ _PRUNED = """\
 `nsmc convert --vocab-size {size}` has kept {size:,} of {before:,} tokens; the weights are as they
 were trained. What was measured with all of them does not hold.
 """
-_NOT_MEASURED = "Not measured with this vocabulary: `nsmc evaluate` does it.\n"
+_NOT_MEASURED = """\
+Not measured with this vocabulary: `nsmc evaluate` does it. Texts unlike those that it has learnt,
+other topics and irony will mislead it.
+"""
 _NOT_CALIBRATED = "Not measured with this vocabulary: its probabilities are not calibrated.\n"
 
 

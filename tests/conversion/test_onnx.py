@@ -240,6 +240,9 @@ def test_the_folder_is_all_that_a_client_needs(tmp_path: Path, dtype: str) -> No
     assert not (made / WEIGHTS_FILE).exists()
     model = onnx.load(str(made / ONNX_FILE))
     assert {each.key: each.value for each in model.metadata_props}["labels"] == "별로\t추천"
+    said = {each.name: each.doc_string for each in model.graph.input}
+    assert said["token_ids"].endswith(f"ids are from 0 to {V - 1}")
+    assert said["lengths"].endswith("from 0")
     assert after["labels"] == ["별로", "추천"]
     reviews = random_reviews(20, longest=20)
     expected = softmax(Predictor.load(folder).logits(reviews))
