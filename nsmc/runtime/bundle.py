@@ -225,8 +225,13 @@ def digests(folder: Path, names: Sequence[str] = (WEIGHTS_FILE, TOKENIZER_FILE))
 
 
 def config_json(config: BundleConfig) -> str:
-    """The content of `config.json`; numbers of a list stand in one line."""
-    text = json.dumps(flat(config), indent=2, ensure_ascii=False) + "\n"
+    """The content of `config.json`."""
+    return json_text(flat(config))
+
+
+def json_text(values: dict[str, Any]) -> str:
+    """JSON for people, too: the numbers of a list stand in one line."""
+    text = json.dumps(values, indent=2, ensure_ascii=False) + "\n"
     return _NUMBERS.sub(lambda found: f"[{' '.join(found.group(1).split())}]", text)
 
 

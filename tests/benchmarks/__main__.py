@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tests.benchmarks import (
     explain,
+    forms,
     growth,
     nodes,
     overhead,
@@ -52,6 +53,7 @@ BENCHMARKS = {
     "nodes": nodes.main,
     "growth": growth.main,
     "explain": explain.main,
+    "forms": forms.main,
     "serving": serving.main,
     "quality": quality.main,
     "small": small.main,

@@ -17,11 +17,13 @@ from nsmc.conversion.onnx import onnx_model
 from nsmc.data.corpus import read_reviews
 from nsmc.data.tokenizer import save_tokenizer, train_tokenizer
 from nsmc.runtime.bundle import POOLINGS, TOKENIZER_FILE, expected_shapes
+from nsmc.runtime.encoders import ENCODERS
 from nsmc.runtime.golden import PROBES
+from nsmc.runtime.int8 import restored, stored
 from nsmc.runtime.loading import Bundle
 from nsmc.runtime.predictor import Predictor
 from nsmc.runtime.softmax import softmax
-from tests.bundles import TOKENIZER, config_of, random_tensors, write_bundle
+from tests.bundles import TOKENIZER, VOCAB_SIZE, config_of, random_tensors, write_bundle
 
 HERE = Path(__file__).parent
 SAMPLE = HERE.parents[1] / "nsmc" / "data" / "sample" / "ratings_train.txt"
@@ -113,9 +115,10 @@ def test_candle_computes_the_same_logits(
     np.testing.assert_allclose(found, predictor.logits(ids), rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("cell", ["gru", "lstm"])
+@pytest.mark.parametrize("weights", ["float32", "int8"])
+@pytest.mark.parametrize("cell", sorted(ENCODERS))
 def test_openvino_computes_the_same_probabilities_whatever_the_padding(
-    cell: str, texts: list[str], tmp_path: Path
+    cell: str, weights: str, texts: list[str], tmp_path: Path
 ) -> None:
     requests: list[dict[str, Any]] = []
     expected = []
@@ -123,10 +126,12 @@ def test_openvino_computes_the_same_probabilities_whatever_the_padding(
         config = config_of(
             architecture=cell, pooling=pooling, num_layers=num_layers, bidirectional=bidirectional
         )
-        bundle = Bundle(config, random_tensors(config), TOKENIZER)
+        tensors = random_tensors(config)
         model = tmp_path / f"{len(requests)}.onnx"
-        model.write_bytes(onnx_model(bundle).SerializeToString())
-        predictor = Predictor(bundle)
+        network = onnx_model(Bundle(config, tensors, TOKENIZER), weights)
+        model.write_bytes(network.SerializeToString())
+        computed = tensors if weights == "float32" else restored(stored(tensors))
+        predictor = Predictor(Bundle(config, computed, TOKENIZER))
         ids = [*predictor.encode(texts[:126]), [], []]
         batches = [padded(ids[:64]), padded(ids[64:-2]), padded(ids[-2:]), padded([])]
         requests.append({"model": str(model), "batches": batches})
@@ -135,6 +140,28 @@ def test_openvino_computes_the_same_probabilities_whatever_the_padding(
         *with_reviews, without = batches
         assert without == []
         np.testing.assert_allclose(np.concatenate(with_reviews), reference, rtol=0, atol=1e-5)
+
+
+def test_openvino_survives_ids_and_lengths_that_there_are_not(tmp_path: Path) -> None:
+    """It refuses neither; what it answers means nothing, but other reviews are answered rightly."""
+    ids = [[5, each] for each in (-1, VOCAB_SIZE, 2**31 - 1, -(2**31), 2**40, 2**63 - 1, -(2**63))]
+    lengths = (3, 4, 100, 2**31 - 1, -1, -3, -4, -(2**31))
+    batches = [
+        *({"token_ids": [[5, 6], row], "lengths": [2, 2]} for row in ids),
+        *({"token_ids": [[5, 6], [5, 6]], "lengths": [2, length]} for length in lengths),
+    ]
+    requests: list[dict[str, Any]] = []
+    expected = []
+    for cell, pooling, bidirectional in product(sorted(ENCODERS), POOLINGS, (False, True)):
+        config = config_of(architecture=cell, pooling=pooling, bidirectional=bidirectional)
+        bundle = Bundle(config, random_tensors(config), TOKENIZER)
+        model = tmp_path / f"{len(requests)}.onnx"
+        model.write_bytes(onnx_model(bundle).SerializeToString())
+        requests.append({"model": str(model), "batches": batches})
+        expected.append(softmax(Predictor(bundle).logits([[5, 6]]))[0])
+    for answers, right in zip(ask("openvino_client.py", requests), expected, strict=True):
+        for first, _ in answers:
+            np.testing.assert_allclose(first, right, rtol=0, atol=1e-5)
 
 
 def padded(reviews: list[list[int]]) -> dict[str, list[Any]]:

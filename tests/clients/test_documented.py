@@ -46,18 +46,21 @@ def program(language: str) -> str:
     return str(block)
 
 
-@pytest.fixture(scope="module", params=["package's", "five labels"])
+@pytest.fixture(scope="module", params=["package's", "int8", "five labels"])
 def bundle(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle's folder; the ONNX form lies beside it."""
     folder = tmp_path_factory.mktemp("bundles") / "bundle"
+    weights = "int8" if request.param == "int8" else "float32"
     if request.param == "package's":
         shutil.copytree(PRETRAINED, folder)
+    elif request.param == "int8":
+        convert(PRETRAINED, "int8", folder)
     else:
         labels = ("아주 나쁨", "나쁨", "보통", "좋음", "아주 좋음")
         random_bundle(
             folder, architecture="lstm", pooling="max_mean", labels=labels, max_length=1000
         )
-    convert(folder, "onnx")
+    convert(folder, "onnx", folder.with_name("bundle-onnx"), weights=weights)
     return folder
 
 

@@ -25,7 +25,7 @@ from nsmc.runtime.predictor import Predictor
 from nsmc.runtime.softmax import softmax
 from tests.bundles import config_of, random_bundle, random_tensors, write_bundle
 
-every_form = pytest.mark.parametrize("form", ["float16", "float32", "onnx"])
+every_form = pytest.mark.parametrize("form", ["float16", "float32", "int8", "onnx"])
 
 
 @pytest.fixture

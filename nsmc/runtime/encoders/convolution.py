@@ -62,7 +62,7 @@ class ConvolutionSettings:
         features = graph.node("Transpose", embedded, perm=[1, 2, 0])  # [B, E, T]
         maps = []
         for width in self.filter_widths:
-            weights = graph.tensor(f"cnn.weight_{width}"), graph.tensor(f"cnn.bias_{width}")
+            weights = graph.matrix(f"cnn.weight_{width}"), graph.tensor(f"cnn.bias_{width}")
             sums = graph.node("Conv", features, *weights, pads=[width - 1, 0])  # [B, F, T]
             maps.append(graph.node("Transpose", graph.node("Relu", sums), perm=[2, 0, 1]))
         return graph.joined(maps)

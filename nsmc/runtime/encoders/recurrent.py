@@ -114,8 +114,8 @@ class RecurrentSettings:
 
         bias = np.concatenate([in_onnx_order("bias_ih"), in_onnx_order("bias_hh")], axis=-1)
         weights = [
-            graph.tensor(f"{cell}.weight_ih{suffix}", in_onnx_order("weight_ih")),
-            graph.tensor(f"{cell}.weight_hh{suffix}", in_onnx_order("weight_hh")),
+            graph.matrix(f"{cell}.weight_ih{suffix}", in_onnx_order("weight_ih"), axis=1),
+            graph.matrix(f"{cell}.weight_hh{suffix}", in_onnx_order("weight_hh"), axis=1),
             graph.tensor(f"{cell}.bias{suffix}", bias),
         ]
         special: dict[str, Any] = {"linear_before_reset": 1} if cell == "gru" else {}

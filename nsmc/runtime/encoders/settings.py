@@ -46,8 +46,6 @@ class OnnxGraph(Protocol):
     """An ONNX graph that is being built; strings are the names of values in it."""
 
     tensors: Mapping[str, Array]  # the bundle's
-    lengths: str  # [B], of int64
-    int32_lengths: str
 
     def node(self, operator: str, *inputs: str, **attributes: Any) -> str:
         """Adds an operator; returns what it computes."""
@@ -56,6 +54,17 @@ class OnnxGraph(Protocol):
 
     def tensor(self, name: str, value: Array | None = None) -> str:
         """A tensor under its name in the bundle, or another one under a name of its own."""
+
+    def matrix(self, name: str, value: Array | None = None, axis: int = 0) -> str:
+        """The same for one that int8 weights have as codes; its rows are along `axis`."""
+
+    @property
+    def lengths(self) -> str:
+        """The lengths [B], of int64."""
+
+    @property
+    def int32_lengths(self) -> str:
+        """The lengths [B] as recurrent operators take them."""
 
     def joined(self, parts: list[str]) -> str:
         """Side by side."""
