@@ -14,10 +14,10 @@ _ONCE: dict[str, dict[str, Any]] = {
         **dict.fromkeys(("validation_file", "folds", "fold")),
         **{"encoding": "utf-8", "header": True, "quoting": "nsmc", "skip_damaged": False},
         **{"text_column": "document", "label_column": "label"},
-        **{"test_file": "ratings_test.txt", "test_fraction": 0.1},
+        **{"test_file": "ratings_test.txt", "test_fraction": 0.1, "morphemes": False},
     },
     "model": {"class_weights": None},
-    "linear": {"class_weights": None},
+    "linear": {"class_weights": None, "units": "characters"},
 }
 _NAMES = ["negative", "positive"]
 

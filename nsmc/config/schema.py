@@ -184,6 +184,7 @@ class DataConfig(Section):
     min_frequency: PositiveInt
     normalization: Literal["none", "nfc", "nfd", "nfkc", "nfkd"]
     tokenizer: Annotated[Place, NO_EFFECT]
+    morphemes: bool
     bpe_dropout: Share
     bpe_samples: PositiveInt
     unlabelled: bool
@@ -379,6 +380,7 @@ class LinearConfig(Section):
     ngram_min: PositiveInt
     ngram_max: PositiveInt
     min_count: PositiveInt
+    units: Literal["characters", "words"]
     C: Annotated[float, Field(gt=0)]
     class_weights: ClassWeights
 

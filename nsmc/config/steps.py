@@ -29,7 +29,7 @@ from nsmc.config.keys import Keys, Section
 _NAMES_RUNS = ("init_from", "distill.teachers", "data.tokenizer")
 
 # Folders under configs/ that are no section of the configuration.
-MORE_GROUPS = ("experiment", "ablation", "debug")
+MORE_GROUPS = ("experiment", "ablation", "debug", "tokenizer")
 
 # Sections about the command, which a step cannot set.
 OF_THE_COMMAND = ("recipe", "resume", "search", "sweep")

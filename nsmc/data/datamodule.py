@@ -3,7 +3,7 @@
 It takes plain values. After `prepare_data` it knows the vocabulary, which the model needs.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +23,7 @@ from nsmc.data.encoding import (
     take_any,
 )
 from nsmc.data.files import UNLABELLED, CorpusFiles
+from nsmc.data.morphemes import texts_to_read
 from nsmc.data.soft_labels import Distillation
 
 
@@ -104,13 +105,16 @@ class ReviewDataModule(L.LightningDataModule):
             return reviews
         return sample_reviews(
             reviews,
-            [text for name in names for text in parts[name].texts],
+            [text for name in names for text in self._read(parts[name].texts)],
             corpus.tokenizer(),
             dropout=self.bpe_dropout,
             samples=self.bpe_samples,
             seed=self.seed,
             cache_dir=cache_dir,
         )
+
+    def _read(self, texts: Sequence[str]) -> Sequence[str]:
+        return texts_to_read(texts, self.tokenizer.morphemes, self.cache_dir)
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint's weights depend on; compared when a run goes on from it."""

@@ -22,10 +22,12 @@ from nsmc.comparison.slices import slices_of
 from nsmc.data.cache import cached_folder, digest_of, digest_of_file, load_arrays, save_arrays
 from nsmc.data.corpus import LabelArray, Reviews
 from nsmc.data.files import UNLABELLED, CorpusFiles, log_summary, summary_of
+from nsmc.data.morphemes import texts_to_read
 from nsmc.data.preparation import Progress, return_memory
 from nsmc.data.tokenizer import IntArray, Texts, encode, save_tokenizer, train_tokenizer
 from nsmc.reading.rows import format_of
 from nsmc.runtime.loading import read_tokenizer
+from nsmc.runtime.morphemes import analyser_versions
 from nsmc.runtime.tokenizer import BundleTokenizer
 from nsmc.runtime.tokenizer_file import portable
 
@@ -69,12 +71,16 @@ class EncodedReviews:
 
 @dataclass(frozen=True)
 class TokenizerSettings:
-    """How the tokenizer is trained; or, as `file`, a `tokenizer.json` to use instead."""
+    """How the tokenizer is trained; or, as `file`, a `tokenizer.json` to use instead.
+
+    With `morphemes` it reads the morphemes of the texts.
+    """
 
     vocab_size: int
     min_frequency: int
     normalization: str
     file: Path | None = None
+    morphemes: bool = False
 
 
 @dataclass(frozen=True)
@@ -123,6 +129,7 @@ def encode_corpus(
         "formats": [format_of(str(path), files.form.file_format) for path in paths],
         "label_order": [*(files.form.labels.mapping or ())],  # digests do not see that of a mapping
         "file": digest_of_file(settings.file) if settings.file else None,
+        "morphemes": analyser_versions() if settings.morphemes else None,
         "unlabelled": digest_of_file(files.unlabelled) if files.unlabelled else None,
         "has_test": files.test is not None,  # a published one counts in the fingerprint anyway
     }
@@ -163,9 +170,10 @@ def _build(
     for name in reviews.keys() & set(PARTS):
         _save_keys(scratch, name, reviews[name])
     labels = {name: part.labels for name, part in reviews.items()}
-    texts = {
-        name: TextsOnDisk(scratch / f"{name}.texts", part.texts) for name, part in reviews.items()
-    }
+    texts = {}
+    for name, part in reviews.items():
+        read = texts_to_read(part.texts, settings.morphemes, folder.parent)
+        texts[name] = TextsOnDisk(scratch / f"{name}.texts", read)
     del reviews
     tokenizer_file = settings.file
     if tokenizer_file is None:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from nsmc.data.cache import cached_folder, digest_of, digest_of_file, save_array
 from nsmc.data.corpus import Reviews, one_hot
+from nsmc.data.morphemes import texts_to_read
 from nsmc.data.preparation import Progress
 from nsmc.data.soft_labels_file import SOFT_LABELS_FILE, opened_soft_labels, probabilities_in
 from nsmc.reading.labels import listed, positions
@@ -111,7 +112,7 @@ def soft_labels(
         return probabilities_in(path, reviews, names)
     key = digest_of([_FORMAT, teacher_digest(teacher), digest_of(reviews.texts)])
     folder = cache_dir / f"soft-labels-{key}"
-    cached_folder(folder, lambda scratch: _score(scratch, path, reviews.texts))
+    cached_folder(folder, lambda scratch: _score(scratch, path, reviews.texts, cache_dir))
     answers: FloatArray = np.load(folder / "probabilities.npy", allow_pickle=False)
     return answers[:, positions(names, read_config(path / CONFIG_FILE).labels)]
 
@@ -153,15 +154,16 @@ def _resolve(teacher: str) -> Path:
         raise FileNotFoundError(f"distill.teachers={teacher}: no such file or folder") from None
 
 
-def _score(folder: Path, bundle: Path, texts: Sequence[str]) -> None:
+def _score(folder: Path, bundle: Path, texts: Sequence[str], cache_dir: Path) -> None:
     log.info("scoring %s reviews with the teacher %s", f"{len(texts):,}", bundle)
     try:
         predictor = Predictor.load(bundle)
     except ValueError as error:
         raise ValueError(f"distill.teachers={bundle}: {error}") from None
+    texts = texts_to_read(texts, predictor.config.morphemes is not None, cache_dir)
 
     def answers_to(chunk: Sequence[str]) -> FloatArray:
-        probabilities: FloatArray = softmax(predictor.logits(predictor.encode(chunk)))
+        probabilities: FloatArray = softmax(predictor.logits(predictor.encode_read(chunk)))
         return probabilities
 
     chunks = (texts[start : start + _CHUNK] for start in range(0, len(texts), _CHUNK))

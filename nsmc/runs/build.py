@@ -52,6 +52,7 @@ def build_datamodule(run: RunConfig) -> ReviewDataModule:
             min_frequency=config.min_frequency,
             normalization=config.normalization,
             file=tokenizer_file(run),
+            morphemes=config.morphemes,
         ),
         **config.model_dump(include=_OF_THE_DATAMODULE),
         pad_to=config.max_length if config.padding == "fixed" else None,

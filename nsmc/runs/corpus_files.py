@@ -11,7 +11,8 @@ from nsmc.config.schema import DataConfig, RunConfig
 from nsmc.data.cache import digest_of_file
 from nsmc.data.download import RemoteFile, are_published, check_root
 from nsmc.data.files import CorpusFiles, fingerprint_of
-from nsmc.runtime.bundle import TOKENIZER_FILE
+from nsmc.runtime.bundle import CONFIG_FILE, TOKENIZER_FILE
+from nsmc.runtime.loading import read_config
 from nsmc.runtime.locate import bundle_folder
 
 log = logging.getLogger(__name__)
@@ -64,12 +65,24 @@ def corpus_name(data: DataConfig) -> str:
 
 
 def tokenizer_file(config: RunConfig) -> Path | None:
-    """The tokenizer that is used instead of training one; raises FileNotFoundError without one."""
+    """The tokenizer that is used instead of training one.
+
+    Raises FileNotFoundError without one, and ValueError for that of a bundle which reads morphemes
+    where this run does not, or the other way round.
+    """
     source = config.data.tokenizer or config.init_from
     if source is None:
         return None
     path = Path(source)
-    return path if path.is_file() else bundle_folder(path) / TOKENIZER_FILE
+    if path.is_file():
+        return path
+    folder = bundle_folder(path)
+    reads_morphemes = read_config(folder / CONFIG_FILE).morphemes is not None
+    if reads_morphemes != config.data.morphemes:
+        key, wanted = "data.tokenizer" if config.data.tokenizer else "init_from", reads_morphemes
+        reads = "morphemes" if reads_morphemes else "texts, not morphemes"
+        raise ValueError(f"{key}={source}: reads {reads}; set data.morphemes={wanted}".lower())
+    return folder / TOKENIZER_FILE
 
 
 def check_files(config: DataConfig, test: bool) -> None:

@@ -5,6 +5,7 @@ These, of all reviews that students may be trained or chosen on, make the run a 
 
 import logging
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from nsmc.config.schema import RunConfig
 from nsmc.data.corpus import Reviews
 from nsmc.data.datamodule import ReviewDataModule
 from nsmc.data.files import UNLABELLED, log_summary, summary_of
+from nsmc.data.morphemes import texts_to_read
 from nsmc.data.soft_labels_file import (
     SOFT_LABELS_FILE,
     check_ids,
@@ -57,19 +59,23 @@ def train_linear(config: RunConfig, datamodule: ReviewDataModule, folder: Path) 
     classifier = LinearClassifier(
         **settings, normalization=config.data.normalization, seed=config.seed
     )
+
+    def read(part: Reviews) -> Sequence[str]:
+        return texts_to_read(part.texts, config.data.morphemes, datamodule.cache_dir)
+
     log.info("fitting %s reviews", f"{len(train):,}")
-    classifier.fit(train.texts, train.labels, label_count, weights)
+    classifier.fit(read(train), train.labels, label_count, weights)
     train_seconds = time.perf_counter() - started
     if config.data.unlabelled and UNLABELLED not in reviews:
         log.info("no unlabelled reviews in %s: the others alone get soft labels", config.data.root)
     probabilities = {}
     for name, part in reviews.items():
         log.info("scoring %s %s reviews", f"{len(part):,}", name)
-        probabilities[name] = classifier.probabilities(part.texts)
+        probabilities[name] = classifier.probabilities(read(part))
     metrics = _metrics("val", val, probabilities["val"])
     answers = {"val": _answers(val, probabilities["val"])}
     if config.test and test is not None:
-        of_test = classifier.probabilities(test.texts)
+        of_test = classifier.probabilities(read(test))
         metrics |= _metrics("test", test, of_test)
         answers["test"] = _answers(test, of_test)
     write_answers(folder, answers)

@@ -56,6 +56,8 @@ _NUMBERS = re.compile(r"\[\n([\d\s.,eE+-]+)\n\s*\]")
 
 FORMAT = "nsmc-bundle"
 FORMAT_VERSION = 1
+# Of bundles that read morphemes: what reads the first one alone would answer wrongly from it.
+MORPHEMES_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,8 @@ class BundleConfig:
     command: str = ""  # that trained it
     reading: dict[str, Any] | None = None  # how its corpus's files were read; see `file_form`
     confidence: dict[str, Any] | None = None  # how far to trust its probabilities; see there
+    # Kiwi's packages and versions, where the tokenizer reads what they make of a text
+    morphemes: dict[str, str] | None = None
     # Of the weights and the tokenizer; filled in when a bundle is written.
     sha256: dict[str, str] = field(default_factory=dict, compare=False)
     format: str = FORMAT
@@ -238,4 +242,6 @@ def json_text(values: dict[str, Any]) -> str:
 def flat(config: BundleConfig) -> dict[str, Any]:
     """The keys and values of `config.json`: those of the encoder are among the others."""
     values = asdict(config)
+    if config.morphemes is None:
+        del values["morphemes"]
     return {**values.pop("encoder"), **values}

@@ -31,7 +31,9 @@ class Explained(Protocol):
     config: BundleConfig
     tokenizer: BundleTokenizer
 
-    def encode(self, texts: Sequence[str]) -> list[list[int]]: ...
+    def read(self, texts: list[str]) -> list[str]: ...
+
+    def encode_read(self, texts: Sequence[str]) -> list[list[int]]: ...
 
     def logits(self, token_ids: Sequence[Sequence[int]]) -> Array: ...
 
@@ -114,7 +116,7 @@ def explain(predictor: Explained, text: str) -> Explanation:
     if not isinstance(text, str):
         raise TypeError(f"a text is needed, not {type(text).__name__}")
     longest = predictor.config.max_length
-    (ids,) = token_ids(predictor.tokenizer, [text], longest + 1)
+    (ids,) = token_ids(predictor.tokenizer, predictor.read([text]), longest + 1)
     is_whole, ids = len(ids) <= longest, ids[:longest]
     ends = _word_ends(predictor, ids)
     pieces = [predictor.tokenizer.decode(ids[start:end]) for start, end in pairwise([0, *ends])]
@@ -122,7 +124,7 @@ def explain(predictor: Explained, text: str) -> Explanation:
     label = int(probabilities[-1].argmax())
     trace = probabilities[:, label].tolist()
     others = ["".join(pieces[:word] + pieces[word + 1 :]) for word in range(len(pieces))]
-    without = _probabilities(predictor, predictor.encode(others))
+    without = _probabilities(predictor, predictor.encode_read(others))
     weights = _log_odds(probabilities[-1:], label) - _log_odds(without, label)
     words = [
         Word(_readable(piece), trace[end], *numbers)

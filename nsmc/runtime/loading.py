@@ -20,6 +20,7 @@ from nsmc.runtime.bundle import (
     FORMAT,
     FORMAT_VERSION,
     LARGEST_MEMORY,
+    MORPHEMES_VERSION,
     MOST_LABELS,
     MOST_TOKENS,
     POOLINGS,
@@ -36,6 +37,7 @@ from nsmc.runtime.encoders import ENCODERS, encoder_settings
 from nsmc.runtime.encoders.settings import expected, is_allowed, own_settings
 from nsmc.runtime.file_form import check_reading
 from nsmc.runtime.int8 import restored
+from nsmc.runtime.morphemes import PACKAGES
 from nsmc.runtime.packing import Array
 from nsmc.runtime.tokenizer import BundleTokenizer, check_process
 from nsmc.runtime.tokenizer_file import check_vocabulary
@@ -114,9 +116,10 @@ def read_config(path: Path) -> BundleConfig:
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise ValueError(f'{path}: not the configuration of a bundle (no "format": "{FORMAT}")')
     version = content.get("format_version")
-    if type(version) is not int or version != FORMAT_VERSION:
+    if type(version) is not int or version not in (FORMAT_VERSION, MORPHEMES_VERSION):
         raise ValueError(
-            f"{path}: format_version {repr(version)[:40]}; this program reads {FORMAT_VERSION}"
+            f"{path}: format_version {repr(version)[:40]}; this program reads {FORMAT_VERSION} and "
+            f"{MORPHEMES_VERSION}"
         )
     if "cell" in content:  # what the first bundles call it
         content.setdefault("architecture", content["cell"])
@@ -162,6 +165,12 @@ def _check_config(path: Path, values: dict[str, Any]) -> None:
             check_reading(values["reading"], labels)
         except ValueError as error:
             raise ValueError(f"{path}: reading is damaged: {error}") from None
+    if values["format_version"] == MORPHEMES_VERSION:
+        versions = values.get("morphemes")
+        are_versions = isinstance(versions, dict) and all(
+            isinstance(versions.get(name), str) for name in PACKAGES
+        )
+        require("morphemes", are_versions, f"the versions of {' and '.join(PACKAGES)}")
     if values.get("confidence") is not None:
         try:
             check_confidence(values["confidence"])

@@ -16,6 +16,7 @@ from nsmc.runtime.bundle import pooled_width
 from nsmc.runtime.explanation import Explanation, explain
 from nsmc.runtime.loading import Bundle, read_bundle
 from nsmc.runtime.locate import PRETRAINED, bundle_folder
+from nsmc.runtime.morphemes import check_analyser, morphemes
 from nsmc.runtime.packing import Array, Packed, pack
 from nsmc.runtime.softmax import Probabilities, exact_softmax
 from nsmc.runtime.tokenization import token_ids
@@ -61,6 +62,8 @@ class Predictor:
                 "(init_from)"
             )
         self.config, self.tokenizer, tensors = bundle.config, bundle.tokenizer, bundle.tensors
+        if self.config.morphemes is not None:
+            check_analyser(self.config.morphemes)
         self._temperature = np.float32(self.config.temperature)
         self._encoder = self.config.encoder.encoder(tensors)
         self._attention = tensors.get("attention.weight")  # [1, W]
@@ -134,6 +137,14 @@ class Predictor:
         for index, text in enumerate(texts):
             if not isinstance(text, str):
                 raise TypeError(f"text {index} is of type {type(text).__name__}, not a str")
+        return self.encode_read(self.read(texts))
+
+    def read(self, texts: list[str]) -> list[str]:
+        """What the tokenizer reads of texts: these themselves, or their morphemes."""
+        return texts if self.config.morphemes is None else [*morphemes(texts)]
+
+    def encode_read(self, texts: Sequence[str]) -> list[list[int]]:
+        """The ids of what `read` gave."""
         return token_ids(self.tokenizer, texts, self.config.max_length)
 
     def logits(self, token_ids: Sequence[Sequence[int]]) -> Array:

@@ -12,10 +12,18 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 
 from nsmc.data.datamodule import ReviewDataModule
 from nsmc.data.tokenizer import PAD_ID
-from nsmc.runtime.bundle import BundleConfig, fill_bundle, rewrite_config, whole_bundle
+from nsmc.runtime.bundle import (
+    FORMAT_VERSION,
+    MORPHEMES_VERSION,
+    BundleConfig,
+    fill_bundle,
+    rewrite_config,
+    whole_bundle,
+)
 from nsmc.runtime.file_form import reading_of
 from nsmc.runtime.golden import rescale_vectors, write_vectors
 from nsmc.runtime.loading import read_bundle
+from nsmc.runtime.morphemes import analyser_versions
 from nsmc.runtime.predictor import Predictor
 from nsmc.training.calibration import Calibration
 from nsmc.training.checkpoints import network_from_checkpoint
@@ -72,6 +80,7 @@ class BundleExport(L.Callback):
         tensors = network.bundle_tensors()
         classifier = network if isinstance(network, TextClassifier) else None
         text_encoder = network.text_encoder if isinstance(network, TextClassifier) else network
+        versions = analyser_versions() if datamodule.tokenizer.morphemes else None
         self.config = BundleConfig(
             encoder=text_encoder.settings,
             vocab_size=len(tensors["embedding.weight"]),
@@ -83,6 +92,8 @@ class BundleExport(L.Callback):
             signature=self.signature,
             command=self.command,
             reading=_reading(datamodule) if classifier else None,
+            morphemes=versions,
+            format_version=FORMAT_VERSION if versions is None else MORPHEMES_VERSION,
         )
         card = model_card(self.config, self.corpus)
         with whole_bundle(self.folder) as scratch:

@@ -50,6 +50,7 @@ class SentimentModule(L.LightningModule):
         self.train_metrics = classification_metrics("train", label_count)
         self.val_metrics = classification_metrics("val", label_count)
         self.test_metrics = classification_metrics("test", label_count)
+        self._logged = set[str]()  # the stages whose metrics this epoch's log has
 
     @property
     def network(self) -> TextClassifier:
@@ -83,16 +84,29 @@ class SentimentModule(L.LightningModule):
         is_training = stage == "train"
         mean_loss(loss, len(batch.lengths))
         logger = False if is_after_fit(self._trainer) else None  # None is the default
-        self.log(
-            f"{stage}/loss",
-            mean_loss,
-            on_step=is_training,
-            on_epoch=True,
-            prog_bar=is_training,
-            logger=logger,
-        )
-        self.log_dict(metrics, on_step=False, on_epoch=True, logger=logger)
+        if is_training or stage not in self._logged:
+            self.log(
+                f"{stage}/loss",
+                mean_loss,
+                on_step=is_training,
+                on_epoch=True,
+                prog_bar=is_training,
+                logger=logger,
+            )
+        if stage not in self._logged:
+            # Once an epoch, whose end computes them: Lightning takes a millisecond for each call.
+            self.log_dict(metrics, on_step=False, on_epoch=True, logger=logger)
+            self._logged.add(stage)
         return {"loss": loss, "probabilities": probabilities}
+
+    def on_train_epoch_start(self) -> None:
+        self._logged.discard("train")
+
+    def on_validation_epoch_start(self) -> None:
+        self._logged.discard("val")
+
+    def on_test_epoch_start(self) -> None:
+        self._logged.discard("test")
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         return self.optimization.configure(self)

@@ -1,0 +1,55 @@
+"""Texts as their morphemes, by Kiwi, a Korean morphological analyser.
+
+"재미있는 영화군요" becomes "재미있VA 는ETM 영화NNG 이VCP 군요EF": each form with its tag behind it,
+with spaces between. The tokenizer of a bundle whose configuration has `morphemes` reads this in the
+place of the text. Needs the extra "morphemes": kiwipiepy and its model, both Apache-2.0.
+"""
+
+import functools
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import version
+from typing import Any
+
+from nsmc.extras import needs_extra
+
+_LONGEST = 10_000  # characters that are analysed; a hundred times those of most reviews
+
+PACKAGES = ("kiwipiepy", "kiwipiepy_model")
+
+
+def analyser_versions() -> dict[str, str]:
+    """The installed version of each of Kiwi's packages; raises ValueError without them."""
+    _library()
+    return {name: version(name) for name in PACKAGES}
+
+
+def check_analyser(wanted: Mapping[str, str]) -> None:
+    """Raises ValueError without Kiwi, or with another version: its morphemes may be others."""
+    found = analyser_versions()
+    if found != wanted:
+        pins = " ".join(f"{name}=={number}" for name, number in wanted.items())
+        raise ValueError(f"its morphemes are those of other versions: pip install {pins}")
+
+
+def morphemes(texts: Sequence[str]) -> Iterator[str]:
+    """The morphemes of each text, in order; raises ValueError without Kiwi.
+
+    Of a longer text the first 10,000 characters are read, and what UTF-8 cannot hold as "?".
+    """
+    sound = (text[:_LONGEST].encode("utf-8", "replace").decode("utf-8") for text in texts)
+    for found in _kiwi().tokenize(sound):
+        yield " ".join("".join(f"{each.form}{each.tag}".split()) for each in found)
+
+
+@functools.cache
+def _kiwi() -> Any:
+    # Its own threads, as many as there are processors, help only with many texts at a time.
+    return _library().Kiwi()
+
+
+def _library() -> Any:
+    try:
+        import kiwipiepy
+    except ImportError:
+        raise ValueError(needs_extra("reading morphemes", "morphemes")) from None
+    return kiwipiepy
