@@ -26,6 +26,7 @@ from nsmc.runtime.bundle import (
     TOKENIZER_FILE,
     WEIGHTS_FILE,
     fill_bundle,
+    refuse_morphemes,
     whole_bundle,
 )
 from nsmc.runtime.golden import PROBES, write_vectors
@@ -196,6 +197,7 @@ def _write_onnx(
     weights: str, bundle: Bundle, folder: Path, scratch: Path, token_ids: list[list[int]]
 ) -> Probabilities:
     """Write the network; returns the probabilities [N, C] that onnxruntime computes with it."""
+    refuse_morphemes(bundle.config, "ONNX")
     try:
         from nsmc.conversion.onnx_folder import fill_onnx, probabilities
     except ImportError as error:

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 import nsmc
-from nsmc.runtime.bundle import CARD_FILE, TOKENIZER_FILE, flat
+from nsmc.runtime.bundle import CARD_FILE, TOKENIZER_FILE, flat, refuse_morphemes
 from nsmc.runtime.card import without_metadata
 from nsmc.runtime.golden import vectors_of
 from nsmc.runtime.int8 import restored, stored
@@ -57,6 +57,7 @@ def page_of(folder: Path, bundle: Bundle, *, weights: str, language: str) -> tup
 
     Raises ValueError for a tokenizer that the page cannot have.
     """
+    refuse_morphemes(bundle.config, "a page")
     tensors = _stored(bundle, weights)
     restored_tensors = {name: each.astype(np.float32) for name, each in restored(tensors).items()}
     predictor = Predictor(dataclasses.replace(bundle, tensors=restored_tensors))

@@ -90,6 +90,15 @@ class BundleConfig:
         return float(self.confidence["temperature"]) if self.confidence else 1.0
 
 
+def refuse_morphemes(config: BundleConfig, form: str) -> None:
+    """Raises ValueError for a bundle that reads morphemes, where a form cannot make them."""
+    if config.morphemes is not None:
+        raise ValueError(
+            f"the bundle reads morphemes, which {form} cannot make; teach a student with it "
+            "(distill.teachers), and convert that"
+        )
+
+
 def pooled_width(pooling: str, width: int) -> int:
     """How many numbers pooling makes of states of `width` numbers."""
     return 2 * width if pooling == "max_mean" else width
@@ -193,9 +202,14 @@ def fill_bundle(
 
 
 def write_tokenizer(folder: Path, config: BundleConfig, tokenizer_file: Path) -> None:
-    """Write `tokenizer.json`, which cuts texts at `max_length` by itself, and its configuration."""
+    """Write `tokenizer.json`, which cuts texts at `max_length` by itself, and its configuration.
+
+    There is none where morphemes are read: whoever loads it would have the tokenizer read the text.
+    """
     content = portable(tokenizer_file.read_text(encoding="utf-8"), config.max_length)
     (folder / TOKENIZER_FILE).write_text(content, encoding="utf-8")
+    if config.morphemes is not None:
+        return
     settings = json.dumps(transformers_config(config.max_length), indent=2) + "\n"
     (folder / TOKENIZER_CONFIG_FILE).write_text(settings, encoding="utf-8")
 

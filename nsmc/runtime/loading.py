@@ -165,7 +165,9 @@ def _check_config(path: Path, values: dict[str, Any]) -> None:
             check_reading(values["reading"], labels)
         except ValueError as error:
             raise ValueError(f"{path}: reading is damaged: {error}") from None
-    if values["format_version"] == MORPHEMES_VERSION:
+    if values["format_version"] == FORMAT_VERSION:
+        require("morphemes", values.get("morphemes") is None, "none in this format_version")
+    else:
         versions = values.get("morphemes")
         are_versions = isinstance(versions, dict) and all(
             isinstance(versions.get(name), str) for name in PACKAGES

@@ -31,6 +31,7 @@ def _card(config: BundleConfig, corpus: str) -> str:
         "corpus": corpus,
         "parameters": f"{parameters:,}",
         "vocab_size": f"{config.vocab_size:,}",
+        "morphemes": " and ".join(f"{name} {it}" for name, it in (config.morphemes or {}).items()),
     }
     metrics = config.metrics
     if not config.labels:

@@ -74,3 +74,14 @@ def test_weights_that_would_not_fit_into_memory_are_refused(
         ValueError, match=r"n-grams for 2 labels .* raise linear\.min_count or lower"
     ):
         fitted()
+
+
+def test_words_can_be_the_units() -> None:
+    classifier = LinearClassifier(
+        ngram_min=1, ngram_max=2, min_count=1, C=8.0, normalization="nfc", seed=0, units="words"
+    )
+    classifier.fit(["재밌VA 다EF", "지루하VA 다EF !SF"] * 3, np.array([1, 0] * 3, np.int16), 2)
+    assert {*classifier.vectorizer.get_feature_names_out()} == {
+        *("재밌va", "다ef", "지루하va", "!sf"),
+        *("재밌va 다ef", "지루하va 다ef", "다ef !sf"),
+    }

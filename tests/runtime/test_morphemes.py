@@ -1,0 +1,54 @@
+"""Kiwi's morphemes as text: what they look like, and what ends in one clear line."""
+
+import subprocess
+import sys
+
+import pytest
+
+from nsmc.runtime import morphemes as runtime
+from nsmc.runtime.morphemes import analyser_versions, check_analyser, morphemes
+from tests.hostile import HOSTILE, PARTS
+
+
+def test_a_text_becomes_forms_with_their_tags() -> None:
+    assert [*morphemes(["재미있는 영화군요 ㅋㅋ 2편도 기대", "", "   "])] == [
+        "재미있VA 는ETM 영화NNG 이VCP 군요EF ㅋㅋSW 2SN 편NNB 도JX 기대NNG",
+        "",
+        "",
+    ]
+
+
+def test_each_text_has_one_line_however_hostile() -> None:
+    texts = ["".join(PARTS), *PARTS, *HOSTILE, "\0", "a\nb", "\ud800"]
+    found = [*morphemes(texts)]
+    assert len(found) == len(texts)
+    assert not any({"\n", "\r", "\t", "\u2028"} & {*line} for line in found)
+    assert [*morphemes(texts[:5])] == found[:5]  # alone as among others
+
+
+def test_only_the_beginning_of_an_endless_text_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime, "_LONGEST", 6)
+    assert [*morphemes(["영화 재미 최악이다"])] == [*morphemes(["영화 재미"])]
+
+
+def test_other_versions_are_refused_with_what_to_install() -> None:
+    check_analyser(analyser_versions())
+    with pytest.raises(ValueError, match=r"pip install kiwipiepy==0\.1 kiwipiepy_model==0\.2"):
+        check_analyser({"kiwipiepy": "0.1", "kiwipiepy_model": "0.2"})
+
+
+def test_without_kiwi_the_extra_is_named() -> None:
+    code = (
+        "import sys; sys.modules['kiwipiepy'] = None\n"
+        "from nsmc.runtime.morphemes import morphemes\n"
+        "try:\n    [*morphemes(['영화'])]\n"
+        "except ValueError as error:\n    print(error)"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert 'reading morphemes needs the extra "morphemes"' in said.stdout
+
+
+def test_kiwi_is_not_imported_by_those_who_do_not_need_it() -> None:
+    code = "import sys; from nsmc import Predictor; Predictor.load()(['x']); print(*sys.modules)"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "kiwipiepy" not in said.stdout
