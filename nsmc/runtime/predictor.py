@@ -17,6 +17,7 @@ from nsmc.runtime.explanation import Explanation, explain
 from nsmc.runtime.loading import Bundle, read_bundle
 from nsmc.runtime.locate import PRETRAINED, bundle_folder
 from nsmc.runtime.packing import Array, Packed, pack
+from nsmc.runtime.pickling import pickled, restored
 from nsmc.runtime.softmax import Probabilities, exact_softmax
 from nsmc.runtime.tokenization import token_ids
 
@@ -50,8 +51,8 @@ class UnsurePrediction(Prediction):
 class Predictor:
     """Answers which of a bundle's labels reviews have.
 
-    Thread-safe: a call changes nothing that another one could notice. Raises ValueError for a
-    bundle without a classifier.
+    Thread-safe: a call changes nothing that another one could notice. Can be pickled, in about the
+    size of its bundle. Raises ValueError for a bundle without a classifier.
     """
 
     def __init__(self, bundle: Bundle) -> None:
@@ -60,6 +61,7 @@ class Predictor:
                 "a pretrained encoder classifies nothing: train a classifier that starts from it "
                 "(init_from)"
             )
+        self._bundle = bundle  # what is pickled
         self.config, self.tokenizer, tensors = bundle.config, bundle.tokenizer, bundle.tensors
         self._temperature = np.float32(self.config.temperature)
         self._encoder = self.config.encoder.encoder(tensors)
@@ -75,6 +77,9 @@ class Predictor:
         """
         path = PRETRAINED if folder is None else bundle_folder(Path(folder).expanduser())
         return cls(read_bundle(path))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return restored, (type(self), *pickled(self._bundle))
 
     def __call__(
         self, texts: Sequence[str], *, unsure_below: float | None = None

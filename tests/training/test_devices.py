@@ -114,7 +114,7 @@ def take_steps(module: Any) -> None:
 
 @pytest.mark.parametrize(
     "choice",
-    every_combination() if os.environ.get("NSMC_EVERY_COMBINATION") else some_combinations(),
+    list(every_combination()) if os.environ.get("NSMC_EVERY_COMBINATION") else some_combinations(),
     ids=lambda choice: "-".join(map(str, choice.values())),
 )
 def test_a_classifier_trains_and_evaluates_on_the_device(choice: Combination) -> None:
