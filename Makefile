@@ -131,7 +131,7 @@ format: install ## let ruff rewrite the code in the project's form
 docs: install ## write docs/configuration.md from the schema and the YAML files
 	$(BIN)/python -m docs.configuration docs/configuration.md
 
-# BENCH picks some of training, overhead, profile, startup, runtime, rust, scale, growth, quality, small,
+# BENCH picks some of training, overhead, profile, startup, runtime, rust, scale, engines, growth, quality, small,
 # explain, serving, significance, sweeps, sharing, kills and nodes.
 bench: .venv/bench ## measure speed against the blog post's script; NSMC_ROOT names the corpus
 	NSMC_ROOT=$(NSMC_ROOT) $(BIN)/python -m tests.benchmarks $(BENCH)
