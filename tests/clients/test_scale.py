@@ -28,6 +28,9 @@ PYTHON = Path(os.environ.get("NSMC_CLIENTS", "/nowhere")).absolute() / "scale" /
 
 ROWS = 20_000
 
+# So short a job would spend its time on Java's second compiler.
+SPARK = "--conf spark.ui.enabled=false --driver-java-options -XX:TieredStopAtLevel=1 pyspark-shell"
+
 pytestmark = [
     pytest.mark.clients,
     pytest.mark.skipif(not PYTHON.exists(), reason="NSMC_CLIENTS names no environment"),
@@ -74,7 +77,10 @@ def test_an_engine_answers_as_the_predictor_does_and_leaves_nulls_null(
 ) -> None:
     if engine == "Spark" and shutil.which("java") is None:
         pytest.skip("Spark needs Java")
-    variables = {"PYTHONPATH": str(PROJECT), "PYSPARK_PYTHON": str(PYTHON), "OMP_NUM_THREADS": "1"}
+    variables = {
+        **{"PYTHONPATH": str(PROJECT), "OMP_NUM_THREADS": "1"},
+        **{"PYSPARK_PYTHON": str(PYTHON), "PYSPARK_SUBMIT_ARGS": SPARK},
+    }
     done = subprocess.run(
         [str(PYTHON), "-c", program(engine)],
         cwd=folder,
