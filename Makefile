@@ -50,7 +50,7 @@ coverage: install ## the same, and refuse a branch coverage that is lower than i
 corpus-test: install ## check reading, caching and training on the real corpus at NSMC_ROOT
 	NSMC_ROOT=$(NSMC_ROOT) $(BIN)/python -m pytest -m corpus
 
-clients-test: install .venv-clients/jars .venv-clients/node .venv-clients/transformers .venv-releases/installed ## check that other programs, candle and Java's among them, read bundles, and the runtime on other releases
+clients-test: install .venv-clients/jars .venv-clients/node .venv-clients/transformers .venv-clients/scale/installed .venv-releases/installed ## check that other programs, candle and Java's among them, read bundles, and the runtime on other releases
 	NSMC_CLIENTS=.venv-clients NSMC_RELEASES=.venv-releases $(BIN)/python -m pytest -m clients
 
 .venv-clients/installed: tests/clients/requirements.txt
@@ -75,6 +75,11 @@ clients-test: install .venv-clients/jars .venv-clients/node .venv-clients/transf
 	@rm -rf $@ $@.new
 	.venv-clients/bin/pip install --quiet --disable-pip-version-check --target $@.new -r $<
 	@mv $@.new $@
+
+.venv-clients/scale/installed: tests/clients/scale-requirements.txt constraints.txt .venv-clients/installed
+	$(BIN)/python -m venv --clear .venv-clients/scale
+	PIP_CONSTRAINT=constraints.txt .venv-clients/scale/bin/pip install --quiet --disable-pip-version-check -r tests/clients/scale-requirements.txt
+	@touch $@
 
 # Each release of tokenizers in a folder of its own, over the packages that all of them share.
 .venv-releases/installed: tests/clients/runtime-requirements.txt tests/clients/releases.py pyproject.toml constraints.txt
@@ -131,8 +136,8 @@ format: install ## let ruff rewrite the code in the project's form
 docs: install ## write docs/configuration.md from the schema and the YAML files
 	$(BIN)/python -m docs.configuration docs/configuration.md
 
-# BENCH picks some of training, overhead, profile, startup, runtime, rust, scale, growth, quality, small,
-# explain, forms, serving, significance, sweeps, sharing, kills and nodes.
+# BENCH picks some of training, overhead, profile, startup, runtime, rust, scale, engines, growth, quality,
+# small, explain, forms, serving, significance, sweeps, sharing, kills and nodes.
 bench: .venv/bench ## measure speed against the blog post's script; NSMC_ROOT names the corpus
 	NSMC_ROOT=$(NSMC_ROOT) $(BIN)/python -m tests.benchmarks $(BENCH)
 

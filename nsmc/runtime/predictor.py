@@ -18,6 +18,7 @@ from nsmc.runtime.loading import Bundle, read_bundle
 from nsmc.runtime.locate import PRETRAINED, bundle_folder
 from nsmc.runtime.morphemes import check_analyser, morphemes
 from nsmc.runtime.packing import Array, Packed, pack
+from nsmc.runtime.pickling import pickled, restored
 from nsmc.runtime.softmax import Probabilities, exact_softmax
 from nsmc.runtime.tokenization import token_ids
 
@@ -51,8 +52,8 @@ class UnsurePrediction(Prediction):
 class Predictor:
     """Answers which of a bundle's labels reviews have.
 
-    Thread-safe: a call changes nothing that another one could notice. Raises ValueError for a
-    bundle without a classifier.
+    Thread-safe: a call changes nothing that another one could notice. Can be pickled, in about the
+    size of its bundle. Raises ValueError for a bundle without a classifier.
     """
 
     def __init__(self, bundle: Bundle) -> None:
@@ -61,6 +62,7 @@ class Predictor:
                 "a pretrained encoder classifies nothing: train a classifier that starts from it "
                 "(init_from)"
             )
+        self._bundle = bundle  # what is pickled
         self.config, self.tokenizer, tensors = bundle.config, bundle.tokenizer, bundle.tensors
         if self.config.morphemes is not None:
             check_analyser(self.config.morphemes)
@@ -80,6 +82,9 @@ class Predictor:
         """
         path = PRETRAINED if folder is None else bundle_folder(Path(folder).expanduser())
         return cls(read_bundle(path))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return restored, (type(self), *pickled(self._bundle))
 
     def __call__(
         self, texts: Sequence[str], *, unsure_below: float | None = None

@@ -89,7 +89,7 @@ class AreaUnderROC(Metric):
             has_label = labels == label
             if 0 < has_label.sum() < len(labels):
                 areas.append(binary_auroc(of_label, has_label.long(), validate_args=False))
-        return torch.stack(areas).mean() if areas else torch.tensor(torch.nan)
+        return torch.stack(areas).mean() if areas else _undefined(scores)
 
 
 class F1(Metric):
@@ -116,9 +116,14 @@ class F1(Metric):
         self.of_both = self.of_both.index_add(0, labels, once).index_add(0, answers, once)
 
     def compute(self) -> Tensor:
-        chosen = slice(None) if self.label is None else [self.label]
+        chosen = slice(None) if self.label is None else slice(self.label, self.label + 1)
         value: Tensor | None = f1_score(self.hits[chosen], self.of_both[chosen])
-        return torch.tensor(torch.nan) if value is None else value
+        return _undefined(self.hits) if value is None else value
+
+
+def _undefined(state: Tensor) -> Tensor:
+    """NaN, where a metric has its state."""
+    return torch.full((), torch.nan, device=state.device)
 
 
 class CalibrationError(Metric):

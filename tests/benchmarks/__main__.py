@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from tests.benchmarks import (
+    engines,
     explain,
     forms,
     growth,
@@ -47,6 +48,7 @@ BENCHMARKS = {
     "runtime": runtime.main,
     "rust": rust.main,
     "scale": scale.main,
+    "engines": engines.main,
     "sweeps": sweeps.main,
     "sharing": sharing.main,
     "kills": kills,

@@ -24,7 +24,10 @@ SAMPLE = PROJECT / "nsmc" / "data" / "sample"
 MAX_LENGTH = 128
 
 # All that read bundles or answer with them and need no training library.
-_RUNTIME = ("loading", "tokenization", "bundle_tokenizer", "token_tables", "bundle", "evaluation")
+_RUNTIME = (
+    *("loading", "tokenization", "bundle_tokenizer", "token_tables", "bundle", "evaluation"),
+    "pickling",
+)
 _COMMAND = ("predict", "predict_file", "evaluate", "info", "convert", "interactive")
 TESTS = [
     *(f"tests/runtime/test_{name}.py" for name in _RUNTIME),
