@@ -127,7 +127,7 @@ docs: install ## write docs/configuration.md from the schema and the YAML files
 	$(BIN)/python -m docs.configuration docs/configuration.md
 
 # BENCH picks some of training, overhead, profile, startup, runtime, rust, scale, growth, quality, small,
-# explain, serving, significance, sweeps, sharing, kills and nodes.
+# explain, serving, soak, significance, sweeps, sharing, kills and nodes.
 bench: .venv/bench ## measure speed against the blog post's script; NSMC_ROOT names the corpus
 	NSMC_ROOT=$(NSMC_ROOT) $(BIN)/python -m tests.benchmarks $(BENCH)
 

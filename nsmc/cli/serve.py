@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
     folder = chosen_bundle(options.bundle)
     Predictor.load(folder)  # here, where what is wrong with it is told in one line
     settings = ServerSettings(
-        bundle=str(folder.resolve()),
+        bundle=str(folder.absolute()),
         max_body=options.max_body,
         max_texts=options.max_texts,
         max_characters=options.max_characters,

@@ -44,8 +44,8 @@ def predict(question: dict[str, list[str]]) -> dict[str, Any]:
 def main() -> None:
     """Serve as `uvicorn tests.benchmarks.plain_server:app --no-access-log` does.
 
-    But for its socket: uvicorn's own, with several workers, names no protocol, and asyncio then leaves
-    each answer waiting 40 ms for an acknowledgement.
+    But for its socket: uvicorn's own, with several workers, names no protocol, and asyncio then
+    leaves each answer waiting 40 ms for an acknowledgement.
     """
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)

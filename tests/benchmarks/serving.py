@@ -1,10 +1,10 @@
 """Requests a second, and how long they take: `nsmc serve` beside the plainest server there is.
 
-The other server is FastAPI with onnxruntime on the same bundle, with the same tokenizer, uvicorn and
-HTTP parser. Both run at the same time, and wrk (https://github.com/wg/wrk, which Debian has) asks one
-after the other, in short rounds, for one text and for 100 in a request. One worker has a core of its
-own and wrk another; two workers and wrk share both. Processor time counts only what the server
-computed, so other programs on the machine disturb it least.
+The other server is FastAPI with onnxruntime on the same bundle, with the same tokenizer, uvicorn
+and HTTP parser. Both run at the same time, and wrk (https://github.com/wg/wrk, which Debian has)
+asks one after the other, in short rounds, for one text and for 100 in a request. One worker has a
+core of its own and wrk another; two workers and wrk share both. Processor time counts only what
+the server computed, so other programs on the machine disturb it least.
 """
 
 import json
