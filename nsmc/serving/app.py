@@ -1,7 +1,6 @@
 """The application: texts in, answers out; the page; whether it is well, and its figures."""
 
 import asyncio
-import contextlib
 import logging
 import signal
 from collections import Counter
@@ -43,7 +42,12 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
 
 def from_environment() -> FastAPI:
     """The application of a worker."""
-    return create_app(handed_on())
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # is for the supervisor
+    try:
+        return create_app(handed_on())
+    except (OSError, ValueError) as error:  # the folder was changed since
+        log.error("%s", error)
+        raise SystemExit(1) from None
 
 
 def create_app(settings: ServerSettings) -> FastAPI:
@@ -53,7 +57,6 @@ def create_app(settings: ServerSettings) -> FastAPI:
         title="nsmc",
         version=nsmc.__version__,
         summary="Says which label texts have.",
-        lifespan=server.lifespan,
         docs_url=None,  # both load their scripts from elsewhere
         redoc_url=None,
     )
@@ -72,43 +75,12 @@ def create_app(settings: ServerSettings) -> FastAPI:
 
 
 class Server:
-    """Answers with a bundle that SIGHUP replaces."""
+    """Answers with one bundle."""
 
     def __init__(self, settings: ServerSettings, loaded: Loaded) -> None:
         self.settings, self.loaded = settings, loaded
         self.figures = Figures()
         self._turns = asyncio.Semaphore(settings.threads)
-        self._reading: asyncio.Task[None] | None = None
-        self._is_stale = False  # told to read the bundle again
-
-    @contextlib.asynccontextmanager
-    async def lifespan(self, app: FastAPI) -> AsyncIterator[None]:
-        loop = asyncio.get_running_loop()
-        with contextlib.suppress(NotImplementedError, RuntimeError):  # no main thread, as in tests
-            loop.add_signal_handler(signal.SIGHUP, self._reload_soon)
-        yield
-
-    def _reload_soon(self) -> None:
-        self._is_stale = True
-        if self._reading is None or self._reading.done():
-            self._reading = asyncio.create_task(self._reload())
-
-    async def _reload(self) -> None:
-        while self._is_stale:  # again, if told so while the bundle was read
-            self._is_stale = False
-            await self.reload()
-
-    async def reload(self) -> None:
-        """Read the bundle again; a damaged one is left, and the one before it goes on."""
-        folder = self.settings.folder
-        try:
-            self.loaded = await anyio.to_thread.run_sync(load, folder)
-        except Exception as error:  # whatever a damaged bundle causes
-            log.error("not reloaded, the bundle of before goes on: %s", error)
-            self.figures.reloaded(False)
-        else:
-            log.info("reloaded %s: %s", folder, self.loaded.version)
-            self.figures.reloaded(True)
 
     async def predict(self, request: Request) -> Response:
         """Which label each text has."""

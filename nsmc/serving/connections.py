@@ -5,7 +5,7 @@ import asyncio
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 _MOST_OF_A_HEAD = 512 << 10  # bytes; what arrives at a time is less than half of it
-_LAST_SECONDS = 0.5  # in which a request that was on its way to a server that ends arrives
+_LAST_SECONDS = 1.0  # in which a request that was on its way to a server that ends arrives
 
 
 class Connection(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
@@ -13,7 +13,7 @@ class Connection(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         super().connection_made(transport)
-        self._of_head, self._is_ending = 0, False
+        self._of_head = 0
         self._late: asyncio.TimerHandle | None = None
         self._expect_head()
 
@@ -33,7 +33,7 @@ class Connection(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
             self._expect_head()
         else:
             self._stop_expecting()
-            if self._is_ending:
+            if self._is_ending():
                 self._make_last()
 
     def eof_received(self) -> bool | None:
@@ -49,11 +49,15 @@ class Connection(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
 
     def shutdown(self) -> None:
         """The server ends: answer what is on its way, too, and say that it is the last."""
-        self._is_ending = True
+        # For those, too, that were accepted before and are made after this.
+        self.server_state.is_ending = True
         if self._is_idle():
             self.loop.call_later(_LAST_SECONDS, self._close)
         else:
             self._make_last()
+
+    def _is_ending(self) -> bool:
+        return hasattr(self.server_state, "is_ending")
 
     def _is_idle(self) -> bool:
         return self.cycle is None or self.cycle.response_complete

@@ -1,4 +1,4 @@
-"""The bundle that a server answers with, which can be replaced while requests are answered."""
+"""The bundle that a worker answers with."""
 
 import hashlib
 import logging

@@ -1,4 +1,8 @@
-"""Starts the server: one process, or several workers that share a port."""
+"""Starts the server: workers that share a port, and a supervisor that replaces them.
+
+To read a bundle again, workers are replaced: the tokenizers library never frees the words that a
+tokenizer remembered, about 15 MB of them for each thread that used it.
+"""
 
 import contextlib
 import json
@@ -10,12 +14,16 @@ import socket
 import sys
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
+from nsmc.runtime.predictor import Predictor
 from nsmc.serving.connections import Connection
 from nsmc.serving.settings import ServerSettings, hand_on
+
+log = logging.getLogger("nsmc.serving")
 
 _APP = "nsmc.serving.app:from_environment"
 _BACKLOG = 2048  # connections that wait to be taken, as many as uvicorn lets wait
@@ -24,13 +32,33 @@ _SECONDS_TO_END = 30  # for requests that are being answered when the server is 
 
 
 class _Supervisor(Multiprocess):
-    """Keeps workers running; SIGHUP is for them, who read their bundle again."""
+    """Keeps workers running; SIGHUP replaces each by one that has read the bundle again."""
+
+    def __init__(self, config: uvicorn.Config, listening: socket.socket, folder: Path) -> None:
+        super().__init__(config, [listening])
+        # Imported now, when it is known where processes put their figures.
+        from nsmc.serving.figures import Figures
+
+        self._folder, self._figures = folder, Figures()
+
+    def terminate_all(self) -> None:
+        for listening in self.sockets:  # else whoever connects now would wait for nobody
+            listening.close()
+        super().terminate_all()
 
     def handle_hup(self) -> None:
-        for process in self.processes:
-            with contextlib.suppress(ProcessLookupError):
-                if process.pid is not None:
-                    os.kill(process.pid, signal.SIGHUP)
+        """A worker ends when another answers; a damaged bundle is not taken."""
+        before = [process.pid for process in self.processes]
+        try:
+            Predictor.load(self._folder)  # here, where it is told once
+        except Exception as error:  # whatever a damaged bundle causes
+            log.error("not reloaded, the bundle of before goes on: %s", error)
+        else:
+            self.restart_all()
+        is_good = not {*before} & {process.pid for process in self.processes}
+        self._figures.reloaded(is_good)
+        if is_good:
+            log.info("reloaded %s", self._folder)
 
 
 def serve(settings: ServerSettings, host: str, port: int, workers: int) -> None:
@@ -39,10 +67,8 @@ def serve(settings: ServerSettings, host: str, port: int, workers: int) -> None:
     Raises OSError where the address cannot be had.
     """
     listening = _listening(host, port, settings.timeout)
-    with listening, _figures_of_all(workers):
+    with listening, _figures_of_all():
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until a process is ready for it
-        for each in (signal.SIGTERM, signal.SIGINT):  # which uvicorn raises again when it has ended
-            signal.signal(each, _end)
         hand_on(settings)
         config = uvicorn.Config(
             _APP,
@@ -62,15 +88,7 @@ def serve(settings: ServerSettings, host: str, port: int, workers: int) -> None:
         )
         address = listening.getsockname()
         print(f"nsmc: http://{address[0]}:{address[1]}/ answers; Ctrl-C ends it", file=sys.stderr)
-        if workers == 1:
-            uvicorn.Server(config).run(sockets=[listening])
-        else:
-            _Supervisor(config, [listening]).run()
-
-
-def _end(signum: int, frame: object) -> None:
-    """To be told to end is how a server ends well."""
-    raise SystemExit(0)
+        _Supervisor(config, listening, settings.folder).run()
 
 
 def _listening(host: str, port: int, timeout: float) -> socket.socket:
@@ -94,11 +112,11 @@ def _listening(host: str, port: int, timeout: float) -> socket.socket:
 
 
 @contextlib.contextmanager
-def _figures_of_all(workers: int) -> Iterator[None]:
-    """Where workers put their figures, so that each can tell those of all."""
-    if workers == 1:
-        yield
-        return
+def _figures_of_all() -> Iterator[None]:
+    """Where processes put their figures, so that each worker can tell those of all.
+
+    Those of a worker that was replaced stay: what is counted never becomes less.
+    """
     with tempfile.TemporaryDirectory(prefix="nsmc-figures-") as folder:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
         yield

@@ -2,10 +2,12 @@
 
 Two workers are asked by threads that are kept to a rate: one text, many texts, wrong and too large
 bodies, the page and the figures; clients that hang up in the middle, read slowly, or never end
-their head. Every minute another bundle is put there, each third time a damaged one, with SIGHUP.
+their head. In the first third of the time another bundle is put there every minute, with SIGHUP,
+which replaces the workers, each third time a damaged one; then the same workers go on to the end.
 SOAK_MINUTES (30) and SOAK_RATE (60 requests/s) change it.
 """
 
+import contextlib
 import http.client
 import itertools
 import json
@@ -95,18 +97,22 @@ def _port(process: "subprocess.Popen[bytes]", log: Path) -> int:
 def _watch(
     process: "subprocess.Popen[bytes]", current: Path, bundles: Iterator[Path]
 ) -> dict[int, list[float]]:
-    """Megabytes of each process, every ten seconds; the bundle changes every minute."""
+    """Megabytes of each process, every ten seconds, while the bundle changes, and then does not."""
     memory: dict[int, list[float]] = {}
     begun = time.monotonic()
     for tick in range(1, int(MINUTES * 6) + 1):
         time.sleep(max(0.0, begun + 10 * tick - time.monotonic()))
-        parent = psutil.Process(process.pid)
+        parent, now = psutil.Process(process.pid), dict[int, float]()
         for each in (parent, *parent.children(recursive=True)):
-            if "resource_tracker" not in " ".join(each.cmdline()):
-                memory.setdefault(each.pid, []).append(each.memory_info().rss / 2**20)
+            with contextlib.suppress(psutil.NoSuchProcess):  # a worker that was just replaced
+                if "resource_tracker" not in " ".join(each.cmdline()):
+                    now[each.pid] = each.memory_info().rss / 2**20
+        for pid, size in now.items():
+            memory.setdefault(pid, []).append(size)
         if tick % 6 == 0:
-            latest = ", ".join(f"{sizes[-1]:.1f}" for sizes in memory.values())
+            latest = ", ".join(f"{size:.1f}" for size in now.values())
             print(f"  minute {tick // 6}: {latest} MB", flush=True)
+        if tick % 6 == 0 and tick < MINUTES * 2:
             fresh = current.with_name("fresh")
             fresh.symlink_to(next(bundles))
             fresh.replace(current)
@@ -187,12 +193,14 @@ def _report(memory: dict[int, list[float]], seen: Counter[str], code: int, log: 
     for kind, count in sorted(seen.items()):
         print(f"    {kind:<28}{count:>9,}")
     reloads = (log.count('"message": "reloaded'), log.count('"message": "not reloaded'))
-    print(f"  bundles read by the workers: {reloads[0]} good, {reloads[1]} damaged and left")
+    print(f"  reloads: {reloads[0]} good, {reloads[1]} of a damaged bundle, which was not taken")
     print(f"  lines of the log about errors in the application: {log.count('Exception in ASGI')}")
     for pid, sizes in memory.items():
+        if len(sizes) < MINUTES * 3:
+            continue  # of a worker that was replaced
         quarter = max(len(sizes) // 4, 1)
         parts = [statistics.median(sizes[n * quarter :][:quarter]) for n in range(4)]
         print(
-            f"  process {pid}: medians of the quarters of the time "
+            f"  process {pid}: medians of the quarters of its life "
             f"{', '.join(f'{part:.1f}' for part in parts)} MB, highest {max(sizes):.1f} MB"
         )
