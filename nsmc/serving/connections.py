@@ -1,9 +1,13 @@
 """Connections that neither wait for ever nor lose what is on its way when the server ends."""
 
 import asyncio
+import resource
 
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
+# Where no file can be opened, asyncio fills the log with thousands of lines a second.
+_FILES = resource.getrlimit(resource.RLIMIT_NOFILE)[0]  # -1 where there is no limit
+_MOST = 1_000 if _FILES < 0 else max(min(1_000, _FILES - 200), _FILES // 4)  # connections
 _MOST_OF_A_HEAD = 512 << 10  # bytes; what arrives at a time is less than half of it
 _LAST_SECONDS = 1.0  # in which a request that was on its way to a server that ends arrives
 
@@ -14,6 +18,8 @@ class Connection(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
     def connection_made(self, transport: asyncio.Transport) -> None:
         super().connection_made(transport)
         self._of_head = 0
+        if len(self.connections) > _MOST:
+            transport.abort()
         self._late: asyncio.TimerHandle | None = None
         self._expect_head()
 

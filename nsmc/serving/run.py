@@ -26,7 +26,7 @@ from nsmc.serving.settings import ServerSettings, hand_on
 log = logging.getLogger("nsmc.serving")
 
 _APP = "nsmc.serving.app:from_environment"
-_BACKLOG = 2048  # connections that wait to be taken, as many as uvicorn lets wait
+_BACKLOG = 128  # connections that wait to be taken, which asyncio then does all at once
 _SECONDS_TO_REPLY = 60  # for a worker that is asked whether it lives, before it is replaced
 _SECONDS_TO_END = 30  # for requests that are being answered when the server is told to end
 
@@ -77,6 +77,7 @@ def serve(settings: ServerSettings, host: str, port: int, workers: int) -> None:
             port=port,
             workers=workers,
             http=Connection,
+            backlog=_BACKLOG,
             timeout_keep_alive=math.ceil(settings.timeout),
             timeout_worker_healthcheck=_SECONDS_TO_REPLY,
             proxy_headers=False,  # nobody asks for the client's address
@@ -87,7 +88,8 @@ def serve(settings: ServerSettings, host: str, port: int, workers: int) -> None:
             timeout_graceful_shutdown=_SECONDS_TO_END,
         )
         address = listening.getsockname()
-        print(f"nsmc: http://{address[0]}:{address[1]}/ answers; Ctrl-C ends it", file=sys.stderr)
+        name = f"[{address[0]}]" if listening.family == socket.AF_INET6 else address[0]
+        print(f"nsmc: http://{name}:{address[1]}/ answers; Ctrl-C ends it", file=sys.stderr)
         _Supervisor(config, listening, settings.folder).run()
 
 

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -116,6 +117,34 @@ def test_sighup_reads_the_bundle_again_and_a_damaged_one_is_not_taken(
         process.send_signal(signal.SIGTERM)
 
 
+def test_a_link_to_another_bundle_is_followed_at_a_reload(bundle: Path) -> None:
+    other, link = random_bundle(bundle.with_name("other"), seed=1), bundle.with_name("current")
+    link.symlink_to(bundle)
+    with started(link) as (process, port):
+        assert process.stderr is not None
+        before = ask(port, "/predict", {"text": "최고"})[1]
+        link.unlink()
+        link.symlink_to(other)
+        process.send_signal(signal.SIGHUP)
+        wait_for(process.stderr, '"message": "reloaded')
+        assert ask(port, "/predict", {"text": "최고"})[1]["bundle"] != before["bundle"]
+
+
+def test_a_worker_that_was_killed_is_replaced(bundle: Path) -> None:
+    with started(bundle) as (process, port):
+        assert process.stderr is not None
+        asked = ask(port, "/predict", {"text": "최고"})
+        lines = wait_for(process.stderr, "Started server process")
+        worker = re.search(r"Started server process \[(\d+)\]", lines[-1])
+        assert worker is not None
+        os.kill(int(worker[1]), signal.SIGKILL)
+        wait_for(process.stderr, f"Child process [{worker[1]}] died")
+        assert ask(port, "/readyz")[0] == 200
+        assert ask(port, "/predict", {"text": "최고"}) == asked
+        figures = ask(port, "/metrics")[1]
+        assert 'nsmc_requests_total{path="/predict",status="200"} 2.0' in figures
+
+
 def test_what_cannot_be_served_is_said_in_one_line(
     bundle: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -124,5 +153,15 @@ def test_what_cannot_be_served_is_said_in_one_line(
     assert "--port 70000" in refused(["serve", str(bundle), "--port", "70000"], capsys)
     message = refused(["serve", str(bundle), "--host", "192.0.2.1", "--port", "0"], capsys)
     assert "cannot listen on 192.0.2.1:0" in message
+    assert "--host is empty" in refused(["serve", str(bundle), "--host", ""], capsys)
+    for seconds in ("nan", "inf", "0"):
+        message = refused(["serve", str(bundle), "--timeout", seconds], capsys)
+        assert f"--timeout {float(seconds)}: above 0, at most a day" in message
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        message = refused(["serve", str(bundle), "--port", port], capsys)
+        assert f"cannot listen on 127.0.0.1:{port}: Address already in use" in message
     with pytest.raises(SystemExit):
         main(["serve", "--help"])
