@@ -27,7 +27,7 @@ log = logging.getLogger("nsmc.serving")
 
 _APP = "nsmc.serving.app:from_environment"
 _BACKLOG = 128  # connections that wait to be taken, which asyncio then does all at once
-_SECONDS_TO_REPLY = 60  # for a worker that is asked whether it lives, before it is replaced
+_SECONDS_TO_REPLY = 20  # for a worker that is asked whether it lives; signals wait meanwhile
 _SECONDS_TO_END = 30  # for requests that are being answered when the server is told to end
 
 
