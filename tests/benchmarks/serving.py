@@ -4,7 +4,8 @@ The other server is FastAPI with onnxruntime on the same bundle, with the same t
 and HTTP parser. Both run at the same time, and wrk (https://github.com/wg/wrk, which Debian has)
 asks one after the other, in short rounds, for one text and for 100 in a request. One worker has a
 core of its own and wrk another; two workers and wrk share both. Processor time counts only what
-the server computed, so other programs on the machine disturb it least.
+the server computed, so other programs on the machine disturb it least. Each server and wrk are
+sessions of their own, which Linux gives equal parts of a busy core: else many threads get more.
 """
 
 import json
@@ -127,7 +128,11 @@ def server(kind: str, onnx: Path, workers: int) -> Iterator[psutil.Process]:
         command = ["taskset", "--cpu-list", "0", *command]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PLAIN_BUNDLE": str(onnx)}
     process = subprocess.Popen(
-        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
     try:
         _wait(PORTS[kind])
@@ -159,7 +164,11 @@ def _asked(port: int, script: Path, process: psutil.Process, alone: bool) -> Rou
         command = ["taskset", "--cpu-list", "1", *command]
     before = _cpu_seconds(process)
     text = subprocess.run(
-        [*command, f"http://127.0.0.1:{port}"], capture_output=True, text=True, check=True
+        [*command, f"http://127.0.0.1:{port}"],
+        capture_output=True,
+        text=True,
+        check=True,
+        start_new_session=True,
     ).stdout
     used = _cpu_seconds(process) - before
     assert "Non-2xx" not in text and "Socket errors" not in text, text
