@@ -28,7 +28,7 @@ def started(
 ) -> Iterator[tuple["subprocess.Popen[str]", int]]:
     """A server's process, once it answers, and its port; a quiet one's log is read by nobody."""
     command = [sys.executable, "-m", "nsmc.cli", "serve", str(bundle), "--port", "0", *options]
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1", "TMPDIR": str(bundle.parent)}
     process = subprocess.Popen(
         command, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True
     )
@@ -137,6 +137,7 @@ def test_a_worker_that_was_killed_is_replaced(bundle: Path) -> None:
         lines = wait_for(process.stderr, "Started server process")
         worker = re.search(r"Started server process \[(\d+)\]", lines[-1])
         assert worker is not None
+        ask(port, "/healthz")  # by now the answer before it is counted
         os.kill(int(worker[1]), signal.SIGKILL)
         wait_for(process.stderr, f"Child process [{worker[1]}] died")
         assert ask(port, "/readyz")[0] == 200
