@@ -32,11 +32,13 @@ import psutil
 
 from nsmc.data.corpus import NSMC, read_reviews
 from nsmc.runtime.locate import PRETRAINED
+from tests.benchmarks.common import PROJECT
 from tests.bundles import random_bundle
 
 MINUTES = float(os.environ.get("SOAK_MINUTES", "30"))
 RATE = float(os.environ.get("SOAK_RATE", "60"))
 WORKERS, CLIENTS = 2, 6
+LOG = PROJECT / "outputs" / "soak.log"  # the server's, to look at afterwards
 
 
 def main(root: Path) -> None:
@@ -60,7 +62,8 @@ def main(root: Path) -> None:
                     client.join()
             process.send_signal(signal.SIGTERM)
             code = process.wait(60)
-        _report(memory, seen, code, (folder / "log").read_text("utf-8"))
+        shutil.copyfile(folder / "log", LOG)
+        _report(memory, seen, code, LOG.read_text("utf-8"))
 
 
 def _bundles(folder: Path) -> Iterator[Path]:
@@ -137,6 +140,7 @@ def _ask(port: int, texts: list[str], seed: int, seen: Counter[str], stop: threa
             status = _request(connection, kind, texts, chooser)
             seen[f"{kind} {status}"] += 1
         except (OSError, http.client.HTTPException) as error:
+            print(f"  {time.strftime('%H:%M:%S')}: {kind}: {error!r}", flush=True)
             seen[f"{kind} {type(error).__name__}"] += 1
             connection = None
 
