@@ -2,7 +2,10 @@
 
 import asyncio
 import logging
+import multiprocessing
+import os
 import signal
+import threading
 from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
@@ -43,11 +46,20 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
 def from_environment() -> FastAPI:
     """The application of a worker."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # is for the supervisor
+    threading.Thread(target=_end_with_supervisor, daemon=True).start()
     try:
         return create_app(handed_on())
     except (OSError, ValueError) as error:  # the folder was changed since
         log.error("%s", error)
         raise SystemExit(1) from None
+
+
+def _end_with_supervisor() -> None:
+    """A worker whose supervisor was killed would keep the port for ever."""
+    supervisor = multiprocessing.parent_process()
+    if supervisor is not None:
+        supervisor.join()
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def create_app(settings: ServerSettings) -> FastAPI:

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -144,6 +145,25 @@ def test_a_worker_that_was_killed_is_replaced(bundle: Path) -> None:
         assert ask(port, "/predict", {"text": "최고"}) == asked
         figures = ask(port, "/metrics")[1]
         assert 'nsmc_requests_total{path="/predict",status="200"} 2.0' in figures
+
+
+def test_workers_end_with_their_supervisor(bundle: Path) -> None:
+    with started(bundle, "--workers", "2") as (process, port):
+        assert ask(port, "/healthz")[0] == 200
+        process.kill()
+        process.wait()
+        while True:
+            try:
+                ask(port, "/healthz")
+            except OSError:
+                with socket.socket() as again:  # nobody has the port any more
+                    again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    try:
+                        again.bind(("127.0.0.1", port))
+                    except OSError:
+                        continue
+                    break
+            time.sleep(0.01)
 
 
 def test_what_cannot_be_served_is_said_in_one_line(
