@@ -13,7 +13,7 @@ ANEW := $(if $(and $(FOUND),$(filter $(FOUND),$(WANTED))),,anew)
 NSMC_ROOT ?= ../shared/nsmc
 
 .DEFAULT_GOAL := help
-.PHONY: help install train sweep tensorboard test coverage corpus-test clients-test versions-test rust rust-test page page-test lint format docs bench attack plotly clean anew
+.PHONY: help install train sweep tensorboard test coverage corpus-test clients-test versions-test rust rust-test page page-test serve-fuzz lint format docs bench attack plotly clean anew
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -124,6 +124,16 @@ tests/page/node_modules/.installed: tests/page/package-lock.json
 	cd tests/page && npm ci --silent
 	@touch $@
 
+# FUZZ is for schemathesis: how many requests, which checks.
+FUZZ ?= --max-examples 12000 --checks all
+serve-fuzz: install .venv-fuzz/installed ## send nsmc serve 12,000 requests, right and wrong, with schemathesis
+	$(BIN)/python -m tests.serving.fuzzing .venv-fuzz/bin/schemathesis $(FUZZ)
+
+.venv-fuzz/installed:
+	$(BIN)/python -m venv --clear .venv-fuzz
+	.venv-fuzz/bin/python -m pip install --quiet --disable-pip-version-check schemathesis==4.32.5
+	@touch $@
+
 lint: install ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -137,7 +147,7 @@ docs: install ## write docs/configuration.md from the schema and the YAML files
 	$(BIN)/python -m docs.configuration docs/configuration.md
 
 # BENCH picks some of training, overhead, profile, startup, runtime, rust, scale, engines, growth, quality,
-# small, explain, forms, serving, significance, sweeps, sharing, kills and nodes.
+# small, explain, forms, serving, soak, significance, sweeps, sharing, kills and nodes.
 bench: .venv/bench ## measure speed against the blog post's script; NSMC_ROOT names the corpus
 	NSMC_ROOT=$(NSMC_ROOT) $(BIN)/python -m tests.benchmarks $(BENCH)
 
@@ -160,6 +170,6 @@ plotly: ## fetch the plotly.js of reports again, with npm; PLOTLY is its version
 	cd $(ASSETS) && sha256sum plotly-basic.min.js plotly-basic.LICENSE > plotly-basic.sha256
 
 clean: ## remove .venv, caches and built files; outputs/ stays
-	rm -rf .venv .venv-clients .venv-releases .venv-versions rust/target build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*
+	rm -rf .venv .venv-clients .venv-releases .venv-versions .venv-fuzz rust/target build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*
 	rm -f nsmc/runtime/_kernel*.so
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -27,7 +27,13 @@ def add_parser(commands: Any) -> None:
     add("--max-texts", type=int, default=1000, help="in a request (default: 1000)")
     add("--max-characters", type=int, default=100_000, help="in a text (default: 100000)")
     add("--max-waiting", type=int, default=64, help="requests at a time (default: 64)")
-    add("--timeout", type=float, default=10.0, metavar="SECONDS", help="of a body (default: 10)")
+    add(
+        "--timeout",
+        type=float,
+        default=10.0,
+        metavar="SECONDS",
+        help="to arrive in (default: 10)",
+    )
     add("--unsure-below", type=float, metavar="PROBABILITY", help="where a request does not say")
     parser.set_defaults(run=run)
 
@@ -39,8 +45,10 @@ def run(options: argparse.Namespace) -> int:
             raise ValueError(f"--{name.replace('_', '-')} {getattr(options, name)}: 1 and more")
     if not 0 <= options.port <= 65_535:
         raise ValueError(f"--port {options.port}: 0 to 65535")
-    if not options.timeout > 0:
-        raise ValueError(f"--timeout {options.timeout}: above 0")
+    if not options.host:
+        raise ValueError("--host is empty: 127.0.0.1 is this machine, 0.0.0.0 every address")
+    if not 0 < options.timeout <= 86_400:
+        raise ValueError(f"--timeout {options.timeout}: above 0, at most a day (86400)")
     if options.unsure_below is not None and not 0 <= options.unsure_below <= 1:
         raise ValueError(f"--unsure-below {options.unsure_below}: a probability is from 0 to 1")
     try:
@@ -53,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
     folder = chosen_bundle(options.bundle)
     Predictor.load(folder)  # here, where what is wrong with it is told in one line
     settings = ServerSettings(
-        bundle=str(folder.resolve()),
+        bundle=str(folder.absolute()),
         max_body=options.max_body,
         max_texts=options.max_texts,
         max_characters=options.max_characters,

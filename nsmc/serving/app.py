@@ -1,83 +1,65 @@
 """The application: texts in, answers out; the page; whether it is well, and its figures."""
 
 import asyncio
-import contextlib
 import logging
+import multiprocessing
+import os
 import signal
+import threading
 from collections import Counter
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Any
 
 import anyio
 import anyio.to_thread
 from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from fastapi.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
 
 import nsmc
 from nsmc.runtime.predictor import Predictor
 from nsmc.serving.figures import CONTENT_TYPE, Figures
 from nsmc.serving.loaded import Loaded, load
 from nsmc.serving.protection import Protection, RefusalError
+from nsmc.serving.questions import (
+    Answers,
+    Problem,
+    answer,
+    check_limits,
+    described,
+    read_question,
+    written,
+)
 from nsmc.serving.settings import ServerSettings, handed_on
 
 log = logging.getLogger("nsmc.serving")
 
 # Characters that are answered at once: handing them to a thread would take longer.
 _AT_ONCE = 400
-
-
-class Question(BaseModel):
-    """One text, or several."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    text: str | None = None
-    texts: list[str] | None = None
-    unsure_below: Annotated[float, Field(ge=0, le=1)] | None = None
-
-    @model_validator(mode="after")
-    def _one_of_both(self) -> "Question":
-        if (self.text is None) == (self.texts is None):
-            raise ValueError("give either text or texts")
-        return self
-
-    @property
-    def all_texts(self) -> list[str]:
-        return [self.text] if self.text is not None else self.texts or []
-
-
-class OneAnswer(BaseModel):
-    """The likeliest label, its probability, that of each label, and whether it is too low."""
-
-    label: str
-    probability: float
-    probabilities: dict[str, float]
-    unsure: bool
-
-
-class Answers(BaseModel):
-    """An answer for each text, in order, and the bundle that gave them."""
-
-    answers: list[OneAnswer]
-    bundle: str
-
-
-class Problem(BaseModel):
-    """Why a request is not answered."""
-
-    detail: str
+_PIECE = 64 << 10  # bytes of the page that wait for a client at a time
 
 
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem} for status in (400, 408, 413, 422, 429, 503)
+    status: {"model": Problem} for status in (400, 408, 413, 415, 422, 429, 503)
 }
 
 
 def from_environment() -> FastAPI:
     """The application of a worker."""
-    return create_app(handed_on())
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # is for the supervisor
+    threading.Thread(target=_end_with_supervisor, daemon=True).start()
+    try:
+        return create_app(handed_on())
+    except (OSError, ValueError) as error:  # the folder was changed since
+        log.error("%s", error)
+        raise SystemExit(1) from None
+
+
+def _end_with_supervisor() -> None:
+    """A worker whose supervisor was killed would keep the port for ever."""
+    supervisor = multiprocessing.parent_process()
+    if supervisor is not None:
+        supervisor.join()
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def create_app(settings: ServerSettings) -> FastAPI:
@@ -87,68 +69,45 @@ def create_app(settings: ServerSettings) -> FastAPI:
         title="nsmc",
         version=nsmc.__version__,
         summary="Says which label texts have.",
-        lifespan=server.lifespan,
         docs_url=None,  # both load their scripts from elsewhere
         redoc_url=None,
     )
     app.add_middleware(Protection, settings=settings, figures=server.figures)
-    app.add_exception_handler(RequestValidationError, _invalid)  # type: ignore[arg-type]
-    app.post("/predict", response_model=Answers, responses=_PROBLEMS)(server.predict)
-    app.get("/", response_class=HTMLResponse)(server.page)
-    app.get("/healthz", response_class=PlainTextResponse)(server.healthz)
-    app.get("/readyz", response_class=PlainTextResponse, responses={503: {}})(server.readyz)
-    app.get("/metrics", response_class=PlainTextResponse)(server.metrics)
+    app.post(
+        "/predict",
+        responses={200: {"model": Answers}, **_PROBLEMS},
+        openapi_extra=described(settings),
+    )(server.predict)
+    plain = {"content": {"text/plain": {}}, "description": "The bundle cannot be a page"}
+    app.get("/", response_class=HTMLResponse, responses={404: plain})(server.page)
+    for look in (server.healthz, server.readyz, server.metrics):
+        app.get(f"/{look.__name__}", response_class=PlainTextResponse)(look)
     app.state.server = server
     return app
 
 
 class Server:
-    """Answers with a bundle that SIGHUP replaces."""
+    """Answers with one bundle."""
 
     def __init__(self, settings: ServerSettings, loaded: Loaded) -> None:
         self.settings, self.loaded = settings, loaded
         self.figures = Figures()
-        self._is_ending = False
         self._turns = asyncio.Semaphore(settings.threads)
-        self._reading: asyncio.Task[None] | None = None
 
-    @contextlib.asynccontextmanager
-    async def lifespan(self, app: FastAPI) -> AsyncIterator[None]:
-        loop = asyncio.get_running_loop()
-        with contextlib.suppress(NotImplementedError, RuntimeError):  # no main thread, as in tests
-            loop.add_signal_handler(signal.SIGHUP, self._reload_soon)
-        yield
-        self._is_ending = True
-
-    def _reload_soon(self) -> None:
-        if self._reading is None or self._reading.done():
-            self._reading = asyncio.create_task(self.reload())
-
-    async def reload(self) -> None:
-        """Read the bundle again; a damaged one is left, and the one before it goes on."""
-        folder = self.settings.folder
-        try:
-            self.loaded = await anyio.to_thread.run_sync(load, folder)
-        except (OSError, ValueError, MemoryError) as error:
-            log.error("not reloaded, the bundle of before goes on: %s", error)
-            self.figures.reloaded(False)
-        else:
-            log.info("reloaded %s: %s", folder, self.loaded.version)
-            self.figures.reloaded(True)
-
-    async def predict(self, question: Question, request: Request) -> Answers:
+    async def predict(self, request: Request) -> Response:
         """Which label each text has."""
+        question = read_question(await request.body(), request.scope["headers"])
         texts, settings, loaded = question.all_texts, self.settings, self.loaded
         request.scope["nsmc.texts"] = len(texts)
-        _check(texts, settings)
+        check_limits(texts, settings)
         probabilities = await self._probabilities(loaded.predictor, texts)
         below = settings.unsure_below if question.unsure_below is None else question.unsure_below
         labels = loaded.predictor.config.labels
-        answers = [_answer(labels, row, below) for row in probabilities]
-        for label, count in Counter(answer.label for answer in answers).items():
+        answers = [answer(labels, row, below) for row in probabilities]
+        for label, count in Counter(each.label for each in answers).items():
             self.figures.classified(label, count)
-        self.figures.unsure(sum(answer.unsure for answer in answers))
-        return Answers(answers=answers, bundle=loaded.version)
+        self.figures.unsure(sum(each.unsure for each in answers))
+        return Response(written(answers, loaded.version), media_type="application/json")
 
     async def _probabilities(self, predictor: Predictor, texts: list[str]) -> list[list[float]]:
         """Those of all labels, computed here where that is quick, else in a thread in turn."""
@@ -167,18 +126,18 @@ class Server:
 
     async def page(self) -> Response:
         """The bundle as a page that computes in the browser."""
-        if not self.loaded.page:
+        page = self.loaded.page
+        if not page:
             return PlainTextResponse("this bundle cannot be a page; POST /predict", 404)
-        return HTMLResponse(self.loaded.page, headers={"x-content-type-options": "nosniff"})
+        headers = {"x-content-type-options": "nosniff", "content-length": str(len(page))}
+        return StreamingResponse(_pieces(page), media_type="text/html", headers=headers)
 
-    async def healthz(self) -> str:
+    async def healthz(self) -> Response:
         """Whether the process lives."""
-        return "ok"
+        return PlainTextResponse("ok")
 
     async def readyz(self) -> Response:
         """Whether requests should be sent here."""
-        if self._is_ending:
-            return PlainTextResponse("ending", 503)
         return PlainTextResponse(f"ready: {self.loaded.version}")
 
     async def metrics(self) -> Response:
@@ -186,34 +145,11 @@ class Server:
         return Response(self.figures.as_text(), media_type=CONTENT_TYPE)
 
 
-def _check(texts: list[str], settings: ServerSettings) -> None:
-    if len(texts) > settings.max_texts:
-        raise RefusalError(
-            422, f"{len(texts):,} texts; at most {settings.max_texts:,} in a request"
-        )
-    for index, text in enumerate(texts):
-        if len(text) > settings.max_characters:
-            most = settings.max_characters
-            raise RefusalError(422, f"text {index}: {len(text):,} characters; at most {most:,}")
+async def _pieces(page: bytes) -> AsyncIterator[bytes]:
+    """So that a client that reads slowly makes no more than a piece wait in memory."""
+    for start in range(0, len(page), _PIECE):
+        yield page[start : start + _PIECE]
 
 
 def _computed(predictor: Predictor, texts: list[str]) -> list[list[float]]:
     return predictor.probabilities(texts).tolist() if texts else []
-
-
-def _answer(labels: tuple[str, ...], probabilities: list[float], below: float | None) -> OneAnswer:
-    probability = max(probabilities)
-    return OneAnswer(
-        label=labels[probabilities.index(probability)],
-        probability=probability,
-        probabilities=dict(zip(labels, probabilities, strict=True)),
-        unsure=below is not None and probability < below,
-    )
-
-
-async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-    """What is wrong with a body, in one line, without the texts in it."""
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"][1:])
-    detail = f"{where}: {first['msg']}" if where else str(first["msg"])
-    return JSONResponse({"detail": detail[:300]}, 422)

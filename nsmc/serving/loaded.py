@@ -1,4 +1,4 @@
-"""The bundle that a server answers with, which can be replaced while requests are answered."""
+"""The bundle that a worker answers with."""
 
 import hashlib
 import logging
@@ -18,7 +18,7 @@ class Loaded:
     """A predictor, the page of its bundle, and by what the bundle is known."""
 
     predictor: Predictor
-    page: str
+    page: bytes  # empty where the bundle cannot be one
     version: str  # of config.json, which has the digests of the other files
 
 
@@ -33,4 +33,4 @@ def load(folder: Path) -> Loaded:
         page = ""
         log.warning("no page at /: %s", error)
     version = hashlib.sha256((folder / CONFIG_FILE).read_bytes()).hexdigest()[:16]
-    return Loaded(predictor, page, version)
+    return Loaded(predictor, page.encode(), version)

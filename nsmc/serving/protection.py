@@ -4,6 +4,7 @@ No text of a request is ever logged.
 """
 
 import asyncio
+import contextlib
 import json
 import logging
 import time
@@ -21,6 +22,7 @@ App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 log = logging.getLogger("nsmc.serving")
 
 _PATHS = ("/", "/predict", "/healthz", "/readyz", "/metrics", "/openapi.json")
+_LINGER_SECONDS = 2.0
 _QUIET = ("/healthz", "/readyz", "/metrics")  # are asked all the time: no line in the log
 
 
@@ -63,7 +65,7 @@ class Protection:
             else:
                 await self.app(scope, receive, noting)
         except RefusalError as refusal:
-            await _refuse(noting, refusal)
+            await _refuse(receive, noting, refusal)
         finally:
             self._note(scope, status, time.perf_counter() - started)
 
@@ -120,17 +122,32 @@ class Protection:
             "ms": round(1000 * seconds, 3),
             "texts": scope.get("nsmc.texts"),
         }
-        log.info(
-            "%s", json.dumps({key: value for key, value in about.items() if value is not None})
-        )
+        log.info({key: value for key, value in about.items() if value is not None})
 
 
-async def _refuse(send: Send, refusal: RefusalError) -> None:
+async def _refuse(receive: Receive, send: Send, refusal: RefusalError) -> None:
     body = json.dumps({"detail": refusal.why}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
     if refusal.status in (429, 503):
         headers.append((b"retry-after", b"1"))
-    if refusal.status in (408, 413):  # what is left of the body is not read
+    is_early = refusal.status in (408, 413, 429)  # the body may still be on its way
+    if is_early:
         headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": "http.response.body", "body": body, "more_body": is_early})
+    if is_early:
+        await _linger(receive)
+        await send({"type": "http.response.body"})
+
+
+async def _linger(receive: Receive) -> None:
+    """Let a body pass by for a while.
+
+    A connection that is closed while its client still sends is reset, and the answer is lost.
+    """
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_LINGER_SECONDS):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect" or not message.get("more_body", False):
+                    return

@@ -1,32 +1,64 @@
-"""Starts the server: one process, or several workers that share a port."""
+"""Starts the server: workers that share a port, and a supervisor that replaces them.
+
+To read a bundle again, workers are replaced: the tokenizers library never frees the words that a
+tokenizer remembered, about 15 MB of them for each thread that used it.
+"""
 
 import contextlib
+import json
 import logging
+import math
 import os
 import signal
 import socket
 import sys
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
+from nsmc.runtime.predictor import Predictor
+from nsmc.serving.connections import Connection
 from nsmc.serving.settings import ServerSettings, hand_on
 
+log = logging.getLogger("nsmc.serving")
+
 _APP = "nsmc.serving.app:from_environment"
-_BACKLOG = 2048  # connections that wait to be taken, as many as uvicorn lets wait
+_BACKLOG = 128  # connections that wait to be taken, which asyncio then does all at once
+_SECONDS_TO_REPLY = 20  # for a worker that is asked whether it lives; signals wait meanwhile
 _SECONDS_TO_END = 30  # for requests that are being answered when the server is told to end
 
 
 class _Supervisor(Multiprocess):
-    """Keeps workers running; SIGHUP is for them, who read their bundle again."""
+    """Keeps workers running; SIGHUP replaces each by one that has read the bundle again."""
+
+    def __init__(self, config: uvicorn.Config, listening: socket.socket, folder: Path) -> None:
+        super().__init__(config, [listening])
+        # Imported now, when it is known where processes put their figures.
+        from nsmc.serving.figures import Figures
+
+        self._folder, self._figures = folder, Figures()
+
+    def terminate_all(self) -> None:
+        for listening in self.sockets:  # else whoever connects now would wait for nobody
+            listening.close()
+        super().terminate_all()
 
     def handle_hup(self) -> None:
-        for process in self.processes:
-            with contextlib.suppress(ProcessLookupError):
-                if process.pid is not None:
-                    os.kill(process.pid, signal.SIGHUP)
+        """A worker ends when another answers; a damaged bundle is not taken."""
+        before = [process.pid for process in self.processes]
+        try:
+            Predictor.load(self._folder)  # here, where it is told once
+        except Exception as error:  # whatever a damaged bundle causes
+            log.error("not reloaded, the bundle of before goes on: %s", error)
+        else:
+            self.restart_all()
+        is_good = not {*before} & {process.pid for process in self.processes}
+        self._figures.reloaded(is_good)
+        if is_good:
+            log.info("reloaded %s", self._folder)
 
 
 def serve(settings: ServerSettings, host: str, port: int, workers: int) -> None:
@@ -34,11 +66,9 @@ def serve(settings: ServerSettings, host: str, port: int, workers: int) -> None:
 
     Raises OSError where the address cannot be had.
     """
-    listening = _listening(host, port)
-    with listening, _figures_of_all(workers):
+    listening = _listening(host, port, settings.timeout)
+    with listening, _figures_of_all():
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until a process is ready for it
-        for each in (signal.SIGTERM, signal.SIGINT):  # which uvicorn raises again when it has ended
-            signal.signal(each, _end)
         hand_on(settings)
         config = uvicorn.Config(
             _APP,
@@ -46,6 +76,11 @@ def serve(settings: ServerSettings, host: str, port: int, workers: int) -> None:
             host=host,
             port=port,
             workers=workers,
+            http=Connection,
+            backlog=_BACKLOG,
+            timeout_keep_alive=math.ceil(settings.timeout),
+            timeout_worker_healthcheck=_SECONDS_TO_REPLY,
+            proxy_headers=False,  # nobody asks for the client's address
             access_log=False,  # ours has no texts, and is for programs
             log_config=_LOGGING,
             server_header=False,
@@ -53,23 +88,22 @@ def serve(settings: ServerSettings, host: str, port: int, workers: int) -> None:
             timeout_graceful_shutdown=_SECONDS_TO_END,
         )
         address = listening.getsockname()
-        print(f"nsmc: http://{address[0]}:{address[1]}/ answers; Ctrl-C ends it", file=sys.stderr)
-        if workers == 1:
-            uvicorn.Server(config).run(sockets=[listening])
-        else:
-            _Supervisor(config, [listening]).run()
+        name = f"[{address[0]}]" if listening.family == socket.AF_INET6 else address[0]
+        print(f"nsmc: http://{name}:{address[1]}/ answers; Ctrl-C ends it", file=sys.stderr)
+        _Supervisor(config, listening, settings.folder).run()
 
 
-def _end(signum: int, frame: object) -> None:
-    """To be told to end is how a server ends well."""
-    raise SystemExit(0)
-
-
-def _listening(host: str, port: int) -> socket.socket:
+def _listening(host: str, port: int, timeout: float) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    found = socket.socket(family)
+    # asyncio sends small answers at once only on sockets whose protocol is named: without it, each
+    # waits 40 ms for an acknowledgement.
+    found = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux: closes what a client does not read
+            found.setsockopt(
+                socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, math.ceil(1_000 * timeout)
+            )
         found.bind((host, port))
         found.listen(_BACKLOG)  # from now on, whoever connects is answered once we are ready
     except OSError as error:
@@ -80,11 +114,11 @@ def _listening(host: str, port: int) -> socket.socket:
 
 
 @contextlib.contextmanager
-def _figures_of_all(workers: int) -> Iterator[None]:
-    """Where workers put their figures, so that each can tell those of all."""
-    if workers == 1:
-        yield
-        return
+def _figures_of_all() -> Iterator[None]:
+    """Where processes put their figures, so that each worker can tell those of all.
+
+    Those of a worker that was replaced stay: what is counted never becomes less.
+    """
     with tempfile.TemporaryDirectory(prefix="nsmc-figures-") as folder:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
         yield
@@ -94,12 +128,10 @@ class JsonLines(logging.Formatter):
     """A line of JSON for each record: time, level, and what it says."""
 
     def format(self, record: logging.LogRecord) -> str:
-        import json
-
-        text = record.getMessage()
         about = {"time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"), "level": record.levelname}
-        if text.startswith("{"):
-            return json.dumps({**about, **json.loads(text)}, ensure_ascii=False)
+        if isinstance(record.msg, dict):
+            return json.dumps({**about, **record.msg}, ensure_ascii=False)
+        text = record.getMessage()
         if record.exc_info:
             text = f"{text} {self.formatException(record.exc_info)}"
         return json.dumps({**about, "message": text}, ensure_ascii=False)
@@ -117,7 +149,7 @@ _LOGGING = {
         }
     },
     "loggers": {
-        name: {"handlers": ["stderr"], "level": "INFO", "propagate": False}
-        for name in ("uvicorn", "nsmc.serving")
+        name: {"handlers": ["stderr"], "level": level, "propagate": False}
+        for name, level in (("uvicorn", "INFO"), ("nsmc.serving", "INFO"), ("asyncio", "ERROR"))
     },
 }

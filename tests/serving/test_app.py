@@ -3,6 +3,7 @@
 import http.client
 import json
 import logging
+import math
 import re
 import socket
 import threading
@@ -18,6 +19,7 @@ import uvicorn
 
 from nsmc.runtime.predictor import Predictor
 from nsmc.serving.app import create_app
+from nsmc.serving.connections import Connection
 from nsmc.serving.settings import ServerSettings
 from tests.bundles import random_bundle
 
@@ -30,20 +32,41 @@ TEXTS = [
 ]
 
 
+_running: dict[int, uvicorn.Server] = {}
+
+
+def serving_ends(port: int) -> None:
+    """Tell a server to end, and wait until it takes no more connections."""
+    _running[port].should_exit = True
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=60).close()
+        except OSError:
+            return
+        time.sleep(0.01)
+
+
 @contextmanager
 def serving(bundle: Path, **limits: Any) -> Iterator[int]:
     """The port of a server."""
     app = create_app(ServerSettings(str(bundle), **limits))
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none", lifespan="off"))
+        seconds = math.ceil(limits.get("timeout", 10))
+        config = uvicorn.Config(
+            app, http=Connection, timeout_keep_alive=seconds, log_config=None, ws="none"
+        )
+        server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         while not server.started and thread.is_alive():
             time.sleep(0.01)
+        port = listening.getsockname()[1]
+        _running[port] = server
         try:
-            yield listening.getsockname()[1]
+            yield port
         finally:
+            del _running[port]
             server.should_exit = True
             thread.join()
 
@@ -104,7 +127,7 @@ def test_answers_are_the_predictor_s(bundle: Path, port: int) -> None:
         ({"txt": "a"}, 422, "txt: Extra inputs are not permitted"),
         ({"text": 1}, 422, "text: Input should be a valid string"),
         ({"text": "a", "unsure_below": 2}, 422, "unsure_below: Input should be less than or equal"),
-        (["a"], 422, "valid dictionary"),
+        (["a"], 422, "Input should be an object"),
         ({"texts": ["a"] * 11}, 422, "11 texts; at most 10"),
         ({"texts": ["a", "b" * 5_001]}, 422, "text 1: 5,001 characters; at most 5,000"),
         ({"text": "b" * 30_000}, 413, "a body of 30,012 bytes; at most 20,000"),
@@ -120,9 +143,51 @@ def test_what_is_not_taken_is_said_without_the_text(
 
 
 def test_what_is_no_json_is_refused(port: int) -> None:
-    for raw in (b"", b"{", b"\xff\xfe", b'{"text": "\\ud800"}', b"[" * 10_000):
-        status, _ = ask(port, "/predict", raw=raw)
-        assert status in (200, 400, 422), raw[:20]
+    for raw, why in {
+        b"": "Invalid JSON: EOF",
+        b"{": "Invalid JSON: EOF",
+        b"\xff\xfe": "Invalid JSON",
+        b"\xef\xbb\xbf{}": "Invalid JSON",
+        b'{"text": "\xff"}': "invalid unicode",
+        b'{"text": "\\ud800"}': "Invalid JSON: unexpected end of hex escape",
+        b'{"text": "a\x00"}': "control character",
+        b'{"text": "a"} x': "trailing characters",
+        b"[" * 10_000: "recursion limit",
+        b'{"text": "a", "unsure_below": NaN}': "unsure_below",
+        b'{"text": "a", "unsure_below": -Infinity}': "unsure_below",
+        b'{"text": "a", "unsure_below": 1e999}': "unsure_below",
+        b'{"text": "a", "unsure_below": %s}' % (b"9" * 9_000): "number out of range",
+        b'{"text": "a", "unsure_below": "0.5"}': "unsure_below: Input should be a valid number",
+        b'{"text": "a", "unsure_below": true}': "unsure_below: Input should be a valid number",
+        b'{"text": null}': "text: Input should be a valid string",
+    }.items():
+        status, found = ask(port, "/predict", raw=raw)
+        assert status == 422, raw[:40]
+        assert why in found["detail"]
+
+
+def test_the_last_of_a_key_s_values_counts_and_nul_is_a_character(port: int) -> None:
+    for raw, same in (
+        (b'{"text": "b", "text": "a"}', {"text": "a"}),
+        (b'{"text": "a\\u0000b"}', {"text": "a\0b"}),
+        (b'{"text": "a", "unsure_below": null}', {"text": "a"}),
+    ):
+        assert ask(port, "/predict", raw=raw) == ask(port, "/predict", same)
+
+
+def test_what_is_not_said_to_be_plain_json_is_refused(port: int) -> None:
+    for headers, status in (
+        ({"content-type": "text/plain"}, 415),
+        ({"content-encoding": "gzip"}, 415),
+        ({"content-type": "Application/JSON; charset=utf-8"}, 200),
+    ):
+        assert ask(port, "/predict", {"text": "a"}, None, **headers)[0] == status
+
+
+def test_who_still_sends_a_body_that_is_too_large_sees_why_it_is_refused(port: int) -> None:
+    for _ in range(3):
+        status, found = ask(port, "/predict", raw=b"a" * 8_000_000)
+        assert (status, found["detail"][:27]) == (413, "a body of 8,000,000 bytes; ")
 
 
 def test_a_body_of_unknown_length_is_bounded_as_well(port: int) -> None:
@@ -153,7 +218,7 @@ def test_more_requests_than_can_wait_are_told_to_come_again(bundle: Path) -> Non
         assert ask(port, "/healthz") == (200, "ok")
         for connection in slow:
             connection.sendall(b'"text": "a"}')
-            assert b" 422 " in connection.recv(1_000) or True
+            assert b" 415 " in connection.recv(1_000)  # it has no content-type
             connection.close()
         while ask(port, "/predict", {"text": "a"})[0] != 200:
             time.sleep(0.01)
@@ -183,7 +248,10 @@ def test_the_page_health_figures_and_description_are_there(port: int) -> None:
     assert 'path="/nowhere"' not in figures
     description = ask(port, "/openapi.json")[1]
     assert {"/predict", "/healthz", "/readyz", "/metrics", "/"} == description["paths"].keys()
-    assert "413" in description["paths"]["/predict"]["post"]["responses"]
+    predict = description["paths"]["/predict"]["post"]
+    assert {"413", "415", "429"} <= predict["responses"].keys()
+    schema = predict["requestBody"]["content"]["application/json"]["schema"]
+    assert schema["properties"]["texts"]["maxItems"] == 10
 
 
 def test_the_log_has_no_texts(port: int, caplog: pytest.LogCaptureFixture) -> None:
@@ -198,5 +266,5 @@ def test_the_log_has_no_texts(port: int, caplog: pytest.LogCaptureFixture) -> No
 
 
 def _about_predictions(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
-    lines = [json.loads(record.getMessage()) for record in caplog.records]
+    lines = [record.msg for record in caplog.records if isinstance(record.msg, dict)]
     return [line for line in lines if line["path"] == "/predict"]
