@@ -20,7 +20,7 @@ help: ## list the targets
 
 install: .venv/installed ## make .venv with the pinned dependencies
 
-.venv/installed: pyproject.toml constraints.txt nsmc/runtime/_kernel.c nsmc/runtime/_recurrence.h $(ANEW)
+.venv/installed: pyproject.toml constraints.txt $(wildcard nsmc/runtime/kernel/*) $(ANEW)
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	PIP_CONSTRAINT=constraints.txt $(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@

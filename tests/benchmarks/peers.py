@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from nsmc.conversion.onnx import onnx_model
-from nsmc.runtime import recurrence
+from nsmc.runtime import compiled
 from nsmc.runtime.loading import Bundle, read_bundle
 from nsmc.runtime.parallel import mapped
 from nsmc.runtime.predictor import Predictor
@@ -39,7 +39,7 @@ def main() -> None:
     bundle = read_bundle(bundle_folder)
     peers: dict[str, Answer] = {
         "nsmc": ours(bundle),
-        "nsmc without its kernel": in_numpy(ours(bundle)),
+        "nsmc without its kernel": in_numpy(bundle),
         "onnxruntime": through_onnxruntime(bundle, cores),
         "torch": through_torch(bundle, cores),
         "fastText": through_fasttext(fasttext_model),
@@ -76,17 +76,13 @@ def ours(bundle: Bundle) -> Answer:
     return answer
 
 
-def in_numpy(answer: Answer) -> Answer:
+def in_numpy(bundle: Bundle) -> Answer:
     """As where the package was built without a compiler."""
-
-    def answer_in_numpy(texts: Sequence[str]) -> Any:
-        has_kernel, recurrence.HAS_KERNEL = recurrence.HAS_KERNEL, False
-        try:
-            return answer(texts)
-        finally:
-            recurrence.HAS_KERNEL = has_kernel
-
-    return answer_in_numpy
+    has_kernel, compiled.HAS_KERNEL = compiled.HAS_KERNEL, False
+    try:
+        return ours(bundle)
+    finally:
+        compiled.HAS_KERNEL = has_kernel
 
 
 def in_batches(bundle: Bundle, logits: Callable[[list[list[int]]], Any]) -> Answer:
