@@ -56,7 +56,7 @@ class Predictor:
                 "(init_from)"
             )
         self.config, self.tokenizer = bundle.config, bundle.tokenizer
-        self._temperature = np.float32(self.config.temperature)
+        self._temperature = self.config.temperature
         is_compiled = self.config.encoder.backend == "compiled"
         self._network = (CompiledNetwork if is_compiled else NumpyNetwork)(
             self.config, bundle.tensors
@@ -89,13 +89,14 @@ class Predictor:
         ]
 
     def _answers(self, texts: Sequence[str]) -> list[Prediction]:
-        logits, labels = self.scaled(self.logits(self.encode(texts))), self.config.labels
-        if len(labels) == 2:  # 30 µs less than below, for which a program that asks once waits
-            first, second = labels
+        logits, labels = self.logits(self.encode(texts)), self.config.labels
+        if len(labels) == 2:  # without numpy, for whose calls a program that asks once waits
+            (first, second), temperature = labels, self._temperature
             return [
-                Prediction(second if margin > 0 else first, 1 / (1 + math.exp(-abs(margin))))
-                for margin in (logits[:, 1] - logits[:, 0]).tolist()
+                Prediction(second if b > a else first, 1 / (1 + math.exp(-abs(b - a) / temperature)))
+                for a, b in logits.tolist()
             ]
+        logits = self.scaled(logits)
         numbers, probabilities = logits.argmax(axis=1), exact_softmax(logits).max(axis=1)
         answers = zip(numbers.tolist(), probabilities.tolist(), strict=True)
         return [Prediction(labels[number], probability) for number, probability in answers]

@@ -64,11 +64,15 @@ def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
 
 
 def _encoded(tokenizer: BundleTokenizer, texts: list[str], max_length: int) -> list[list[int]]:
-    sound = [_sound(text) for text in texts]
-    size = sum(len(text.encode()) for text in sound)
+    try:
+        size = len("".join(texts).encode())
+    except UnicodeEncodeError:
+        texts = [_sound(text) for text in texts]
+        size = len("".join(texts).encode())
     with _one_long_text if size > _LONG else contextlib.nullcontext():
         _require_memory(_PER_BYTE * size)
-        return [ids[:max_length] for ids in tokenizer.encode_batch(sound)]
+        encoded = tokenizer.encode_batch(texts)
+    return [ids if len(ids) <= max_length else ids[:max_length] for ids in encoded]
 
 
 def _sound(text: str) -> str:

@@ -68,7 +68,7 @@ static int as_half(float value, uint16_t *half)
     return 1;
 }
 
-/* The panels as float16 in place of float32, if that is the same and the processor can read it. */
+/* The panels as float16, too, for a review alone: what limits that is the way from the cache. */
 static int halve(Matrix *matrix)
 {
     ptrdiff_t count = matrix->depth * matrix->width;
@@ -82,8 +82,6 @@ static int halve(Matrix *matrix)
             free(half);
             return 1;
         }
-    free(matrix->full);
-    matrix->full = NULL;
     matrix->half = half;
     return 1;
 }

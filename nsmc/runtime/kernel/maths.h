@@ -13,8 +13,7 @@
 #undef LEAST
 #undef GREATEST
 #undef WIDENED
-#undef NARROW_IS_FASTER
-#undef NARROW_PRODUCT
+#undef HALF_PRODUCT
 #undef AT
 #undef LOAD
 #undef STORE

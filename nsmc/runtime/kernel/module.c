@@ -150,6 +150,7 @@ static PyType_Spec spec = {
 
 static int execute(PyObject *module)
 {
+    find_processor();
     PyObject *type = PyType_FromModuleAndSpec(module, &spec, NULL);
     int failed = !type || PyModule_AddObjectRef(module, "Network", type) < 0;
     Py_XDECREF(type);

@@ -23,8 +23,8 @@
 /* A weight [D, columns] as panels [P, D, PANEL], the last one filled up with zeros. */
 typedef struct {
     ptrdiff_t depth, width; /* D, P x PANEL */
-    float *full;            /* the panels, or NULL where there are half ones */
-    uint16_t *half;         /* as float16: only of weights that lose nothing by it */
+    float *full;            /* the panels */
+    uint16_t *half;         /* the same as float16 where nothing is lost by it, else NULL */
 } Matrix;
 
 /* One direction of a layer. Gates are r, z, n of a GRU and i, f, o, g of an LSTM; those that are
@@ -86,8 +86,9 @@ float *spread(const float *values, ptrdiff_t rows, ptrdiff_t parts, ptrdiff_t pa
 /* In reviews.c. 0 where there is no memory. */
 int classify(const Network *network, const Reviews *reviews, float *logits);
 
-/* In processors.c: whichever the processor can run. */
-int processor_widens(void);
+/* In processors.c: whichever the processor can run, which is found first of all. */
+void find_processor(void);
+int processor_widens(void); /* whether it reads float16 fast */
 void fill_table(const Network *network, const Cell *cell, float *inputs, float *table);
 void classify_batch(const Network *network, const Reviews *reviews, const Batch *batch,
                     float *logits);

@@ -10,7 +10,7 @@
                       vectors of a panel are multiplied with them at once
      LEAST, GREATEST  of two vectors; the second one where one is NaN
      WIDENED(place)   a vector of float16 numbers as float32; only where `processor_widens`
-     NARROW_...       what multiplies one row by float16 weights, where that is not its own product */
+     HALF_PRODUCT     what multiplies one row by float16 weights fastest */
 
 #include "network.h"
 
@@ -41,8 +41,7 @@
 #define LEAST(a, b) CHOSEN((a) < (b), a, b)
 #define GREATEST(a, b) CHOSEN((a) > (b), a, b)
 #define WIDENED(place) ((void)(place), (vec){0})
-#define NARROW_IS_FASTER 0
-#define NARROW_PRODUCT product_half_anywhere
+#define HALF_PRODUCT product_half_anywhere
 #include "maths.h"
 
 #ifdef __x86_64__
@@ -54,8 +53,7 @@
 #define LEAST(a, b) ((vec)_mm256_min_ps((__m256)(a), (__m256)(b)))
 #define GREATEST(a, b) ((vec)_mm256_max_ps((__m256)(a), (__m256)(b)))
 #define WIDENED(place) _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(place)))
-#define NARROW_IS_FASTER 0
-#define NARROW_PRODUCT product_half_avx2
+#define HALF_PRODUCT product_half_avx2
 #include "maths.h"
 
 /* Zen 4 widens a vector of 16 in more than the time of two of 8, and with one row that is most of
@@ -68,41 +66,40 @@
 #define LEAST(a, b) ((vec)_mm512_min_ps((__m512)(a), (__m512)(b)))
 #define GREATEST(a, b) ((vec)_mm512_max_ps((__m512)(a), (__m512)(b)))
 #define WIDENED(place) _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(place)))
-#define NARROW_IS_FASTER __builtin_cpu_is("amd")
-#define NARROW_PRODUCT product_half_avx2
+#define HALF_PRODUCT (__builtin_cpu_is("amd") ? product_half_avx2 : product_half_avx512)
 #include "maths.h"
 #endif
 
-/* The widest vectors that the processor has, and NAME of what is compiled for it. */
-#ifdef __x86_64__
-static int has_avx2(void)
-{
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && processor_widens();
-}
+/* What the processor can run. Found once: to ask is slow in a virtual machine. */
+static enum { ANYWHERE, AVX2, AVX512 } processor;
 
-#define RUN(function, ...)                            \
-    do {                                              \
-        if (__builtin_cpu_supports("avx512f"))        \
-            function##_avx512(__VA_ARGS__);           \
-        else if (has_avx2())                          \
-            function##_avx2(__VA_ARGS__);             \
-        else                                          \
-            function##_anywhere(__VA_ARGS__);         \
-    } while (0)
+void find_processor(void)
+{
+#ifdef __x86_64__
+    unsigned int eax, ebx, ecx, edx;
+    int has_f16c = __get_cpuid(1, &eax, &ebx, &ecx, &edx) && ecx & bit_F16C;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c)
+        processor = __builtin_cpu_supports("avx512f") ? AVX512 : AVX2;
+#endif
+}
 
 int processor_widens(void)
 {
-    unsigned int eax, ebx, ecx, edx;
-    return __builtin_cpu_supports("avx2") && __get_cpuid(1, &eax, &ebx, &ecx, &edx) &&
-           ecx & bit_F16C;
+    return processor != ANYWHERE;
 }
+
+#ifdef __x86_64__
+#define RUN(function, ...)                     \
+    do {                                       \
+        if (processor == AVX512)               \
+            function##_avx512(__VA_ARGS__);    \
+        else if (processor == AVX2)            \
+            function##_avx2(__VA_ARGS__);      \
+        else                                   \
+            function##_anywhere(__VA_ARGS__);  \
+    } while (0)
 #else
 #define RUN(function, ...) function##_anywhere(__VA_ARGS__)
-
-int processor_widens(void)
-{
-    return 0;
-}
 #endif
 
 void fill_table(const Network *network, const Cell *cell, float *inputs, float *table)

@@ -42,33 +42,23 @@ INLINE void NAME(product_rows)(const int rows, const int columns, const int is_h
     }
 }
 
-static TARGET void NAME(product_half)(const int rows, const float *const *in, const Matrix *weight,
-                                      float *out, int is_backward)
+/* Of one row, by float16 weights. */
+static TARGET void NAME(product_half)(const float *const *in, const Matrix *weight, float *out,
+                                      int is_backward)
 {
-#define CASE(n, columns) \
-    case n: NAME(product_rows)(n, columns, 1, in, weight, out, is_backward); break;
-    switch (rows) { EACH_BLOCK(CASE) }
-#undef CASE
+    NAME(product_rows)(1, PANEL / LANES < 8 ? PANEL / LANES : 8, 1, in, weight, out, is_backward);
 }
 
-static TARGET void NAME(product_full)(const int rows, const float *const *in, const Matrix *weight,
-                                      float *out, int is_backward)
+static TARGET void NAME(product)(int rows, const float *const *in, const Matrix *weight,
+                                 float *out, int is_backward)
 {
 #define CASE(n, columns) \
     case n: NAME(product_rows)(n, columns, 0, in, weight, out, is_backward); break;
-    switch (rows) { EACH_BLOCK(CASE) }
-#undef CASE
-}
-
-INLINE void NAME(product)(int rows, const float *const *in, const Matrix *weight, float *out,
-                          int is_backward)
-{
-    if (!weight->half)
-        NAME(product_full)(rows, in, weight, out, is_backward);
-    else if (rows == 1 && NARROW_IS_FASTER)
-        NARROW_PRODUCT(rows, in, weight, out, is_backward);
+    if (rows == 1 && weight->half)
+        HALF_PRODUCT(in, weight, out, is_backward);
     else
-        NAME(product_half)(rows, in, weight, out, is_backward);
+        switch (rows) { EACH_BLOCK(CASE) }
+#undef CASE
 }
 
 /* What inputs contribute to the gates: in [rows, D] into out [rows, width]. */
