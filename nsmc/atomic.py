@@ -12,7 +12,6 @@ import ctypes
 import errno
 import os
 import re
-import secrets
 import shutil
 import stat
 import sys
@@ -110,7 +109,7 @@ def _scratch_beside(
 ) -> Iterator[Path]:
     """What `make` makes at a hidden name in the folder of `path`, locked, and gone at the end."""
     _remove_left_behind(path.parent)
-    scratch = path.with_name(f".nsmc-{secrets.token_hex(6)}.tmp")
+    scratch = path.with_name(f".nsmc-{os.urandom(6).hex()}.tmp")
     _unfinished.add(scratch)
     try:
         with _names(path, scratch, advice):

@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from nsmc.runtime.compiled import CompiledNetwork
 from nsmc.runtime.explanation import Explanation, explain
 from nsmc.runtime.loading import Bundle, read_bundle
@@ -91,10 +89,11 @@ class Predictor:
     def _answers(self, texts: Sequence[str]) -> list[Prediction]:
         logits, labels = self.logits(self.encode(texts)), self.config.labels
         if len(labels) == 2:  # without numpy, for whose calls a program that asks once waits
-            (first, second), temperature = labels, self._temperature
+            first, second = labels
+            margins = [(b - a) / self._temperature for a, b in logits.tolist()]
             return [
-                Prediction(second if b > a else first, 1 / (1 + math.exp(-abs(b - a) / temperature)))
-                for a, b in logits.tolist()
+                Prediction(second if margin > 0 else first, 1 / (1 + math.exp(-abs(margin))))
+                for margin in margins
             ]
         logits = self.scaled(logits)
         numbers, probabilities = logits.argmax(axis=1), exact_softmax(logits).max(axis=1)

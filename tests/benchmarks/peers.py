@@ -1,8 +1,8 @@
 """The runtime beside its peers, from texts to answers: `peers BUNDLE FASTTEXT_MODEL TEXTS CORES`.
 
 A process of its own, which holds itself and so all its peers' threads to so many cores. Prints, as
-JSON, the seconds of each peer by kind of work and round; within a round the peers take turns. On one
-core, those of many reviews are the processor's own: what else the machine does, does not count.
+JSON, the seconds of each peer by kind of work and round; within a round the peers take turns. On
+one core those of many reviews are the processor's: what else the machine does, does not count.
 """
 
 import json
