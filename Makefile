@@ -133,6 +133,8 @@ bench: .venv/bench ## measure speed against the blog post's script; NSMC_ROOT na
 
 .venv/bench: .venv/installed
 	PIP_CONSTRAINT=constraints.txt $(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	@rm -rf .venv/tokenizers-1
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --target .venv/tokenizers-1 'tokenizers>=1.0.0rc3,<1.1'
 	@touch $@
 
 # ATTACK picks some of them; NSMC_ROOT names the corpus that some use.

@@ -12,7 +12,6 @@ import ctypes
 import errno
 import os
 import re
-import shutil
 import stat
 import sys
 from collections.abc import Callable, Iterator
@@ -262,6 +261,8 @@ def _put_on_disk(path: Path) -> None:
 def _remove(scratch: Path) -> None:
     with contextlib.suppress(OSError):
         if scratch.is_dir() and not scratch.is_symlink():
+            import shutil  # which takes its time, and few processes write folders
+
             shutil.rmtree(scratch, ignore_errors=True)
         else:
             scratch.unlink(missing_ok=True)

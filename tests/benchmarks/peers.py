@@ -8,6 +8,7 @@ one core those of many reviews are the processor's: what else the machine does, 
 import json
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ from nsmc.runtime.loading import Bundle, read_bundle
 from nsmc.runtime.parallel import mapped
 from nsmc.runtime.predictor import Predictor
 from tests.bundles import classifier_like
+from tests.kernels import kernel_for
 
 SINGLE_REVIEWS = 1_000
 BATCH = 128
@@ -39,6 +41,7 @@ def main() -> None:
     bundle = read_bundle(bundle_folder)
     peers: dict[str, Answer] = {
         "nsmc": ours(bundle),
+        **in_avx2(bundle),
         "nsmc without its kernel": in_numpy(bundle),
         "onnxruntime": through_onnxruntime(bundle, cores),
         "fastText": through_fasttext(fasttext_model),
@@ -78,6 +81,20 @@ def ours(bundle: Bundle) -> Answer:
         return list(mapped(predictor, chunks))
 
     return answer
+
+
+def in_avx2(bundle: Bundle) -> dict[str, Answer]:
+    """As on a processor without AVX-512; nothing where there is no compiler."""
+    with tempfile.TemporaryDirectory() as folder:
+        kernel = kernel_for("avx2", Path(folder))
+    if kernel is None or not compiled.HAS_KERNEL:
+        return {}
+    names = vars(compiled)
+    own, names["_kernel"] = names["_kernel"], kernel
+    try:
+        return {"nsmc in AVX2": ours(bundle)}
+    finally:
+        names["_kernel"] = own
 
 
 def in_numpy(bundle: Bundle) -> Answer:

@@ -4,17 +4,12 @@ That its answers are right, test_predictor.py sees.
 """
 
 import gc
-import importlib.machinery
-import importlib.util
 import itertools
 import mmap
 import os
 import pickle
-import shlex
-import shutil
 import subprocess
 import sys
-import sysconfig
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -26,12 +21,11 @@ from nsmc.runtime.bundle import POOLINGS, BundleConfig
 from nsmc.runtime.compiled import CompiledNetwork
 from nsmc.runtime.network import NumpyNetwork
 from tests.bundles import VOCAB_SIZE, config_of, random_tensors
-from tests.commands import PROJECT
+from tests.kernels import PROCESSORS, kernel_for
 
 kernel = pytest.importorskip("nsmc.runtime._kernel", reason="built without a compiler")
 
 V, E, H, C = 9, 5, 7, 3
-SOURCES = sorted((PROJECT / "nsmc" / "runtime" / "kernel").glob("*.c"))
 
 
 def normal(*shape: int) -> Any:
@@ -354,33 +348,15 @@ def test_a_network_works_in_a_fork() -> None:
 
 # --- other processors ---
 
-# What the processor then supports: the fourth letter tells "avx512f", "avx2" and "fma" apart.
-PROCESSORS = {"avx2": "(name)[3]!='5'&&__builtin_cpu_supports(name)", "any": "0"}
-
 
 @pytest.fixture(scope="module", params=PROCESSORS)
 def for_another_processor(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> ModuleType:
     """The kernel as it runs on a processor without AVX-512, or with no vectors that it knows."""
-    headers = sysconfig.get_path("include")
-    linker = shlex.split(sysconfig.get_config_var("LDSHARED") or "cc -shared")
-    if shutil.which(linker[0]) is None or not Path(headers, "Python.h").is_file():
+    module = kernel_for(request.param, tmp_path_factory.mktemp("kernel"))
+    if module is None:
         pytest.skip("there is no C compiler, or no Python.h")
-    path = tmp_path_factory.mktemp("kernel") / "_kernel.abi3.so"
-    answer = f"-D__builtin_cpu_supports(name)=({PROCESSORS[request.param]})"
-    sources = [str(source) for source in SOURCES]
-    command = [*linker, "-O3", "-fPIC", answer, f"-I{headers}", *sources, "-o", str(path)]
-    subprocess.run(command, check=True)
-    return loaded(path)
-
-
-def loaded(path: Path) -> ModuleType:
-    loader = importlib.machinery.ExtensionFileLoader("_kernel", str(path))
-    spec = importlib.util.spec_from_loader("_kernel", loader)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    loader.exec_module(module)
     return module
 
 
