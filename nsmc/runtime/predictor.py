@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from nsmc.runtime.compiled import CompiledNetwork
 from nsmc.runtime.explanation import Explanation, explain
 from nsmc.runtime.loading import Bundle, read_bundle
@@ -95,9 +97,9 @@ class Predictor:
                 Prediction(second if margin > 0 else first, 1 / (1 + math.exp(-abs(margin))))
                 for margin in margins
             ]
-        logits = self.scaled(logits)
-        numbers, probabilities = logits.argmax(axis=1), exact_softmax(logits).max(axis=1)
-        answers = zip(numbers.tolist(), probabilities.tolist(), strict=True)
+        probabilities = self._probabilities(logits)
+        numbers, highest = logits.argmax(axis=1), probabilities.max(axis=1)
+        answers = zip(numbers.tolist(), highest.tolist(), strict=True)
         return [Prediction(labels[number], probability) for number, probability in answers]
 
     def probabilities(self, texts: Sequence[str]) -> Probabilities:
@@ -105,7 +107,10 @@ class Predictor:
 
         Raises TypeError as `encode` does.
         """
-        return exact_softmax(self.scaled(self.logits(self.encode(texts))))
+        return self._probabilities(self.logits(self.encode(texts)))
+
+    def _probabilities(self, logits: Array) -> Probabilities:
+        return exact_softmax(logits.astype(np.float64) / self._temperature)
 
     def scaled(self, logits: Array) -> Array:
         """The logits [N, C] divided by the temperature: probabilities are the softmax of these."""
