@@ -20,7 +20,7 @@ help: ## list the targets
 
 install: .venv/installed ## make .venv with the pinned dependencies
 
-.venv/installed: pyproject.toml constraints.txt nsmc/runtime/_kernel.c nsmc/runtime/_recurrence.h $(ANEW)
+.venv/installed: pyproject.toml constraints.txt $(wildcard nsmc/runtime/kernel/*) $(ANEW)
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	PIP_CONSTRAINT=constraints.txt $(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
@@ -153,6 +153,8 @@ bench: .venv/bench ## measure speed against the blog post's script; NSMC_ROOT na
 
 .venv/bench: .venv/installed
 	PIP_CONSTRAINT=constraints.txt $(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	@rm -rf .venv/tokenizers-1
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --target .venv/tokenizers-1 'tokenizers>=1.0.0rc3,<1.1'
 	@touch $@
 
 # ATTACK picks some of them; NSMC_ROOT names the corpus that some use.

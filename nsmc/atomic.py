@@ -12,8 +12,6 @@ import ctypes
 import errno
 import os
 import re
-import secrets
-import shutil
 import stat
 import sys
 from collections.abc import Callable, Iterator
@@ -110,7 +108,7 @@ def _scratch_beside(
 ) -> Iterator[Path]:
     """What `make` makes at a hidden name in the folder of `path`, locked, and gone at the end."""
     _remove_left_behind(path.parent)
-    scratch = path.with_name(f".nsmc-{secrets.token_hex(6)}.tmp")
+    scratch = path.with_name(f".nsmc-{os.urandom(6).hex()}.tmp")
     _unfinished.add(scratch)
     try:
         with _names(path, scratch, advice):
@@ -263,6 +261,8 @@ def _put_on_disk(path: Path) -> None:
 def _remove(scratch: Path) -> None:
     with contextlib.suppress(OSError):
         if scratch.is_dir() and not scratch.is_symlink():
+            import shutil  # which takes its time, and few processes write folders
+
             shutil.rmtree(scratch, ignore_errors=True)
         else:
             scratch.unlink(missing_ok=True)

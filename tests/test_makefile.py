@@ -34,10 +34,9 @@ elif sys.argv[1:3] == ["-m", "venv"]:
 def clone(tmp_path: Path) -> Path:
     """What the Makefile's target depends on, and interpreters on a PATH of their own."""
     shutil.copy(PROJECT / "Makefile", tmp_path)
-    for name in ("pyproject.toml", "constraints.txt", "nsmc/runtime/_kernel.c"):
+    for name in ("pyproject.toml", "constraints.txt", "nsmc/runtime/kernel/module.c"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    (tmp_path / "nsmc/runtime/_recurrence.h").touch()
     (tmp_path / "path").mkdir()
     versions = {"python3": (3, 11, 4), "python3.10": (3, 10, 13), "python3.12": (3, 12, 1)}
     versions["python2"] = (2, 7, 18)

@@ -57,7 +57,7 @@ def built(source: Path, target: Path, **environment: str) -> Path:
 
 
 def kernels(wheel: Path) -> list[str]:
-    """The compiled recurrence in a wheel."""
+    """The compiled network in a wheel."""
     with zipfile.ZipFile(wheel) as files:
         return [name for name in files.namelist() if name.startswith("nsmc/runtime/_kernel.abi3")]
 
@@ -71,9 +71,7 @@ def test_the_wheel_carries_a_small_bundle(wheel: Path) -> None:
 
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="there is no compiler")
-def test_the_recurrence_is_compiled_from_the_source_distribution(
-    source: Path, tmp_path: Path
-) -> None:
+def test_the_kernel_is_compiled_from_the_source_distribution(source: Path, tmp_path: Path) -> None:
     code = "import sys; from setuptools import build_meta; build_meta.build_sdist(sys.argv[1])"
     command = [sys.executable, "-c", code, str(tmp_path)]
     subprocess.run(command, cwd=source, check=True, capture_output=True)

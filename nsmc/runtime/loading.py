@@ -4,6 +4,7 @@ Names, sizes, shapes and types are compared with the configuration, and files wi
 before a weight is read.
 """
 
+import contextlib
 import json
 import math
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 
 from nsmc.runtime.bundle import (
@@ -35,12 +37,11 @@ from nsmc.runtime.bundle import (
 from nsmc.runtime.confidence import check_confidence
 from nsmc.runtime.encoders import ENCODERS, encoder_settings
 from nsmc.runtime.encoders.settings import expected, is_allowed, own_settings
-from nsmc.runtime.file_form import check_reading
 from nsmc.runtime.int8 import restored
 from nsmc.runtime.morphemes import PACKAGES
 from nsmc.runtime.packing import Array
 from nsmc.runtime.tokenizer import BundleTokenizer, check_process
-from nsmc.runtime.tokenizer_file import check_vocabulary
+from nsmc.runtime.tokenizer_file import NO_LETTERS, check_vocabulary
 from nsmc.small_files import read_json, read_text
 
 _LARGEST_CONFIG = 16 << 20  # bytes; most have a thousand, those of many labels more
@@ -161,6 +162,8 @@ def _check_config(path: Path, values: dict[str, Any]) -> None:
     require("metrics", are_numbers, "a table of numbers")
     require("sha256", isinstance(values.get("sha256"), dict), "a table")
     if values.get("reading") is not None:
+        from nsmc.runtime.file_form import check_reading  # with all that reads files
+
         try:
             check_reading(values["reading"], labels)
         except ValueError as error:
@@ -195,19 +198,21 @@ def _read_weights(path: Path, config: BundleConfig) -> dict[str, Array]:
                         f"{path}: tensor {name!r} is {dtype} {list(actual)}; "
                         f"config.json calls for {wanted} {list(shape)}"
                     )
-            arrays = {name: file.get_tensor(name) for name in expected_arrays}
+            arrays = {name: _widened(file.get_tensor(name)) for name in expected_arrays}
     except SafetensorError as error:
         details = " ".join(str(error).split())[:100]
         raise ValueError(f"{path}: not a safetensors file, or damaged ({details})") from None
-    if config.dtype == "int8":
-        tensors = restored(arrays)
-    else:
-        tensors = {name: each.astype(np.float32, copy=False) for name, each in arrays.items()}
+    tensors = restored(arrays) if config.dtype == "int8" else arrays
     for name, tensor in tensors.items():
         # Written so that NaN, which both of these pass on, fails, too.
         if not (tensor.max() < _LARGEST_WEIGHT and tensor.min() > -_LARGEST_WEIGHT):
             raise ValueError(f"{path}: tensor {name!r} has values that are not finite or too large")
     return tensors
+
+
+def _widened(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Of float16 numbers float32 ones: at once, so that not all are in memory twice."""
+    return array.astype(np.float32) if array.dtype == np.float16 else array
 
 
 def read_tokenizer(path: Path) -> BundleTokenizer:
@@ -216,22 +221,27 @@ def read_tokenizer(path: Path) -> BundleTokenizer:
     Raises ValueError, in one line that names the file, for one that is damaged or is not of the
     kind that bundles have.
     """
-    return _tokenizer_and_vocabulary(path)[0]
+    check_process()
+    with _damage_named(path):
+        text = read_text(path, _LARGEST_TOKENIZER)
+        parts = _parts(text)  # and not all of its JSON, which would be in memory with the library's
+        return BundleTokenizer.read(path, text, *parts)
 
 
 def read_vocabulary(path: Path) -> dict[str, int]:
     """The id of each token of a `tokenizer.json`; raises as `read_tokenizer` does."""
-    return _tokenizer_and_vocabulary(path)[1]
+    with _damage_named(path):
+        content = json.loads(read_text(path, _LARGEST_TOKENIZER))
+        _check_tokenizer(content)
+        vocabulary: dict[str, int] = content["model"]["vocab"]
+        return vocabulary
 
 
-def _tokenizer_and_vocabulary(path: Path) -> tuple[BundleTokenizer, dict[str, int]]:
-    check_process()
+@contextlib.contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
+    """Raises ValueError, in one line that names the file, for whatever its reading raises."""
     try:
-        text = read_text(path, _LARGEST_TOKENIZER)
-        content = json.loads(text)
-        normalizers = _check_tokenizer(content)
-        vocabulary = content["model"]["vocab"]
-        tokenizer = BundleTokenizer.read(path, text, vocabulary, replaces="Replace" in normalizers)
+        yield
     except MemoryError:
         raise
     except BaseException as error:
@@ -240,7 +250,14 @@ def _tokenizer_and_vocabulary(path: Path) -> tuple[BundleTokenizer, dict[str, in
             raise
         details = " ".join(str(error).split())[:100]
         raise ValueError(f"{path}: not a tokenizer, or damaged ({details})") from None
-    return tokenizer, vocabulary
+
+
+def _parts(text: str) -> tuple[int, bool, frozenset[int]]:
+    """Of a checked tokenizer how many tokens it has, whether it replaces, its lone bytes."""
+    content = json.loads(text)
+    normalizers, vocabulary = _check_tokenizer(content), content["model"]["vocab"]
+    lone = frozenset(vocabulary[each] for each in NO_LETTERS if each in vocabulary)
+    return len(vocabulary), "Replace" in normalizers, lone
 
 
 def _read_tokenizer(path: Path, config: BundleConfig) -> BundleTokenizer:

@@ -7,7 +7,6 @@ place of the text. Needs the extra "morphemes": kiwipiepy and its model, both Ap
 
 import functools
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.metadata import version
 from typing import Any
 
 from nsmc.extras import needs_extra
@@ -19,6 +18,8 @@ PACKAGES = ("kiwipiepy", "kiwipiepy_model")
 
 def analyser_versions() -> dict[str, str]:
     """The installed version of each of Kiwi's packages; raises ValueError without them."""
+    from importlib.metadata import version  # here, as few need it, and it takes 15 ms
+
     _library()
     return {name: version(name) for name in PACKAGES}
 

@@ -1,7 +1,6 @@
 """Classifies reviews with a bundle: numpy, tokenizers and safetensors, no torch.
 
-Legend: T tokens of the longest review, B reviews, N tokens of all of them, packed as `packing` has
-them, W width of an encoder's states, C labels.
+Legend: N reviews, C labels.
 """
 
 import math
@@ -10,21 +9,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from nsmc.runtime.bundle import pooled_width
+from nsmc.runtime.compiled import CompiledNetwork
 from nsmc.runtime.explanation import Explanation, explain
 from nsmc.runtime.loading import Bundle, read_bundle
 from nsmc.runtime.locate import PRETRAINED, bundle_folder
 from nsmc.runtime.morphemes import check_analyser, morphemes
-from nsmc.runtime.packing import Array, Packed, pack
+from nsmc.runtime.network import NumpyNetwork
+from nsmc.runtime.packing import Array
 from nsmc.runtime.pickling import pickled, restored
 from nsmc.runtime.softmax import Probabilities, exact_softmax
 from nsmc.runtime.tokenization import token_ids
-
-# Reviews computed together: enough for the matrix product to run well, few enough for the cache.
-_BATCH = 128
-_BATCH_TOKENS = 1 << 15  # padding included: the longer reviews are, the fewer are computed together
 
 
 class Prediction(NamedTuple):
@@ -63,14 +58,14 @@ class Predictor:
                 "(init_from)"
             )
         self._bundle = bundle  # what is pickled
-        self.config, self.tokenizer, tensors = bundle.config, bundle.tokenizer, bundle.tensors
+        self.config, self.tokenizer = bundle.config, bundle.tokenizer
         if self.config.morphemes is not None:
             check_analyser(self.config.morphemes)
-        self._temperature = np.float32(self.config.temperature)
-        self._encoder = self.config.encoder.encoder(tensors)
-        self._attention = tensors.get("attention.weight")  # [1, W]
-        self._output_weight = np.ascontiguousarray(tensors["ln1.weight"].T)  # [W, C]
-        self._output_bias = tensors["ln1.bias"]
+        self._temperature = self.config.temperature
+        is_compiled = self.config.encoder.backend == "compiled"
+        self._network = (CompiledNetwork if is_compiled else NumpyNetwork)(
+            self.config, bundle.tensors
+        )
 
     @classmethod
     def load(cls, folder: str | Path | None = None) -> "Predictor":
@@ -104,15 +99,17 @@ class Predictor:
         ]
 
     def _answers(self, texts: Sequence[str]) -> list[Prediction]:
-        logits, labels = self.scaled(self.logits(self.encode(texts))), self.config.labels
-        if len(labels) == 2:  # 30 µs less than below, for which a program that asks once waits
+        logits, labels = self.logits(self.encode(texts)), self.config.labels
+        if len(labels) == 2:  # without numpy, for whose calls a program that asks once waits
             first, second = labels
+            margins = [(b - a) / self._temperature for a, b in logits.tolist()]
             return [
                 Prediction(second if margin > 0 else first, 1 / (1 + math.exp(-abs(margin))))
-                for margin in (logits[:, 1] - logits[:, 0]).tolist()
+                for margin in margins
             ]
-        numbers, probabilities = logits.argmax(axis=1), exact_softmax(logits).max(axis=1)
-        answers = zip(numbers.tolist(), probabilities.tolist(), strict=True)
+        probabilities = self._probabilities(logits)
+        numbers, highest = logits.argmax(axis=1), probabilities.max(axis=1)
+        answers = zip(numbers.tolist(), highest.tolist(), strict=True)
         return [Prediction(labels[number], probability) for number, probability in answers]
 
     def probabilities(self, texts: Sequence[str]) -> Probabilities:
@@ -120,7 +117,10 @@ class Predictor:
 
         Raises TypeError as `encode` does.
         """
-        return exact_softmax(self.scaled(self.logits(self.encode(texts))))
+        return self._probabilities(self.logits(self.encode(texts)))
+
+    def _probabilities(self, logits: Array) -> Probabilities:
+        return exact_softmax(logits.astype(np.float64) / self._temperature)
 
     def scaled(self, logits: Array) -> Array:
         """The logits [N, C] divided by the temperature: probabilities are the softmax of these."""
@@ -157,59 +157,4 @@ class Predictor:
 
         Raises ValueError for an id that is not in the vocabulary.
         """
-        if len(token_ids) == 1:
-            return self._logits(pack(token_ids))
-        lengths = np.array([len(ids) for ids in token_ids], dtype=np.int64)
-        order = np.argsort(-lengths, kind="stable")
-        logits = np.empty((len(token_ids), len(self.config.labels)), dtype=np.float32)
-        while len(order):
-            longest = max(int(lengths[order[0]]), 1)
-            rows, order = np.split(order, [min(_BATCH, max(_BATCH_TOKENS // longest, 1))])
-            logits[rows] = self._logits(pack([token_ids[row] for row in rows.tolist()]))
-        return logits
-
-    def _logits(self, packed: Packed) -> Array:
-        """Logits [B, C] of packed reviews."""
-        if packed.ids.view(np.uint64).max(initial=0) >= self.config.vocab_size:  # or negative
-            raise ValueError(f"token ids are from 0 to {self.config.vocab_size - 1}")
-        if self.config.pooling == "last":
-            pooled = self._encoder.last(packed)
-        else:
-            pooled = self._pool(self._encoder.states(packed), packed.is_token())
-        # One product for each review: that of many at once may round differently.
-        logits: Array = np.matmul(pooled[:, None], self._output_weight)[:, 0]
-        return logits + self._output_bias
-
-    def _pool(self, states: Array, is_token: npt.NDArray[np.bool_]) -> Array:
-        """One vector for each review of states [N, W]; zeros for a review without a token."""
-        pooling, width = self.config.pooling, states.shape[-1]
-        if not len(states):
-            return np.zeros((is_token.shape[1], pooled_width(pooling, width)), np.float32)
-        sequence = np.zeros((*is_token.shape, width), np.float32)  # [T, B, W]
-        sequence[is_token] = states
-        if pooling == "max":
-            return _max(sequence, is_token)
-        if pooling in ("mean", "max_mean"):
-            means = _mean(sequence, is_token.astype(np.float32))
-            if pooling == "mean":
-                return means
-            return np.concatenate([_max(sequence, is_token), means], axis=-1)
-        assert self._attention is not None
-        scores = np.where(is_token, sequence @ self._attention[0], -np.inf)
-        highest = np.where(is_token.any(axis=0), scores.max(axis=0), 0)
-        return _mean(sequence, np.exp(scores - highest))
-
-
-def _max(sequence: Array, is_token: npt.NDArray[np.bool_]) -> Array:
-    """The greatest of each feature [B, W] over the tokens [T, B, W]."""
-    has_token = np.expand_dims(is_token.any(axis=0), -1)
-    tokens = np.where(is_token[..., None], sequence, -np.inf)
-    maxima: Array = np.where(has_token, tokens.max(axis=0), 0)
-    return maxima
-
-
-def _mean(sequence: Array, weights: Array) -> Array:
-    """The mean [B, W] of the tokens' states [T, B, W], weighted by `weights` [T, B]."""
-    total = np.maximum(weights.sum(axis=0), np.finfo(np.float32).tiny)
-    mean: Array = np.einsum("tb,tbw->bw", weights / total, sequence)
-    return mean
+        return self._network.logits(token_ids)

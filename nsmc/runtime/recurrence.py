@@ -5,30 +5,16 @@ product and a few element-wise operations. The equations are those of
 `torch.nn.GRU` and `torch.nn.LSTM` (https://docs.pytorch.org/docs/stable/generated/torch.nn.GRU.html);
 a sigmoid 1 / (1 + exp(-a)) enters as a division by 1 + exp(a), its weights being negated.
 
-A step is written here in numpy. Where the package was built with a C compiler, `_kernel` does the
-same, several times as fast: numpy's calls take longer than their arithmetic.
+Where the package was built with a C compiler, `_kernel` does the same, several times as fast:
+numpy's calls take longer than their arithmetic.
 
 Legend: N tokens of all reviews, packed as `packing` has them, T steps, B reviews, D input width,
 H hidden size, G gates x H.
 """
 
-import os
-
 import numpy as np
 
 from nsmc.runtime.packing import Array, IntArray, Packed
-
-try:
-    from nsmc.runtime import _kernel
-except ImportError:  # built without a compiler
-    HAS_KERNEL = False
-else:
-    HAS_KERNEL = os.environ.get("NSMC_KERNEL") != "numpy"
-
-# The hidden size is filled up with zeros to a multiple of this: the kernel computes in vectors.
-# What is added stays zero in every step, and no real number depends on it.
-_LANES = 16
-_PANEL = 64  # columns of the weights that the kernel has together
 
 # Our order of PyTorch's gates r, z, n and i, f, g, o: the last one is a tanh, all others sigmoids.
 GATES = {"gru": (0, 1, 2), "lstm": (0, 1, 3, 2)}
@@ -43,20 +29,17 @@ class Cell:
     def __init__(
         self, name: str, weight_ih: Array, weight_hh: Array, bias_ih: Array, bias_hh: Array
     ) -> None:
-        gates, self.hidden_size = list(GATES[name]), weight_hh.shape[1]  # H is it, filled up
-        missing = (0, -self.hidden_size % _LANES)
+        gates, width = list(GATES[name]), weight_hh.shape[1]
 
         def arranged(weight: Array) -> Array:
-            """Gates in our order, sigmoids negated, each filled up."""
-            by_gate = weight.reshape(len(gates), self.hidden_size, *weight.shape[1:])[gates]
+            """Gates in our order, sigmoids negated."""
+            by_gate = weight.reshape(len(gates), width, *weight.shape[1:])[gates]
             by_gate[:-1] *= -1
-            filled = np.pad(by_gate, [(0, 0), missing] + [(0, 0)] * (weight.ndim - 1))
-            return filled.reshape(-1, *weight.shape[1:])
+            return by_gate.reshape(weight.shape)
 
-        weight_hh = np.pad(arranged(weight_hh), [(0, 0), missing])
+        self.hidden_size = width
         self.input_weight = np.ascontiguousarray(arranged(weight_ih).T)  # [D, G]
-        self.hidden_weight = np.ascontiguousarray(weight_hh.T)  # [H, G]
-        width = len(self.hidden_weight)
+        self.hidden_weight = np.ascontiguousarray(arranged(weight_hh).T)  # [H, G]
         bias_ih, bias_hh = arranged(bias_ih), arranged(bias_hh)
         self.hidden_bias: Array | None = None
         if name == "gru":  # r multiplies the new gate's bias
@@ -65,7 +48,6 @@ class Cell:
         self.input_bias = bias_ih + bias_hh  # [G]
         self.sigmoids = len(bias_ih) - width  # how many of G
         self.one = np.ones(self.sigmoids, np.float32)  # adds faster than the scalar 1
-        self._panels = _panels(self.hidden_weight)
 
     def project(self, inputs: Array) -> Array:
         """What the inputs [..., D] contribute to the gates: [..., G]."""
@@ -82,18 +64,13 @@ class Cell:
         the states after all tokens [N, hidden size] are returned: that after token n is row
         `target[n]`.
         """
-        width = len(self.hidden_weight)
-        state = np.zeros((len(packed.lengths), width), np.float32)
+        state = np.zeros((len(packed.lengths), self.hidden_size), np.float32)
         memory = None if self.hidden_bias is not None else np.zeros_like(state)
-        outputs = None if target is None else np.empty((len(source), width), np.float32)
-        if HAS_KERNEL:
-            weight, bias = self._panels, self.hidden_bias
-            _kernel.run(inputs, source, packed.active, weight, bias, state, memory, outputs, target)
-        else:
-            self._run_in_numpy(inputs[source], packed.active, state, memory, outputs, target)
-        return (state if outputs is None else outputs)[:, : self.hidden_size]
+        outputs = None if target is None else np.empty((len(source), self.hidden_size), np.float32)
+        self._step_through(inputs[source], packed.active, state, memory, outputs, target)
+        return state if outputs is None else outputs
 
-    def _run_in_numpy(
+    def _step_through(
         self,
         inputs: Array,
         active: IntArray,
@@ -158,9 +135,3 @@ def _lstm_step(cell: Cell, x: Array, *views: Array) -> None:
     np.add(c, g, out=c)
     np.tanh(c, out=h)
     np.divide(h, o, out=h)
-
-
-def _panels(weight: Array) -> Array:
-    """A weight [H, G] as [G / _PANEL, H, _PANEL], the last panel filled up with zeros."""
-    filled = np.pad(weight, ((0, 0), (0, -weight.shape[1] % _PANEL)))
-    return np.ascontiguousarray(filled.reshape(len(weight), -1, _PANEL).transpose(1, 0, 2))

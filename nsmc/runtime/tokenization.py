@@ -30,7 +30,8 @@ _END_OF_WORD = re.compile(r"(?<=\S)[ \t\n\r\u3000]")
 def token_ids(tokenizer: BundleTokenizer, texts: Sequence[str], max_length: int) -> list[list[int]]:
     """The first `max_length` ids of each text; what UTF-8 cannot hold is read as "?"."""
     if len(texts) == 1 and len(texts[0]) < _SHORT:  # a program that asks once waits for this
-        return [tokenizer.encode(_sound(texts[0]))[:max_length]]
+        ids = tokenizer.encode(_sound(texts[0]))
+        return [ids if len(ids) <= max_length else ids[:max_length]]
     # What a Replace normalizer replaces may lie on both sides of a cut.
     limit = None if tokenizer.replaces else _PER_TOKEN * max_length
     starts = [_start(text, limit) for text in texts]
@@ -64,15 +65,23 @@ def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
 
 
 def _encoded(tokenizer: BundleTokenizer, texts: list[str], max_length: int) -> list[list[int]]:
-    sound = [_sound(text) for text in texts]
-    size = sum(len(text.encode()) for text in sound)
+    try:
+        size = len("".join(texts).encode())
+    except UnicodeEncodeError:  # in one of them
+        texts = [_sound(text) for text in texts]
+        size = len("".join(texts).encode())
     with _one_long_text if size > _LONG else contextlib.nullcontext():
         _require_memory(_PER_BYTE * size)
-        return [ids[:max_length] for ids in tokenizer.encode_batch(sound)]
+        encoded = tokenizer.encode_batch(texts)
+    return [ids if len(ids) <= max_length else ids[:max_length] for ids in encoded]
 
 
 def _sound(text: str) -> str:
-    return text.encode("utf-8", "replace").decode("utf-8")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace").decode("utf-8")
+    return text
 
 
 def _require_memory(size: int) -> None:

@@ -14,8 +14,6 @@ from weakref import WeakValueDictionary
 
 from tokenizers import Tokenizer
 
-from nsmc.runtime.tokenizer_file import NO_LETTERS
-
 _BEFORE_1 = hasattr(Tokenizer, "from_str")
 
 
@@ -41,9 +39,9 @@ class BundleTokenizer:
 
     @classmethod
     def read(
-        cls, path: Path, content: str, vocabulary: Mapping[str, int], *, replaces: bool
+        cls, path: Path, content: str, vocab_size: int, replaces: bool, lone_bytes: frozenset[int]
     ) -> "BundleTokenizer":
-        """From a file, its content and the ids of its tokens.
+        """From a file and its content.
 
         Raises what the library raises, which may be a panic.
         """
@@ -55,8 +53,7 @@ class BundleTokenizer:
         else:
             library = Tokenizer.from_file(str(path))
             library.padding = library.truncation = None  # type: ignore[misc]
-        lone = frozenset(vocabulary[each] for each in NO_LETTERS if each in vocabulary)
-        return cls(library, len(vocabulary), replaces=replaces, lone_bytes=lone)
+        return cls(library, vocab_size, replaces=replaces, lone_bytes=lone_bytes)
 
     def __reduce__(self) -> tuple[object, ...]:
         known = {"replaces": self.replaces, "lone_bytes": self.lone_bytes}

@@ -1,9 +1,12 @@
 """The runtime beside its peers: one review, many reviews, and `nsmc predict` as a process.
 
-The peers take turns in a process (`peers`) that is held to one core, then in one with two. The
-bundle has the blog's shape and random weights: what they are makes no difference to the time.
+The peers take turns in a process (`peers`) that is held to one core, then in one with two, and both
+again with tokenizers 1.0, where `make bench` has put it. The bundles: GRU and LSTM of the blog's
+shape and random weights, as what they are makes no difference to the time, and the package's, whose
+weights have half the width.
 """
 
+import compileall
 import json
 import os
 import statistics
@@ -11,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -24,6 +28,7 @@ from tests.bundles import changed, classifier_like, write_bundle
 
 MANY_REVIEWS = 20_000
 PROCESSES = 7
+TOKENIZERS_1 = PROJECT / ".venv" / "tokenizers-1"
 
 
 def main(root: Path) -> None:
@@ -36,7 +41,12 @@ def main(root: Path) -> None:
         fasttext = fasttext_model(root, folder)
         for cell in ("gru", "lstm"):
             random_bundle(cell, folder / cell)
-            measure(cell, folder / cell, fasttext, file)
+        for name, bundle in (
+            ("gru", folder / "gru"),
+            ("lstm", folder / "lstm"),
+            ("the package's bundle", PRETRAINED),
+        ):
+            measure(name, bundle, fasttext, file)
         measure_process(folder / "gru")
 
 
@@ -73,29 +83,57 @@ def fasttext_model(root: Path, folder: Path) -> Path:
     return path
 
 
-def measure(cell: str, bundle: Path, fasttext: Path, texts: Path) -> None:
-    """One review on one core, many on one and on two."""
-    for cores in (1, 2):
-        command = [sys.executable, "-m", "tests.benchmarks.peers"]
-        command += [str(bundle), str(fasttext), str(texts), str(cores)]
-        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=PROJECT)
-        found = json.loads(done.stdout)
-        print(f"  {cell}, cores: {cores}")
-        for name, seconds in found.items():
-            if rounds := seconds["one"]:
-                medians = [statistics.median(each) * 1e6 for each in rounds]
-                slow = [statistics.quantiles(each, n=100)[98] * 1e6 for each in rounds]
-                row(f"{name}: one review, median µs", medians, "{:.0f}")
-                row(f"{name}: one review, 99th percentile µs", slow, "{:.0f}")
-        for name, seconds in found.items():
-            rates = [MANY_REVIEWS / each for each in seconds["many"]]
-            row(f"{name}: many reviews, reviews/s", rates, "{:,.0f}")
+def measure(name: str, bundle: Path, fasttext: Path, texts: Path) -> None:
+    """One review on one core, many on one and on two, with each release of tokenizers."""
+    releases = {"as installed": "", "1.0": str(TOKENIZERS_1)}
+    for release, path in releases.items():
+        if path and not TOKENIZERS_1.exists():
+            continue
+        for cores in (1, 2):
+            command = [sys.executable, "-m", "tests.benchmarks.peers"]
+            command += [str(bundle), str(fasttext), str(texts), str(cores)]
+            done = subprocess.run(
+                command,
+                check=True,
+                stdout=subprocess.PIPE,
+                text=True,
+                cwd=PROJECT,
+                env={**os.environ, "PYTHONPATH": path},
+            )
+            print(f"  {name}, cores: {cores}, tokenizers: {release}")
+            show(json.loads(done.stdout))
+
+
+def show(found: dict[str, dict[str, list[Any]]]) -> None:
+    """Rows of each peer, and what ours takes beside the others in the same round."""
+    medians = {
+        name: [statistics.median(each) * 1e6 for each in seconds["one"]]
+        for name, seconds in found.items()
+        if seconds["one"]
+    }
+    for name, times in medians.items():
+        row(f"{name}: one review, median µs", times, "{:.1f}")
+        slow = [statistics.quantiles(each, n=100)[98] * 1e6 for each in found[name]["one"]]
+        row(f"{name}: one review, 99th percentile µs", slow, "{:.0f}")
+    rates = {
+        name: [MANY_REVIEWS / each for each in seconds["many"]] for name, seconds in found.items()
+    }
+    for name, rate in rates.items():
+        row(f"{name}: many reviews, reviews/s", rate, "{:,.0f}")
+    for other in ("onnxruntime", "fastText"):
+        for ours in ("nsmc", "nsmc in AVX2"):
+            for kind, values in (("one review's time", medians), ("rate of many", rates)):
+                if ours in values:
+                    pairs = zip(values[ours], values[other], strict=True)
+                    ratios = [mine / theirs for mine, theirs in pairs]
+                    row(f"{ours}: {kind}, ratio to {other}", ratios, "{:.2f}")
 
 
 def measure_process(bundle: Path) -> None:
     review = "와 진짜 재밌는 영화임미다!!"
     predict = [sys.executable, "-m", "nsmc.cli", "predict", str(bundle), review]
     import_torch = [sys.executable, "-c", "import torch"]
+    compileall.compile_dir(PROJECT / "nsmc", quiet=1)  # as an installed package is
     ours, theirs = [], []
     for _ in range(PROCESSES):
         ours.append(timed_process(predict))

@@ -1,11 +1,11 @@
-"""What the tests of the runtime share: a tokenizer's file, the recurrence in C and in numpy."""
+"""What the tests of the runtime share: a tokenizer's file, the networks in C and in numpy."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from nsmc.runtime import recurrence
+from nsmc.runtime import compiled
 from tests.bundles import TOKENIZER_FILE
 
 
@@ -17,8 +17,8 @@ def tokenizer_file() -> Path:
 @pytest.fixture(scope="module", params=["compiled", "numpy"])
 def each_kernel(request: pytest.FixtureRequest) -> Iterator[None]:
     """Runs a module's tests twice; without a compiler the first time is skipped."""
-    if request.param == "compiled" and not recurrence.HAS_KERNEL:
+    if request.param == "compiled" and not compiled.HAS_KERNEL:
         pytest.skip("the package was built without a compiler")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(recurrence, "HAS_KERNEL", request.param == "compiled")
+        patch.setattr(compiled, "HAS_KERNEL", request.param == "compiled")
         yield

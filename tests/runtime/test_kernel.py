@@ -1,11 +1,15 @@
-"""What the compiled recurrence is given is checked: nothing makes it leave an array."""
+"""What the compiled network is given is checked: nothing makes it leave an array.
 
-import importlib.machinery
-import importlib.util
-import shlex
-import shutil
+That its answers are right, test_predictor.py sees.
+"""
+
+import gc
+import itertools
+import mmap
+import os
+import pickle
 import subprocess
-import sysconfig
+import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,159 +17,336 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.commands import PROJECT
+from nsmc.runtime.bundle import POOLINGS, BundleConfig
+from nsmc.runtime.compiled import CompiledNetwork
+from nsmc.runtime.network import NumpyNetwork
+from tests.bundles import VOCAB_SIZE, config_of, random_tensors
+from tests.kernels import PROCESSORS, kernel_for
 
 kernel = pytest.importorskip("nsmc.runtime._kernel", reason="built without a compiler")
 
-H = 16
-SOURCE = PROJECT / "nsmc" / "runtime" / "_kernel.c"
-NAMES = ("inputs", "source", "active", "weight", "bias", "state", "memory", "outputs", "target")
+V, E, H, C = 9, 5, 7, 3
 
 
-def arrays(cell: str, **changes: object) -> list[Any]:
-    """Arguments of a sound call: three reviews of 2, 1 and 0 tokens, which are rows 1, 0 and 3."""
-    gates = (3 if cell == "gru" else 4) * H
-    generator = np.random.default_rng(0)
-    values: dict[str, object] = {
-        "inputs": generator.normal(0, 1, (4, gates)).astype(np.float32),
-        "source": np.array([1, 0, 3]),
-        "active": np.array([2, 1]),
-        "weight": generator.normal(0, 0.3, (1, H, 64)).astype(np.float32),
-        "bias": generator.normal(0, 1, H).astype(np.float32) if cell == "gru" else None,
-        "state": np.zeros((3, H), np.float32),
-        "memory": None if cell == "gru" else np.zeros((3, H), np.float32),
-        "outputs": np.zeros((3, H), np.float32),
-        "target": np.array([0, 1, 2]),
+def normal(*shape: int) -> Any:
+    return np.random.default_rng(0).normal(0, 0.3, shape).astype(np.float32)
+
+
+def cell(gates: int, inputs: int = E, hidden: int = H) -> tuple[Any, ...]:
+    width = gates * hidden
+    return normal(width, inputs), normal(width, hidden), normal(width), normal(width)
+
+
+def arguments(**changes: Any) -> dict[str, Any]:
+    """Those of a sound network: a GRU of two layers in both directions."""
+    values: dict[str, Any] = {
+        "embedding": normal(V, E),
+        "cells": (cell(3), cell(3), cell(3, 2 * H), cell(3, 2 * H)),
+        "directions": 2,
+        "pooling": "last",
+        "attention": None,
+        "head": normal(C, 2 * H),
+        "bias": normal(C),
     }
     assert values.keys() >= changes.keys()
-    return list({**values, **changes}.values())
+    return values | changes
 
 
-each_cell = pytest.mark.parametrize("cell", ["gru", "lstm"])
+def with_cell(index: int, *changed: Any) -> dict[str, Any]:
+    """The arguments with another cell at that place."""
+    cells = list(arguments()["cells"])
+    cells[index] = tuple(changed)
+    return {"cells": tuple(cells)}
 
 
-@each_cell
-def test_a_sound_call_writes_the_state_and_the_outputs(cell: str) -> None:
-    given = arrays(cell)
-    kernel.run(*given)
-    values = dict(zip(NAMES, given, strict=True))
-    np.testing.assert_array_equal(values["state"][0], values["outputs"][2])
-    np.testing.assert_array_equal(values["state"][1], values["outputs"][1])
-    assert values["outputs"].all()
-    assert not values["state"][2].any()  # a review without a token
-    alone = arrays(cell, outputs=None, target=None)
-    kernel.run(*alone)
-    np.testing.assert_array_equal(alone[5], values["state"])
+def out(rows: int, columns: int = C, dtype: Any = np.float32) -> Any:
+    return np.zeros((rows, columns), dtype)
 
 
-def zeros(*shape: int, dtype: Any = np.float32) -> Any:
-    return np.zeros(shape, dtype)
+def test_a_sound_call_writes_the_logits() -> None:
+    logits = out(3)
+    assert kernel.Network(**arguments()).logits([[1, 2], [], (8,)], logits) is None
+    np.testing.assert_array_equal(logits[1], arguments()["bias"])
+    assert len({*logits.ravel().tolist()}) == 9
 
 
-WRONG: dict[str, tuple[dict[str, Any], type[Exception]]] = {
-    "a row of inputs that is not there": ({"source": np.array([1, 0, 4])}, IndexError),
-    "a negative row of inputs": ({"source": np.array([1, -1, 3])}, IndexError),
-    "a row of outputs that is not there": ({"target": np.array([0, 1, 3])}, IndexError),
-    "a negative row of outputs": ({"target": np.array([0, -(2**62), 2])}, IndexError),
-    "more reviews than states": ({"active": np.array([4, -1])}, ValueError),
-    "a review that begins late": ({"active": np.array([1, 2])}, ValueError),
-    "a negative step": ({"active": np.array([2, 2, -1])}, ValueError),
-    "fewer tokens than steps have": ({"active": np.array([2, 2])}, ValueError),
-    "more tokens than steps have": ({"active": np.array([2])}, ValueError),
-    "no step": ({"active": zeros(0, dtype=np.int64)}, ValueError),
-    "fewer targets than tokens": ({"target": np.array([0, 1])}, ValueError),
-    "outputs without targets": ({"target": None}, ValueError),
-    "targets without outputs": ({"outputs": None}, ValueError),
-    "inputs of another width": ({"inputs": zeros(4, 2 * H)}, ValueError),
-    "states of another width": ({"state": zeros(3, 2 * H)}, ValueError),
-    "outputs of another width": ({"outputs": zeros(3, H - 1)}, ValueError),
-    "weights of another hidden size": ({"weight": zeros(1, 2 * H, 64)}, ValueError),
-    "another number of panels": ({"weight": zeros(2, H, 64)}, ValueError),
-    "panels of another width": ({"weight": zeros(1, H, 3 * H)}, ValueError),
-    "no hidden size": ({"weight": zeros(0, 0, 64), "inputs": zeros(4, 0)}, ValueError),
-    "float16 weights": ({"weight": zeros(1, H, 64, dtype=np.float16)}, TypeError),
-    "float64 inputs": ({"inputs": zeros(4, 3 * H, dtype=np.float64)}, TypeError),
-    "int32 rows": ({"source": np.array([1, 0, 3], np.int32)}, TypeError),
-    "unsigned rows": ({"source": np.array([1, 0, 3], np.uint64)}, TypeError),
-    "one dimension too few": ({"state": zeros(H)}, TypeError),
-    "one dimension too many": ({"source": zeros(3, 1, dtype=np.int64)}, TypeError),
-    "other byte order": ({"weight": zeros(1, H, 64, dtype=">f4")}, TypeError),
-    "every other row": ({"weight": zeros(1, 2 * H, 64)[:, ::2]}, ValueError),
-    "a turned matrix": ({"weight": zeros(64, H, 1).T}, ValueError),
-    "no array": ({"inputs": [[0.0] * 3 * H]}, TypeError),
-    "nothing": ({"inputs": None}, TypeError),
-    "no weight": ({"weight": None}, TypeError),
+WRONG: dict[str, dict[str, Any]] = {
+    "no cell": {"cells": ()},
+    "cells that are no tuple": {"cells": list(arguments()["cells"])},
+    "a cell of three arrays": with_cell(0, *cell(3)[:3]),
+    "another cell of three arrays": with_cell(1, *cell(3)[:3]),
+    "a cell that is no tuple": {"cells": (None, None)},
+    "a layer with one direction of two": {"cells": arguments()["cells"][:3]},
+    "no direction": {"directions": 0},
+    "three directions": {"directions": 3, "cells": (cell(3),) * 3},
+    "neither a GRU nor an LSTM": {"cells": (cell(5),) * 2},
+    "a GRU and an LSTM": with_cell(1, *cell(4)),
+    "inputs of another width": with_cell(0, *cell(3, E + 1)),
+    "a layer that reads one direction": with_cell(2, *cell(3, H)),
+    "another hidden size": with_cell(3, *cell(3, 2 * H, H + 1)),
+    "a bias too short": with_cell(1, *cell(3)[:3], normal(3 * H - 1)),
+    "another bias too short": with_cell(1, *cell(3)[:2], normal(3 * H - 1), normal(3 * H)),
+    "a bias with two dimensions": with_cell(1, *cell(3)[:3], normal(1, 3 * H)),
+    "an unknown pooling": {"pooling": "middle"},
+    "attention without its weight": {"pooling": "attention"},
+    "attention of another width": {"pooling": "attention", "attention": normal(1, H)},
+    "attention that is not asked for": {"attention": normal(1, 2 * H)},
+    "a head of another width": {"head": normal(C, H)},
+    "a head of max_mean": {"head": normal(C, 4 * H)},
+    "max_mean without a head of its own": {"pooling": "max_mean"},
+    "no label": {"head": normal(0, 2 * H), "bias": normal(0)},
+    "a bias for other labels": {"bias": normal(C + 1)},
+    "no token": {"embedding": normal(0, E)},
+    "an embedding of nothing": {"embedding": normal(V, 0)},
+    "a float16 embedding": {"embedding": normal(V, E).astype(np.float16)},
+    "a float64 head": {"head": normal(C, 2 * H).astype(np.float64)},
+    "other byte order": {"bias": normal(C).astype(">f4")},
+    "every other row": {"embedding": normal(2 * V, E)[::2]},
+    "a turned matrix": {"embedding": normal(E, V).T},
+    "numbers between bytes": {"bias": np.zeros(4 * C + 1, np.uint8)[1:].view(np.float32)},
+    "no array": {"embedding": [[0.0] * E] * V},
+    "nothing": {"embedding": None},
+    "no head": {"head": None},
 }
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_what_does_not_fit_is_refused(name: str) -> None:
-    changes, error = WRONG[name]
-    given = arrays("gru", **changes)
-    with pytest.raises((error, BufferError)):
-        kernel.run(*given)
-    if isinstance(given[5], np.ndarray):
-        assert not given[5].any()
+def test_arrays_that_do_not_fit_are_refused(name: str) -> None:
+    with pytest.raises((TypeError, ValueError, BufferError)):
+        kernel.Network(**arguments(**WRONG[name]))
 
 
-@each_cell
-def test_a_cell_has_a_bias_or_a_memory_but_not_both(cell: str) -> None:
-    bias, memory = np.zeros(H, np.float32), np.zeros((3, H), np.float32)
-    for changes in ({"bias": bias, "memory": memory}, {"bias": None, "memory": None}):
-        with pytest.raises(ValueError, match="do not fit"):
-            kernel.run(*arrays(cell, **changes))
-    other = {"bias": bias, "memory": None} if cell == "lstm" else {"bias": None, "memory": memory}
-    with pytest.raises(ValueError, match="do not fit"):
-        kernel.run(*arrays(cell, **other))
-
-
-def test_an_array_that_cannot_be_written_is_refused() -> None:
-    state = np.zeros((3, H), np.float32)
-    state.flags.writeable = False
-    with pytest.raises((ValueError, BufferError)):
-        kernel.run(*arrays("gru", state=state))
-
-
-def test_the_number_of_arguments_is_checked() -> None:
+def test_arguments_that_are_missing_are_refused() -> None:
+    for name in arguments():
+        given = arguments()
+        del given[name]
+        with pytest.raises(TypeError):
+            kernel.Network(**given)
     with pytest.raises(TypeError):
-        kernel.run(*arrays("gru")[:-1])
+        kernel.Network()
 
 
-@each_cell
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 3e38, -3e38, 1e-40])
-def test_any_number_at_all_gives_some_number(cell: str, value: float) -> None:
-    given = arrays(cell)
-    given[0][1] = value
-    kernel.run(*given)
-    state = given[5]
-    assert np.isfinite(state[1]).all()  # the other review
-    if np.isnan(value):
-        assert np.isnan(state[0]).all()
+class Shrinking:
+    """An id that shortens the list in which it stands, when it is read."""
+
+    def __init__(self, *lists: list[Any]) -> None:
+        self.lists = lists
+
+    def __index__(self) -> int:
+        for each in self.lists:
+            each.clear()
+        return 1
 
 
-@each_cell
-def test_views_are_released(cell: str) -> None:
-    state = bytearray(3 * H * 4)
-    given = arrays(cell, state=memoryview(state).cast("f", (3, H)))
-    kernel.run(*given)
+@pytest.mark.parametrize("wrong", [-1, V, 2**31, 2**32, 2**63, -(2**63), 2**80, np.int64(V)])
+def test_ids_that_are_not_in_the_vocabulary_are_refused(wrong: int) -> None:
+    logits = out(2)
+    for reviews in ([[wrong], []], [[1], [1, 2, wrong]]):
+        with pytest.raises(ValueError, match=f"token ids are from 0 to {V - 1}"):
+            kernel.Network(**arguments()).logits(reviews, logits)
+    assert not logits.any()
+
+
+@pytest.mark.parametrize("reviews", [None, 5, [5], [None], [["a"]], [[1.0]], [[None]], ["ab"]])
+def test_what_is_no_list_of_lists_of_ids_is_refused(reviews: Any) -> None:
+    with pytest.raises(TypeError):
+        kernel.Network(**arguments()).logits(reviews, out(1))
+
+
+def test_lists_that_change_while_they_are_read_are_refused() -> None:
+    network = kernel.Network(**arguments())
+    review: list[Any] = [1, 2, 3]
+    review[1] = Shrinking(review)
     with pytest.raises(IndexError):
-        kernel.run(*arrays(cell, state=given[5], source=np.array([9, 0, 0])))
-    given[5].release()  # which it could not be while someone had a view of it
-    state.clear()
+        network.logits([review], out(1))
+    reviews: list[Any] = [[1], [2], [3]]
+    reviews[1] = [Shrinking(reviews)]
+    with pytest.raises(IndexError):
+        network.logits(reviews, out(3))
+    inner: list[Any] = [0, 1]
+    inner[0] = Shrinking(inner, outer := [inner])  # the list is kept alive while it is read
+    del inner
+    with pytest.raises(IndexError):
+        network.logits(outer, out(1))
 
 
-def test_rows_that_a_step_would_overwrite_are_refused() -> None:
-    state = np.zeros((4, H), np.float32)
-    source = state.reshape(-1).view(np.int64)[:3]
-    with pytest.raises(ValueError, match="shares memory"):
-        kernel.run(*arrays("gru", state=state, source=source))
-    with pytest.raises(ValueError, match="shares memory"):
-        kernel.run(*arrays("lstm", state=state[:3], memory=state[:3]))
-    assert not state.any()
+def test_ids_in_arrays_and_tuples_are_read() -> None:
+    network, logits = kernel.Network(**arguments()), out(2)
+    network.logits((np.array([3, 4]), (np.int32(5), True)), logits)
+    expected = out(2)
+    network.logits([[3, 4], [5, 1]], expected)
+    np.testing.assert_array_equal(logits, expected)
 
 
-# What the processor then supports: the fourth letter tells "avx512f", "avx2" and "fma" apart.
-PROCESSORS = {"avx2": "(name)[3]!='5'&&__builtin_cpu_supports(name)", "any": "0"}
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *(out(1), out(3), out(2, C + 1), out(2, C, np.float64), np.zeros(2 * C, np.float32)),
+        *(out(4)[::2], out(C, 2).T, b"0" * 8 * C, None),
+    ],
+)
+def test_logits_that_there_is_no_place_for_are_refused(wrong: Any) -> None:
+    with pytest.raises((TypeError, ValueError, BufferError)):
+        kernel.Network(**arguments()).logits([[1], [2]], wrong)
+
+
+def test_logits_that_cannot_be_written_are_refused() -> None:
+    logits = out(1)
+    logits.flags.writeable = False
+    with pytest.raises((ValueError, BufferError)):
+        kernel.Network(**arguments()).logits([[1]], logits)
+
+
+def test_views_are_released() -> None:
+    network, memory = kernel.Network(**arguments()), bytearray(C * 4)
+    view = memoryview(memory).cast("f", (1, C))
+    network.logits([[1]], view)
+    with pytest.raises(ValueError, match="token ids"):
+        network.logits([[V]], view)
+    view.release()  # which it could not be while someone had a view of it
+    memory.clear()
+
+
+def test_a_network_keeps_its_embedding_and_lets_it_go() -> None:
+    memory = bytearray(normal(V, E).tobytes())
+    view = memoryview(memory).cast("f", (V, E))
+    network = kernel.Network(**arguments(embedding=view))
+    with pytest.raises(BufferError):
+        view.release()
+    first, second = out(1), out(1)
+    network.logits([[1, 2]], first)
+    kernel.Network(**arguments()).logits([[1, 2]], second)
+    np.testing.assert_array_equal(first, second)
+    del network
+    gc.collect()
+    view.release()
+    memory.clear()
+    memory = bytearray(4 * V * E)
+    with pytest.raises(TypeError):
+        kernel.Network(**arguments(embedding=memoryview(memory).cast("f", (V, E)), head=None))
+    memory.clear()
+
+
+def test_an_embedding_in_a_file_that_cannot_be_written_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "embedding"
+    path.write_bytes(normal(V, E).tobytes())
+    with path.open("rb") as file:
+        content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    embedding = np.frombuffer(content, np.float32).reshape(V, E)
+    assert not embedding.flags.writeable
+    logits, expected = out(1), out(1)
+    kernel.Network(**arguments(embedding=embedding)).logits([[1, 2, 3] * 9], logits)
+    kernel.Network(**arguments()).logits([[1, 2, 3] * 9], expected)
+    np.testing.assert_array_equal(logits, expected)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 3e38, -3e38, 1e-40])
+@pytest.mark.parametrize("gates", [3, 4])
+def test_any_number_at_all_gives_some_number(gates: int, value: float) -> None:
+    embedding = normal(V, E)
+    embedding[1, 2] = value
+    changes = {"cells": (cell(gates),), "directions": 1, "head": normal(C, H)}
+    logits = out(2)
+    kernel.Network(**arguments(embedding=embedding, **changes)).logits([[1], [2, 3]], logits)
+    assert np.isfinite(logits[1]).all()  # of the other review
+    assert np.isnan(logits[0]).all() or not np.isnan(value)
+
+
+# --- whole networks ---
+
+SHAPES = [*itertools.product(("gru", "lstm"), POOLINGS)]
+each_shape = pytest.mark.parametrize(("architecture", "pooling"), SHAPES)
+
+
+def network_of(architecture: str, pooling: str, hidden_size: int = 48) -> tuple[BundleConfig, Any]:
+    config = config_of(
+        architecture=architecture,
+        pooling=pooling,
+        hidden_size=hidden_size,
+        embedding_dim=24,
+        num_layers=2,
+        bidirectional=True,
+    )
+    return config, random_tensors(config, scale=0.1)
+
+
+def random_reviews(count: int = 137) -> list[list[int]]:
+    generator = np.random.default_rng(0)
+    lengths = generator.integers(0, 40, count)
+    return [generator.integers(0, VOCAB_SIZE, length).tolist() for length in lengths]
+
+
+def as_half(tensors: Any) -> Any:
+    return {name: each.astype(np.float16).astype(np.float32) for name, each in tensors.items()}
+
+
+@each_shape
+@pytest.mark.parametrize("hidden_size", [16, 48, 130])
+@pytest.mark.parametrize("is_half", [False, True])
+def test_the_logits_are_those_of_numpy(
+    architecture: str, pooling: str, hidden_size: int, is_half: bool
+) -> None:
+    config, tensors = network_of(architecture, pooling, hidden_size)
+    tensors = as_half(tensors) if is_half else tensors  # the kernel reads such weights from 16 bits
+    reviews = random_reviews()
+    expected = NumpyNetwork(config, tensors).logits(reviews)
+    network = CompiledNetwork(config, tensors)
+    np.testing.assert_allclose(network.logits(reviews), expected, rtol=0, atol=1e-6)
+
+
+def test_weights_of_every_size_that_float16_has_are_read_from_it() -> None:
+    config, tensors = network_of("gru", "last", 16)
+    name = config.encoder.cell_tensors[0][0][1]  # type: ignore[attr-defined]
+    weight = tensors[name].ravel()
+    every = np.arange(1 << 16, dtype=np.uint16).view(np.float16).astype(np.float32)
+    for some in np.split(every[np.abs(every) < 1], 60):
+        weight[: len(some)] = some[: len(weight)]
+        whole = tensors | {name: weight.reshape(tensors[name].shape)}
+        expected = NumpyNetwork(config, as_half(whole)).logits([[1, 2, 3]])
+        found = CompiledNetwork(config, as_half(whole)).logits([[1, 2, 3]])
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+
+
+def test_more_reviews_than_a_call_takes_are_answered() -> None:
+    config, tensors = network_of("gru", "last", 16)
+    network, reviews = CompiledNetwork(config, tensors), random_reviews()
+    together = network.logits(reviews * 130)
+    np.testing.assert_array_equal(together, np.tile(network.logits(reviews), (130, 1)))
+    assert network.logits([]).shape == (0, 2)
+
+
+def test_long_reviews_are_answered_beside_short_ones() -> None:
+    config, tensors = network_of("lstm", "attention", 16)
+    network = CompiledNetwork(config, tensors)
+    reviews = [[5] * length for length in (40_000, 20_000, 20_000, *[300] * 130, 1, 0)]
+    alone = np.concatenate([network.logits([review]) for review in reviews])
+    np.testing.assert_array_equal(network.logits(reviews), alone)
+
+
+def test_a_network_is_pickled_without_its_tables() -> None:
+    config, tensors = network_of("lstm", "mean")
+    network, reviews = CompiledNetwork(config, tensors), random_reviews()
+    size = len(pickle.dumps(network))
+    expected = network.logits(reviews)
+    assert network.has_tables and len(pickle.dumps(network)) == size
+    copy = pickle.loads(pickle.dumps(network))
+    assert not copy.has_tables
+    np.testing.assert_array_equal(copy.logits(reviews), expected)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+def test_a_network_works_in_a_fork() -> None:
+    code = (
+        "import os, sys; from nsmc import Predictor; p = Predictor.load()\n"
+        "ids = [[5, 6], [7] * 9]\n"
+        "expected = p.logits(ids).tolist(); child = os.fork()\n"
+        "if not child: os._exit(p.logits(ids * 999)[:2].tolist() != expected)\n"
+        "sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+# --- other processors ---
 
 
 @pytest.fixture(scope="module", params=PROCESSORS)
@@ -173,58 +354,28 @@ def for_another_processor(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> ModuleType:
     """The kernel as it runs on a processor without AVX-512, or with no vectors that it knows."""
-    headers = sysconfig.get_path("include")
-    linker = shlex.split(sysconfig.get_config_var("LDSHARED") or "cc -shared")
-    if shutil.which(linker[0]) is None or not Path(headers, "Python.h").is_file():
+    module = kernel_for(request.param, tmp_path_factory.mktemp("kernel"))
+    if module is None:
         pytest.skip("there is no C compiler, or no Python.h")
-    path = tmp_path_factory.mktemp("kernel") / "_kernel.abi3.so"
-    answer = f"-D__builtin_cpu_supports(name)=({PROCESSORS[request.param]})"
-    command = [*linker, "-O3", "-fPIC", answer, f"-I{headers}", str(SOURCE), "-o", str(path)]
-    subprocess.run(command, check=True)
-    return loaded(path)
-
-
-def loaded(path: Path) -> ModuleType:
-    loader = importlib.machinery.ExtensionFileLoader("_kernel", str(path))
-    spec = importlib.util.spec_from_loader("_kernel", loader)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    loader.exec_module(module)
     return module
 
 
-@each_cell
-@pytest.mark.parametrize("hidden_size", [H, 48, 128])
+@each_shape
+@pytest.mark.parametrize("is_half", [False, True])
 def test_every_processor_gives_the_same_numbers(
-    cell: str, hidden_size: int, for_another_processor: ModuleType
+    architecture: str,
+    pooling: str,
+    is_half: bool,
+    for_another_processor: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    given, others = many_reviews(cell, hidden_size), many_reviews(cell, hidden_size)
-    kernel.run(*given)
-    for_another_processor.run(*others)
-    for name, ours, theirs in zip(NAMES, given, others, strict=True):
-        if ours is not None:
-            np.testing.assert_allclose(theirs, ours, rtol=0, atol=2e-6, err_msg=name)
-    assert given[NAMES.index("outputs")].all()
-
-
-def many_reviews(cell: str, hidden_size: int) -> list[Any]:
-    """Arguments of a call with enough reviews, of 9 tokens at most, to take all paths."""
-    active = np.array([17, 15, 13, 12, 7, 6, 3, 2, 1])
-    tokens, width = int(active.sum()), (3 if cell == "gru" else 4) * hidden_size
-    generator = np.random.default_rng(0)
-
-    def normal(deviation: float, *shape: int) -> Any:
-        return generator.normal(0, deviation, shape).astype(np.float32)
-
-    return arrays(
-        cell,
-        inputs=normal(1, tokens, width),
-        source=generator.permutation(tokens),
-        active=active,
-        weight=normal(hidden_size**-0.5, -(-width // 64), hidden_size, 64),
-        bias=normal(1, hidden_size) if cell == "gru" else None,
-        state=zeros(17, hidden_size),
-        memory=zeros(17, hidden_size) if cell == "lstm" else None,
-        outputs=zeros(tokens, hidden_size),
-        target=generator.permutation(tokens),
-    )
+    config, tensors = network_of(architecture, pooling)
+    tensors = as_half(tensors) if is_half else tensors
+    reviews = random_reviews()
+    expected = CompiledNetwork(config, tensors).logits(reviews)
+    monkeypatch.setattr("nsmc.runtime.compiled._kernel", for_another_processor)
+    network = CompiledNetwork(config, tensors)
+    found = network.logits(reviews)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+    alone = np.concatenate([network.logits([review]) for review in reviews])
+    np.testing.assert_array_equal(alone, found)

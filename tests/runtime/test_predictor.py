@@ -15,9 +15,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nsmc.runtime import compiled
 from nsmc.runtime.bundle import POOLINGS, expected_shapes
 from nsmc.runtime.encoders import ENCODERS
 from nsmc.runtime.loading import Bundle
+from nsmc.runtime.network import NumpyNetwork
 from nsmc.runtime.packing import Array, Packed
 from nsmc.runtime.predictor import Predictor
 from nsmc.runtime.softmax import exact_softmax, softmax
@@ -331,10 +333,10 @@ def test_the_command_loads_numpy_only_when_it_classifies() -> None:
     assert modules_after("import nsmc.cli").isdisjoint({"numpy", "tokenizers", "safetensors"})
 
 
-def test_without_the_compiled_recurrence_the_package_answers_the_same() -> None:
+def test_without_the_compiled_network_the_package_answers_the_same() -> None:
     code = (
         "import sys\n{}sys.modules['nsmc.runtime._kernel'] = None\n"
-        "from nsmc import Predictor; from nsmc.runtime.recurrence import HAS_KERNEL\n"
+        "from nsmc import Predictor; from nsmc.runtime.compiled import HAS_KERNEL\n"
         "print(HAS_KERNEL, *Predictor.load().logits([[5, 6, 7], [], [8]]).ravel())"
     )
     found = []
@@ -349,7 +351,7 @@ def test_without_the_compiled_recurrence_the_package_answers_the_same() -> None:
         found.append(done.stdout.split())
     assert found[0][0] == "False"
     logits = [[float(value) for value in values] for _, *values in found]
-    np.testing.assert_allclose(logits[0], logits[1], rtol=0, atol=1e-5)
+    np.testing.assert_allclose(logits[0], logits[1], rtol=0, atol=1e-6)
 
 
 @every_form
@@ -368,7 +370,7 @@ def test_ids_that_are_not_in_the_vocabulary_are_refused(
 
 
 def has_table(predictor: Predictor) -> bool:
-    return predictor._encoder.tables.is_complete
+    return predictor._network.has_tables
 
 
 @every_form
@@ -407,16 +409,17 @@ def test_of_long_reviews_few_are_computed_together(
     pooling: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shapes = []
-    computed = Predictor._logits
+    computed = NumpyNetwork._logits
 
-    def spy(self: Predictor, packed: Packed) -> Array:
+    def spy(self: NumpyNetwork, packed: Packed) -> Array:
         shapes.append((len(packed.active), len(packed.lengths)))
         return computed(self, packed)
 
+    monkeypatch.setattr(compiled, "HAS_KERNEL", False)
     predictor = predictor_of(pooling=pooling)
     reviews = [[5] * length for length in (40_000, 20_000, 20_000, *[100] * 400, 1, 0)]
     expected = np.concatenate([predictor.logits([review]) for review in reviews])
-    monkeypatch.setattr(Predictor, "_logits", spy)
+    monkeypatch.setattr(NumpyNetwork, "_logits", spy)
     np.testing.assert_allclose(predictor.logits(reviews), expected, rtol=0, atol=1e-5)
     assert all(steps * count <= 1 << 15 or count == 1 for steps, count in shapes)
     assert sum(count for _, count in shapes) == len(reviews)

@@ -1,6 +1,6 @@
 """The recurrence against torch.nn.GRU and torch.nn.LSTM, which it promises to equal.
 
-Both that in numpy and the compiled one.
+That in numpy: test_predictor.py has the compiled one, in whole classifiers.
 
 Legend: T tokens, B reviews, D input width, H hidden size.
 """
@@ -14,8 +14,6 @@ from torch import Tensor, nn
 
 from nsmc.runtime.packing import Array, pack
 from nsmc.runtime.recurrence import GATES, Cell
-
-pytestmark = pytest.mark.usefixtures("each_kernel")
 
 TORCH_CELLS: dict[str, type[nn.GRU] | type[nn.LSTM]] = {"gru": nn.GRU, "lstm": nn.LSTM}
 TOLERANCE = 1e-5
@@ -109,10 +107,10 @@ def test_a_batch_of_unequal_lengths_is_read_as_each_review_alone_by_torch(
 
 
 @each_cell
-@pytest.mark.parametrize("hidden", [16, 48, 128, 130])
-def test_sizes_that_fill_the_kernel_s_vectors_and_such_that_do_not(name: str, hidden: int) -> None:
+@pytest.mark.parametrize("hidden", [16, 130])
+def test_larger_sizes(name: str, hidden: int) -> None:
     cell, layer = twins(name, 8, hidden, seed=1, scale=0.2)
-    batch = normal((5, 14, 8), seed=2)  # two blocks of reviews, and a rest
+    batch = normal((5, 14, 8), seed=2)
     states, outputs = read(cell, batch)
     for row in range(batch.shape[1]):
         expected_outputs, expected_state = torch_run(layer, batch[:, row].copy())

@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
-from nsmc.runtime import recurrence
+from nsmc.runtime import compiled
 from nsmc.runtime.encoders.settings import OnnxGraph, Range
 from nsmc.runtime.packing import Array, Packed
 from nsmc.runtime.recurrence import GATES, Cell
@@ -45,13 +45,21 @@ class RecurrentSettings:
 
     @property
     def backend(self) -> str:
-        return "compiled" if recurrence.HAS_KERNEL else "numpy"
+        return "compiled" if compiled.HAS_KERNEL else "numpy"
 
     @property
     def suffixes(self) -> list[list[str]]:
         """PyTorch's parameter suffixes by layer: ["_l0"], or ["_l0", "_l0_reverse"], and so on."""
         ends = ("", "_reverse") if self.bidirectional else ("",)
         return [[f"_l{layer}{end}" for end in ends] for layer in range(self.num_layers)]
+
+    @property
+    def cell_tensors(self) -> list[list[tuple[str, ...]]]:
+        """The names of each cell's four tensors, by layer and direction."""
+        return [
+            [tuple(f"{self.architecture}.{weight}{suffix}" for weight in _WEIGHTS) for suffix in of]
+            for of in self.suffixes
+        ]
 
     def shapes(self, embedding_dim: int) -> dict[str, tuple[int, ...]]:
         gates = len(GATES[self.architecture]) * self.hidden_size
@@ -135,12 +143,10 @@ class RecurrentEncoder:
     """Runs a bundle's layers, one direction after the other."""
 
     def __init__(self, settings: RecurrentSettings, tensors: Mapping[str, Array]) -> None:
-        name = settings.architecture
-
-        def cell(suffix: str) -> Cell:
-            return Cell(name, *(tensors[f"{name}.{weight}{suffix}"] for weight in _WEIGHTS))
-
-        layers = [[cell(suffix) for suffix in suffixes] for suffixes in settings.suffixes]
+        layers = [
+            [Cell(settings.architecture, *(tensors[name] for name in names)) for names in cells]
+            for cells in settings.cell_tensors
+        ]
         self._layers = list(zip(layers, [*layers[1:], []], strict=True))  # each with the one above
         projections = [(cell.input_weight, cell.input_bias) for cell in layers[0]]
         self._is_bidirectional = settings.bidirectional
