@@ -27,10 +27,9 @@ _AT_ONCE = 8_192  # reviews of a call, after which signals are heard
 
 
 class CompiledNetwork:
-    """As `NumpyNetwork`. Can be pickled, without what it has computed."""
+    """As `NumpyNetwork`."""
 
     def __init__(self, config: "BundleConfig", tensors: Mapping[str, Array]) -> None:
-        self._config, self._tensors = config, tensors
         self._num_labels = len(config.labels)
 
         def sound(name: str) -> Array:
@@ -46,9 +45,6 @@ class CompiledNetwork:
             head=sound("ln1.weight"),
             bias=sound("ln1.bias"),
         )
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return CompiledNetwork, (self._config, self._tensors)
 
     @property
     def has_tables(self) -> bool:
