@@ -146,8 +146,8 @@ format: install ## let ruff rewrite the code in the project's form
 docs: install ## write docs/configuration.md from the schema and the YAML files
 	$(BIN)/python -m docs.configuration docs/configuration.md
 
-# BENCH picks some of training, overhead, profile, startup, runtime, rust, scale, engines, growth, quality,
-# small, explain, forms, serving, soak, significance, sweeps, sharing, kills and nodes.
+# BENCH picks some of training, overhead, profile, gpu, startup, runtime, rust, scale, engines, growth,
+# quality, small, explain, forms, serving, soak, significance, sweeps, sharing, kills and nodes.
 bench: .venv/bench ## measure speed against the blog post's script; NSMC_ROOT names the corpus
 	NSMC_ROOT=$(NSMC_ROOT) $(BIN)/python -m tests.benchmarks $(BENCH)
 
