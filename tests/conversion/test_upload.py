@@ -128,6 +128,24 @@ def test_what_cannot_be_is_said_before_anything_is_asked_of_the_hub(
     assert hub.requests == []
 
 
+def test_a_card_that_is_no_text_is_refused_before_a_repository_is_made(
+    hub: Hub, bundle: Path, push: Push
+) -> None:
+    (bundle / CARD_FILE).write_bytes(b"\xff\xfe")
+    assert push.refused("me/film", bundle).startswith(f"{bundle / CARD_FILE}: not UTF-8")
+    assert hub.requests == []
+
+
+def test_a_license_replaces_that_of_a_card_with_the_ends_of_lines_of_windows(
+    hub: Hub, bundle: Path, push: Push
+) -> None:
+    card = bundle / CARD_FILE
+    expected = card.read_text("utf-8").replace("unknown", "mit", 1)
+    card.write_bytes(card.read_bytes().replace(b"\n", b"\r\n"))
+    push("me/film", bundle, "--license", "mit")
+    assert hub.repositories["me/film"].newest[CARD_FILE].decode() == expected
+
+
 def test_what_the_hub_refuses(
     hub: Hub, bundle: Path, push: Push, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -138,6 +156,8 @@ def test_what_the_hub_refuses(
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     hub.status = 500
     assert push.refused("me/film", bundle).startswith("me/film: cannot upload: ")
+    hub.status = 203  # of a proxy that speaks for the hub
+    assert "the answer is not one of a hub" in push.refused("me/film", bundle)
     hub.status = 0
     (bundle / CARD_FILE).write_text("---\nlicense: [1]\n---\n\n# A card\n")
     line = push.refused("me/film", bundle)
