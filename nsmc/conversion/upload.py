@@ -3,6 +3,8 @@
 Nothing but the bundle's own files is uploaded, as they are at the moment at which they are checked.
 """
 
+import hashlib
+import json
 import os
 import sys
 from dataclasses import dataclass
@@ -14,7 +16,7 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, ge
 from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
 from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
 
-from nsmc.runtime.bundle import CARD_FILE, NAMES
+from nsmc.runtime.bundle import CARD_FILE, CONFIG_FILE, NAMES
 from nsmc.runtime.card import with_license
 from nsmc.runtime.hub_files import HubName
 from nsmc.runtime.loading import read_bundle
@@ -93,6 +95,9 @@ def _files(folder: Path, license_: str | None) -> dict[str, bytes]:
     """The content of the bundle's files; raises ValueError for one that is not sound."""
     read_bundle(folder)
     files = {name: (folder / name).read_bytes() for name in NAMES if (folder / name).is_file()}
+    for name, digest in json.loads(files[CONFIG_FILE])["sha256"].items():
+        if name in files and hashlib.sha256(files[name]).hexdigest() != digest:
+            raise ValueError(f"{folder}: another bundle has come there just now; push again")
     try:
         card = files.get(CARD_FILE, b"").decode("utf-8")
     except UnicodeDecodeError as error:

@@ -10,8 +10,10 @@ import pytest
 
 from nsmc import Predictor
 from nsmc.cli import main
+from nsmc.conversion import upload
 from nsmc.runtime.bundle import CARD_FILE, ONNX_FILE, WEIGHTS_FILE
 from nsmc.runtime.golden import write_vectors
+from nsmc.runtime.loading import read_bundle
 from nsmc.training.model_card import model_card
 from tests.bundles import config_of, random_bundle
 from tests.hub import TOKEN, Hub, running_hub
@@ -133,6 +135,18 @@ def test_a_card_that_is_no_text_is_refused_before_a_repository_is_made(
 ) -> None:
     (bundle / CARD_FILE).write_bytes(b"\xff\xfe")
     assert push.refused("me/film", bundle).startswith(f"{bundle / CARD_FILE}: not UTF-8")
+    assert hub.requests == []
+
+
+def test_a_bundle_that_changes_while_it_is_checked_is_not_pushed(
+    hub: Hub, bundle: Path, push: Push, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def and_then_damaged(folder: Path) -> None:
+        read_bundle(folder)
+        (folder / WEIGHTS_FILE).write_bytes(b"half of another")
+
+    monkeypatch.setattr(upload, "read_bundle", and_then_damaged)
+    assert push.refused("me/film", bundle).endswith("has come there just now; push again")
     assert hub.requests == []
 
 
