@@ -55,6 +55,8 @@ class Hub:
         self.requests: list[tuple[str, str, str]] = []
         self.broken: dict[str, int] = {}  # files of which only so many bytes are sent
         self.status = 0  # that every request is answered with
+        self.headers: dict[str, str] = {}  # of the answers with small files, in place of the usual
+        self.sends_on = ""  # where requests for small files are sent, by a redirection
         self.uploaded: dict[str, bytes] = {}
         self.endpoint = ""
 
@@ -99,7 +101,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name.replace("_", "-"), value)
-        self.send_header("Content-Length", str(len(data)))
+        if "Content_Length" not in headers:
+            self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(data)
@@ -130,6 +133,11 @@ class _Handler(BaseHTTPRequestHandler):
     # --- what is fetched ---
 
     def get(self) -> None:
+        if self.hub.sends_on and "/resolve/" in self.path:
+            self.answer(
+                b"", 307, Location=self.hub.sends_on + self.path.replace("/resolve/", "/is/")
+            )
+            return
         if found := re.fullmatch(r"/large/(\w+/[\w.-]+)/(\w+)/([\w.]+)", self.path):
             self.send(self.hub.repositories[found[1]].commits[found[2]][found[3]], found[3])
             return
@@ -141,7 +149,7 @@ class _Handler(BaseHTTPRequestHandler):
             entries = [{"type": "file", "path": name, "size": 1, "oid": "0"} for name in files]
             self.answer(entries)
             return
-        found = re.fullmatch(r"/(\w+/[\w.-]+)/resolve/([\w%.-]+)/([\w.]+)", self.path)
+        found = re.fullmatch(r"/(\w+/[\w.-]+)/(?:resolve|is)/([\w%.-]+)/([\w.]+)", self.path)
         repository = self.hub.repositories.get(found[1]) if found else None
         if found is None or repository is None or (repository.is_private and self.token != TOKEN):
             self.refuse(404 if self.token else 401, "RepoNotFound")
@@ -156,7 +164,8 @@ class _Handler(BaseHTTPRequestHandler):
             where = f"{place}/large/{found[1]}/{commit}/{found[3]}"
             self.answer(b"", 302, Location=where, X_Repo_Commit=commit)
         else:
-            self.send(repository.commits[commit][found[3]], found[3], X_Repo_Commit=commit)
+            headers = {"X_Repo_Commit": commit, **self.hub.headers}
+            self.send(repository.commits[commit][found[3]], found[3], **headers)
 
     def send(self, content: bytes, file: str, **headers: str) -> None:
         if file not in self.hub.broken:

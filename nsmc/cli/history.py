@@ -7,6 +7,7 @@ has no readline, the prompt works without; nobody is told, as nothing that was a
 import contextlib
 import os
 import stat
+import time
 from collections.abc import Iterator
 from io import FileIO
 from pathlib import Path
@@ -19,6 +20,7 @@ except ImportError:  # on Windows, or in a Python that was built without
 
 LARGEST = 256 << 10  # bytes of the file; beyond, its older half goes
 _LONGEST = 4096  # bytes of a line that is kept
+_PATIENCE = 1.0  # seconds, for others that write; whoever types must not wait for them
 
 
 class History:
@@ -71,7 +73,7 @@ def _file() -> Path:
 def _opened(path: Path) -> Iterator[FileIO]:
     """The file, to read and to append to, which nobody else changes meanwhile.
 
-    Raises OSError where it cannot be had, or is no regular file, such as /dev/null.
+    Raises OSError where it cannot be had in time, or is no regular file, such as /dev/null.
     """
     # O_NONBLOCK: opening a pipe that nobody reads would wait for ever.
     flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK
@@ -81,9 +83,20 @@ def _opened(path: Path) -> Iterator[FileIO]:
             raise OSError(f"{path}: not a regular file")
         if stat.S_IMODE(state.st_mode) != 0o600:
             os.fchmod(file.fileno(), 0o600)
-        fcntl.flock(file, fcntl.LOCK_EX)  # until it is closed
+        _lock(file)  # until it is closed
         file.seek(0)
         yield file
+
+
+def _lock(file: FileIO) -> None:
+    end = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.01)
 
 
 def _shorten(file: FileIO) -> None:

@@ -1,5 +1,7 @@
 """Asks a person at a terminal for reviews, in Korean or English, and answers."""
 
+import contextlib
+import locale
 import os
 import sys
 from collections.abc import Mapping
@@ -56,14 +58,28 @@ ENGLISH = Language(
 def users_language() -> Language:
     """Korean where the locale is, which the first of these variables that is not empty names."""
     names = ("LC_ALL", "LC_MESSAGES", "LANG")
-    locale = next(filter(None, map(os.environ.get, names)), "")
-    return KOREAN if locale.startswith("ko") else ENGLISH
+    found = next(filter(None, map(os.environ.get, names)), "")
+    return KOREAN if found.startswith("ko") else ENGLISH
+
+
+def _accept_every_letter() -> None:
+    """Let readline take the bytes of Hangul for letters where the locale does not.
+
+    It would take them for commands in C, and in a locale that the system lacks, as many a server
+    lacks that of the terminal one comes from. Python itself reads UTF-8 there.
+    """
+    if locale.setlocale(locale.LC_CTYPE) == "C" and sys.flags.utf8_mode:
+        with contextlib.suppress(locale.Error):  # not every system has this one, either
+            locale.setlocale(locale.LC_CTYPE, "C.UTF-8")  # of the lines for the arrow keys
+            os.environ["LC_ALL"] = "C.UTF-8"  # of what is typed, for which readline asks anew
 
 
 def converse(predictor: Predictor, unsure_below: float | None, keeps_history: bool) -> None:
     """Ask for reviews and answer until the user quits; an empty line asks why."""
     sys.stdin.reconfigure(errors="replace")  # type: ignore[union-attr]
-    language, history = users_language(), History(keeps_history)
+    language = users_language()
+    _accept_every_letter()
+    history = History(keeps_history)
     print(language.help)
     if history.is_new:
         print(harmless(language.kept.format(path=history.path)))

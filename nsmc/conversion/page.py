@@ -66,7 +66,8 @@ def page_of(folder: Path, bundle: Bundle, *, weights: str, language: str) -> tup
     compressed = zlib.compress(data, 9)
     card = folder / CARD_FILE
     content = {
-        "config": flat(bundle.config),
+        # Not what was measured: it may be NaN, which browsers do not read.
+        "config": flat(dataclasses.replace(bundle.config, metrics={})),
         "tokenizer": tokenizer,
         "arrays": places,
         "vectors": vectors_of(predictor, read_vocabulary(folder / TOKENIZER_FILE)),

@@ -3,6 +3,8 @@
 Nothing but the bundle's own files is uploaded, as they are at the moment at which they are checked.
 """
 
+import hashlib
+import json
 import os
 import sys
 from dataclasses import dataclass
@@ -14,7 +16,7 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, ge
 from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
 from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
 
-from nsmc.runtime.bundle import CARD_FILE, NAMES
+from nsmc.runtime.bundle import CARD_FILE, CONFIG_FILE, NAMES
 from nsmc.runtime.card import with_license
 from nsmc.runtime.hub_files import HubName
 from nsmc.runtime.loading import read_bundle
@@ -71,7 +73,8 @@ def push(folder: Path, upload: Upload) -> str:
             revision=upload.branch,
             token=token,
         )
-    except (HTTPError, OSError, ValueError, RuntimeError) as error:
+    # KeyError and TypeError: of answers that are no hub's, such as a proxy's.
+    except (HTTPError, OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
         raise _explained(error, upload, is_made) from error
     revision = "" if upload.branch == "main" else f"@{upload.branch}"
     return f"hf://{upload.repository}{revision}"
@@ -92,9 +95,16 @@ def _files(folder: Path, license_: str | None) -> dict[str, bytes]:
     """The content of the bundle's files; raises ValueError for one that is not sound."""
     read_bundle(folder)
     files = {name: (folder / name).read_bytes() for name in NAMES if (folder / name).is_file()}
-    if license_ is not None:
+    for name, digest in json.loads(files[CONFIG_FILE])["sha256"].items():
+        if name in files and hashlib.sha256(files[name]).hexdigest() != digest:
+            raise ValueError(f"{folder}: another bundle has come there just now; push again")
+    try:
         card = files.get(CARD_FILE, b"").decode("utf-8")
-        files[CARD_FILE] = with_license(card, license_).encode()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{folder / CARD_FILE}: not UTF-8 ({error.reason})") from None
+    if license_ is not None:
+        # An editor on Windows may have ended its lines.
+        files[CARD_FILE] = with_license(card.replace("\r\n", "\n"), license_).encode()
     return files
 
 
@@ -114,6 +124,8 @@ def _explained(error: Exception, upload: Upload, is_made: bool) -> OSError:
     status = getattr(getattr(cause, "response", None), "status_code", None)
     owner = upload.repository.partition("/")[0]
     line = " ".join(str(cause).split())[:200] or type(cause).__name__
+    if isinstance(cause, KeyError | TypeError):
+        line = f"the answer is not one of a hub ({line})"
     problem = _PROBLEMS.get(status or 0, "").format(owner=owner) or f"cannot upload: {line}"
     if is_made:
         problem += " (the repository was made, and is empty: push again with --update)"

@@ -12,7 +12,7 @@ async function start() {
   const wanted = content.language ?? navigator.language ?? "en";
   const language = wanted.toLowerCase().startsWith("ko") ? "ko" : "en";
   const texts = nsmc.TEXTS[language];
-  const name = (label) => nsmc.LABEL_NAMES[language][label] ?? label;
+  const name = (label) => nsmc.labelName(language, label);
   label(texts, name, language, content);
   let classifier = null;
   let problem = "";

@@ -55,4 +55,10 @@ const TEXTS = {
 // What the two labels of the packaged bundle are called; other labels are shown as they are.
 const LABEL_NAMES = { ko: { positive: "긍정", negative: "부정" }, en: {} };
 
-globalThis.nsmc = { ...globalThis.nsmc, TEXTS, LABEL_NAMES };
+/** What a label is called in a language; own names alone, as every object has a "constructor". */
+function labelName(language, label) {
+  const names = LABEL_NAMES[language];
+  return Object.hasOwn(names, label) ? names[label] : label;
+}
+
+globalThis.nsmc = { ...globalThis.nsmc, TEXTS, labelName };

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nsmc.runtime.coverage import Coverage, Surest
-from nsmc.runtime.familiarity import check_profile
+from nsmc.runtime.familiarity import are_numbers, check_profile
 from nsmc.runtime.softmax import Logits, exact_softmax
 
 COLDEST, HOTTEST = 0.05, 20.0  # what a temperature may be
@@ -100,7 +100,7 @@ def _is_surest(row: object) -> bool:
 
 
 def _is_number(value: object) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
+    return are_numbers([value])
 
 
 def _coverage(labels: Labels, logits: Logits) -> Coverage:

@@ -20,10 +20,9 @@ from nsmc.runtime.coverage import Coverage
 from nsmc.runtime.damage import Tally
 from nsmc.runtime.familiarity import Difference, Profile, differences
 from nsmc.runtime.metrics import IntArray, Metrics
-from nsmc.runtime.packing import Array
 from nsmc.runtime.parallel import mapped
 from nsmc.runtime.predictor import Predictor
-from nsmc.runtime.softmax import exact_softmax
+from nsmc.runtime.softmax import Logits, exact_softmax
 from nsmc.terminal import display_width, ellipsize, harmless
 
 _MISTAKES = 10  # that are kept, the most confident ones
@@ -288,7 +287,7 @@ def profile_of(predictor: Predictor, rows: Iterable[Row]) -> dict[str, Any]:
     return texts.as_json()
 
 
-def _logits(predictor: Predictor, rows: list[Row]) -> tuple[list[Row], list[list[int]], Array]:
+def _logits(predictor: Predictor, rows: list[Row]) -> tuple[list[Row], list[list[int]], Logits]:
     """The rows, and the ids and the scaled logits [N, C] of those that are not damaged."""
     ids = predictor.encode([row.text for row in rows if not row.error])
     return rows, ids, predictor.scaled(predictor.logits(ids))

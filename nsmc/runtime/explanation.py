@@ -18,7 +18,7 @@ import numpy as np
 from nsmc.runtime.bundle import BundleConfig
 from nsmc.runtime.coverage import FloatArray
 from nsmc.runtime.packing import Array
-from nsmc.runtime.softmax import Probabilities, exact_softmax
+from nsmc.runtime.softmax import Logits, Probabilities, exact_softmax
 from nsmc.runtime.tokenization import token_ids
 from nsmc.runtime.tokenizer import BundleTokenizer
 
@@ -39,7 +39,7 @@ class Explained(Protocol):
 
     def logits(self, token_ids: Sequence[Sequence[int]]) -> Array: ...
 
-    def scaled(self, logits: Array) -> Array: ...
+    def scaled(self, logits: Array) -> Logits: ...
 
 
 class Word(NamedTuple):

@@ -6,6 +6,7 @@ far apart as their distributions are at most (Kolmogorov and Smirnov's distance,
 """
 
 import math
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -95,10 +96,10 @@ def check_profile(profile: object) -> None:
         shares = value.get("shares") if isinstance(value, dict) else None
         is_sound = (
             isinstance(value, dict)
-            and _are_numbers([value.get("mean")])
+            and are_numbers([value.get("mean")])
             and isinstance(shares, list)
             and len(shares) == len(edges) + 1
-            and _are_numbers(shares)
+            and are_numbers(shares)
         )
         if not is_sound:
             raise ValueError(f"{name} is {repr(value)[:40]}; expected a mean and its shares")
@@ -108,5 +109,7 @@ def _is_count(value: object) -> bool:
     return type(value) is int and 0 <= value <= 2**53
 
 
-def _are_numbers(values: Iterable[object]) -> bool:
-    return all(type(value) in (int, float) and math.isfinite(value) for value in values)  # type: ignore[arg-type]
+def are_numbers(values: Iterable[object]) -> bool:
+    """Whether they are finite numbers; JSON can have whole ones that no float holds."""
+    largest = sys.float_info.max
+    return all(type(value) in (int, float) and abs(value) <= largest for value in values)  # type: ignore[arg-type]

@@ -24,7 +24,7 @@ from nsmc.runtime.bundle import (
     digests,
 )
 from nsmc.runtime.hub_files import HubName, download, endpoint, small_file
-from nsmc.runtime.loading import largest_sizes, read_config
+from nsmc.runtime.loading import largest_sizes, read_config, refuse_giant
 from nsmc.small_files import read_json
 
 try:
@@ -66,11 +66,12 @@ def hub_bundle(path: str | Path) -> Path:
 
 
 def cache_folder() -> Path:
-    """NSMC_CACHE, else `nsmc` in the user's folder of caches."""
-    if own := os.environ.get("NSMC_CACHE"):
-        return Path(own).expanduser() / "hub"
-    caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(caches).expanduser() / "nsmc" / "hub"
+    """NSMC_CACHE, else `nsmc` in the user's folder of caches; ValueError where there is none."""
+    own, caches = os.environ.get("NSMC_CACHE"), os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    try:
+        return Path(own).expanduser() / "hub" if own else Path(caches).expanduser() / "nsmc" / "hub"
+    except RuntimeError:  # there is no such home
+        raise ValueError(f"{own or caches}: no such folder; set NSMC_CACHE to one") from None
 
 
 def _cached(reference: Path, cache: Path) -> tuple[str, Path | None]:
@@ -123,6 +124,10 @@ def _fill(scratch: Path, name: HubName, fixed: HubName, small: dict[str, bytes])
     except ValueError as error:
         reason = str(error).removeprefix(f"{scratch / CONFIG_FILE}: ")
         raise ValueError(f"{name}: its {CONFIG_FILE} is {reason}") from None
+    try:
+        refuse_giant(config)
+    except ValueError as error:  # before what it announces fills the disk
+        raise ValueError(f"{name}: {error}") from None
     for file, largest in largest_sizes(config).items():
         download(fixed, file, scratch / file, largest)
     for file, digest in digests(scratch).items():
@@ -136,18 +141,18 @@ def _is_offline() -> bool:
 
 @contextlib.contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    """Wait until no other process holds the lock; without one where the system has none."""
-    if fcntl is None:
+    """Wait until no other process holds the lock; without one where the system has none.
+
+    A cache that cannot be written, such as one in a container's image, can be read all the same.
+    """
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):  # a file system without locks, too
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+            stack.callback(os.close, descriptor)
+            if fcntl is not None:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        with contextlib.suppress(OSError):  # a file system without locks
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _digest(content: bytes) -> str:

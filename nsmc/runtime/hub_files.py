@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlsplit
-from urllib.request import Request, urlopen
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 # A path has lost one of the slashes. Owners and repositories as hubs allow them.
 _NAME = re.compile(r"hf:/{1,2}([\w-][\w.-]*)/([\w-][\w.-]*?)(?:@([^\s@]+))?/?", flags=re.ASCII)
@@ -44,7 +44,7 @@ class HubName:
     def parse(cls, name: str) -> "HubName":
         """Raises ValueError for what is no such name."""
         found = _NAME.fullmatch(name)
-        if found is None:
+        if found is None or not name.isprintable():
             written = re.sub("^hf:/*", "hf://", name)
             raise ValueError(f"{written}: expected hf://OWNER/REPO or hf://OWNER/REPO@REVISION")
         return cls(f"{found[1]}/{found[2]}", found[3] or "main")
@@ -58,10 +58,10 @@ def small_file(name: HubName, file: str) -> tuple[bytes, str]:
     """The content of a file, and the commit that it is of, "" where the hub does not say."""
     with _opened(name, file) as answer:
         content = answer.read(_LARGEST + 1)
-        _check_all_came(answer, len(content), f"{name}: {file}")
         commit = answer.headers.get("X-Repo-Commit") or ""
-    if len(content) > _LARGEST:
-        raise ValueError(f"{name}: {file} is larger than {_LARGEST:,} bytes")
+        if len(content) > _LARGEST:
+            raise ValueError(f"{name}: {file} is larger than {_LARGEST:,} bytes")
+        _check_all_came(answer, len(content), f"{name}: {file}")
     return content, commit if _COMMIT.fullmatch(commit) else ""
 
 
@@ -76,7 +76,7 @@ def download(name: HubName, file: str, path: Path, largest: int) -> None:
 
 def _check_all_came(answer: Any, size: int, what: str) -> None:
     """Raises ConnectionError where the connection ended too early, which `read` keeps to itself."""
-    if size < int(answer.headers.get("Content-Length") or 0):
+    if answer.length:  # bytes of those announced; None where the announcement makes no sense
         raise ConnectionError(f"{what} was cut off after {size:,} bytes")
 
 
@@ -84,12 +84,8 @@ def _check_all_came(answer: Any, size: int, what: str) -> None:
 def _opened(name: HubName, file: str) -> Iterator[Any]:
     """A hub's answer; an error that comes while it is read is told the same way."""
     url = f"{endpoint()}/{name.repository}/resolve/{quote(name.revision, safe='')}/{file}"
-    request = Request(url, headers={"User-Agent": "nsmc"})
-    if token := _token():
-        # Of this request alone: large files lie on other hosts, to which the hub sends us on.
-        request.add_unredirected_header("Authorization", f"Bearer {token}")
     try:
-        with urlopen(request, timeout=_TIMEOUT) as answer:
+        with _answer(url, _token()) as answer:
             yield answer
     except HTTPError as error:
         with error:
@@ -97,6 +93,39 @@ def _opened(name: HubName, file: str) -> Iterator[Any]:
     except (URLError, TimeoutError, ConnectionError, HTTPException) as error:
         reason = getattr(error, "reason", None) or error
         raise ConnectionError(f"{name}: no answer from {endpoint()} ({reason})") from None
+
+
+def _answer(url: str, token: str) -> Any:
+    try:
+        request = Request(url, headers={"User-Agent": "nsmc"})
+        if token:
+            request.add_unredirected_header("Authorization", f"Bearer {token}")
+        return build_opener(_SentOn).open(request, timeout=_TIMEOUT)
+    except ValueError as error:  # of an address that is none: ours, or one that we are sent on to
+        raise URLError(str(error)) from None
+
+
+class _SentOn(HTTPRedirectHandler):
+    """Shows the token to the hub again, where it sends us on to another address of its own.
+
+    Never to other hosts, on which large files lie.
+    """
+
+    def redirect_request(self, req: Request, *answer: Any) -> Request | None:
+        *_, address = answer
+        if urlsplit(address).scheme not in ("http", "https"):
+            return None  # an error, as any other answer that is not the file
+        sent_on = super().redirect_request(req, *answer)
+        token = req.get_header("Authorization")
+        if sent_on is not None and token and _origin(sent_on) == _origin(req):
+            sent_on.add_unredirected_header("Authorization", token)
+        return sent_on
+
+
+def _origin(request: Request) -> tuple[str, str]:
+    """Whom it is for; its `host` may be a proxy's."""
+    scheme, host, *_ = urlsplit(request.full_url)
+    return scheme, host
 
 
 def _refusal(error: HTTPError, name: HubName, file: str) -> OSError:
@@ -114,18 +143,26 @@ def _refusal(error: HTTPError, name: HubName, file: str) -> OSError:
 def endpoint() -> str:
     """The hub's address; raises ValueError for one that is none."""
     address = os.environ.get("HF_ENDPOINT", "").rstrip("/") or "https://huggingface.co"
-    if urlsplit(address).scheme not in ("http", "https"):
+    if not re.match("https?://[^/]", address):
         raise ValueError(f"HF_ENDPOINT={address}: expected an address that begins with https://")
     return address
 
 
 def _token() -> str:
-    """HF_TOKEN, else what `hf auth login` has kept; "" without one."""
-    if token := os.environ.get("HF_TOKEN", "").strip():
-        return token
-    home = Path(os.environ.get("HF_HOME") or "~/.cache/huggingface").expanduser()
+    """HF_TOKEN, else what `hf auth login` has kept; "" without one.
+
+    Raises ValueError, which does not show it, for what cannot be one.
+    """
+    token = os.environ.get("HF_TOKEN", "").strip() or _kept_token()
+    if not re.fullmatch("[!-~]*", token):
+        raise ValueError("the token for the hub has characters that no token has; see HF_TOKEN")
+    return token
+
+
+def _kept_token() -> str:
     try:
+        home = Path(os.environ.get("HF_HOME") or "~/.cache/huggingface").expanduser()
         path = Path(os.environ.get("HF_TOKEN_PATH") or home / "token").expanduser()
         return path.read_text(encoding="utf-8").strip()
-    except (OSError, ValueError):
+    except (OSError, ValueError, RuntimeError):  # RuntimeError: there is no home
         return ""

@@ -106,9 +106,14 @@ def _refuse_giants(folder: Path, config: BundleConfig) -> None:
         size = (folder / name).stat().st_size
         if size > limit:
             raise ValueError(f"{folder / name}: {size:,} bytes; at most {limit:,} are expected")
+    refuse_giant(config, f"{folder / CONFIG_FILE}: ")
+
+
+def refuse_giant(config: BundleConfig, where: str = "") -> None:
+    """Raises ValueError, which begins with `where`, for a network larger than any that is used."""
     needed = memory_needed(config.encoder, config.vocab_size, config.embedding_dim)
     if needed > LARGEST_MEMORY:
-        raise ValueError(f"{folder / CONFIG_FILE}: would take {needed >> 30} GB of memory to use")
+        raise ValueError(f"{where}would take {needed >> 30} GB of memory to use")
 
 
 def read_config(path: Path) -> BundleConfig:

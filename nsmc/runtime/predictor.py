@@ -18,7 +18,7 @@ from nsmc.runtime.morphemes import check_analyser, morphemes
 from nsmc.runtime.network import NumpyNetwork
 from nsmc.runtime.packing import Array
 from nsmc.runtime.pickling import pickled, restored
-from nsmc.runtime.softmax import Probabilities, exact_softmax
+from nsmc.runtime.softmax import Logits, Probabilities, exact_softmax
 from nsmc.runtime.tokenization import token_ids
 
 
@@ -120,11 +120,11 @@ class Predictor:
         return self._probabilities(self.logits(self.encode(texts)))
 
     def _probabilities(self, logits: Array) -> Probabilities:
-        return exact_softmax(logits.astype(np.float64) / self._temperature)
+        return exact_softmax(self.scaled(logits))
 
-    def scaled(self, logits: Array) -> Array:
+    def scaled(self, logits: Array) -> Logits:
         """The logits [N, C] divided by the temperature: probabilities are the softmax of these."""
-        return logits if self._temperature == 1 else logits / self._temperature
+        return logits.astype(np.float64) / self._temperature
 
     def explain(self, text: str) -> Explanation:
         """What each word of a text adds to its answer; raises TypeError as `encode` does."""

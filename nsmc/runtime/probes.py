@@ -5,6 +5,7 @@ not the longest tokens: they are searched for, always in the same order, and lef
 vocabulary has none, as then such a client makes no mistake there.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import count, islice
 from typing import NamedTuple
@@ -217,13 +218,17 @@ def _too_long(tokenizer: BundleTokenizer, parts: Sequence[str], max_length: int)
     Numbers between the words, so that no part of the text is like another.
     """
     chosen = [part for part in parts if len(part) > 1] or [*parts] or ["ab"]
-    word_at = (chosen[at % len(chosen)] for at in count())
-    text = ""
-    for number in count():
-        longer = f"{text}{next(word_at)}{number} "
-        if len(tokenizer.encode(longer)) > max_length - 3:
-            break
-        text = longer
+
+    def beginning(size: int) -> str:
+        return "".join(f"{chosen[at % len(chosen)]}{at} " for at in range(size))
+
+    def is_too_long(size: int) -> bool:
+        return len(tokenizer.encode(beginning(size))) > max_length - 3
+
+    # Not all beginnings one after the other: a limit of 65,536 tokens would take minutes.
+    size = bisect_left(range(1, max_length + 1), True, key=is_too_long)
+    text = beginning(size)
+    word_at = (chosen[at % len(chosen)] for at in count(size + 1))
     word = ""
     while len(tokenizer.encode(word)) <= max_length:
         word += "".join(islice(word_at, max_length))

@@ -71,6 +71,7 @@ def create_app(settings: ServerSettings) -> FastAPI:
         summary="Says which label texts have.",
         docs_url=None,  # both load their scripts from elsewhere
         redoc_url=None,
+        redirect_slashes=False,  # to the host that a request names, which may be anyone's
     )
     app.add_middleware(Protection, settings=settings, figures=server.figures)
     app.post(

@@ -1,5 +1,6 @@
 """What was typed at the prompt is kept in a file that stays small, whole and private."""
 
+import fcntl
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -68,6 +69,20 @@ def test_two_at_once_lose_nothing(readline: Readline, tmp_path: Path) -> None:
         list(pool.map(type_lines, range(4)))
     lines = (tmp_path / "nsmc" / "history").read_text("utf-8").split()
     assert sorted(lines) == sorted(f"{p}.{n}" for p in range(4) for n in range(50))
+
+
+def test_a_file_that_somebody_holds_is_not_waited_for(
+    readline: Readline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "_PATIENCE", 0.05)
+    kept = History(is_kept=True)
+    with (tmp_path / "nsmc" / "history").open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        kept.add("a")
+        assert History(is_kept=True).path is None
+    kept.add("b")
+    assert (tmp_path / "nsmc" / "history").read_text() == "b\n"
+    assert readline.lines == ["a", "b"]
 
 
 def test_a_file_that_others_could_read_becomes_private(readline: Readline, tmp_path: Path) -> None:

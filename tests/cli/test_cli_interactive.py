@@ -26,7 +26,7 @@ runpy.run_module("nsmc.cli", run_name="__main__", alter_sys=True)
 """
 
 
-# Not LC_ALL: the machine may lack the locale, and then no letter but ASCII could be typed.
+# Not LC_ALL, so that readline is in a locale that every machine has.
 IN_KOREAN = {"LC_ALL": "", "LC_CTYPE": "C.UTF-8", "LC_MESSAGES": "ko_KR.UTF-8"}
 
 
@@ -117,6 +117,20 @@ def test_a_terminal_survives_what_is_not_utf_8(folder: Path) -> None:
     code, shown = session(folder, b"\xff\xfe!\n", f"{GOOD}\n".encode(), b"q\n")
     assert "리뷰 (" in shown[1]
     assert "긍정적인 리뷰 (" in shown[2]
+    assert code == 0
+
+
+@pytest.mark.parametrize("name", ["C", "ko_KR.of-no-system"])
+def test_hangul_is_typed_where_the_locale_has_none_or_is_missing(
+    folder: Path, predictor: Predictor, name: str
+) -> None:
+    language = KOREAN if name.startswith("ko") else ENGLISH
+    typed = f"{GOOD[:-1]}가\x7f{GOOD[-1]}\n".encode()  # a letter is one, when it is taken back, too
+    code, shown = session(folder, typed, b"\x1b[A\n", b"q\n", language=language, LC_ALL=name)
+    (answer,) = predictor([GOOD])
+    expected = f"{language.sentences[answer.label]} ({answer.probability:.1%})\r\n"
+    assert expected in shown[1]
+    assert expected in shown[2]  # by the arrow key
     assert code == 0
 
 

@@ -37,6 +37,18 @@ def test_only_its_own_script_and_style_may_run_and_nothing_be_loaded(tmp_path: P
     assert not re.search(r'(src|href)="', page)
 
 
+def test_metrics_that_are_no_numbers_are_not_in_it(tmp_path: Path) -> None:
+    folder = random_bundle(tmp_path / "bundle", metrics={"val/auroc": float("nan")})
+    done = convert_to_page(folder, None, weights="int8", language="en")
+    page = done.folder.read_text("utf-8")
+    (content,) = re.findall(r'id="content" type="application/json">(.*?)</script>', page)
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant}, which browsers do not read")
+
+    json.loads(content, parse_constant=refuse)
+
+
 def test_bytes_are_written_as_the_vocabulary_has_them() -> None:
     letters = byte_letters()
     assert len({*letters}) == 256

@@ -10,8 +10,10 @@ import pytest
 
 from nsmc import Predictor
 from nsmc.cli import main
+from nsmc.conversion import upload
 from nsmc.runtime.bundle import CARD_FILE, ONNX_FILE, WEIGHTS_FILE
 from nsmc.runtime.golden import write_vectors
+from nsmc.runtime.loading import read_bundle
 from nsmc.training.model_card import model_card
 from tests.bundles import config_of, random_bundle
 from tests.hub import TOKEN, Hub, running_hub
@@ -128,6 +130,36 @@ def test_what_cannot_be_is_said_before_anything_is_asked_of_the_hub(
     assert hub.requests == []
 
 
+def test_a_card_that_is_no_text_is_refused_before_a_repository_is_made(
+    hub: Hub, bundle: Path, push: Push
+) -> None:
+    (bundle / CARD_FILE).write_bytes(b"\xff\xfe")
+    assert push.refused("me/film", bundle).startswith(f"{bundle / CARD_FILE}: not UTF-8")
+    assert hub.requests == []
+
+
+def test_a_bundle_that_changes_while_it_is_checked_is_not_pushed(
+    hub: Hub, bundle: Path, push: Push, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def and_then_damaged(folder: Path) -> None:
+        read_bundle(folder)
+        (folder / WEIGHTS_FILE).write_bytes(b"half of another")
+
+    monkeypatch.setattr(upload, "read_bundle", and_then_damaged)
+    assert push.refused("me/film", bundle).endswith("has come there just now; push again")
+    assert hub.requests == []
+
+
+def test_a_license_replaces_that_of_a_card_with_the_ends_of_lines_of_windows(
+    hub: Hub, bundle: Path, push: Push
+) -> None:
+    card = bundle / CARD_FILE
+    expected = card.read_text("utf-8").replace("unknown", "mit", 1)
+    card.write_bytes(card.read_bytes().replace(b"\n", b"\r\n"))
+    push("me/film", bundle, "--license", "mit")
+    assert hub.repositories["me/film"].newest[CARD_FILE].decode() == expected
+
+
 def test_what_the_hub_refuses(
     hub: Hub, bundle: Path, push: Push, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -138,6 +170,8 @@ def test_what_the_hub_refuses(
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     hub.status = 500
     assert push.refused("me/film", bundle).startswith("me/film: cannot upload: ")
+    hub.status = 203  # of a proxy that speaks for the hub
+    assert "the answer is not one of a hub" in push.refused("me/film", bundle)
     hub.status = 0
     (bundle / CARD_FILE).write_text("---\nlicense: [1]\n---\n\n# A card\n")
     line = push.refused("me/film", bundle)

@@ -122,7 +122,10 @@ def test_an_answer_below_the_threshold_is_unsure(tmp_path: Path) -> None:
         ({"temperature": "1"}, r"temperature is '1'"),
         ({"temperature": True}, r"temperature is True"),
         ({"reviews": None}, r"reviews is None; expected a number"),
+        ({"reviews": 10**400}, r"reviews is 10*; expected a number"),
+        ({"calibration_error": float("nan")}, r"calibration_error is nan; expected a number"),
         ({"coverage": [{"share": 1}]}, r"coverage is .*; expected rows of share, accuracy"),
+        ({"texts": {"reviews": 1, "tokens": {"mean": 10**400}}}, r"texts: tokens is"),
         ({"texts": []}, r"texts: it is \[\], not a table"),
     ],
 )

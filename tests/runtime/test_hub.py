@@ -109,6 +109,8 @@ def test_nobody_there(hub: Hub, bundle: Path, monkeypatch: pytest.MonkeyPatch) -
     assert message("hf://me/film").startswith("hf://me/film: no answer from http://127.0.0.1:9 (")
     monkeypatch.setenv("HF_ENDPOINT", "file:///etc")
     assert message("hf://me/film").startswith("HF_ENDPOINT=file:///etc: expected an address")
+    monkeypatch.setenv("HF_ENDPOINT", "https://[::1")
+    assert message("hf://me/film").startswith("hf://me/film: no answer from https://[::1 (")
 
 
 def test_what_a_hub_refuses_is_said(hub: Hub, bundle: Path) -> None:
@@ -125,7 +127,7 @@ def test_what_a_hub_refuses_is_said(hub: Hub, bundle: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["hf://", "hf://film", "hf://a/b/c", "hf://a/b@", "hf://../b", "hf:/a"]
+    "name", ["hf://", "hf://film", "hf://a/b/c", "hf://a/b@", "hf://../b", "hf:/a", "hf://a/b@\x01"]
 )
 def test_a_name_that_is_none(hub: Hub, name: str) -> None:
     assert "expected hf://OWNER/REPO or hf://OWNER/REPO@REVISION" in message(name)
@@ -187,6 +189,76 @@ def test_a_token_goes_to_the_hub_and_to_nobody_else(
     hub_bundle("hf://me/film")
     tokens = {path.startswith("/large/"): token for _, path, token in hub.requests}
     assert tokens == {False: TOKEN, True: ""}
+
+
+def test_a_token_is_shown_again_where_the_hub_sends_us_on_to_itself(
+    hub: Hub, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.add("me/film", bundle, is_private=True)
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    hub.sends_on = hub.endpoint.replace("127.0.0.1", "localhost")  # another host
+    assert "the token was not enough" in message("hf://me/film")
+    assert [token for _, _, token in hub.requests] == [TOKEN, ""]
+    hub.sends_on = "/.."  # as huggingface.co does for small files, without its name
+    assert Predictor.load("hf://me/film")(TEXTS) == Predictor.load(bundle)(TEXTS)
+
+
+@pytest.mark.parametrize("token", ["hf_one\nhf_two", "hf_열쇠"])
+def test_a_token_that_is_none_is_not_shown(
+    hub: Hub, bundle: Path, monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
+    hub.add("me/film", bundle)
+    monkeypatch.setenv("HF_TOKEN", token)
+    line = message("hf://me/film")
+    assert "see HF_TOKEN" in line and "hf_" not in line
+    assert hub.paths() == []
+
+
+@pytest.mark.parametrize("place", ["ftp://127.0.0.1:9/x", "file:///etc/hostname"])
+def test_being_sent_on_to_no_address_of_the_web(hub: Hub, bundle: Path, place: str) -> None:
+    hub.add("me/film", bundle)
+    hub.sends_on = place
+    assert message("hf://me/film").startswith("hf://me/film: ")
+
+
+@pytest.mark.parametrize("length", ["", "x", "-1", "9" * 5_000])
+def test_a_length_that_makes_no_sense_is_ignored(hub: Hub, bundle: Path, length: str) -> None:
+    hub.add("me/film", bundle)
+    hub.headers = {"Content_Length": length, "Connection": "close"}
+    assert Predictor.load("hf://me/film")(TEXTS) == Predictor.load(bundle)(TEXTS)
+
+
+def test_a_configuration_of_a_giant_is_refused_before_its_weights_are_fetched(
+    hub: Hub, bundle: Path
+) -> None:
+    config = json.loads((bundle / CONFIG_FILE).read_text())
+    config |= {"vocab_size": 2**31 - 1, "embedding_dim": 2**31 - 1}
+    (bundle / CONFIG_FILE).write_text(json.dumps(config))
+    hub.add("me/film", bundle)
+    assert "GB of memory" in message("hf://me/film")
+    assert not [path for path in hub.paths() if path.endswith(WEIGHTS_FILE)]
+    assert not [*(cache_folder() / "bundles").iterdir()]
+
+
+def test_a_cache_that_cannot_be_locked_is_read(
+    hub: Hub, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.add("me/film", bundle)
+    folder = hub_bundle("hf://me/film")
+    for lock in (cache_folder() / "names").glob("*.lock"):
+        lock.unlink()
+        lock.mkdir()  # as in an image that nobody may write to
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert hub_bundle("hf://me/film") == folder
+
+
+def test_a_home_that_is_not_there(hub: Hub, bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub.add("me/film", bundle)
+    monkeypatch.setenv("HF_HOME", "~nobody-of-that-name/hf")
+    hub_bundle("hf://me/film")  # without a token
+    monkeypatch.setenv("NSMC_CACHE", "~nobody-of-that-name/cache")
+    expected = "~nobody-of-that-name/cache: no such folder; set NSMC_CACHE to one"
+    assert message("hf://me/film") == expected
 
 
 def test_several_that_start_at_once_fetch_it_once(hub: Hub, bundle: Path) -> None:

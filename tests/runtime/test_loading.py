@@ -300,7 +300,7 @@ WRONG_VALUES: dict[str, list[object]] = {
         {"text_column": "x" * 500, "a": 1},
     ],
     "format": ["other", None, 1, ["nsmc-bundle"]],
-    "format_version": [0, 2, "1", None, [1]],
+    "format_version": [0, 3, "1", None, [1]],
 }
 
 

@@ -133,3 +133,18 @@ def test_one_text_is_longer_than_any_limit(max_length: int, files: dict[str, Pat
     *_, last = probes(tokenizer, read_vocabulary(files["tiny"]), max_length)
     assert len(tokenizer.encode(last.text)) > max_length
     assert last.about.startswith("the first max_length ids")
+
+
+def test_of_a_high_limit_no_text_is_read_again_and_again(
+    files: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokenizer, read = read_tokenizer(files["tiny"]), list[int]()
+    encode = tokenizer.encode
+
+    def counting(text: str) -> list[int]:
+        read.append(len(text))
+        return encode(text)
+
+    monkeypatch.setattr(tokenizer, "encode", counting)
+    *_, last = probes(tokenizer, read_vocabulary(files["tiny"]), 4_096)
+    assert sum(read) < 50 * len(last.text)

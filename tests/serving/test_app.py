@@ -241,6 +241,7 @@ def test_the_page_health_figures_and_description_are_there(port: int) -> None:
     assert ask(port, "/healthz") == (200, "ok")
     assert ask(port, "/readyz")[1].startswith("ready: ")
     assert ask(port, "/nowhere")[0] == 404
+    assert ask(port, "/healthz/")[0] == 404  # and sends nobody on to the host of the question
     ask(port, "/predict", {"text": "a", "unsure_below": 1})
     figures = ask(port, "/metrics")[1]
     assert re.search(r'nsmc_requests_total\{path="/predict",status="200"\} [1-9]', figures)
