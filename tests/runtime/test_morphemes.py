@@ -1,5 +1,8 @@
 """Kiwi's morphemes as text: what they look like, and what ends in one clear line."""
 
+import contextlib
+import os
+import signal
 import subprocess
 import sys
 
@@ -35,6 +38,27 @@ def test_other_versions_are_refused_with_what_to_install() -> None:
     check_analyser(analyser_versions())
     with pytest.raises(ValueError, match=r"pip install kiwipiepy==0\.1 kiwipiepy_model==0\.2"):
         check_analyser({"kiwipiepy": "0.1", "kiwipiepy_model": "0.2"})
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+def test_a_fork_analyses_and_ends() -> None:
+    code = (
+        "import os, sys; from nsmc.runtime.morphemes import morphemes\n"
+        "expected = [*morphemes(['영화', '재미'])]; child = os.fork()\n"
+        "if not child: sys.exit([*morphemes(['영화', '재미'])] != expected)\n"
+        "sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))"
+    )
+    started = subprocess.Popen([sys.executable, "-W", "error", "-c", code], start_new_session=True)
+    try:
+        assert started.wait(timeout=60) == 0
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(started.pid, signal.SIGKILL)  # the child, too
+
+
+def test_threads_of_its_own_find_the_same() -> None:
+    texts = ["재미있는 영화", "", *HOSTILE]
+    assert [*morphemes(texts, in_threads=True)] == [*morphemes(texts)]
 
 
 def test_without_kiwi_the_extra_is_named() -> None:
