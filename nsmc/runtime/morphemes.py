@@ -6,6 +6,8 @@ place of the text. Needs the extra "morphemes": kiwipiepy and its model, both Ap
 """
 
 import functools
+import os
+import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -15,6 +17,14 @@ from nsmc.extras import needs_extra
 _LONGEST = 10_000  # characters that are analysed; a hundred times those of most reviews
 
 PACKAGES = ("kiwipiepy", "kiwipiepy_model")
+
+_loading = (
+    threading.Lock()
+)  # Kiwi takes seconds and 300 MB: of threads that need it first, one loads it
+if hasattr(os, "register_at_fork"):  # a fork would keep it locked where another thread is loading
+    os.register_at_fork(
+        before=_loading.acquire, after_in_parent=_loading.release, after_in_child=_loading.release
+    )
 
 
 def analyser_versions() -> dict[str, str]:
@@ -46,8 +56,13 @@ def morphemes(texts: Sequence[str], *, in_threads: bool = False) -> Iterator[str
         yield " ".join("".join(f"{each.form}{each.tag}".split()) for each in found)
 
 
-@functools.cache
 def _kiwi() -> Any:
+    with _loading:
+        return _loaded_kiwi()
+
+
+@functools.cache
+def _loaded_kiwi() -> Any:
     # Without threads of its own, for which a forked process would wait forever. That 0 means none
     # is what Kiwi warns of: before its 0.21 it meant one for each processor.
     with warnings.catch_warnings():

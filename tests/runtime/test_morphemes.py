@@ -1,10 +1,15 @@
 """Kiwi's morphemes as text: what they look like, and what ends in one clear line."""
 
 import contextlib
+import functools
 import os
 import signal
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -54,6 +59,27 @@ def test_a_fork_analyses_and_ends() -> None:
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(started.pid, signal.SIGKILL)  # the child, too
+
+
+def test_threads_that_need_it_at_the_same_time_load_it_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Library:
+        loaded = 0
+
+        def Kiwi(self, **_: Any) -> Any:  # noqa: N802 - its name
+            self.loaded += 1
+            time.sleep(0.1)
+            return SimpleNamespace(tokenize=lambda text: [SimpleNamespace(form=text, tag="NNG")])
+
+    library = Library()
+    monkeypatch.setattr(runtime, "_library", lambda: library)
+    monkeypatch.setattr(runtime, "_loaded_kiwi", functools.cache(runtime._loaded_kiwi.__wrapped__))
+    with ThreadPoolExecutor(4) as pool:
+        assert [*pool.map(lambda text: [*morphemes([text])], "가나다라")] == [
+            [f"{text}NNG"] for text in "가나다라"
+        ]
+    assert library.loaded == 1
 
 
 def test_threads_of_its_own_find_the_same() -> None:
