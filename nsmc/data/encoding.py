@@ -170,10 +170,12 @@ def _build(
     for name in reviews.keys() & set(PARTS):
         _save_keys(scratch, name, reviews[name])
     labels = {name: part.labels for name, part in reviews.items()}
-    texts = {}
-    for name, part in reviews.items():
-        read = texts_to_read(part.texts, settings.morphemes, folder.parent)
-        texts[name] = TextsOnDisk(scratch / f"{name}.texts", read)
+    texts = {
+        name: TextsOnDisk(
+            scratch / f"{name}.texts", texts_to_read(part.texts, settings.morphemes, folder.parent)
+        )
+        for name, part in reviews.items()
+    }
     del reviews
     tokenizer_file = settings.file
     if tokenizer_file is None:
