@@ -27,7 +27,7 @@ class StepSeed(L.Callback):
 def seed_generators(seed: int) -> None:
     """As `torch.manual_seed`, which takes half a millisecond where no GPU is used yet."""
     torch.default_generator.manual_seed(seed)
-    if torch.cuda.is_initialized():
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         torch.cuda.manual_seed(seed)
     if torch.backends.mps.is_available():
         torch.mps.manual_seed(seed)
