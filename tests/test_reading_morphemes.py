@@ -41,6 +41,7 @@ def test_a_classifier_reads_morphemes_and_says_so(teacher: tuple[Path, str]) -> 
     assert not (folder / "bundle" / "tokenizer_config.json").exists()
     card = (folder / "bundle" / "README.md").read_text("utf-8")
     assert f"morphemes, by | kiwipiepy {analyser_versions()['kiwipiepy']}" in card
+    assert "(Apache-2.0; the extra `morphemes`)" in card
     predictor = Predictor(bundle)
     assert [each.label for each in predictor(["정말 재밌다 최고", "너무 지루하다"])] == [
         "positive",
