@@ -18,6 +18,11 @@ CPU = torch.device("cpu")
 _aten = torch.ops.aten
 _COPIES = (_aten.copy_.default, _aten._to_copy.default)  # take tensors of two devices
 _ITEM = _aten._local_scalar_dense.default
+# Take a number from the CPU beside a tensor of the device, as those tagged as pointwise do.
+_TAKE_NUMBERS = {
+    *(_aten.fill_.Tensor, _aten.index_put.default, _aten.index_put_.default),
+    *(_aten._index_put_impl_.default, _aten.masked_fill.Tensor, _aten.masked_fill_.Tensor),
+}
 
 
 class WrongDeviceError(AssertionError):
@@ -48,8 +53,12 @@ class PretendedGPU(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return result
         tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
         on_device = [tensor for tensor in tensors if tensor.device == DEVICE]
-        # A GPU takes a single number from the CPU.
-        strays = [tensor for tensor in tensors if tensor.device != DEVICE and tensor.dim()]
+        takes_numbers = func in _TAKE_NUMBERS or torch.Tag.pointwise in func.tags
+        strays = [
+            tensor
+            for tensor in tensors
+            if tensor.device != DEVICE and (tensor.dim() or not takes_numbers)
+        ]
         if on_device and strays and func not in _COPIES:
             raise WrongDeviceError(f"{func} gets a tensor {[*strays[0].shape]} of the CPU, too")
         chosen = args[0].device if func is _COPIES[0] else kwargs.get("device")

@@ -27,7 +27,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def teacher(corpus: Path) -> tuple[Path, str]:
     """The folder of a run, and what it said."""
-    folder = corpus / "teacher"
+    folder = corpus / "Teacher"
     said = train(corpus, *KIND, f"hydra.run.dir={folder}", "trainer.max_epochs=6").stderr
     return folder, said
 
@@ -41,6 +41,7 @@ def test_a_classifier_reads_morphemes_and_says_so(teacher: tuple[Path, str]) -> 
     assert not (folder / "bundle" / "tokenizer_config.json").exists()
     card = (folder / "bundle" / "README.md").read_text("utf-8")
     assert f"morphemes, by | kiwipiepy {analyser_versions()['kiwipiepy']}" in card
+    assert "(Apache-2.0; the extra `morphemes`)" in card
     predictor = Predictor(bundle)
     assert [each.label for each in predictor(["정말 재밌다 최고", "너무 지루하다"])] == [
         "positive",
@@ -83,11 +84,20 @@ def test_other_weights_still_read_morphemes(teacher: tuple[Path, str], tmp_path:
     assert not (tmp_path / "int8" / "tokenizer_config.json").exists()
 
 
+def test_info_says_what_is_read(teacher: tuple[Path, str]) -> None:
+    words = [sys.executable, "-m", "nsmc.cli", "info", str(teacher[0])]
+    versions = analyser_versions()
+    assert (
+        f"tokens of a review's morphemes, by kiwipiepy {versions['kiwipiepy']}" in run(words).stdout
+    )
+    assert json.loads(run([*words, "--json"]).stdout)["morphemes"] == versions
+
+
 def test_a_run_of_another_kind_does_not_start_from_it(
     corpus: Path, teacher: tuple[Path, str]
 ) -> None:
     said = train(corpus, f"init_from={teacher[0]}", expect=1).stderr
-    assert said.strip().endswith("reads morphemes; set data.morphemes=true")
+    assert said.strip().endswith(f"{teacher[0]}: reads morphemes; set data.morphemes=true")
     other = corpus / "student" / "bundle"
     said = train(corpus, f"init_from={other}", *KIND, expect=1).stderr
     assert said.strip().endswith("reads texts, not morphemes; set data.morphemes=false")

@@ -172,8 +172,7 @@ def _build(
     labels = {name: part.labels for name, part in reviews.items()}
     texts = {
         name: TextsOnDisk(
-            scratch / f"{name}.texts",
-            texts_to_read(part.texts, settings.morphemes, folder.parent),
+            scratch / f"{name}.texts", texts_to_read(part.texts, settings.morphemes, folder.parent)
         )
         for name, part in reviews.items()
     }

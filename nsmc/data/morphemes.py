@@ -17,6 +17,8 @@ _FORMAT = 1  # raised when the cached files change their meaning
 
 _FILE = "morphemes.txt"
 
+_MANY = 10_000  # texts, whose analysis takes longer than threads take to start
+
 
 def texts_to_read(texts: Sequence[str], as_morphemes: bool, cache_dir: Path) -> Sequence[str]:
     """The texts, or the morphemes of each, which are kept under `cache_dir`.
@@ -36,8 +38,9 @@ def texts_to_read(texts: Sequence[str], as_morphemes: bool, cache_dir: Path) -> 
 def _analyse(folder: Path, texts: Sequence[str]) -> None:
     log.info("analysing the morphemes of %s reviews", f"{len(texts):,}")
     progress = Progress(log, "analysing", len(texts))
+    found = morphemes(texts, in_threads=len(texts) >= _MANY)
     with (folder / _FILE).open("w", encoding="utf-8", newline="\n") as file:
-        for done, line in enumerate(morphemes(texts), start=1):
+        for done, line in enumerate(found, start=1):
             file.write(f"{line}\n")
             if not done % 1000:
                 progress.show(done)

@@ -79,9 +79,10 @@ def tokenizer_file(config: RunConfig) -> Path | None:
     folder = bundle_folder(path)
     reads_morphemes = read_config(folder / CONFIG_FILE).morphemes is not None
     if reads_morphemes != config.data.morphemes:
-        key, wanted = "data.tokenizer" if config.data.tokenizer else "init_from", reads_morphemes
+        key = "data.tokenizer" if config.data.tokenizer else "init_from"
         reads = "morphemes" if reads_morphemes else "texts, not morphemes"
-        raise ValueError(f"{key}={source}: reads {reads}; set data.morphemes={wanted}".lower())
+        wanted = str(reads_morphemes).lower()
+        raise ValueError(f"{key}={source}: reads {reads}; set data.morphemes={wanted}")
     return folder / TOKENIZER_FILE
 
 

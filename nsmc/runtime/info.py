@@ -29,6 +29,7 @@ def info(folder: Path) -> dict[str, Any]:
         "weights": config.dtype,
         "vocabulary": config.vocab_size,
         "longest review": config.max_length,
+        "morphemes": config.morphemes,
         "labels": list(config.labels),
         "metrics": config.metrics,
         "confidence": config.confidence,
@@ -46,13 +47,15 @@ def as_text(content: dict[str, Any]) -> str:
     encoder = encoder_settings(network).describe()
     shape = f"{encoder}, embedding {network['embedding_dim']}, {network['pooling']} pooling"
     weights, tokenizer = (sizes[name] / 1e6 for name in (WEIGHTS_FILE, TOKENIZER_FILE))
+    analyser = " ".join(f"{name} {number}" for name, number in (content["morphemes"] or {}).items())
+    of_what = f"a review's morphemes, by {analyser}" if analyser else "a review"
     rows = {
         "bundle": content["folder"],
         "network": shape,
         "parameters": f"{content['parameters']:,} ({content['weights']})",
         "size": f"{weights:.2f} MB weights, {tokenizer:.2f} MB tokenizer",
         "vocabulary": f"{content['vocabulary']:,} byte-level BPE tokens",
-        "reads": f"the first {content['longest review']} tokens of a review",
+        "reads": f"the first {content['longest review']} tokens of {of_what}",
         "answers": first_few(content["labels"], _SHOWN) or "nothing yet: a pretrained encoder",
         "trained by": content["command"] or "not known",
         "signature": content["signature"] or "none",

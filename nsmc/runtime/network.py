@@ -86,7 +86,10 @@ def _max(sequence: Array, is_token: npt.NDArray[np.bool_]) -> Array:
 
 
 def _mean(sequence: Array, weights: Array) -> Array:
-    """The mean [B, W] of the tokens' states [T, B, W], weighted by `weights` [T, B]."""
-    total = np.maximum(weights.sum(axis=0), np.finfo(np.float32).tiny)
-    mean: Array = np.einsum("tb,tbw->bw", weights / total, sequence)
-    return mean
+    """The mean [B, W] of the tokens' states [T, B, W], weighted by `weights` [T, B].
+
+    In float64, as a thousand states that are alike all lose the same when they are added up.
+    """
+    total = np.maximum(weights.sum(axis=0, dtype=np.float64), np.finfo(np.float32).tiny)
+    mean: npt.NDArray[np.float64] = np.einsum("tb,tbw->bw", weights / total, sequence)
+    return mean.astype(np.float32)

@@ -21,18 +21,23 @@ _restored: dict[tuple[object, bytes], Any] = {}  # by what was pickled, the late
 
 
 def pickled(bundle: Bundle) -> tuple[bytes, bytes]:
-    """A bundle as bytes, and their digest, for `restored`."""
+    """The digest of a bundle as bytes, for `restored`, and these bytes."""
     tensors = {name: _narrow(tensor) for name, tensor in bundle.tensors.items()}
     content = pickle.dumps((bundle.config, tensors, bundle.tokenizer), protocol=5)
     return blake2b(content, digest_size=16).digest(), content
+
+
+def rebuilt(build: Callable[[Bundle], Any], content: bytes) -> Any:
+    """What `build` makes of the bundle: a new one, as what is added to it is its own."""
+    config, tensors, tokenizer = pickle.loads(content)
+    return build(Bundle(config, _wide(tensors), tokenizer))
 
 
 def restored(build: Callable[[Bundle], Any], digest: bytes, content: bytes) -> Any:
     """What `build` makes of the bundle; of one that this process has restored lately, the same."""
     predictor = _restored.pop((build, digest), None)
     if predictor is None:  # two threads may be here at once, and build one each
-        config, tensors, tokenizer = pickle.loads(content)
-        predictor = build(Bundle(config, _wide(tensors), tokenizer))
+        predictor = rebuilt(build, content)
     _restored[build, digest] = predictor
     for oldest in list(_restored)[:-_KEPT]:
         _restored.pop(oldest, None)

@@ -6,7 +6,7 @@ Legend: N reviews, C labels.
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from nsmc.runtime.locate import PRETRAINED, bundle_folder
 from nsmc.runtime.morphemes import check_analyser, morphemes
 from nsmc.runtime.network import NumpyNetwork
 from nsmc.runtime.packing import Array
-from nsmc.runtime.pickling import pickled, restored
+from nsmc.runtime.pickling import pickled, rebuilt, restored
 from nsmc.runtime.softmax import Logits, Probabilities, exact_softmax
 from nsmc.runtime.tokenization import token_ids
 
@@ -48,8 +48,11 @@ class Predictor:
     """Answers which of a bundle's labels reviews have.
 
     Thread-safe: a call changes nothing that another one could notice. Can be pickled, in about the
-    size of its bundle. Raises ValueError for a bundle without a classifier.
+    size of its bundle, with what a subclass adds. Raises ValueError for a bundle without a
+    classifier.
     """
+
+    _of_bundle = frozenset({"_bundle", "config", "tokenizer", "_temperature", "_network"})
 
     def __init__(self, bundle: Bundle) -> None:
         if not bundle.config.labels:
@@ -79,7 +82,18 @@ class Predictor:
         return cls(read_bundle(path))
 
     def __reduce__(self) -> tuple[object, ...]:
-        return restored, (type(self), *pickled(self._bundle))
+        added = {name: value for name, value in vars(self).items() if name not in self._of_bundle}
+        digest, content = pickled(self._bundle)
+        if added:
+            return rebuilt, (type(self)._without_own, content), added
+        return restored, (type(self)._without_own, digest, content)
+
+    @classmethod
+    def _without_own(cls, bundle: Bundle) -> Self:
+        """One of a subclass, whatever that is constructed with, before it has what it adds."""
+        predictor = cls.__new__(cls)
+        Predictor.__init__(predictor, bundle)
+        return predictor
 
     def __call__(
         self, texts: Sequence[str], *, unsure_below: float | None = None

@@ -112,4 +112,6 @@ class SentimentModule(L.LightningModule):
         return self.optimization.configure(self)
 
     def on_train_start(self) -> None:
+        # An epoch that goes on where another fit stopped does not start again.
+        self._logged.discard("train")
         self.optimization.check_planned_steps(self)

@@ -243,7 +243,7 @@ def test_the_larger_one_has_the_shape_of_the_assistant_it_goes_on_from(composed:
     assert shapes[0] == shapes[1] != {}
 
 
-@pytest.mark.parametrize("experiment", ["best", "larger"])
+@pytest.mark.parametrize("experiment", ["best", "larger", "morphemes"])
 def test_how_the_epoch_is_chosen_is_free_where_there_is_a_choice(
     composed: Composed, monkeypatch: pytest.MonkeyPatch, experiment: str
 ) -> None:

@@ -294,6 +294,19 @@ def test_the_logits_are_those_of_numpy(
     np.testing.assert_allclose(network.logits(reviews), expected, rtol=0, atol=1e-6)
 
 
+@each_shape
+def test_the_logits_of_a_token_many_times_are_those_of_numpy(
+    architecture: str, pooling: str
+) -> None:
+    config, tensors = network_of(architecture, pooling, 16)
+    tensors = {name: 4 * each for name, each in tensors.items()}
+    tensors["ln1.weight"] /= np.abs(tensors["ln1.weight"]).sum()  # so that 1e-6 is a small part
+    reviews = [[token] * length for token in (5, 7) for length in (300, 1_000, 20_000)]
+    expected = NumpyNetwork(config, tensors).logits(reviews)
+    network = CompiledNetwork(config, tensors)
+    np.testing.assert_allclose(network.logits(reviews), expected, rtol=0, atol=1e-6)
+
+
 def test_weights_of_every_size_that_float16_has_are_read_from_it() -> None:
     config, tensors = network_of("gru", "last", 16)
     name = config.encoder.cell_tensors[0][0][1]  # type: ignore[attr-defined]

@@ -84,6 +84,21 @@ def test_a_class_of_ones_own_stays_one() -> None:
     assert (type(plain), type(own)) == (Predictor, Shouting)
 
 
+class Strict(Predictor):
+    """One that is constructed with more than a bundle."""
+
+    def __init__(self, bundle: Bundle, threshold: float) -> None:
+        super().__init__(bundle)
+        self.threshold = threshold
+
+
+def test_what_a_class_of_ones_own_adds_is_pickled_too() -> None:
+    bundle = predictor_of()._bundle
+    copies = [pickle.loads(pickle.dumps(Strict(bundle, threshold))) for threshold in (0.7, 0.9)]
+    assert [(type(each), each.threshold) for each in copies] == [(Strict, 0.7), (Strict, 0.9)]
+    assert copies[0](TEXTS) == Predictor(bundle)(TEXTS)
+
+
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork")  # Python 3.12 and later
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_processes_and_their_threads_answer_the_same(method: str, tmp_path: Path) -> None:

@@ -187,6 +187,7 @@ MISTAKES: dict[str, Callable[[torch.Tensor], object]] = {
     "a lookup": lambda there: F.embedding(torch.arange(2), there),
     "a product": lambda there: there @ torch.ones(3, 3),
     "a gather": lambda there: there.gather(1, torch.zeros(3, 3, dtype=torch.long)),
+    "a row of numbers": lambda there: torch.stack([there.sum(), torch.tensor(2.0)]),
     "made on the CPU": lambda there: torch.zeros(3),
     "a scalar": lambda there: there * torch.tensor(2.0),
     "waits for a number": lambda there: there.sum().item(),
@@ -199,6 +200,15 @@ MISTAKES: dict[str, Callable[[torch.Tensor], object]] = {
 def test_the_pretended_gpu_refuses_what_a_gpu_refuses_or_waits_for(mistake: str) -> None:
     with PretendedGPU() as gpu:
         there = torch.eye(3).to(DEVICE)
-        gpu.strict = True
+        gpu.strict = mistake.startswith(("made", "a scalar", "waits"))
         with pytest.raises(WrongDeviceError):
             MISTAKES[mistake](there)
+
+
+def test_a_number_of_the_cpu_is_taken_where_a_gpu_takes_one() -> None:
+    with PretendedGPU():
+        there, number = torch.eye(3).to(DEVICE), torch.tensor(2.0)
+        there[0] = number
+        there[torch.eye(3).to(DEVICE) > 0] = number
+        found = (there * number).masked_fill(there == 0, number)
+        assert found.to(CPU).tolist() == [[4.0, 4.0, 4.0], [2.0, 4.0, 2.0], [2.0, 2.0, 4.0]]

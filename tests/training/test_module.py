@@ -204,6 +204,29 @@ def test_validation_and_test_report_the_numbers_of_all_reviews_together(
             assert found[f"{stage}/{name}"] == pytest.approx(value, abs=1e-5)
 
 
+class StopsAfterTwoSteps(L.Callback):
+    """Keeps a checkpoint in mid-epoch and fails."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
+        if trainer.global_step == 2:
+            trainer.save_checkpoint(self.path)
+            raise InterruptedError
+
+
+def test_a_module_that_goes_on_in_mid_epoch_logs_the_metrics_again(
+    new_module: NewModule, new_trainer: NewTrainer, datamodule: ReviewDataModule, tmp_path: Path
+) -> None:
+    module, path = new_module(), tmp_path / "middle.ckpt"
+    with pytest.raises(InterruptedError):
+        new_trainer(StopsAfterTwoSteps(path)).fit(module, datamodule=datamodule)
+    trainer = new_trainer()
+    trainer.fit(module, datamodule=datamodule, ckpt_path=path)
+    assert trainer.callback_metrics.keys() >= {"train/loss", "train/accuracy", "val/accuracy"}
+
+
 # --- optimizers and schedules ---
 
 
