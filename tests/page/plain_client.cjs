@@ -49,14 +49,12 @@ function tokenizerOf({ normalizer, model }) {
     if (!(token in model.vocab)) throw new Error(`no token ${token}`);
     return model.vocab[token];
   };
-  const merges = model.merges.flatMap((merge) => {
-    const [left, right] = merge.split(" ");
-    return [id(left), id(right), id(left + right)];
-  });
+  const merges = model.merges.map((merge) => merge.split(" "));
   return new nsmc.Tokenizer({
     normalizers: stepsOf(normalizer),
     bytes: byteLetters().map(id),
-    merges: Uint32Array.from(merges),
+    merges: merges.flat().map(id),
+    results: merges.map(([left, right]) => id(left + right)),
   });
 }
 
@@ -70,7 +68,7 @@ const temperature = config.confidence?.temperature ?? 1;
 const { vectors, utf16_vectors: halves } = json("test_vectors.json");
 const texts = [...vectors.map(({ text }) => text), ...halves.map(({ utf16 }) => String.fromCharCode(...utf16))];
 const answers = texts.map((text) => {
-  const ids = tokenizer.encode(text, config.max_length);
+  const ids = nsmc.finished(tokenizer.encoding(text, config.max_length));
   const logits = network.logits(ids);
   return { ids, logits, probabilities: nsmc.softmax(logits.map((logit) => logit / temperature)) };
 });

@@ -7,7 +7,6 @@ import gc
 import itertools
 import mmap
 import os
-import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -334,17 +333,6 @@ def test_long_reviews_are_answered_beside_short_ones() -> None:
     reviews = [[5] * length for length in (40_000, 20_000, 20_000, *[300] * 130, 1, 0)]
     alone = np.concatenate([network.logits([review]) for review in reviews])
     np.testing.assert_array_equal(network.logits(reviews), alone)
-
-
-def test_a_network_is_pickled_without_its_tables() -> None:
-    config, tensors = network_of("lstm", "mean")
-    network, reviews = CompiledNetwork(config, tensors), random_reviews()
-    size = len(pickle.dumps(network))
-    expected = network.logits(reviews)
-    assert network.has_tables and len(pickle.dumps(network)) == size
-    copy = pickle.loads(pickle.dumps(network))
-    assert not copy.has_tables
-    np.testing.assert_array_equal(copy.logits(reviews), expected)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
