@@ -103,6 +103,17 @@ def test_a_run_of_another_kind_does_not_start_from_it(
     assert said.strip().endswith("reads texts, not morphemes; set data.morphemes=false")
 
 
+def test_a_run_does_not_start_from_the_morphemes_of_another_version(
+    corpus: Path, teacher: tuple[Path, str], tmp_path: Path
+) -> None:
+    copy = shutil.copytree(teacher[0] / "bundle", tmp_path / "bundle")
+    config = json.loads((copy / "config.json").read_text())
+    versions = {"kiwipiepy": "0.1", "kiwipiepy_model": "0.1"}
+    (copy / "config.json").write_text(json.dumps(config | {"morphemes": versions}))
+    said = train(corpus, f"init_from={copy}", *KIND, expect=1).stderr
+    assert f"init_from={copy}: its morphemes are those of other versions" in said
+
+
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [

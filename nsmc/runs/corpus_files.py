@@ -14,6 +14,7 @@ from nsmc.data.files import CorpusFiles, fingerprint_of
 from nsmc.runtime.bundle import CONFIG_FILE, TOKENIZER_FILE
 from nsmc.runtime.loading import read_config
 from nsmc.runtime.locate import bundle_folder
+from nsmc.runtime.morphemes import check_analyser
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +69,7 @@ def tokenizer_file(config: RunConfig) -> Path | None:
     """The tokenizer that is used instead of training one.
 
     Raises FileNotFoundError without one, and ValueError for that of a bundle which reads morphemes
-    where this run does not, or the other way round.
+    where this run does not, or the other way round, or those of another version of Kiwi.
     """
     source = config.data.tokenizer or config.init_from
     if source is None:
@@ -77,12 +78,18 @@ def tokenizer_file(config: RunConfig) -> Path | None:
     if path.is_file():
         return path
     folder = bundle_folder(path)
-    reads_morphemes = read_config(folder / CONFIG_FILE).morphemes is not None
+    theirs = read_config(folder / CONFIG_FILE).morphemes
+    reads_morphemes = theirs is not None
+    key = "data.tokenizer" if config.data.tokenizer else "init_from"
     if reads_morphemes != config.data.morphemes:
-        key = "data.tokenizer" if config.data.tokenizer else "init_from"
         reads = "morphemes" if reads_morphemes else "texts, not morphemes"
         wanted = str(reads_morphemes).lower()
         raise ValueError(f"{key}={source}: reads {reads}; set data.morphemes={wanted}")
+    if theirs is not None:
+        try:
+            check_analyser(theirs)
+        except ValueError as error:
+            raise ValueError(f"{key}={source}: {error}") from None
     return folder / TOKENIZER_FILE
 
 
