@@ -14,6 +14,6 @@ def test_every_extra_that_is_hinted_at_exists_and_nothing_is_said_to_be_publishe
     sources = [path.read_text(encoding="utf-8") for path in PROJECT.glob("nsmc/**/*.py")]
     hinted = {name for text in sources for name in re.findall(r'needs_extra\(.*"(\w+)"\)', text)}
     hinted |= {name for text in sources for name in re.findall(r"needs_extra\(.*'(\w+)'\)", text)}
-    optional = {"hub", "linear", "onnx", "parquet", "search", "postgresql", "serve"}
+    optional = {"hub", "linear", "morphemes", "onnx", "parquet", "search", "postgresql", "serve"}
     assert hinted == {"train", *optional} <= set(extras)
     assert not [text for text in sources if "nsmc[" in text]

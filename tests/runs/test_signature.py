@@ -21,10 +21,10 @@ def test_a_run_of_before_corpora_could_have_any_form_is_known_by_its_signature(
     for key in (
         *("encoding", "fold", "folds", "format", "group_column", "header", "id_column"),
         *("delimiter", "label_column", "label_map", "quoting", "skip_damaged"),
-        *("test_fraction", "text_column", "validation_file"),
+        *("morphemes", "test_fraction", "text_column", "validation_file"),
     ):
         del old["data"][key]
-    del old["model"]["class_weights"], old["linear"]["class_weights"]
+    del old["model"]["class_weights"], old["linear"]["class_weights"], old["linear"]["units"]
     old["data"]["labels"] = ["negative", "positive"]
     assert check_config(with_todays_keys(old)) == today
     known = without_newer_keys({"data": today.data.model_dump(), "model": today.model.model_dump()})
