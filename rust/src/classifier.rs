@@ -395,16 +395,18 @@ impl Pools<'_> {
         maxima
     }
 
+    /// The weighted mean, in float64, as a thousand states that are alike all lose the same when
+    /// they are added up in float32.
     fn mean<'b>(&self, states: impl Iterator<Item = &'b [f32]>, weights: &[f32]) -> Vec<f32> {
-        let total: f32 = weights.iter().sum();
-        let mut mean = vec![0.0; self.width];
+        let total: f64 = weights.iter().copied().map(f64::from).sum();
+        let mut mean = vec![0.0_f64; self.width];
         for (state, weight) in states.zip(weights) {
-            let share = weight / total;
+            let share = f64::from(*weight) / total;
             for (sum, number) in mean.iter_mut().zip(state) {
-                *sum += share * number;
+                *sum += share * f64::from(*number);
             }
         }
-        mean
+        mean.into_iter().map(|sum| sum as f32).collect()
     }
 }
 

@@ -156,7 +156,7 @@ def test_a_real_recipe_of_all_kinds_of_steps_ends_with_a_bundle(tmp_path: Path) 
     write_corpus(tmp_path)
     (tmp_path / "unlabeled.txt").write_text("id\tdocument\nu1\t정말 재밌다\nu2\t별로\n", "utf-8")
     command = [
-        *(sys.executable, str(PROJECT / "train.py"), "experiment=best"),
+        *(sys.executable, str(PROJECT / "train.py"), "experiment=bytes"),
         *(f"data.root={tmp_path}", f"data.cache_dir={tmp_path}/cache", "data.vocab_size=300"),
         *("data.validation_fraction=0.25", "trainer.max_epochs=1", "trainer.accelerator=cpu"),
         *("trainer.limit_train_batches=2", f"hydra.run.dir={tmp_path}/run"),
@@ -180,7 +180,7 @@ def test_a_real_recipe_of_all_kinds_of_steps_ends_with_a_bundle(tmp_path: Path) 
     assert config["signature"] == record["signature"]
     assert (tmp_path / "run" / "hardest_reviews.json").is_file()
     card = (tmp_path / "run" / "bundle" / "README.md").read_text()
-    assert "train.py experiment=best" in card
+    assert "train.py experiment=bytes" in card
     answer = run_anew(
         [sys.executable, "-m", "nsmc.cli", "predict", f"{tmp_path}/run/bundle", "좋다"]
     )
@@ -243,7 +243,7 @@ def test_the_larger_one_has_the_shape_of_the_assistant_it_goes_on_from(composed:
     assert shapes[0] == shapes[1] != {}
 
 
-@pytest.mark.parametrize("experiment", ["best", "larger", "morphemes"])
+@pytest.mark.parametrize("experiment", ["best", "larger", "bytes"])
 def test_how_the_epoch_is_chosen_is_free_where_there_is_a_choice(
     composed: Composed, monkeypatch: pytest.MonkeyPatch, experiment: str
 ) -> None:

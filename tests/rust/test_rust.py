@@ -103,6 +103,7 @@ def test_bundles_of_every_shape(
             filter_widths=[1, 3, 4],
             labels=labels,
             dtype=dtype,
+            scale=0.3,  # larger weights make rounding grow with each token, in either program
         )
         assert_same(bundle, texts)
 
