@@ -6,6 +6,7 @@ Nothing but the bundle's own files is uploaded, as they are at the moment at whi
 import hashlib
 import json
 import os
+import stat
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,9 +93,17 @@ def repository_name(name: str) -> str:
 
 
 def _files(folder: Path, license_: str | None) -> dict[str, bytes]:
-    """The content of the bundle's files; raises ValueError for one that is not sound."""
+    """The content of the bundle's files; raises ValueError for one that is not sound.
+
+    Also for a link, which may lead to any file of this machine, to be seen by everybody then.
+    """
+    there = [folder / name for name in NAMES if os.path.lexists(folder / name)]
+    for path in there:
+        if not stat.S_ISREG(path.lstat().st_mode):
+            kind = "a symbolic link" if path.is_symlink() else "no regular file"
+            raise ValueError(f"{path}: {kind}, which is not uploaded; put the file itself there")
     read_bundle(folder)
-    files = {name: (folder / name).read_bytes() for name in NAMES if (folder / name).is_file()}
+    files = {path.name: path.read_bytes() for path in there}
     for name, digest in json.loads(files[CONFIG_FILE])["sha256"].items():
         if name in files and hashlib.sha256(files[name]).hexdigest() != digest:
             raise ValueError(f"{folder}: another bundle has come there just now; push again")

@@ -1,6 +1,7 @@
 """`nsmc push` against a hub of our own: what arrives there, and what is said where it cannot."""
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -111,6 +112,30 @@ def test_a_repository_that_is_there_is_changed_only_with_update(
     assert push.refused("me/films", newer, "--update") == (
         "me/films: there is no such repository; without --update it is made"
     )
+
+
+@pytest.mark.parametrize("name", [CARD_FILE, WEIGHTS_FILE])
+def test_a_link_is_not_followed(
+    hub: Hub, bundle: Path, push: Push, tmp_path: Path, name: str
+) -> None:
+    elsewhere = (bundle / name).rename(tmp_path / "elsewhere")
+    (bundle / name).symlink_to(elsewhere)
+    expected = "a symbolic link, which is not uploaded; put the file itself there"
+    assert push.refused("me/film", bundle) == f"{bundle / name}: {expected}"
+    elsewhere.unlink()  # a link to nowhere
+    assert push.refused("me/film", bundle) == f"{bundle / name}: {expected}"
+    (bundle / name).unlink()
+    os.mkfifo(bundle / name)
+    assert "no regular file, which is not uploaded" in push.refused("me/film", bundle)
+    assert hub.requests == []
+
+
+def test_a_link_to_the_folder_is_followed(
+    hub: Hub, bundle: Path, push: Push, tmp_path: Path
+) -> None:
+    (tmp_path / "newest").symlink_to(bundle)
+    push("me/film", tmp_path / "newest")
+    assert hub.repositories["me/film"].newest == contents(bundle)
 
 
 def test_what_cannot_be_is_said_before_anything_is_asked_of_the_hub(
