@@ -57,6 +57,7 @@ class Hub:
         self.status = 0  # that every request is answered with
         self.headers: dict[str, str] = {}  # of the answers with small files, in place of the usual
         self.sends_on = ""  # where requests for small files are sent, by a redirection
+        self.holds: threading.Event | None = None  # until which no request is answered
         self.uploaded: dict[str, bytes] = {}
         self.endpoint = ""
 
@@ -121,6 +122,8 @@ class _Handler(BaseHTTPRequestHandler):
     def handle_request(self) -> None:
         content = self.body()
         self.hub.requests.append((self.command, self.path, self.token))
+        if self.hub.holds:
+            self.hub.holds.wait()
         if self.hub.status:
             self.refuse(self.hub.status)
         elif self.command in ("GET", "HEAD"):

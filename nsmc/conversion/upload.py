@@ -8,6 +8,9 @@ import json
 import os
 import stat
 import sys
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +33,14 @@ _PROBLEMS = {
 }
 
 
+_PATIENCE = 300  # seconds
+_SLOWEST = 10_000  # bytes a second
+
+
+class StalledError(ConnectionError):
+    """The hub neither finished nor refused; the thread that waits for it is still there."""
+
+
 @dataclass(frozen=True)
 class Upload:
     """What was asked for."""
@@ -47,7 +58,8 @@ def push(folder: Path, upload: Upload) -> str:
 
     Raises what `read_bundle` raises, ValueError for a bad name or license, PermissionError without
     a token that may write, FileExistsError and FileNotFoundError as the repository is there or not,
-    and ConnectionError where the hub cannot be reached or answers with another error.
+    and ConnectionError where the hub cannot be reached, answers with another error, or takes too
+    long (StalledError).
     """
     files = _files(folder, upload.license)
     endpoint = os.environ.get("HF_ENDPOINT") or None
@@ -57,6 +69,41 @@ def push(folder: Path, upload: Upload) -> str:
         raise PermissionError("no token for the hub: set HF_TOKEN, or run hf auth login")
     if not sys.stderr.isatty():
         disable_progress_bars()
+    _within(seconds_for(files), lambda: _send(api, upload, token, files), upload.repository)
+    revision = "" if upload.branch == "main" else f"@{upload.branch}"
+    return f"hf://{upload.repository}{revision}"
+
+
+def seconds_for(files: Mapping[str, bytes]) -> float:
+    """How long an upload may take: five minutes, and a second for every 10 kB."""
+    return _PATIENCE + sum(map(len, files.values())) / _SLOWEST
+
+
+def _within(seconds: float, send: Callable[[], None], repository: str) -> None:
+    """Call it; raises StalledError where it takes longer, and what it raises.
+
+    The library waits for ever for a hub that does not answer, or sends a byte now and then, and
+    only a thread of its own can be left alone with that.
+    """
+    future: Future[None] = Future()
+
+    def run() -> None:
+        try:
+            send()
+            future.set_result(None)
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    if not wait([future], seconds).done:
+        raise StalledError(
+            f"{repository}: the hub has not taken the bundle in {seconds:,.0f} seconds; see what "
+            "is there, and push again, with --update if there is a repository"
+        )
+    future.result()
+
+
+def _send(api: HfApi, upload: Upload, token: str, files: dict[str, bytes]) -> None:
     is_made = False
     try:
         if not upload.is_update:
@@ -77,8 +124,6 @@ def push(folder: Path, upload: Upload) -> str:
     # KeyError and TypeError: of answers that are no hub's, such as a proxy's.
     except (HTTPError, OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
         raise _explained(error, upload, is_made) from error
-    revision = "" if upload.branch == "main" else f"@{upload.branch}"
-    return f"hf://{upload.repository}{revision}"
 
 
 def repository_name(name: str) -> str:

@@ -3,8 +3,10 @@
 import json
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import huggingface_hub.constants
 import pytest
@@ -136,6 +138,31 @@ def test_a_link_to_the_folder_is_followed(
     (tmp_path / "newest").symlink_to(bundle)
     push("me/film", tmp_path / "newest")
     assert hub.repositories["me/film"].newest == contents(bundle)
+
+
+def test_a_hub_that_never_answers_is_given_up(
+    hub: Hub,
+    bundle: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def leave(code: int) -> NoReturn:
+        raise SystemExit(code)
+
+    assert upload.seconds_for({"a": bytes(20_000), "b": bytes(10_000)}) == 303
+    monkeypatch.setattr(upload, "seconds_for", lambda files: 0.0)
+    monkeypatch.setattr(os, "_exit", leave)
+    hub.holds = threading.Event()
+    try:
+        with pytest.raises(SystemExit, match="1"):
+            main(["push", "me/film", str(bundle)])
+    finally:
+        hub.status = 403  # so that the thread ends
+        hub.holds.set()
+    assert capsys.readouterr().err == (
+        "nsmc: error: me/film: the hub has not taken the bundle in 0 seconds; see what is there, "
+        "and push again, with --update if there is a repository\n"
+    )
 
 
 def test_what_cannot_be_is_said_before_anything_is_asked_of_the_hub(
