@@ -22,7 +22,7 @@ from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-def
 
 from nsmc.runtime.bundle import CARD_FILE, CONFIG_FILE, NAMES
 from nsmc.runtime.card import with_license
-from nsmc.runtime.hub_files import HubName
+from nsmc.runtime.hub_files import HubName, authorization, endpoint
 from nsmc.runtime.loading import read_bundle
 
 _PROBLEMS = {
@@ -62,11 +62,13 @@ def push(folder: Path, upload: Upload) -> str:
     long (StalledError).
     """
     files = _files(folder, upload.license)
-    endpoint = os.environ.get("HF_ENDPOINT") or None
-    api = HfApi(endpoint=endpoint, library_name="nsmc")
     token = get_token()
     if token is None:
         raise PermissionError("no token for the hub: set HF_TOKEN, or run hf auth login")
+    # The library would show a user and a password that are in the address.
+    address = endpoint() if os.environ.get("HF_ENDPOINT") else None
+    headers = {"authorization": authorization(token)}
+    api = HfApi(endpoint=address, headers=headers, library_name="nsmc")
     if not sys.stderr.isatty():
         disable_progress_bars()
     _within(seconds_for(files), lambda: _send(api, upload, token, files), upload.repository)

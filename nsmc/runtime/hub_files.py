@@ -5,6 +5,7 @@ document is one URL for each file. HF_ENDPOINT, HF_TOKEN, HF_TOKEN_PATH and HF_H
 mean to that library.
 """
 
+import base64
 import contextlib
 import os
 import re
@@ -16,7 +17,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 from urllib.error import HTTPError, URLError
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 from urllib.request import HTTPHandler, HTTPRedirectHandler, HTTPSHandler, Request, build_opener
 
 # A path has lost one of the slashes. Owners and repositories as hubs allow them.
@@ -91,7 +92,7 @@ def _opened(name: HubName, file: str) -> Iterator[Any]:
     """A hub's answer; an error that comes while it is read is told the same way."""
     url = f"{endpoint()}/{name.repository}/resolve/{quote(name.revision, safe='')}/{file}"
     try:
-        with _answer(url, _token()) as answer:
+        with _answer(url, authorization(_token())) as answer:
             yield answer
     except HTTPError as error:
         with error:
@@ -104,11 +105,11 @@ def _opened(name: HubName, file: str) -> Iterator[Any]:
         raise ConnectionError(f"{name}: no answer from {endpoint()} ({reason})") from None
 
 
-def _answer(url: str, token: str) -> Any:
+def _answer(url: str, authorization: str) -> Any:
     try:
         request = Request(url, headers={"User-Agent": "nsmc"})
-        if token:
-            request.add_unredirected_header("Authorization", f"Bearer {token}")
+        if authorization:
+            request.add_unredirected_header("Authorization", authorization)
         return build_opener(_SentOn, _Timed).open(request, timeout=_TIMEOUT)
     except ValueError as error:  # of an address that is none: ours, or one that we are sent on to
         raise URLError(str(error)) from None
@@ -196,11 +197,27 @@ def _refusal(error: HTTPError, name: HubName, file: str) -> OSError:
 
 
 def endpoint() -> str:
-    """The hub's address; raises ValueError for one that is none."""
-    address = os.environ.get("HF_ENDPOINT", "").rstrip("/") or "https://huggingface.co"
+    """The hub's address, without a user and a password; raises ValueError for one that is none."""
+    address, _ = _endpoint()
     if not re.match("https?://[^/]", address):
         raise ValueError(f"HF_ENDPOINT={address}: expected an address that begins with https://")
     return address
+
+
+def _endpoint() -> tuple[str, str]:
+    """The address, which error lines show, and the user and the password that HF_ENDPOINT has."""
+    written = os.environ.get("HF_ENDPOINT", "").rstrip("/") or "https://huggingface.co"
+    scheme, colon, rest = written.rpartition("://")
+    user, _, address = rest.rpartition("@")
+    return scheme + colon + address, user
+
+
+def authorization(token: str) -> str:
+    """The header that opens the hub: the user and the password of HF_ENDPOINT go before a token."""
+    _, user = _endpoint()
+    if user:
+        return f"Basic {base64.b64encode(unquote(user).encode()).decode()}"
+    return f"Bearer {token}" if token else ""
 
 
 def _token() -> str:

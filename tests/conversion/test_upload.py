@@ -165,6 +165,16 @@ def test_a_hub_that_never_answers_is_given_up(
     )
 
 
+def test_a_password_in_the_address_is_not_shown(
+    hub: Hub, bundle: Path, push: Push, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", hub.endpoint.replace("://", "://user:geheim@"))
+    hub.status = 503
+    line = push.refused("me/film", bundle)
+    assert f"'{hub.endpoint}/api/repos/create'" in line and "geheim" not in line
+    assert {token.partition(" ")[0] for *_, token in hub.requests} == {"Basic"}
+
+
 def test_what_cannot_be_is_said_before_anything_is_asked_of_the_hub(
     hub: Hub, bundle: Path, push: Push, monkeypatch: pytest.MonkeyPatch
 ) -> None:

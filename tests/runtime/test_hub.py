@@ -1,5 +1,6 @@
 """`hf://`: a bundle is fetched once, checked, kept by its content, and there without a network."""
 
+import base64
 import io
 import json
 import logging
@@ -168,6 +169,28 @@ def test_a_hub_that_is_too_slow_is_given_up(
     monkeypatch.setattr(hub_files, "monotonic", Clock(61))
     assert hub_bundle("hf://me/film") == folder
     assert "taking the copy in the cache" in caplog.text
+
+
+def test_a_password_in_the_address_opens_the_hub_and_is_shown_to_nobody(
+    hub: Hub, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.add("me/film", bundle)
+    monkeypatch.setenv("HF_ENDPOINT", hub.endpoint.replace("://", "://user:gehe%40im@"))
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    hub_bundle("hf://me/film")
+    assert hub.requests[0][2] == f"Basic {base64.b64encode(b'user:gehe@im').decode()}"
+    hub.status = 503
+    expected = f"hf://me/other: {hub.endpoint} answers HTTP 503; try again later"
+    assert message("hf://me/other") == expected
+    for address in ("http://user:gehe/im@127.0.0.1:9", "http://gehe:im@127.0.0.1:9"):
+        monkeypatch.setenv("HF_ENDPOINT", address)
+        expected = "hf://me/other: no answer from http://127.0.0.1:9 ("
+        assert message("hf://me/other").startswith(expected)
+    for address in ("user:geheim@hub", "ftp://user:geheim@hub"):
+        monkeypatch.setenv("HF_ENDPOINT", address)
+        shown = address.replace("user:geheim@", "")
+        expected = f"HF_ENDPOINT={shown}: expected an address that begins with https://"
+        assert message("hf://me/other") == expected
 
 
 def test_what_a_hub_refuses_is_said(hub: Hub, bundle: Path) -> None:
