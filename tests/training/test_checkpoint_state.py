@@ -35,7 +35,9 @@ def test_what_no_checkpoint_of_ours_holds_is_refused(changes: dict[str, Any], wh
         check_content(content | changes)
 
 
-@pytest.mark.parametrize("value", [10**400, -(10**400), math.inf, math.nan, 2.0**53, True, "1"])
+@pytest.mark.parametrize(
+    "value", [10**400, -(10**400), math.inf, math.nan, 2.0**53, True, "1"], ids=range(7)
+)
 def test_what_is_no_number(value: object) -> None:
     assert not is_number(value)
     assert is_number(1) and is_number(-0.5)
