@@ -13,7 +13,7 @@ ANEW := $(if $(and $(FOUND),$(filter $(FOUND),$(WANTED))),,anew)
 NSMC_ROOT ?= ../shared/nsmc
 
 .DEFAULT_GOAL := help
-.PHONY: help install train sweep tensorboard test coverage corpus-test clients-test versions-test rust rust-test page page-test serve-fuzz lint format docs bench attack plotly clean anew
+.PHONY: help install train sweep tensorboard test coverage corpus-test clients clients-test versions-test rust rust-compiled rust-test page page-installed page-test serve-fuzz lint format docs bench attack plotly clean tidy anew
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -50,7 +50,9 @@ coverage: install ## the same, and refuse a branch coverage that is lower than i
 corpus-test: install ## check reading, caching and training on the real corpus at NSMC_ROOT
 	NSMC_ROOT=$(NSMC_ROOT) $(BIN)/python -m pytest -m corpus
 
-clients-test: install .venv-clients/jars .venv-clients/node .venv-clients/transformers .venv-clients/scale/installed .venv-releases/installed ## check that other programs, candle and Java's among them, read bundles, and the runtime on other releases
+clients: install .venv-clients/jars .venv-clients/node .venv-clients/transformers .venv-clients/scale/installed .venv-releases/installed
+
+clients-test: install clients ## check that other programs, candle and Java's among them, read bundles, and the runtime on other releases
 	NSMC_CLIENTS=.venv-clients NSMC_RELEASES=.venv-releases $(BIN)/python -m pytest -m clients
 
 .venv-clients/installed: tests/clients/requirements.txt
@@ -102,6 +104,11 @@ export CARGO_TARGET_DIR
 rust: ## build the executable nsmc-classify, rust/target/release/nsmc-classify
 	cd rust && cargo build --locked --release
 
+rust-compiled: # most of what rust-test takes
+	cd rust && cargo clippy --locked --quiet --all-targets
+	cd rust && cargo test --locked --quiet --no-run
+	cd rust && cargo build --locked --quiet --features candle --example candle
+
 rust-test: install ## check the crate in rust/, and that it answers as Python does
 	cd rust && cargo fmt --check
 	cd rust && cargo clippy --locked --all-targets -- -D warnings
@@ -116,7 +123,9 @@ NSMC_BROWSER ?= $(shell command -v chromium || command -v google-chrome)
 page: install ## write the page of the package's bundle, outputs/nsmc.html
 	$(BIN)/nsmc convert pretrained --to html --output outputs/nsmc.html
 
-page-test: install tests/page/node_modules/.installed ## check that the page answers as Python does, in Node and in Chromium
+page-installed: tests/page/node_modules/.installed
+
+page-test: install page-installed ## check that the page answers as Python does, in Node and in Chromium
 	@test -n "$(NSMC_BROWSER)" || { echo "no chromium: install it, or set NSMC_BROWSER" >&2; exit 1; }
 	NSMC_ROOT=$(NSMC_ROOT) NSMC_BROWSER=$(NSMC_BROWSER) $(BIN)/python -m pytest -m page
 
@@ -175,3 +184,9 @@ clean: ## remove .venv, caches and built files; outputs/ stays
 	rm -rf .venv .venv-clients .venv-releases .venv-versions .venv-fuzz rust/target build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*
 	rm -f nsmc/runtime/_kernel*.so
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A folder is done when the file that marks it is there, which is written last.
+tidy: # remove what a clients or page-installed that was killed has half made
+	@rm -rf .venv-clients/*.new
+	@for folder in .venv-clients .venv-clients/scale .venv-releases; do test -e $$folder/installed || rm -rf $$folder; done
+	@test -e tests/page/node_modules/.installed || rm -rf tests/page/node_modules

@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import json
 import re
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -57,6 +58,7 @@ class Hub:
         self.status = 0  # that every request is answered with
         self.headers: dict[str, str] = {}  # of the answers with small files, in place of the usual
         self.sends_on = ""  # where requests for small files are sent, by a redirection
+        self.holds: threading.Event | None = None  # until which no request is answered
         self.uploaded: dict[str, bytes] = {}
         self.endpoint = ""
 
@@ -76,7 +78,7 @@ class Hub:
 def running_hub() -> Iterator[Hub]:
     hub = Hub()
     handler = type("Handler", (_Handler,), {"hub": hub})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server = _Server(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     hub.endpoint = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -87,6 +89,12 @@ def running_hub() -> Iterator[Hub]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), OSError):  # of a client that has given up
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -121,6 +129,8 @@ class _Handler(BaseHTTPRequestHandler):
     def handle_request(self) -> None:
         content = self.body()
         self.hub.requests.append((self.command, self.path, self.token))
+        if self.hub.holds:
+            self.hub.holds.wait()
         if self.hub.status:
             self.refuse(self.hub.status)
         elif self.command in ("GET", "HEAD"):

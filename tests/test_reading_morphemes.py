@@ -32,6 +32,14 @@ def teacher(corpus: Path) -> tuple[Path, str]:
     return folder, said
 
 
+@pytest.fixture(scope="module")
+def student(corpus: Path, teacher: tuple[Path, str]) -> tuple[Path, str]:
+    """The same of a run that the teacher taught."""
+    folder = corpus / "student"
+    said = train(corpus, f"distill.teachers=[{teacher[0]}]", f"hydra.run.dir={folder}").stderr
+    return folder, said
+
+
 def test_a_classifier_reads_morphemes_and_says_so(teacher: tuple[Path, str]) -> None:
     folder, said = teacher
     assert said.count("analysing the morphemes of 30 reviews") == 1
@@ -62,9 +70,8 @@ def test_the_analysis_is_kept_for_runs_that_read_the_same_texts(
     assert record["metrics"]["val/accuracy"] == 1
 
 
-def test_a_student_of_it_needs_no_morphemes(corpus: Path, teacher: tuple[Path, str]) -> None:
-    folder = corpus / "student"
-    said = train(corpus, f"distill.teachers=[{teacher[0]}]", f"hydra.run.dir={folder}").stderr
+def test_a_student_of_it_needs_no_morphemes(student: tuple[Path, str]) -> None:
+    folder, said = student
     assert "1 teachers together: validation accuracy" in said and "analysing" not in said
     config = json.loads((folder / "bundle" / "config.json").read_text())
     assert config["format_version"] == 1 and "morphemes" not in config
@@ -94,11 +101,11 @@ def test_info_says_what_is_read(teacher: tuple[Path, str]) -> None:
 
 
 def test_a_run_of_another_kind_does_not_start_from_it(
-    corpus: Path, teacher: tuple[Path, str]
+    corpus: Path, teacher: tuple[Path, str], student: tuple[Path, str]
 ) -> None:
     said = train(corpus, f"init_from={teacher[0]}", expect=1).stderr
     assert said.strip().endswith(f"{teacher[0]}: reads morphemes; set data.morphemes=true")
-    other = corpus / "student" / "bundle"
+    other = student[0] / "bundle"
     said = train(corpus, f"init_from={other}", *KIND, expect=1).stderr
     assert said.strip().endswith("reads texts, not morphemes; set data.morphemes=false")
 

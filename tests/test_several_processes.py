@@ -3,12 +3,14 @@
 import json
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+import psutil
 import pytest
 
 from nsmc.comparison.answers import read_answers
@@ -63,6 +65,22 @@ def test_a_process_that_is_killed_ends_the_other_in_one_line(
     assert f"go on with python train.py resume={tmp_path}/run" in line
     assert record_of(tmp_path / "run")["status"] == ("running" if victim == 0 else "failed")
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_process_that_is_killed_before_it_has_come_ends_the_first_in_one_line(
+    corpus: Path, tmp_path: Path
+) -> None:
+    together = ("trainer=ddp", "trainer.devices=2", *ENDLESS, f"hydra.run.dir={tmp_path}/run")
+    with started(train_command(corpus, *together)) as (process, output):
+        while not (children := psutil.Process(process.pid).children()):
+            time.sleep(0.05)
+        children[0].kill()  # while it imports, for seconds
+        assert process.wait() == 1
+        said = output.read()
+    (line,) = (line for line in said.splitlines() if "error" in line)
+    assert f"error: {ENDED}" in line
+    assert f"go on with python train.py resume={tmp_path}/run" in line
+    assert record_of(tmp_path / "run")["status"] == "failed"
 
 
 def test_a_mistake_of_one_machine_ends_the_other(corpus: Path, tmp_path: Path) -> None:

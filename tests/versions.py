@@ -58,7 +58,7 @@ def _passes(name: str) -> bool:
     with environment(name) as (python, variables):
         _show(name, python, variables)
         tests = OF_HYDRA if name == "hydra" else TESTS
-        command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
+        command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "2", *tests]
         if name == "lowest":  # of what newer packages say to older ones
             command += ["-W", "ignore::DeprecationWarning"]
         return subprocess.run(command, cwd=PROJECT, env={**os.environ, **variables}).returncode == 0

@@ -1,10 +1,11 @@
 """`nsmc push`: puts a bundle onto a model hub."""
 
 import argparse
+import os
 from typing import Any
 
 from nsmc.cli.arguments import add_bundle, chosen_bundle
-from nsmc.cli.messages import print_answer
+from nsmc.cli.messages import print_answer, print_error
 from nsmc.extras import needs_extra
 
 
@@ -33,7 +34,7 @@ def add_parser(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Push; raises ValueError for what does not combine, and what `push` raises."""
     try:
-        from nsmc.conversion.upload import Upload, push, repository_name
+        from nsmc.conversion.upload import StalledError, Upload, push, repository_name
     except ImportError as error:
         raise ValueError(f"{error}: {needs_extra('nsmc push', 'hub')}") from None
     if options.private and options.update:
@@ -48,5 +49,9 @@ def run(options: argparse.Namespace) -> int:
         is_update=options.update,
         **{name: value for name, value in chosen.items() if value is not None},
     )
-    print_answer(push(chosen_bundle(options.bundle), upload))
+    try:
+        print_answer(push(chosen_bundle(options.bundle), upload))
+    except StalledError as error:
+        print_error(str(error))
+        os._exit(1)  # any other end would wait for the library's threads, without end
     return 0

@@ -6,7 +6,11 @@ Nothing but the bundle's own files is uploaded, as they are at the moment at whi
 import hashlib
 import json
 import os
+import stat
 import sys
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +22,7 @@ from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-def
 
 from nsmc.runtime.bundle import CARD_FILE, CONFIG_FILE, NAMES
 from nsmc.runtime.card import with_license
-from nsmc.runtime.hub_files import HubName
+from nsmc.runtime.hub_files import HubName, authorization, endpoint
 from nsmc.runtime.loading import read_bundle
 
 _PROBLEMS = {
@@ -27,6 +31,14 @@ _PROBLEMS = {
     404: "there is no such repository; without --update it is made",
     409: "is there already; --update adds a commit to it",
 }
+
+
+_PATIENCE = 300  # seconds
+_SLOWEST = 10_000  # bytes a second
+
+
+class StalledError(ConnectionError):
+    """The hub neither finished nor refused; the thread that waits for it is still there."""
 
 
 @dataclass(frozen=True)
@@ -46,16 +58,54 @@ def push(folder: Path, upload: Upload) -> str:
 
     Raises what `read_bundle` raises, ValueError for a bad name or license, PermissionError without
     a token that may write, FileExistsError and FileNotFoundError as the repository is there or not,
-    and ConnectionError where the hub cannot be reached or answers with another error.
+    and ConnectionError where the hub cannot be reached, answers with another error, or takes too
+    long (StalledError).
     """
     files = _files(folder, upload.license)
-    endpoint = os.environ.get("HF_ENDPOINT") or None
-    api = HfApi(endpoint=endpoint, library_name="nsmc")
     token = get_token()
     if token is None:
         raise PermissionError("no token for the hub: set HF_TOKEN, or run hf auth login")
+    # The library would show a user and a password that are in the address.
+    address = endpoint() if os.environ.get("HF_ENDPOINT") else None
+    headers = {"authorization": authorization(token)}
+    api = HfApi(endpoint=address, headers=headers, library_name="nsmc")
     if not sys.stderr.isatty():
         disable_progress_bars()
+    _within(seconds_for(files), lambda: _send(api, upload, token, files), upload.repository)
+    revision = "" if upload.branch == "main" else f"@{upload.branch}"
+    return f"hf://{upload.repository}{revision}"
+
+
+def seconds_for(files: Mapping[str, bytes]) -> float:
+    """How long an upload may take: five minutes, and a second for every 10 kB."""
+    return _PATIENCE + sum(map(len, files.values())) / _SLOWEST
+
+
+def _within(seconds: float, send: Callable[[], None], repository: str) -> None:
+    """Call it; raises StalledError where it takes longer, and what it raises.
+
+    The library waits for ever for a hub that does not answer, or sends a byte now and then, and
+    only a thread of its own can be left alone with that.
+    """
+    future: Future[None] = Future()
+
+    def run() -> None:
+        try:
+            send()
+            future.set_result(None)
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    if not wait([future], seconds).done:
+        raise StalledError(
+            f"{repository}: the hub has not taken the bundle in {seconds:,.0f} seconds; see what "
+            "is there, and push again, with --update if there is a repository"
+        )
+    future.result()
+
+
+def _send(api: HfApi, upload: Upload, token: str, files: dict[str, bytes]) -> None:
     is_made = False
     try:
         if not upload.is_update:
@@ -76,8 +126,6 @@ def push(folder: Path, upload: Upload) -> str:
     # KeyError and TypeError: of answers that are no hub's, such as a proxy's.
     except (HTTPError, OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
         raise _explained(error, upload, is_made) from error
-    revision = "" if upload.branch == "main" else f"@{upload.branch}"
-    return f"hf://{upload.repository}{revision}"
 
 
 def repository_name(name: str) -> str:
@@ -92,9 +140,17 @@ def repository_name(name: str) -> str:
 
 
 def _files(folder: Path, license_: str | None) -> dict[str, bytes]:
-    """The content of the bundle's files; raises ValueError for one that is not sound."""
+    """The content of the bundle's files; raises ValueError for one that is not sound.
+
+    Also for a link, which may lead to any file of this machine, to be seen by everybody then.
+    """
+    there = [folder / name for name in NAMES if os.path.lexists(folder / name)]
+    for path in there:
+        if not stat.S_ISREG(path.lstat().st_mode):
+            kind = "a symbolic link" if path.is_symlink() else "no regular file"
+            raise ValueError(f"{path}: {kind}, which is not uploaded; put the file itself there")
     read_bundle(folder)
-    files = {name: (folder / name).read_bytes() for name in NAMES if (folder / name).is_file()}
+    files = {path.name: path.read_bytes() for path in there}
     for name, digest in json.loads(files[CONFIG_FILE])["sha256"].items():
         if name in files and hashlib.sha256(files[name]).hexdigest() != digest:
             raise ValueError(f"{folder}: another bundle has come there just now; push again")

@@ -38,6 +38,8 @@ from nsmc.training.slurm import ASKED_BY_PARENT
 
 log = logging.getLogger(__name__)
 
+BUSY = 75  # the exit code that sysexits.h has for what is worth another try later
+
 _ROWS = {"accuracy": "accuracy", "macro F1": "macro_f1", "F1": "f1", "loss": "loss"}  # by title
 
 
@@ -68,6 +70,8 @@ def run_and_report(
         log.info("%s", pruned)
         return {}
     except BusyError as busy:
+        if ASKED_BY_PARENT in os.environ:  # which says what it does now
+            sys.exit(BUSY)
         if not is_sweep:
             raise
         log.info("%s: left to it", busy)
@@ -118,7 +122,8 @@ def run_in_subprocess(folder: Path, overrides: Sequence[str]) -> Record:
         raise
     if code > 128:
         raise Interrupted(code - 128)
-    if code != 0 and is_occupied(folder):  # the record is the other process's
+    # The record is the other process's, which may have ended meanwhile.
+    if code == BUSY or (code != 0 and is_occupied(folder)):
         raise BusyError(f"{folder}: another process is at work on this run")
     record = read_record(folder) or {}
     if record.get("status") == "pruned":

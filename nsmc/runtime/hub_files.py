@@ -5,17 +5,20 @@ document is one URL for each file. HF_ENDPOINT, HF_TOKEN, HF_TOKEN_PATH and HF_H
 mean to that library.
 """
 
+import base64
 import contextlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from http.client import HTTPException
+from http.client import HTTPException, HTTPResponse
+from io import BufferedReader, RawIOBase
 from pathlib import Path
+from time import monotonic
 from typing import Any
 from urllib.error import HTTPError, URLError
-from urllib.parse import quote, urlsplit
-from urllib.request import HTTPRedirectHandler, Request, build_opener
+from urllib.parse import quote, unquote, urlsplit
+from urllib.request import HTTPHandler, HTTPRedirectHandler, HTTPSHandler, Request, build_opener
 
 # A path has lost one of the slashes. Owners and repositories as hubs allow them.
 _NAME = re.compile(r"hf:/{1,2}([\w-][\w.-]*)/([\w-][\w.-]*?)(?:@([^\s@]+))?/?", flags=re.ASCII)
@@ -24,6 +27,10 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 _LARGEST = 16 << 20  # bytes of a small file
 _AT_ONCE = 1 << 20  # bytes
 _TIMEOUT = 30  # seconds without an answer, or without a byte more of one
+# All of an answer may take a minute, and a second more for each so many bytes that have come: a
+# byte now and then would keep a program waiting for days.
+_PATIENCE = 60  # seconds
+_SLOWEST = 10_000  # bytes a second
 
 # What a hub's X-Error-Code says, in our words.
 _PROBLEMS = {
@@ -85,24 +92,73 @@ def _opened(name: HubName, file: str) -> Iterator[Any]:
     """A hub's answer; an error that comes while it is read is told the same way."""
     url = f"{endpoint()}/{name.repository}/resolve/{quote(name.revision, safe='')}/{file}"
     try:
-        with _answer(url, _token()) as answer:
+        with _answer(url, authorization(_token())) as answer:
             yield answer
     except HTTPError as error:
         with error:
             raise _refusal(error, name, file) from None
+    except _TooSlowError as error:
+        line = f"{name}: {file} comes too slowly from {endpoint()}, {error}; try again later"
+        raise ConnectionError(line) from None
     except (URLError, TimeoutError, ConnectionError, HTTPException) as error:
         reason = getattr(error, "reason", None) or error
         raise ConnectionError(f"{name}: no answer from {endpoint()} ({reason})") from None
 
 
-def _answer(url: str, token: str) -> Any:
+def _answer(url: str, authorization: str) -> Any:
     try:
         request = Request(url, headers={"User-Agent": "nsmc"})
-        if token:
-            request.add_unredirected_header("Authorization", f"Bearer {token}")
-        return build_opener(_SentOn).open(request, timeout=_TIMEOUT)
+        if authorization:
+            request.add_unredirected_header("Authorization", authorization)
+        return build_opener(_SentOn, _Timed).open(request, timeout=_TIMEOUT)
     except ValueError as error:  # of an address that is none: ours, or one that we are sent on to
         raise URLError(str(error)) from None
+
+
+class _Timed(HTTPHandler, HTTPSHandler):
+    """Gives an answer up that comes too slowly, its headers included."""
+
+    def do_open(
+        self, http_class: Callable[..., Any], req: Request, **settings: Any
+    ) -> HTTPResponse:
+        def connection(*address: Any, **more: Any) -> Any:
+            made = http_class(*address, **more)
+            made.response_class = _TimedResponse
+            return made
+
+        return super().do_open(connection, req, **settings)
+
+
+class _TimedResponse(HTTPResponse):
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self.fp = BufferedReader(TimedReader(self.fp.detach()))
+
+
+class TimedReader(RawIOBase):
+    """The bytes of a socket; raises TimeoutError where they come more slowly than is bearable."""
+
+    def __init__(self, raw: RawIOBase) -> None:
+        self.raw, self.size, self.begun = raw, 0, monotonic()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        seconds = monotonic() - self.begun
+        if seconds > _PATIENCE + self.size / _SLOWEST:
+            raise _TooSlowError(f"{self.size:,} bytes in {seconds:,.0f} seconds")
+        count: int | None = self.raw.readinto(buffer)
+        self.size += count or 0
+        return count
+
+    def close(self) -> None:
+        self.raw.close()
+        super().close()
+
+
+class _TooSlowError(TimeoutError):
+    """What came in how long."""
 
 
 class _SentOn(HTTPRedirectHandler):
@@ -141,11 +197,27 @@ def _refusal(error: HTTPError, name: HubName, file: str) -> OSError:
 
 
 def endpoint() -> str:
-    """The hub's address; raises ValueError for one that is none."""
-    address = os.environ.get("HF_ENDPOINT", "").rstrip("/") or "https://huggingface.co"
+    """The hub's address, without a user and a password; raises ValueError for one that is none."""
+    address, _ = _endpoint()
     if not re.match("https?://[^/]", address):
         raise ValueError(f"HF_ENDPOINT={address}: expected an address that begins with https://")
     return address
+
+
+def _endpoint() -> tuple[str, str]:
+    """The address, which error lines show, and the user and the password that HF_ENDPOINT has."""
+    written = os.environ.get("HF_ENDPOINT", "").rstrip("/") or "https://huggingface.co"
+    scheme, colon, rest = written.rpartition("://")
+    user, _, address = rest.rpartition("@")
+    return scheme + colon + address, user
+
+
+def authorization(token: str) -> str:
+    """The header that opens the hub: the user and the password of HF_ENDPOINT go before a token."""
+    _, user = _endpoint()
+    if user:
+        return f"Basic {base64.b64encode(unquote(user).encode()).decode()}"
+    return f"Bearer {token}" if token else ""
 
 
 def _token() -> str:

@@ -4,7 +4,7 @@ A checkpoint is read without executing anything in it. But a value of another ty
 ours would fail somewhere inside Lightning or torch, long after it was read.
 """
 
-import math
+import sys
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -29,8 +29,9 @@ def check_content(checkpoint: Any) -> None:
     for name, section_type in _SECTIONS.items():
         section = checkpoint.get(name, section_type())
         _check(isinstance(section, section_type), f"{name} is no {section_type.__name__}")
-    for _ in _leaves(checkpoint):  # raises for too deep a nesting
-        pass
+    for leaf in _leaves(checkpoint):  # raises for too deep a nesting
+        is_huge = type(leaf) is int and abs(leaf) > sys.float_info.max
+        _check(not is_huge, "a whole number that no float holds")
     for name in ("epoch", "global_step"):
         _check(is_count(checkpoint.get(name, 0)), f"{name} is no count")
     _check(all(map(is_count, _leaves(checkpoint.get("loops", {})))), "loops has more than counts")
@@ -84,7 +85,7 @@ def is_count(value: object) -> bool:
 
 def is_number(value: object) -> bool:
     """Whether it is a finite number."""
-    return type(value) in (int, float) and math.isfinite(value) and abs(value) < _MAX_COUNT  # type: ignore[arg-type]
+    return type(value) in (int, float) and abs(value) < _MAX_COUNT  # type: ignore[arg-type]
 
 
 def _is_size(value: object, largest: int) -> bool:

@@ -9,7 +9,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -22,6 +22,7 @@ from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from pytorch_lightning.strategies import DDPStrategy
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
+from nsmc.training.children import has_lost, watch
 from nsmc.training.signals import signals_deferred
 from nsmc.training.slurm import is_slurm_job
 
@@ -99,6 +100,7 @@ def losing_others() -> Iterator[None]:
 
 def _connect(strategy: DDPStrategy, store: TCPStore | None) -> None:
     """Wait for the others in a loop that signals can interrupt, unlike torch's own waiting."""
+    watch(strategy.launcher)
     strategy.set_world_ranks()
     environment = strategy.cluster_environment
     assert environment is not None
@@ -106,7 +108,7 @@ def _connect(strategy: DDPStrategy, store: TCPStore | None) -> None:
         has_server = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"  # torchrun's own
         is_server = strategy.global_rank == 0 and not has_server
         store = _store(environment.main_address, environment.main_port, is_server)
-    _wait_for_all(store, strategy.world_size)
+    _wait_for_all(store, strategy.world_size, partial(has_lost, strategy.launcher))
     with signals_deferred():  # the others would wait for this one
         _setup(strategy)
     del store  # not earlier: others may still be reading it
@@ -132,12 +134,12 @@ def _setup(strategy: DDPStrategy) -> None:
         raise ProcessLostError(_ENDED) from None
 
 
-def _wait_for_all(store: TCPStore, world_size: int) -> None:
+def _wait_for_all(store: TCPStore, world_size: int, has_lost: Callable[[], bool]) -> None:
     arrived = f"nsmc/arrived/{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}"
     deadline = time.monotonic() + SECONDS_TO_COME
     store.add(arrived, 1)
     while (here := store.add(arrived, 0)) < world_size:
-        if not _has_server(store) or store.add(_FAILED, 0):
+        if has_lost() or not _has_server(store) or store.add(_FAILED, 0):
             raise ProcessLostError(_ENDED)
         if time.monotonic() > deadline:
             raise ProcessLostError(

@@ -29,6 +29,8 @@ def seed_generators(seed: int) -> None:
     torch.default_generator.manual_seed(seed)
     if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         torch.cuda.manual_seed(seed)
+    if torch.xpu.is_initialized():  # type: ignore[no-untyped-call]
+        torch.xpu.manual_seed(seed)
     if torch.backends.mps.is_available():
         torch.mps.manual_seed(seed)
 

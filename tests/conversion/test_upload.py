@@ -1,9 +1,12 @@
 """`nsmc push` against a hub of our own: what arrives there, and what is said where it cannot."""
 
 import json
+import os
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import huggingface_hub.constants
 import pytest
@@ -111,6 +114,65 @@ def test_a_repository_that_is_there_is_changed_only_with_update(
     assert push.refused("me/films", newer, "--update") == (
         "me/films: there is no such repository; without --update it is made"
     )
+
+
+@pytest.mark.parametrize("name", [CARD_FILE, WEIGHTS_FILE])
+def test_a_link_is_not_followed(
+    hub: Hub, bundle: Path, push: Push, tmp_path: Path, name: str
+) -> None:
+    elsewhere = (bundle / name).rename(tmp_path / "elsewhere")
+    (bundle / name).symlink_to(elsewhere)
+    expected = "a symbolic link, which is not uploaded; put the file itself there"
+    assert push.refused("me/film", bundle) == f"{bundle / name}: {expected}"
+    elsewhere.unlink()  # a link to nowhere
+    assert push.refused("me/film", bundle) == f"{bundle / name}: {expected}"
+    (bundle / name).unlink()
+    os.mkfifo(bundle / name)
+    assert "no regular file, which is not uploaded" in push.refused("me/film", bundle)
+    assert hub.requests == []
+
+
+def test_a_link_to_the_folder_is_followed(
+    hub: Hub, bundle: Path, push: Push, tmp_path: Path
+) -> None:
+    (tmp_path / "newest").symlink_to(bundle)
+    push("me/film", tmp_path / "newest")
+    assert hub.repositories["me/film"].newest == contents(bundle)
+
+
+def test_a_hub_that_never_answers_is_given_up(
+    hub: Hub,
+    bundle: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def leave(code: int) -> NoReturn:
+        raise SystemExit(code)
+
+    assert upload.seconds_for({"a": bytes(20_000), "b": bytes(10_000)}) == 303
+    monkeypatch.setattr(upload, "seconds_for", lambda files: 0.0)
+    monkeypatch.setattr(os, "_exit", leave)
+    hub.holds = threading.Event()
+    try:
+        with pytest.raises(SystemExit, match="1"):
+            main(["push", "me/film", str(bundle)])
+    finally:
+        hub.status = 403  # so that the thread ends
+        hub.holds.set()
+    assert capsys.readouterr().err == (
+        "nsmc: error: me/film: the hub has not taken the bundle in 0 seconds; see what is there, "
+        "and push again, with --update if there is a repository\n"
+    )
+
+
+def test_a_password_in_the_address_is_not_shown(
+    hub: Hub, bundle: Path, push: Push, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", hub.endpoint.replace("://", "://user:geheim@"))
+    hub.status = 503
+    line = push.refused("me/film", bundle)
+    assert f"'{hub.endpoint}/api/repos/create'" in line and "geheim" not in line
+    assert {token.partition(" ")[0] for *_, token in hub.requests} == {"Basic"}
 
 
 def test_what_cannot_be_is_said_before_anything_is_asked_of_the_hub(

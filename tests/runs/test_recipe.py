@@ -423,12 +423,17 @@ def test_a_step_that_another_process_runs_is_waited_for(
 
 
 def test_a_step_that_another_process_was_quicker_to_begin_is_waited_for(
-    run_steps: Steps, launch: Launcher, monkeypatch: pytest.MonkeyPatch
+    run_steps: Steps,
+    launch: Launcher,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     launch.busy = "first"
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
-    run_steps("a")
+    with caplog.at_level("INFO"):
+        run_steps("a")
     assert launch.names == ["first", "first", "second"]
+    assert caplog.text.count("another process runs it; waiting for it") == 1
 
 
 def test_all_of_a_recipe_is_debugged_on_a_few_batches(tmp_path: Path) -> None:

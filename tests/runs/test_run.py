@@ -14,7 +14,7 @@ from nsmc.config.hydra_releases import configurations_in
 from nsmc.config.schema import check_config
 from nsmc.runs.next_commands import next_commands
 from nsmc.runs.record import BusyError, read_record, write_record
-from nsmc.runs.run import run_in_subprocess, summary
+from nsmc.runs.run import BUSY, run_in_subprocess, summary
 from tests.commands import PROJECT
 
 METRICS = {"val/accuracy": 0.75, "val/f1": 0.5, "val/loss": 0.6, "test/accuracy": 0.7}
@@ -110,14 +110,28 @@ def test_next_commands_can_be_pasted_whatever_the_folder_is_called(
     assert shlex.split(command)[1:3] == ["predict", "내 $run's/bundle"]
 
 
-def test_who_comes_second_to_a_run_leaves_its_record_as_it_is(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_who_comes_second_to_a_run_leaves_its_record_as_it_is_and_calls_it_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     write_record(tmp_path, {"status": "running"})
     monkeypatch.setattr(sys, "argv", [str(PROJECT / "train.py")])
     with FileLock(tmp_path / ".lock"), pytest.raises(BusyError, match="another process is at"):
         run_in_subprocess(tmp_path, ["data=sample", "trainer.accelerator=cpu"])
     assert read_record(tmp_path) == {"status": "running"}
+    # Whoever started it waits, or leaves the run to the other process, and says so.
+    assert "".join(capfd.readouterr()) == ""
+
+
+def test_a_run_that_was_busy_is_not_recorded_as_failed_when_the_other_process_has_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_record(tmp_path, {"status": "finished"})
+    script = tmp_path / "train.py"  # finds the run busy, which it is no longer afterwards
+    script.write_text(f"import sys; sys.exit({BUSY})")
+    monkeypatch.setattr(sys, "argv", [str(script)])
+    with pytest.raises(BusyError):
+        run_in_subprocess(tmp_path, [])
+    assert read_record(tmp_path) == {"status": "finished"}
 
 
 def test_few_reviews_lead_to_the_settings_for_them(

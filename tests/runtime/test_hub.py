@@ -1,5 +1,7 @@
 """`hf://`: a bundle is fetched once, checked, kept by its content, and there without a network."""
 
+import base64
+import io
 import json
 import logging
 import os
@@ -7,11 +9,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from nsmc import Predictor
 from nsmc.cli import main
+from nsmc.runtime import hub_files
 from nsmc.runtime.bundle import CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE
 from nsmc.runtime.golden import write_vectors
 from nsmc.runtime.hub import cache_folder, hub_bundle
@@ -111,6 +115,82 @@ def test_nobody_there(hub: Hub, bundle: Path, monkeypatch: pytest.MonkeyPatch) -
     assert message("hf://me/film").startswith("HF_ENDPOINT=file:///etc: expected an address")
     monkeypatch.setenv("HF_ENDPOINT", "https://[::1")
     assert message("hf://me/film").startswith("hf://me/film: no answer from https://[::1 (")
+
+
+class Clock:
+    """Seconds that pass at each look."""
+
+    def __init__(self, step: float) -> None:
+        self.step, self.now = step, 0.0
+
+    def __call__(self) -> float:
+        self.now += self.step
+        return self.now
+
+
+class Drip(io.RawIOBase):
+    """So many bytes at each read, without end."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        return min(self.size, len(buffer))
+
+
+def test_a_byte_now_and_then_is_given_up_and_a_slow_line_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(hub_files, "monotonic", Clock(1))
+    dripping = io.BufferedReader(hub_files.TimedReader(Drip(1)))
+    with pytest.raises(TimeoutError, match="60 bytes in 61 seconds"):
+        dripping.read(1_000)
+    with pytest.raises(TimeoutError):
+        io.BufferedReader(hub_files.TimedReader(Drip(1))).readline()  # as headers are read
+    monkeypatch.setattr(hub_files, "monotonic", Clock(1))
+    slow = io.BufferedReader(hub_files.TimedReader(Drip(10_000)))
+    assert len(slow.read(10_000_000)) == 10_000_000
+
+
+def test_a_hub_that_is_too_slow_is_given_up(
+    hub: Hub, bundle: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    hub.add("me/film", bundle)
+    monkeypatch.setattr(hub_files, "monotonic", Clock(61))
+    assert message("hf://me/film") == (
+        f"hf://me/film: config.json comes too slowly from {hub.endpoint}, 0 bytes in 61 seconds; "
+        "try again later"
+    )
+    monkeypatch.setattr(hub_files, "monotonic", Clock(0))
+    folder = hub_bundle("hf://me/film")
+    monkeypatch.setattr(hub_files, "monotonic", Clock(61))
+    assert hub_bundle("hf://me/film") == folder
+    assert "taking the copy in the cache" in caplog.text
+
+
+def test_a_password_in_the_address_opens_the_hub_and_is_shown_to_nobody(
+    hub: Hub, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.add("me/film", bundle)
+    monkeypatch.setenv("HF_ENDPOINT", hub.endpoint.replace("://", "://user:gehe%40im@"))
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    hub_bundle("hf://me/film")
+    assert hub.requests[0][2] == f"Basic {base64.b64encode(b'user:gehe@im').decode()}"
+    hub.status = 503
+    expected = f"hf://me/other: {hub.endpoint} answers HTTP 503; try again later"
+    assert message("hf://me/other") == expected
+    for address in ("http://user:gehe/im@127.0.0.1:9", "http://gehe:im@127.0.0.1:9"):
+        monkeypatch.setenv("HF_ENDPOINT", address)
+        expected = "hf://me/other: no answer from http://127.0.0.1:9 ("
+        assert message("hf://me/other").startswith(expected)
+    for address in ("user:geheim@hub", "ftp://user:geheim@hub"):
+        monkeypatch.setenv("HF_ENDPOINT", address)
+        shown = address.replace("user:geheim@", "")
+        expected = f"HF_ENDPOINT={shown}: expected an address that begins with https://"
+        assert message("hf://me/other") == expected
 
 
 def test_what_a_hub_refuses_is_said(hub: Hub, bundle: Path) -> None:

@@ -1,5 +1,6 @@
 """What cannot be in a checkpoint of this program is refused before anything is made of it."""
 
+import math
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from nsmc.training.checkpoint_state import check_content
+from nsmc.training.checkpoint_state import check_content, is_number
 from nsmc.training.checkpoints import load_checkpoint
 
 
@@ -21,6 +22,9 @@ from nsmc.training.checkpoints import load_checkpoint
         ({"callbacks": {"a": 1}}, "callbacks has more than states"),
         ({"loops": {"fit_loop": {"total": "x"}}}, "loops has more than counts"),
         ({"global_step": -1}, "global_step is no count"),
+        ({"hyper_parameters": {"encoder": {"dropout": 10**400}}}, "that no float holds"),
+        ({"callbacks": {"TrainingProgress": {"history": [{"loss": -(10**5_000)}]}}}, "no float"),
+        ({"optimizer_states": [{"param_groups": [{"lr": 10**400}]}]}, "that no float holds"),
         ({"epoch": [[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]}, "nested too deeply"),
     ],
 )
@@ -29,6 +33,14 @@ def test_what_no_checkpoint_of_ours_holds_is_refused(changes: dict[str, Any], wh
     check_content(content)
     with pytest.raises(ValueError, match=why):
         check_content(content | changes)
+
+
+@pytest.mark.parametrize(
+    "value", [10**400, -(10**400), math.inf, math.nan, 2.0**53, True, "1"], ids=range(7)
+)
+def test_what_is_no_number(value: object) -> None:
+    assert not is_number(value)
+    assert is_number(1) and is_number(-0.5)
 
 
 def test_a_list_that_contains_another_many_times_is_read_once() -> None:
