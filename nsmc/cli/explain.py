@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from nsmc.cli.arguments import chosen_bundle
+from nsmc.cli.arguments import chosen_bundle, end_early
 from nsmc.cli.messages import has_colour, print_json, print_message
 
 
@@ -33,6 +33,7 @@ def run(options: argparse.Namespace) -> int:
     from nsmc.runtime.locate import split_words
     from nsmc.runtime.predictor import Predictor
 
+    end_early()
     bundle, texts = split_words(options.words)
     if not texts:
         raise ValueError('no text to explain: nsmc explain [BUNDLE] "TEXT"')

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from nsmc.cli.arguments import (
     add_file_options,
     chosen_bundle,
+    end_early,
     file_format,
     file_options,
     return_memory_early,
@@ -108,6 +109,7 @@ def run(options: argparse.Namespace) -> int:
     from nsmc.runtime.locate import split_words
     from nsmc.runtime.predictor import Predictor
 
+    end_early()
     bundle, texts = split_words(options.words)
     unsure_below = options.unsure_below
     if unsure_below is not None and not 0 <= unsure_below <= 1:

@@ -42,7 +42,7 @@ from nsmc.runtime.morphemes import PACKAGES
 from nsmc.runtime.packing import Array
 from nsmc.runtime.tokenizer import BundleTokenizer, check_process
 from nsmc.runtime.tokenizer_file import NO_LETTERS, check_vocabulary
-from nsmc.small_files import read_json, read_text
+from nsmc.small_files import read_bytes, read_json, read_text
 
 _LARGEST_CONFIG = 16 << 20  # bytes; most have a thousand, those of many labels more
 _LARGEST_HEADER = 1 << 20  # bytes of the weights' file that are no weights
@@ -228,9 +228,10 @@ def read_tokenizer(path: Path) -> BundleTokenizer:
     """
     check_process()
     with _damage_named(path):
-        text = read_text(path, _LARGEST_TOKENIZER)
-        parts = _parts(text)  # and not all of its JSON, which would be in memory with the library's
-        return BundleTokenizer.read(path, text, *parts)
+        content = read_bytes(path, _LARGEST_TOKENIZER)
+        # And not all of its JSON, which would be in memory with the library's.
+        parts = _parts(content.decode("utf-8"))
+        return BundleTokenizer.read(path, content, *parts)
 
 
 def read_vocabulary(path: Path) -> dict[str, int]:
