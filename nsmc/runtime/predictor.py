@@ -5,6 +5,7 @@ Legend: N reviews, C labels.
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
 
@@ -62,15 +63,17 @@ class Predictor:
                 "a pretrained encoder classifies nothing: train a classifier that starts from it "
                 "(init_from)"
             )
-        self._bundle = bundle  # what is pickled
         self.config, self.tokenizer = bundle.config, bundle.tokenizer
         if self.config.morphemes is not None:
             check_analyser(self.config.morphemes)
         self._temperature = self.config.temperature
-        is_compiled = self.config.encoder.backend == "compiled"
-        self._network = (CompiledNetwork if is_compiled else NumpyNetwork)(
-            self.config, bundle.tensors
-        )
+        self._network: CompiledNetwork | NumpyNetwork
+        if self.config.encoder.backend == "compiled":
+            self._network = CompiledNetwork(self.config, bundle.arrays)
+        else:
+            bundle = replace(bundle, arrays=bundle.tensors)  # lest both are kept
+            self._network = NumpyNetwork(self.config, bundle.tensors)
+        self._bundle = bundle  # what is pickled
 
     @classmethod
     def load(cls, folder: str | Path | None = None) -> "Predictor":

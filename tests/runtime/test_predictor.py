@@ -360,7 +360,7 @@ def test_ids_that_are_not_in_the_vocabulary_are_refused(
 ) -> None:
     predictor = predictor_of(architecture=cell, pooling=pooling, bidirectional=bidirectional)
     size = predictor.config.vocab_size
-    for wrong in (-1, size, 2**40, -(2**63)):
+    for wrong in (-1, size, 2**40, -(2**63), 2**63, -(2**80)):
         for reviews in ([[wrong]], [[5], [], [5, wrong, 5]]):
             with pytest.raises(ValueError, match=f"from 0 to {size - 1}"):
                 predictor.logits(reviews)
