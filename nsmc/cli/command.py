@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import nsmc
 from nsmc.atomic import refusal
@@ -64,7 +64,20 @@ def _run(words: list[str]) -> int:
     return code
 
 
+def _narrow(prog: str) -> argparse.HelpFormatter:
+    return argparse.HelpFormatter(prog, width=78)
+
+
 class _Parser(argparse.ArgumentParser):
+    """Asks how wide the terminal is for help alone: that imports all that compresses files."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**{"formatter_class": _narrow, **settings})
+
+    def format_help(self) -> str:
+        self.formatter_class = argparse.HelpFormatter
+        return super().format_help()
+
     def error(self, message: str) -> NoReturn:
         super().error(harmless(message))
 

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from nsmc.cli.arguments import chosen_bundle
+from nsmc.cli.arguments import chosen_bundle, load_predictor
 from nsmc.cli.messages import has_colour, print_json, print_message
 
 
@@ -31,7 +31,6 @@ def run(options: argparse.Namespace) -> int:
     from nsmc.runtime.explanation import explain
     from nsmc.runtime.explanation_text import as_text
     from nsmc.runtime.locate import split_words
-    from nsmc.runtime.predictor import Predictor
 
     bundle, texts = split_words(options.words)
     if not texts:
@@ -39,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
     output = options.output
     if output and Path(output).suffix.lower() not in (".html", ".htm"):
         raise ValueError(f"--output {output}: it is an HTML page; end its name in .html")
-    predictor = Predictor.load(chosen_bundle(bundle))
+    predictor = load_predictor(chosen_bundle(bundle))
     explanations = [explain(predictor, text) for text in texts]
     if output:
         from nsmc.atomic import write_file

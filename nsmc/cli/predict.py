@@ -13,6 +13,7 @@ from nsmc.cli.arguments import (
     chosen_bundle,
     file_format,
     file_options,
+    load_predictor,
     return_memory_early,
 )
 from nsmc.cli.messages import print_error, print_message
@@ -106,7 +107,6 @@ def _instead_of(option: str, known: Sequence[str]) -> str:
 def run(options: argparse.Namespace) -> int:
     """Answer; 1 where too many rows cannot be read. Raises ValueError for what does not combine."""
     from nsmc.runtime.locate import split_words
-    from nsmc.runtime.predictor import Predictor
 
     bundle, texts = split_words(options.words)
     unsure_below = options.unsure_below
@@ -118,7 +118,7 @@ def run(options: argparse.Namespace) -> int:
             if getattr(options, name, None) is not None and not is_of_pipes:
                 option = name.replace("_", "-")
                 raise ValueError(f"--{option} is for files: name one with --input")
-        predictor = Predictor.load(chosen_bundle(bundle))
+        predictor = load_predictor(chosen_bundle(bundle))
         return _answer(predictor, texts, options)
     if bundle is None and len(texts) == 1:
         bundle, texts = Path(texts[0]), []  # beside a file, a word can name a bundle alone
@@ -128,7 +128,6 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _answer(predictor: "Predictor", texts: Sequence[str], options: argparse.Namespace) -> int:
-    from nsmc.reading.opening import opened
     from nsmc.runtime.interactive import answer_pipe, answer_texts
 
     unsure_below, encoding = options.unsure_below, options.encoding or "utf-8"
@@ -140,6 +139,8 @@ def _answer(predictor: "Predictor", texts: Sequence[str], options: argparse.Name
         set_handlers(_leave_the_terminal)
         converse(predictor, unsure_below, keeps_history=not options.no_history)
     elif sys.stdin is not None:
+        from nsmc.reading.opening import opened
+
         pipe = opened("-")
         return _exit_code(answer_pipe(predictor, pipe, encoding, unsure_below))
     return 0
@@ -152,10 +153,9 @@ def _leave_the_terminal(signum: int, frame: object) -> None:
 
 def _predict_file(bundle: Path, options: argparse.Namespace) -> int:
     from nsmc.runtime.batch_predict import predict_file
-    from nsmc.runtime.predictor import Predictor
 
     return_memory_early()
-    predictor = Predictor.load(bundle)
+    predictor = load_predictor(bundle)
     form = file_format(options, bundle, predictor.config, labelled=False)
     unsure_below, output = options.unsure_below, options.output or "-"
     tally = predict_file(predictor, options.input, output, form, unsure_below)

@@ -59,8 +59,7 @@ def page_of(folder: Path, bundle: Bundle, *, weights: str, language: str) -> tup
     """
     refuse_morphemes(bundle.config, "a page")
     tensors = _stored(bundle, weights)
-    restored_tensors = {name: each.astype(np.float32) for name, each in restored(tensors).items()}
-    predictor = Predictor(dataclasses.replace(bundle, tensors=restored_tensors))
+    predictor = Predictor(dataclasses.replace(bundle, arrays=restored(tensors)))
     tokenizer, merges = _tokenizer(folder / TOKENIZER_FILE)
     places, data = _packed({**tensors, **merges})
     compressed = zlib.compress(data, 9)

@@ -4,6 +4,7 @@ from typing import Any, final
 import numpy as np
 
 _Floats = np.ndarray[Any, np.dtype[np.float32]]
+_Embedding = _Floats | np.ndarray[Any, np.dtype[np.float16]]
 _Cell = tuple[_Floats, ...]  # weight_ih [G, D], weight_hh [G, H], bias_ih [G], bias_hh [G]
 
 @final
@@ -15,7 +16,7 @@ class Network:
 
     def __new__(
         cls,
-        embedding: _Floats,  # [V, E]
+        embedding: _Embedding,  # [V, E]
         cells: tuple[_Cell, ...],  # layer by layer, of each one direction or two
         directions: int,
         pooling: str,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nsmc.runtime.packing import Array
+from nsmc.runtime.packing import Array, Numbers
 
 if TYPE_CHECKING:
     from nsmc.runtime.bundle import BundleConfig
@@ -27,17 +27,19 @@ _AT_ONCE = 8_192  # reviews of a call, after which signals are heard
 
 
 class CompiledNetwork:
-    """As `NumpyNetwork`."""
+    """As `NumpyNetwork`. Reads an embedding in float16 where it is, without a wider copy."""
 
-    def __init__(self, config: "BundleConfig", tensors: Mapping[str, Array]) -> None:
+    def __init__(self, config: "BundleConfig", arrays: Mapping[str, Numbers]) -> None:
         self._num_labels = len(config.labels)
 
         def sound(name: str) -> Array:
-            return np.require(tensors[name], np.float32, ("C", "A"))
+            return np.require(arrays[name], np.float32, ("C", "A"))
 
+        embedding = arrays["embedding.weight"]
+        is_half = embedding.dtype == np.float16
         layers = config.encoder.cell_tensors  # type: ignore[attr-defined]  # those of a GRU or LSTM
         self._network = _kernel.Network(
-            embedding=sound("embedding.weight"),
+            embedding=np.require(embedding, np.float16 if is_half else np.float32, ("C", "A")),
             cells=tuple(tuple(map(sound, names)) for cells in layers for names in cells),
             directions=len(layers[0]),
             pooling=config.pooling,

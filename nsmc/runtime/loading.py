@@ -7,13 +7,13 @@ before a weight is read.
 import contextlib
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 
 from nsmc.runtime.bundle import (
@@ -39,10 +39,10 @@ from nsmc.runtime.encoders import ENCODERS, encoder_settings
 from nsmc.runtime.encoders.settings import expected, is_allowed, own_settings
 from nsmc.runtime.int8 import restored
 from nsmc.runtime.morphemes import PACKAGES
-from nsmc.runtime.packing import Array
+from nsmc.runtime.packing import Array, Numbers
 from nsmc.runtime.tokenizer import BundleTokenizer, check_process
 from nsmc.runtime.tokenizer_file import NO_LETTERS, check_vocabulary
-from nsmc.small_files import read_json, read_text
+from nsmc.small_files import read_bytes, read_json, read_text
 
 _LARGEST_CONFIG = 16 << 20  # bytes; most have a thousand, those of many labels more
 _LARGEST_HEADER = 1 << 20  # bytes of the weights' file that are no weights
@@ -62,11 +62,19 @@ _LARGEST_WEIGHT = 1e6
 
 @dataclass(frozen=True)
 class Bundle:
-    """A checked bundle in memory."""
+    """A checked bundle in memory.
+
+    Its arrays are those of the file, in float16 as well as in float32; of int8, the numbers.
+    """
 
     config: BundleConfig
-    tensors: dict[str, Array]
+    arrays: Mapping[str, Numbers]
     tokenizer: BundleTokenizer
+
+    @cached_property
+    def tensors(self) -> dict[str, Array]:
+        """The same in float32; float16 is widened when they are first asked for."""
+        return {name: array.astype(np.float32, copy=False) for name, array in self.arrays.items()}
 
 
 def read_bundle(folder: Path) -> Bundle:
@@ -87,8 +95,8 @@ def read_bundle(folder: Path) -> Bundle:
     for name, digest in digests(folder).items():
         if config.sha256.get(name) != digest:
             raise ValueError(f"{folder / name}: altered; its SHA-256 is not the one in config.json")
-    tensors = _read_weights(folder / WEIGHTS_FILE, config)
-    return Bundle(config, tensors, _read_tokenizer(folder / TOKENIZER_FILE, config))
+    arrays = _read_weights(folder / WEIGHTS_FILE, config)
+    return Bundle(config, arrays, _read_tokenizer(folder / TOKENIZER_FILE, config))
 
 
 def largest_sizes(config: BundleConfig) -> dict[str, int]:
@@ -188,7 +196,7 @@ def _check_config(path: Path, values: dict[str, Any]) -> None:
             raise ValueError(f"{path}: confidence is damaged: {error}") from None
 
 
-def _read_weights(path: Path, config: BundleConfig) -> dict[str, Array]:
+def _read_weights(path: Path, config: BundleConfig) -> Mapping[str, Numbers]:
     expected_arrays = stored_arrays(config)
     try:
         with safe_open(path, framework="numpy") as file:
@@ -203,21 +211,25 @@ def _read_weights(path: Path, config: BundleConfig) -> dict[str, Array]:
                         f"{path}: tensor {name!r} is {dtype} {list(actual)}; "
                         f"config.json calls for {wanted} {list(shape)}"
                     )
-            arrays = {name: _widened(file.get_tensor(name)) for name in expected_arrays}
+            arrays = {name: file.get_tensor(name) for name in expected_arrays}
     except SafetensorError as error:
         details = " ".join(str(error).split())[:100]
         raise ValueError(f"{path}: not a safetensors file, or damaged ({details})") from None
-    tensors = restored(arrays) if config.dtype == "int8" else arrays
-    for name, tensor in tensors.items():
-        # Written so that NaN, which both of these pass on, fails, too.
-        if not (tensor.max() < _LARGEST_WEIGHT and tensor.min() > -_LARGEST_WEIGHT):
+    arrays = restored(arrays) if config.dtype == "int8" else arrays
+    for name, array in arrays.items():
+        if not _are_moderate(array):
             raise ValueError(f"{path}: tensor {name!r} has values that are not finite or too large")
-    return tensors
+    return arrays
 
 
-def _widened(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Of float16 numbers float32 ones: at once, so that not all are in memory twice."""
-    return array.astype(np.float32) if array.dtype == np.float16 else array
+def _are_moderate(array: Numbers) -> bool:
+    """Whether all are finite, and below the largest weight."""
+    if array.dtype == np.float16:  # which holds none so large; its bits are compared faster
+        infinite = 0x7C00
+        largest, least = array.view(np.int16).max(), array.view(np.uint16).max()
+        return bool(largest < infinite and least < 0x8000 | infinite)
+    # Written so that NaN, which both of these pass on, fails, too.
+    return bool(array.max() < _LARGEST_WEIGHT and array.min() > -_LARGEST_WEIGHT)
 
 
 def read_tokenizer(path: Path) -> BundleTokenizer:
@@ -228,9 +240,10 @@ def read_tokenizer(path: Path) -> BundleTokenizer:
     """
     check_process()
     with _damage_named(path):
-        text = read_text(path, _LARGEST_TOKENIZER)
-        parts = _parts(text)  # and not all of its JSON, which would be in memory with the library's
-        return BundleTokenizer.read(path, text, *parts)
+        content = read_bytes(path, _LARGEST_TOKENIZER)
+        # And not all of its JSON, which would be in memory with the library's.
+        parts = _parts(content.decode("utf-8"))
+        return BundleTokenizer.read(path, content, *parts)
 
 
 def read_vocabulary(path: Path) -> dict[str, int]:

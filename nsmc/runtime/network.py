@@ -4,6 +4,7 @@ Legend: T tokens of the longest review, B reviews, N tokens of all of them, pack
 them, W width of an encoder's states, C labels.
 """
 
+import contextlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -35,20 +36,27 @@ class NumpyNetwork:
     def logits(self, token_ids: Sequence[Sequence[int]]) -> Array:
         """Logits [N, C] of N reviews; raises ValueError for an id that is not in the vocabulary."""
         if len(token_ids) == 1:
-            return self._logits(pack(token_ids))
+            return self._logits(self._packed(token_ids))
         lengths = np.array([len(ids) for ids in token_ids], dtype=np.int64)
         order = np.argsort(-lengths, kind="stable")
         logits = np.empty((len(token_ids), len(self._config.labels)), dtype=np.float32)
         while len(order):
             longest = max(int(lengths[order[0]]), 1)
             rows, order = np.split(order, [min(_BATCH, max(_BATCH_TOKENS // longest, 1))])
-            logits[rows] = self._logits(pack([token_ids[row] for row in rows.tolist()]))
+            logits[rows] = self._logits(self._packed([token_ids[row] for row in rows.tolist()]))
         return logits
+
+    def _packed(self, token_ids: Sequence[Sequence[int]]) -> Packed:
+        """The same reviews packed; raises ValueError for an id that is not in the vocabulary."""
+        vocab_size = self._config.vocab_size
+        with contextlib.suppress(OverflowError):  # of an id that 64 bits cannot hold
+            packed = pack(token_ids)
+            if packed.ids.view(np.uint64).max(initial=0) < vocab_size:  # and none is negative
+                return packed
+        raise ValueError(f"token ids are from 0 to {vocab_size - 1}")
 
     def _logits(self, packed: Packed) -> Array:
         """Logits [B, C] of packed reviews."""
-        if packed.ids.view(np.uint64).max(initial=0) >= self._config.vocab_size:  # or negative
-            raise ValueError(f"token ids are from 0 to {self._config.vocab_size - 1}")
         if self._config.pooling == "last":
             pooled = self._encoder.last(packed)
         else:

@@ -6,14 +6,14 @@ has computed meanwhile.
 """
 
 import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from hashlib import blake2b
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from nsmc.runtime.loading import Bundle
+from nsmc.runtime.packing import Numbers
 
 _KEPT = 2  # predictors: the one in use, and that of an earlier bundle
 
@@ -22,15 +22,14 @@ _restored: dict[tuple[object, bytes], Any] = {}  # by what was pickled, the late
 
 def pickled(bundle: Bundle) -> tuple[bytes, bytes]:
     """The digest of a bundle as bytes, for `restored`, and these bytes."""
-    tensors = {name: _narrow(tensor) for name, tensor in bundle.tensors.items()}
-    content = pickle.dumps((bundle.config, tensors, bundle.tokenizer), protocol=5)
+    arrays = {name: _narrow(array) for name, array in bundle.arrays.items()}
+    content = pickle.dumps((bundle.config, arrays, bundle.tokenizer), protocol=5)
     return blake2b(content, digest_size=16).digest(), content
 
 
 def rebuilt(build: Callable[[Bundle], Any], content: bytes) -> Any:
     """What `build` makes of the bundle: a new one, as what is added to it is its own."""
-    config, tensors, tokenizer = pickle.loads(content)
-    return build(Bundle(config, _wide(tensors), tokenizer))
+    return build(Bundle(*pickle.loads(content)))
 
 
 def restored(build: Callable[[Bundle], Any], digest: bytes, content: bytes) -> Any:
@@ -44,14 +43,8 @@ def restored(build: Callable[[Bundle], Any], digest: bytes, content: bytes) -> A
     return predictor
 
 
-def _narrow(tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.floating[Any]]:
-    """In float16 where that is exact, as the tensors of a bundle in float16 are."""
+def _narrow(array: Numbers) -> Numbers:
+    """In float16 where that is exact."""
     with np.errstate(over="ignore"):
-        half = tensor.astype(np.float16)
-    return half if np.array_equal(half, tensor) else tensor
-
-
-def _wide(
-    tensors: Mapping[str, npt.NDArray[np.floating[Any]]],
-) -> dict[str, npt.NDArray[np.float32]]:
-    return {name: tensor.astype(np.float32, copy=False) for name, tensor in tensors.items()}
+        half = array.astype(np.float16, copy=False)
+    return half if half is array or np.array_equal(half, array) else array

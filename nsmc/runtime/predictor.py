@@ -5,13 +5,13 @@ Legend: N reviews, C labels.
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 
 from nsmc.runtime.compiled import CompiledNetwork
-from nsmc.runtime.explanation import Explanation, explain
 from nsmc.runtime.loading import Bundle, read_bundle
 from nsmc.runtime.locate import PRETRAINED, bundle_folder
 from nsmc.runtime.morphemes import check_analyser, morphemes
@@ -20,6 +20,9 @@ from nsmc.runtime.packing import Array
 from nsmc.runtime.pickling import pickled, rebuilt, restored
 from nsmc.runtime.softmax import Logits, Probabilities, exact_softmax
 from nsmc.runtime.tokenization import token_ids
+
+if TYPE_CHECKING:
+    from nsmc.runtime.explanation import Explanation
 
 
 class Prediction(NamedTuple):
@@ -60,15 +63,17 @@ class Predictor:
                 "a pretrained encoder classifies nothing: train a classifier that starts from it "
                 "(init_from)"
             )
-        self._bundle = bundle  # what is pickled
         self.config, self.tokenizer = bundle.config, bundle.tokenizer
         if self.config.morphemes is not None:
             check_analyser(self.config.morphemes)
         self._temperature = self.config.temperature
-        is_compiled = self.config.encoder.backend == "compiled"
-        self._network = (CompiledNetwork if is_compiled else NumpyNetwork)(
-            self.config, bundle.tensors
-        )
+        self._network: CompiledNetwork | NumpyNetwork
+        if self.config.encoder.backend == "compiled":
+            self._network = CompiledNetwork(self.config, bundle.arrays)
+        else:
+            bundle = replace(bundle, arrays=bundle.tensors)  # lest both are kept
+            self._network = NumpyNetwork(self.config, bundle.tensors)
+        self._bundle = bundle  # what is pickled
 
     @classmethod
     def load(cls, folder: str | Path | None = None) -> "Predictor":
@@ -140,8 +145,10 @@ class Predictor:
         """The logits [N, C] divided by the temperature: probabilities are the softmax of these."""
         return logits.astype(np.float64) / self._temperature
 
-    def explain(self, text: str) -> Explanation:
+    def explain(self, text: str) -> "Explanation":
         """What each word of a text adds to its answer; raises TypeError as `encode` does."""
+        from nsmc.runtime.explanation import explain  # which few need
+
         return explain(self, text)
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:

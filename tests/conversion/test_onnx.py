@@ -168,7 +168,7 @@ def test_int8_answers_as_an_int8_bundle_does(
     onnx.checker.check_model(model, full_check=True)
     matrices = {each.name for each in model.graph.initializer if each.data_type == each.INT8}
     assert matrices == {name for name, each in bundle.tensors.items() if each.ndim > 1}
-    predictor = Predictor(dataclasses.replace(bundle, tensors=restored(stored(bundle.tensors))))
+    predictor = Predictor(dataclasses.replace(bundle, arrays=restored(stored(bundle.tensors))))
     reviews = [[], [5], *random_reviews(200, longest=30)]
     expected = softmax(predictor.logits(reviews))
     found = answers(session_of(model), reviews)

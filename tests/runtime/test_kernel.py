@@ -97,7 +97,12 @@ WRONG: dict[str, dict[str, Any]] = {
     "a bias for other labels": {"bias": normal(C + 1)},
     "no token": {"embedding": normal(0, E)},
     "an embedding of nothing": {"embedding": normal(V, 0)},
-    "a float16 embedding": {"embedding": normal(V, E).astype(np.float16)},
+    "a float64 embedding": {"embedding": normal(V, E).astype(np.float64)},
+    "a float16 bias": {"bias": normal(C).astype(np.float16)},
+    "whole numbers of 16 bits": {"embedding": np.zeros((V, E), np.uint16)},
+    "float16 between bytes": {
+        "embedding": np.zeros(2 * V * E + 1, np.uint8)[1:].view(np.float16).reshape(V, E)
+    },
     "a float64 head": {"head": normal(C, 2 * H).astype(np.float64)},
     "other byte order": {"bias": normal(C).astype(">f4")},
     "every other row": {"embedding": normal(2 * V, E)[::2]},
@@ -279,6 +284,11 @@ def as_half(tensors: Any) -> Any:
     return {name: each.astype(np.float16).astype(np.float32) for name, each in tensors.items()}
 
 
+def with_half_embedding(tensors: Any) -> Any:
+    """As a bundle in float16 has it."""
+    return tensors | {"embedding.weight": tensors["embedding.weight"].astype(np.float16)}
+
+
 @each_shape
 @pytest.mark.parametrize("hidden_size", [16, 48, 130])
 @pytest.mark.parametrize("is_half", [False, True])
@@ -289,7 +299,7 @@ def test_the_logits_are_those_of_numpy(
     tensors = as_half(tensors) if is_half else tensors  # the kernel reads such weights from 16 bits
     reviews = random_reviews()
     expected = NumpyNetwork(config, tensors).logits(reviews)
-    network = CompiledNetwork(config, tensors)
+    network = CompiledNetwork(config, with_half_embedding(tensors) if is_half else tensors)
     np.testing.assert_allclose(network.logits(reviews), expected, rtol=0, atol=1e-6)
 
 
@@ -319,6 +329,29 @@ def test_weights_of_every_size_that_float16_has_are_read_from_it() -> None:
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("embedding_dim", [7, 37])
+def test_a_float16_embedding_gives_the_bits_of_a_wide_one(embedding_dim: int) -> None:
+    check_half_embedding(embedding_dim)
+
+
+def check_half_embedding(embedding_dim: int) -> None:
+    """Of every number that float16 has, the smallest, too, before and after there are tables."""
+    config = config_of(architecture="gru", embedding_dim=embedding_dim)
+    every = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
+    every = every[np.isfinite(every)]
+    for start in range(0, len(every), VOCAB_SIZE * embedding_dim):
+        half = np.resize(every[start:], (VOCAB_SIZE, embedding_dim))
+        tensors = random_tensors(config)
+        narrow = CompiledNetwork(config, tensors | {"embedding.weight": half})
+        wide = CompiledNetwork(config, tensors | {"embedding.weight": half.astype(np.float32)})
+        reviews = [[token] for token in range(VOCAB_SIZE)]
+        assert not narrow.has_tables
+        for some in (reviews[: VOCAB_SIZE // 2], reviews[VOCAB_SIZE // 2 :]):
+            np.testing.assert_array_equal(narrow.logits(some), wide.logits(some))
+        assert narrow.has_tables
+        np.testing.assert_array_equal(narrow.logits(reviews), wide.logits(reviews))
+
+
 def test_more_reviews_than_a_call_takes_are_answered() -> None:
     config, tensors = network_of("gru", "last", 16)
     network, reviews = CompiledNetwork(config, tensors), random_reviews()
@@ -343,6 +376,28 @@ def test_a_network_works_in_a_fork() -> None:
         "expected = p.logits(ids).tolist(); child = os.fork()\n"
         "if not child: os._exit(p.logits(ids * 999)[:2].tolist() != expected)\n"
         "sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps to a limit of memory")
+def test_tables_that_there_was_no_memory_for_are_tried_again_after_as_many_tokens() -> None:
+    code = (
+        "import resource, numpy as np; from nsmc.runtime import _kernel\n"
+        "V, H, LIMIT = 200_000, 16, resource.RLIMIT_AS\n"
+        "z = lambda *shape: np.zeros(shape, np.float32)\n"
+        "cell = z(3 * H, 1), z(3 * H, H), z(3 * H), z(3 * H)\n"
+        "network = _kernel.Network(embedding=z(V, 1), cells=(cell,), directions=1,\n"
+        "    pooling='last', attention=None, head=z(2, H), bias=z(2))\n"
+        "has_tables = lambda ids: (network.logits(ids, z(len(ids), 2)), network.has_tables())[1]\n"
+        "everything, before = [[0] * 1_000] * (V // 1_000), resource.getrlimit(LIMIT)\n"
+        "pages = int(open('/proc/self/statm').read().split()[0])\n"
+        "room = pages * resource.getpagesize() + 3 * H * V * 2\n"  # half of what they take
+        "resource.setrlimit(LIMIT, (room, before[1]))\n"
+        "assert not has_tables(everything)\n"
+        "resource.setrlimit(LIMIT, before)\n"
+        "assert not has_tables([[0]])\n"
+        "assert has_tables(everything)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
@@ -374,9 +429,18 @@ def test_every_processor_gives_the_same_numbers(
     tensors = as_half(tensors) if is_half else tensors
     reviews = random_reviews()
     expected = CompiledNetwork(config, tensors).logits(reviews)
+    tensors = with_half_embedding(tensors) if is_half else tensors
     monkeypatch.setattr("nsmc.runtime.compiled._kernel", for_another_processor)
     network = CompiledNetwork(config, tensors)
     found = network.logits(reviews)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
     alone = np.concatenate([network.logits([review]) for review in reviews])
     np.testing.assert_array_equal(alone, found)
+
+
+@pytest.mark.parametrize("embedding_dim", [7, 37])
+def test_every_processor_reads_a_float16_embedding(
+    embedding_dim: int, for_another_processor: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nsmc.runtime.compiled._kernel", for_another_processor)
+    check_half_embedding(embedding_dim)

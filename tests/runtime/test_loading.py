@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 import pickle
 import shutil
@@ -162,6 +163,20 @@ def test_a_weight_that_is_not_finite_is_refused(bundle: Path, name: str, value: 
     message = refusal(bundle)
     assert WEIGHTS_FILE in message
     assert repr(name) in message
+
+
+@pytest.mark.parametrize("value", [np.nan, -np.nan, np.inf, -np.inf, 65504, -65504, 0, -0.0])
+def test_of_float16_every_number_that_is_finite_is_read(tmp_path: Path, value: float) -> None:
+    folder = random_bundle(tmp_path / "bundle", dtype="float16")
+
+    def change(tensors: dict[str, Any]) -> None:
+        tensors["embedding.weight"].flat[-1] = value
+
+    edit_weights(folder, change)
+    if math.isfinite(value):
+        assert read_bundle(folder).tensors["embedding.weight"].flat[-1] == value
+    else:
+        assert "'embedding.weight' has values that are not finite" in refusal(folder)
 
 
 @pytest.mark.parametrize(

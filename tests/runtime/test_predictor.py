@@ -329,6 +329,21 @@ def test_classifying_loads_no_training_framework(tmp_path: Path, tokenizer_file:
     assert "tokenizers" in loaded  # it did classify
 
 
+def test_one_answer_of_the_command_loads_nothing_that_it_does_not_need() -> None:
+    loaded = modules_after(
+        "import sys; before = {*sys.modules}\n"
+        "import gc, nsmc.cli\n"
+        "assert nsmc.cli.main(['predict', 'pretrained', '정말 최고예요']) == 0 and gc.isenabled()\n"
+        "for name in before: sys.modules.pop(name, None)\n"
+        "sys.modules['sys'] = sys"
+    )
+    assert "tokenizers" in loaded
+    assert loaded.isdisjoint({"shutil", "bz2", "lzma", "gzip", "heapq", "difflib"})
+    assert loaded.isdisjoint(
+        {"nsmc.runtime.explanation", "nsmc.runtime.hub", "nsmc.reading.gzipped"}
+    )
+
+
 def test_the_command_loads_numpy_only_when_it_classifies() -> None:
     assert modules_after("import nsmc.cli").isdisjoint({"numpy", "tokenizers", "safetensors"})
 
@@ -360,7 +375,7 @@ def test_ids_that_are_not_in_the_vocabulary_are_refused(
 ) -> None:
     predictor = predictor_of(architecture=cell, pooling=pooling, bidirectional=bidirectional)
     size = predictor.config.vocab_size
-    for wrong in (-1, size, 2**40, -(2**63)):
+    for wrong in (-1, size, 2**40, -(2**63), 2**63, -(2**80)):
         for reviews in ([[wrong]], [[5], [], [5, wrong, 5]]):
             with pytest.raises(ValueError, match=f"from 0 to {size - 1}"):
                 predictor.logits(reviews)

@@ -69,14 +69,16 @@ static float **made_tables(const Network *network)
 {
     ptrdiff_t V = network->vocabulary, G = network->G;
     float **tables = calloc((size_t)network->directions, sizeof *tables);
+    float *embedded = allocate(BLOCK_MOST * network->embedding_dim, sizeof *embedded);
     float *inputs = allocate(BLOCK_MOST * network->cells[0].input.width, sizeof *inputs);
-    int good = tables && inputs && V <= PTRDIFF_MAX / G;
+    int good = tables && embedded && inputs && V <= PTRDIFF_MAX / G;
     for (ptrdiff_t i = 0; good && i < network->directions; i++) {
         tables[i] = allocate(V * G, sizeof(float));
         good = tables[i] != NULL;
         if (good)
-            fill_table(network, &network->cells[i], inputs, tables[i]);
+            fill_table(network, &network->cells[i], embedded, inputs, tables[i]);
     }
+    free(embedded);
     free(inputs);
     if (good)
         return tables;
@@ -98,6 +100,8 @@ static void consider_tables(Object *self, ptrdiff_t tokens)
     tables = made_tables(network);
     Py_END_ALLOW_THREADS
     network->tables = tables;
+    if (!tables) /* no memory: to be tried again after as many tokens more, not by each call */
+        self->seen = 0;
     self->table_maker = 0;
 }
 

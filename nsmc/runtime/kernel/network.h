@@ -41,7 +41,8 @@ typedef struct {
     int is_lstm, pooling;
     ptrdiff_t vocabulary, embedding_dim, H, G, W, layers, directions, labels;
     ptrdiff_t hidden; /* H without what fills it up */
-    const float *embedding; /* [V, E] */
+    const float *embedding; /* [V, E], or NULL: */
+    const uint16_t *half_embedding; /* the same as float16 */
     Cell *cells;            /* [layers, directions] */
     float *attention;       /* [W], or NULL */
     float *head, *bias;     /* [C, W] or [C, 2 W], [C] */
@@ -61,6 +62,7 @@ typedef struct {
     ptrdiff_t count;
     ptrdiff_t *places;  /* [count] where a review's states begin */
     float *states[2];   /* [N, W]: of the layer below and of this one, where they are wanted */
+    float *embedded;    /* [BLOCK_MOST, E] of a float16 embedding */
     float *last;        /* [count, W] the state, which at the end is that after the last token */
     float *memory;      /* [count, H] of an LSTM */
     float *inputs;      /* [BLOCK_MOST, width] */
@@ -89,7 +91,8 @@ int classify(const Network *network, const Reviews *reviews, float *logits);
 /* In processors.c: whichever the processor can run, which is found first of all. */
 void find_processor(void);
 int processor_widens(void); /* whether it reads float16 fast */
-void fill_table(const Network *network, const Cell *cell, float *inputs, float *table);
+void fill_table(const Network *network, const Cell *cell, float *embedded, float *inputs,
+                float *table);
 void classify_batch(const Network *network, const Reviews *reviews, const Batch *batch,
                     float *logits);
 

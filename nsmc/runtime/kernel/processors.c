@@ -9,7 +9,7 @@
      EACH_BLOCK(c)    c(rows, columns) for each number of reviews up to that: columns is how many
                       vectors of a panel are multiplied with them at once
      LEAST, GREATEST  of two vectors; the second one where one is NaN
-     WIDENED(place)   a vector of float16 numbers as float32; only where `processor_widens`
+     WIDENED(place)   a vector of float16 numbers as float32; slow if not `processor_widens`
      HALF_PRODUCT     what multiplies one row by float16 weights fastest */
 
 #include "network.h"
@@ -33,6 +33,17 @@
 /* One of two numbers in each lane; a comparison gives all bits or none of them. */
 #define CHOSEN(condition, yes, no) ((vec)(((bits)(condition) & (bits)(yes)) | (~(bits)(condition) & (bits)(no))))
 
+/* A float16 number as float32, which has the same bits but for an exponent that counts from 112
+   lower; those too small for an exponent, too, are right when it is multiplied. */
+static inline float widened(uint16_t half)
+{
+    uint32_t bits = (uint32_t)(half & 0x7FFF) << 13;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    value *= 0x1p112f;
+    return half & 0x8000 ? -value : value;
+}
+
 #define NAME(x) JOINED(x, _anywhere)
 #define TARGET
 #define LANES 4
@@ -40,7 +51,8 @@
 #define EACH_BLOCK EACH_OF_SIX
 #define LEAST(a, b) CHOSEN((a) < (b), a, b)
 #define GREATEST(a, b) CHOSEN((a) > (b), a, b)
-#define WIDENED(place) ((void)(place), (vec){0})
+#define WIDENED(place) \
+    ((vec){widened((place)[0]), widened((place)[1]), widened((place)[2]), widened((place)[3])})
 #define HALF_PRODUCT product_half_anywhere
 #include "maths.h"
 
@@ -102,9 +114,10 @@ int processor_widens(void)
 #define RUN(function, ...) function##_anywhere(__VA_ARGS__)
 #endif
 
-void fill_table(const Network *network, const Cell *cell, float *inputs, float *table)
+void fill_table(const Network *network, const Cell *cell, float *embedded, float *inputs,
+                float *table)
 {
-    RUN(fill_table, network, cell, inputs, table);
+    RUN(fill_table, network, cell, embedded, inputs, table);
 }
 
 void classify_batch(const Network *network, const Reviews *reviews, const Batch *batch,

@@ -71,9 +71,25 @@ INLINE void NAME(project)(const Cell *cell, int rows, const float *const *in, fl
             STORE(out + k, LOAD(out + k) + LOAD(cell->input_bias + k));
 }
 
-/* The inputs of all tokens of the vocabulary; `inputs` is to work on, [BLOCK_MOST, width]. */
-static TARGET void NAME(fill_table)(const Network *network, const Cell *cell, float *inputs,
-                                    float *table)
+/* A token's row of the embedding: where it is or, of float16 numbers, in `wide` [E]. */
+INLINE const float *NAME(embed)(const Network *network, ptrdiff_t token, float *wide)
+{
+    const ptrdiff_t E = network->embedding_dim;
+    if (!network->half_embedding)
+        return network->embedding + token * E;
+    const uint16_t *half = network->half_embedding + token * E;
+    ptrdiff_t k = 0;
+    for (; k + LANES <= E; k += LANES)
+        STORE(wide + k, WIDENED(half + k));
+    for (; k < E; k++)
+        wide[k] = widened(half[k]);
+    return wide;
+}
+
+/* The inputs of all tokens of the vocabulary. To work on: `embedded` [BLOCK_MOST, E] and `inputs`
+   [BLOCK_MOST, width]. */
+static TARGET void NAME(fill_table)(const Network *network, const Cell *cell, float *embedded,
+                                    float *inputs, float *table)
 {
     const ptrdiff_t G = network->G, E = network->embedding_dim;
     for (ptrdiff_t token = 0; token < network->vocabulary; token += BLOCK) {
@@ -81,7 +97,7 @@ static TARGET void NAME(fill_table)(const Network *network, const Cell *cell, fl
         int rows = left < BLOCK ? (int)left : BLOCK;
         const float *in[BLOCK];
         for (int row = 0; row < rows; row++)
-            in[row] = network->embedding + (token + row) * E;
+            in[row] = NAME(embed)(network, token + row, embedded + row * E);
         NAME(project)(cell, rows, in, inputs, G);
         for (int row = 0; row < rows; row++)
             memcpy(table + (token + row) * G, inputs + row * cell->input.width,

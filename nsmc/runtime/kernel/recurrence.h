@@ -67,7 +67,7 @@ INLINE void NAME(look_up)(const NAME(Direction) *direction, const Network *netwo
         } else if (direction->below) {
             in[row] = direction->below + places[row] * network->W;
         } else {
-            in[row] = network->embedding + reviews->ids[start + token] * E;
+            in[row] = NAME(embed)(network, reviews->ids[start + token], batch->embedded + row * E);
         }
     }
     if (direction->table)

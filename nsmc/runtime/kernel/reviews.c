@@ -70,6 +70,7 @@ static void drop_batch(Batch *batch)
     free(batch->places);
     free(batch->states[0]);
     free(batch->states[1]);
+    free(batch->embedded);
     free(batch->last);
     free(batch->memory);
     free(batch->inputs);
@@ -92,6 +93,7 @@ static int make_batch(const Network *network, const Reviews *reviews, const ptrd
         count = size > count ? size : count;
     }
     ptrdiff_t W = network->W, rows = count < BLOCK_MOST ? count : BLOCK_MOST;
+    int is_half = network->half_embedding && !network->tables;
     int has_states = network->layers > 1 || network->pooling != LAST;
     if (tokens > PTRDIFF_MAX / W)
         return 0;
@@ -99,6 +101,7 @@ static int make_batch(const Network *network, const Reviews *reviews, const ptrd
         .places = allocate(count, sizeof(ptrdiff_t)),
         .states = {has_states ? allocate(tokens * W, sizeof(float)) : NULL,
                    network->layers > 1 ? allocate(tokens * W, sizeof(float)) : NULL},
+        .embedded = is_half ? allocate(BLOCK_MOST * network->embedding_dim, sizeof(float)) : NULL,
         .last = allocate(count * W, sizeof(float)),
         .memory = network->is_lstm ? allocate(count * network->H, sizeof(float)) : NULL,
         .inputs = allocate(rows * widest(network), sizeof(float)),
@@ -107,7 +110,8 @@ static int make_batch(const Network *network, const Reviews *reviews, const ptrd
         .scores = has_states ? allocate(longest + LANES_MOST, sizeof(float)) : NULL,
     };
     return batch->places && batch->last && batch->inputs && batch->products &&
-           (batch->memory || !network->is_lstm) && (batch->states[1] || network->layers == 1) &&
+           (batch->embedded || !is_half) && (batch->memory || !network->is_lstm) &&
+           (batch->states[1] || network->layers == 1) &&
            ((batch->states[0] && batch->pooled && batch->scores) || !has_states);
 }
 

@@ -13,17 +13,23 @@ static int refuse(const char *what)
     return 0;
 }
 
-/* A view of a float32 array whose shape is [rows, columns], or [rows]; where one is -1, any that is
-   positive. */
-static int look(PyObject *array, const char *name, int dimensions, Py_ssize_t rows,
-                Py_ssize_t columns, int flags, Py_buffer *view)
+static int holds(const Py_buffer *view, const char *format, Py_ssize_t size)
+{
+    return view->itemsize == size && view->format && strcmp(view->format, format) == 0 &&
+           (uintptr_t)view->buf % (size_t)size == 0;
+}
+
+/* A view of an array of float32, where `may_be_half` also of float16, whose shape is [rows, columns],
+   or [rows]; where one is -1, any that is positive. */
+static int look_at(PyObject *array, const char *name, int may_be_half, int dimensions,
+                   Py_ssize_t rows, Py_ssize_t columns, int flags, Py_buffer *view)
 {
     if (PyObject_GetBuffer(array, view, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT | flags) < 0)
         return 0;
-    int is_float = view->itemsize == 4 && view->format && strcmp(view->format, "f") == 0;
-    if (!is_float || view->ndim != dimensions || (uintptr_t)view->buf % sizeof(float)) {
-        PyErr_Format(PyExc_TypeError, "%s: expected an array of float32 with %d dimensions", name,
-                     dimensions);
+    int is_float = holds(view, "f", 4) || (may_be_half && holds(view, "e", 2));
+    if (!is_float || view->ndim != dimensions) {
+        PyErr_Format(PyExc_TypeError, "%s: expected an array of float32%s with %d dimensions", name,
+                     may_be_half ? " or float16" : "", dimensions);
     } else if ((rows < 0 ? view->shape[0] < 1 : view->shape[0] != rows) ||
                (dimensions == 2 &&
                 (columns < 0 ? view->shape[1] < 1 : view->shape[1] != columns))) {
@@ -34,6 +40,12 @@ static int look(PyObject *array, const char *name, int dimensions, Py_ssize_t ro
     PyBuffer_Release(view);
     memset(view, 0, sizeof *view);
     return 0;
+}
+
+static int look(PyObject *array, const char *name, int dimensions, Py_ssize_t rows,
+                Py_ssize_t columns, int flags, Py_buffer *view)
+{
+    return look_at(array, name, 0, dimensions, rows, columns, flags, view);
 }
 
 int take_pooling(Network *network, const char *name)
@@ -49,11 +61,14 @@ int take_pooling(Network *network, const char *name)
 
 int take_embedding(Network *network, PyObject *array, Py_buffer *view)
 {
-    if (!look(array, "embedding", 2, -1, -1, 0, view))
+    if (!look_at(array, "embedding", 1, 2, -1, -1, 0, view))
         return 0;
     if (view->shape[0] > INT32_MAX || view->shape[1] > LARGEST)
         return refuse("embedding: too large");
-    network->embedding = view->buf;
+    if (view->itemsize == sizeof(float))
+        network->embedding = view->buf;
+    else
+        network->half_embedding = view->buf;
     network->vocabulary = view->shape[0];
     network->embedding_dim = view->shape[1];
     return 1;
