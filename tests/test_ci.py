@@ -46,7 +46,12 @@ def run(clone: Path, **steps: str) -> tuple[int, list[str], str]:
     path = f"{clone / 'path'}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "TMPDIR": str(clone)}
     done = subprocess.run(
-        [clone / ".ci" / "run"], env=environment, capture_output=True, text=True, timeout=300
+        [clone / ".ci" / "run"],
+        env=environment,
+        input="typed",
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     assert not [*clone.glob("tmp.*")]
     return done.returncode, (clone / "calls").read_text().splitlines(), done.stderr
@@ -66,6 +71,12 @@ def test_the_tests_end_before_what_is_installed_is_used(clone: Path) -> None:
     code, calls, _ = run(clone, clients=AWAIT % "lint ended")
     assert code == 0
     assert calls.index("lint ended") < calls.index("clients ended") < calls.index("clients-test")
+
+
+def test_an_installation_that_asks_does_not_wait_for_a_terminal(clone: Path) -> None:
+    # Which would stop it for good, as it is not in the foreground there.
+    code, *_ = run(clone, clients="cat > asked")
+    assert code == 0 and (clone / "asked").read_text() == ""
 
 
 def test_a_failed_installation_is_shown_and_ends_it(clone: Path) -> None:

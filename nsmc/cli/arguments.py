@@ -1,7 +1,6 @@
 """Arguments that several subcommands take: a bundle, a file of reviews, the extra `train`."""
 
 import argparse
-import atexit
 import contextlib
 import gc
 from collections.abc import Iterator
@@ -123,19 +122,16 @@ def return_memory_early() -> None:
 
 
 def load_predictor(bundle: Path) -> "Predictor":
-    """The bundle's predictor, without a search for objects in cycles, here and when Python ends.
-
-    That would be a tenth of the time of a command that answers once. What is imported and loaded
-    stays to the end, and no cycle holds what must be written: files are closed where they are.
-    """
-    atexit.register(gc.freeze)
+    """The bundle's predictor, without a search for objects in cycles: what is loaded stays."""
+    was_enabled = gc.isenabled()  # not by a program that calls the command with words of its own
     gc.disable()
     try:
         from nsmc.runtime.predictor import Predictor
 
         return Predictor.load(bundle)
     finally:
-        gc.enable()
+        if was_enabled:
+            gc.enable()
 
 
 @contextlib.contextmanager

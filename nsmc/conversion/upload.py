@@ -24,6 +24,7 @@ from nsmc.runtime.bundle import CARD_FILE, CONFIG_FILE, NAMES
 from nsmc.runtime.card import with_license
 from nsmc.runtime.hub_files import HubName, authorization, endpoint
 from nsmc.runtime.loading import read_bundle
+from nsmc.small_files import open_regular
 
 _PROBLEMS = {
     401: "the token is refused: make a new one, and set HF_TOKEN or run hf auth login",
@@ -150,10 +151,10 @@ def _files(folder: Path, license_: str | None) -> dict[str, bytes]:
             kind = "a symbolic link" if path.is_symlink() else "no regular file"
             raise ValueError(f"{path}: {kind}, which is not uploaded; put the file itself there")
     read_bundle(folder)
-    files = {path.name: path.read_bytes() for path in there}
+    files = {path.name: _content(path) for path in there}
     for name, digest in json.loads(files[CONFIG_FILE])["sha256"].items():
         if name in files and hashlib.sha256(files[name]).hexdigest() != digest:
-            raise ValueError(f"{folder}: another bundle has come there just now; push again")
+            raise _changed(folder)
     try:
         card = files.get(CARD_FILE, b"").decode("utf-8")
     except UnicodeDecodeError as error:
@@ -162,6 +163,18 @@ def _files(folder: Path, license_: str | None) -> dict[str, bytes]:
         # An editor on Windows may have ended its lines.
         files[CARD_FILE] = with_license(card.replace("\r\n", "\n"), license_).encode()
     return files
+
+
+def _content(path: Path) -> bytes:
+    """Raises ValueError where a link has taken the file's place since it was looked at."""
+    with open_regular(path) as file:
+        if not os.path.samestat(os.fstat(file.fileno()), path.lstat()):
+            raise _changed(path.parent)
+        return file.read()
+
+
+def _changed(folder: Path) -> ValueError:
+    return ValueError(f"{folder}: another bundle has come there just now; push again")
 
 
 def _outdated(

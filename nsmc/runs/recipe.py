@@ -12,6 +12,7 @@ import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 from nsmc.atomic import write_file
@@ -24,6 +25,7 @@ from nsmc.config.overrides import as_overrides, typed_for_steps
 from nsmc.config.schema import RunConfig
 from nsmc.config.steps import RecipeConfig, Values, with_folders, with_typed
 from nsmc.data.soft_labels_file import SOFT_LABELS_FILE
+from nsmc.extras import needs_extra
 from nsmc.runs.corpus_files import corpus_name
 from nsmc.runs.foreign import files_of, recorded_overrides
 from nsmc.runs.prepare import prepare
@@ -42,6 +44,7 @@ from nsmc.runs.resume import LAST_CHECKPOINT, other_run
 from nsmc.runs.sources import check_sources
 from nsmc.runtime.bundle import CONFIG_FILE, rewrite_config, whole_bundle
 from nsmc.runtime.loading import read_bundle
+from nsmc.runtime.morphemes import analyser_versions
 from nsmc.training.model_card import model_card
 
 log = logging.getLogger(__name__)
@@ -175,9 +178,18 @@ def check_steps(recipe: RecipeConfig, typed: Values) -> None:
                 raise ValueError("is a recipe itself; list its steps instead")
             # Its sources still have the names of their steps.
             check_sources(config, planned)
+            _check_extras(config)
         except (ValueError, OSError) as error:
             raise ValueError(f"recipe, step {name}: {describe(error)}") from None
         planned[name] = config
+
+
+def _check_extras(config: RunConfig) -> None:
+    """Raises ValueError where the step needs an extra that is not installed."""
+    if config.data.morphemes:
+        analyser_versions()
+    if config.task == "linear" and find_spec("sklearn") is None:
+        raise ValueError(needs_extra("task=linear", "linear"))
 
 
 def adopt_bundle(made: Path, folder: Path, command: str, key: str, corpus: str) -> None:

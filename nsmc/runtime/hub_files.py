@@ -23,6 +23,7 @@ from urllib.request import HTTPHandler, HTTPRedirectHandler, HTTPSHandler, Reque
 # A path has lost one of the slashes. Owners and repositories as hubs allow them.
 _NAME = re.compile(r"hf:/{1,2}([\w-][\w.-]*)/([\w-][\w.-]*?)(?:@([^\s@]+))?/?", flags=re.ASCII)
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+_HOST = re.compile(r"(\[[^]@]*\]|[\w.-]+)(:[0-9]+)?/")
 
 _LARGEST = 16 << 20  # bytes of a small file
 _AT_ONCE = 1 << 20  # bytes
@@ -208,6 +209,8 @@ def _endpoint() -> tuple[str, str]:
     """The address, which error lines show, and the user and the password that HF_ENDPOINT has."""
     written = os.environ.get("HF_ENDPOINT", "").rstrip("/") or "https://huggingface.co"
     scheme, colon, rest = written.rpartition("://")
+    if _HOST.match(rest):  # any @ is the path's
+        return written, ""
     user, _, address = rest.rpartition("@")
     return scheme + colon + address, user
 

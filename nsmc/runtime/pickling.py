@@ -45,6 +45,6 @@ def restored(build: Callable[[Bundle], Any], digest: bytes, content: bytes) -> A
 
 def _narrow(array: Numbers) -> Numbers:
     """In float16 where that is exact."""
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", under="ignore"):  # whatever the caller has
         half = array.astype(np.float16, copy=False)
     return half if half is array or np.array_equal(half, array) else array

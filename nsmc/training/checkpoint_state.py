@@ -29,6 +29,8 @@ def check_content(checkpoint: Any) -> None:
     for name, section_type in _SECTIONS.items():
         section = checkpoint.get(name, section_type())
         _check(isinstance(section, section_type), f"{name} is no {section_type.__name__}")
+        are_texts = all(isinstance(key, str) for key in section) or section_type is list
+        _check(are_texts, f"{name} has a name that is no text")
     for leaf in _leaves(checkpoint):  # raises for too deep a nesting
         is_huge = type(leaf) is int and abs(leaf) > sys.float_info.max
         _check(not is_huge, "a whole number that no float holds")

@@ -1,9 +1,12 @@
 """The command around its subcommands: usage, exit codes, closed streams."""
 
+import atexit
+import gc
 import io
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -45,6 +48,42 @@ def test_hydra_full_error_shows_the_whole_traceback(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
     with pytest.raises(FileNotFoundError):
         main(["predict", "./nowhere", GOOD])
+
+
+@pytest.fixture
+def at_exit(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], object]]:
+    """What is to be called when the process ends."""
+    found: list[Callable[[], object]] = []
+    monkeypatch.setattr(atexit, "register", found.append)
+    return found
+
+
+@pytest.fixture
+def without_collector() -> Iterator[None]:
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("without_collector")
+def test_a_program_that_calls_it_keeps_its_garbage_collector_as_it_is(
+    bundle: Path, at_exit: list[Callable[[], object]]
+) -> None:
+    assert main(["predict", str(bundle), GOOD]) == 0
+    assert not gc.isenabled() and at_exit == []
+    gc.enable()
+    assert main(["explain", str(bundle), GOOD]) == 0
+    assert gc.isenabled() and at_exit == []
+
+
+@pytest.mark.parametrize("command", ["predict", "explain"])
+def test_the_command_itself_ends_without_a_search_for_cycles(
+    command: str, bundle: Path, at_exit: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["nsmc", command, str(bundle), GOOD])
+    monkeypatch.setattr("nsmc.cli.command.exit_on_signals", lambda message: None)
+    assert main() == 0
+    assert at_exit == [gc.freeze]
 
 
 def test_a_real_process_refuses_in_one_line_and_exits_with_1() -> None:

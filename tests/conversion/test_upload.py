@@ -212,6 +212,19 @@ def test_a_bundle_that_changes_while_it_is_checked_is_not_pushed(
     assert hub.requests == []
 
 
+def test_a_link_that_comes_while_it_is_checked_is_not_followed(
+    hub: Hub, bundle: Path, push: Push, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def and_then_linked(folder: Path) -> None:
+        read_bundle(folder)
+        (folder / CARD_FILE).rename(tmp_path / "elsewhere")
+        (folder / CARD_FILE).symlink_to(tmp_path / "elsewhere")
+
+    monkeypatch.setattr(upload, "read_bundle", and_then_linked)
+    assert push.refused("me/film", bundle).endswith("has come there just now; push again")
+    assert hub.requests == []
+
+
 def test_a_license_replaces_that_of_a_card_with_the_ends_of_lines_of_windows(
     hub: Hub, bundle: Path, push: Push
 ) -> None:

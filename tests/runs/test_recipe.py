@@ -264,6 +264,26 @@ def test_how_the_epoch_is_chosen_is_free_where_there_is_a_choice(
     assert monitors["classify", 512] == "val/accuracy"
 
 
+@pytest.mark.parametrize(
+    ("package", "step", "what"),
+    [
+        ("kiwipiepy", "morpheme-encoder", 'reading morphemes needs the extra "morphemes"'),
+        ("sklearn", "teacher-morpheme-ngrams", 'task=linear needs the extra "linear"'),
+    ],
+)
+def test_an_extra_that_is_missing_is_said_before_the_first_step(
+    composed: Composed, monkeypatch: pytest.MonkeyPatch, package: str, step: str, what: str
+) -> None:
+    config = check_config(composed("experiment=best"))
+    assert config.recipe
+    if package == "sklearn":
+        pytest.importorskip("kiwipiepy")
+    monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.setattr(recipe, "composed", lambda words: check_config(composed(*words)))
+    with pytest.raises(ValueError, match=f"recipe, step {step}: {what}"):
+        check_steps(config.recipe, {})
+
+
 def test_a_student_is_chosen_by_its_cross_entropy(composed: Composed) -> None:
     assert composed("experiment=distill")["callbacks"]["checkpoint"]["monitor"] == "val/loss"
 

@@ -193,6 +193,19 @@ def test_a_password_in_the_address_opens_the_hub_and_is_shown_to_nobody(
         assert message("hf://me/other") == expected
 
 
+def test_a_path_with_an_at_sign_is_no_password(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    for base in (hub.endpoint, hub.endpoint.replace("127.0.0.1", "localhost")):
+        monkeypatch.setenv("HF_ENDPOINT", f"{base}/mirror@2")
+        with pytest.raises(OSError):
+            hub_bundle("hf://me/film")
+        _, path, token = hub.requests.pop()  # which notes the token alone
+        assert path.startswith("/mirror@2/me/film/") and token == TOKEN
+        assert hub_files.endpoint() == f"{base}/mirror@2"
+    monkeypatch.setenv("HF_ENDPOINT", "http://[::1]:80/mirror@2")
+    assert hub_files.endpoint() == "http://[::1]:80/mirror@2"
+
+
 def test_what_a_hub_refuses_is_said(hub: Hub, bundle: Path) -> None:
     hub.add("me/film", bundle)
     assert "no such repository, or it is private" in message("hf://me/films")

@@ -9,6 +9,7 @@ import mmap
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -350,6 +351,21 @@ def check_half_embedding(embedding_dim: int) -> None:
             np.testing.assert_array_equal(narrow.logits(some), wide.logits(some))
         assert narrow.has_tables
         np.testing.assert_array_equal(narrow.logits(reviews), wide.logits(reviews))
+
+
+@pytest.fixture
+def small_numbers_are_zero() -> Iterator[None]:
+    """As some programs and libraries have the processor read what float32 holds least precisely."""
+    torch = pytest.importorskip("torch")
+    if not torch.set_flush_denormal(True):
+        pytest.skip("this processor has no such mode")
+    yield
+    torch.set_flush_denormal(False)
+
+
+@pytest.mark.usefixtures("small_numbers_are_zero")
+def test_the_least_numbers_of_float16_are_not_lost_to_programs_that_need_none() -> None:
+    check_half_embedding(7)
 
 
 def test_more_reviews_than_a_call_takes_are_answered() -> None:

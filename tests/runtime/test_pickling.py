@@ -63,6 +63,15 @@ def test_weights_that_float16_cannot_hold_stay_as_they_are() -> None:
         np.testing.assert_array_equal(tensor, tensors[name])
 
 
+def test_a_program_that_makes_numpy_raise_can_pickle_it() -> None:
+    config = config_of()
+    tensors = random_tensors(config)
+    tensors["ln1.bias"][:] = 1e5, 1e-10
+    with np.errstate(all="raise"):
+        copy = pickle.loads(pickle.dumps(Predictor(Bundle(config, tensors, TOKENIZER))))
+    np.testing.assert_array_equal(copy.logits([[]]), [tensors["ln1.bias"]])
+
+
 def test_a_process_builds_it_once_and_keeps_two() -> None:
     contents = [pickle.dumps(predictor_of(hidden_size=size)) for size in (3, 4, 5)]
     first = pickle.loads(contents[0])

@@ -17,6 +17,8 @@ from nsmc.training.checkpoints import load_checkpoint
     [
         ({"state_dict": {"a": 1}}, "state_dict has more than tensors"),
         ({"state_dict": {"a": torch.zeros(1).expand(10**12)}}, "a tensor without its numbers"),
+        ({"state_dict": {5: torch.zeros(3)}}, "state_dict has a name that is no text"),
+        ({"callbacks": {10**5_000: {}}}, "callbacks has a name that is no text"),
         ({"hyper_parameters": {"classifier": {"hidden_size": 10**9}}}, "hidden_size=1000000000"),
         ({"hyper_parameters": 7}, "hyper_parameters is no dict"),
         ({"callbacks": {"a": 1}}, "callbacks has more than states"),

@@ -34,13 +34,15 @@
 #define CHOSEN(condition, yes, no) ((vec)(((bits)(condition) & (bits)(yes)) | (~(bits)(condition) & (bits)(no))))
 
 /* A float16 number as float32, which has the same bits but for an exponent that counts from 112
-   lower; those too small for an exponent, too, are right when it is multiplied. */
+   lower. Those too small for an exponent are counted: programs may tell the processor to read such
+   numbers of float32 as 0. */
 static inline float widened(uint16_t half)
 {
-    uint32_t bits = (uint32_t)(half & 0x7FFF) << 13;
+    uint32_t bits = ((uint32_t)(half & 0x7FFF) << 13) + (112u << 23);
     float value;
     memcpy(&value, &bits, sizeof value);
-    value *= 0x1p112f;
+    if ((half & 0x7C00) == 0)
+        value = (float)(half & 0x3FF) * 0x1p-24f;
     return half & 0x8000 ? -value : value;
 }
 
