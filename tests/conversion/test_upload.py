@@ -172,7 +172,9 @@ def test_a_password_in_the_address_is_not_shown(
     hub.status = 503
     line = push.refused("me/film", bundle)
     assert f"'{hub.endpoint}/api/repos/create'" in line and "geheim" not in line
-    assert {token.partition(" ")[0] for *_, token in hub.requests} == {"Basic"}
+    # What the library asks a hub about itself, once in a process, it asks without either.
+    sent = [token.partition(" ")[0] for method, _, token in hub.requests if method == "POST"]
+    assert sent == ["Basic"]
 
 
 def test_what_cannot_be_is_said_before_anything_is_asked_of_the_hub(
