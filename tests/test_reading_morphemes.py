@@ -77,6 +77,31 @@ def test_a_student_of_it_needs_no_morphemes(student: tuple[Path, str]) -> None:
     assert config["format_version"] == 1 and "morphemes" not in config
 
 
+def test_a_student_of_it_says_what_it_learnt_from(
+    corpus: Path, teacher: tuple[Path, str], student: tuple[Path, str], tmp_path: Path
+) -> None:
+    versions = {name: [number] for name, number in analyser_versions().items()}
+    of_one = {"count": 1, "with_morphemes": 1, "morphemes": versions, "unknown": 0}
+    assert read_bundle(student[0] / "bundle").config.teachers == of_one
+    # What the student's own teachers read, and what a run of task=linear did, is known, too.
+    train(corpus, "task=linear", *KIND, f"hydra.run.dir={corpus}/counts", "linear.units=words")
+    answers = shutil.copy(corpus / "counts" / "soft_labels.tsv", tmp_path / "answers.tsv")
+    teachers = f"[{student[0]},{corpus}/counts,{answers},pretrained]"
+    folder = corpus / "grandchild"
+    train(corpus, f"distill.teachers={teachers}", f"hydra.run.dir={folder}")
+    of_four = {"count": 4, "with_morphemes": 2, "morphemes": versions, "unknown": 1}
+    assert read_bundle(folder / "bundle").config.teachers == of_four
+    _nsmc(0, "convert", folder, "--to", "int8", "--output", tmp_path / "int8")
+    for bundle in (folder / "bundle", tmp_path / "int8"):
+        card = " ".join((bundle / "README.md").read_text("utf-8").split())
+        kiwi = f"kiwipiepy {analyser_versions()['kiwipiepy']} and kiwipiepy_model"
+        assert "It learnt from the soft labels of 4 teachers. Those of 2 come from models" in card
+        assert kiwi in card and "The classifier itself reads the text, and needs none of it" in card
+        assert "those of 1, which came as a file, is not known" in card
+        words = [sys.executable, "-m", "nsmc.cli", "info", str(bundle)]
+        assert f"4 teachers, 2 with the morphemes of {kiwi}" in run(words).stdout
+
+
 @pytest.mark.parametrize("form", ["onnx", "html"])
 def test_forms_that_cannot_make_morphemes_refuse_it(
     teacher: tuple[Path, str], form: str, tmp_path: Path

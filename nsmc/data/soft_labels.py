@@ -107,7 +107,7 @@ def soft_labels(
     written.
     """
     _check_labels(teacher, names)
-    path = _resolve(teacher)
+    path = teacher_path(teacher)
     if not path.is_dir():
         return probabilities_in(path, reviews, names)
     key = digest_of([_FORMAT, teacher_digest(teacher), digest_of(reviews.texts)])
@@ -119,7 +119,7 @@ def soft_labels(
 
 def _check_labels(teacher: str, names: tuple[str, ...]) -> None:
     """Raises ValueError for a teacher of other labels."""
-    path = _resolve(teacher)
+    path = teacher_path(teacher)
     if not path.is_dir():
         with opened_soft_labels(path, names):
             return
@@ -135,11 +135,11 @@ def teacher_digest(teacher: str) -> str:
 
     Raises FileNotFoundError where there is neither.
     """
-    path = _resolve(teacher)
+    path = teacher_path(teacher)
     return digest_of(digests(path)) if path.is_dir() else digest_of_file(path)
 
 
-def _resolve(teacher: str) -> Path:
+def teacher_path(teacher: str) -> Path:
     """The file of soft labels or the bundle's folder that a teacher's name stands for."""
     path = Path(teacher).expanduser()
     if (path / SOFT_LABELS_FILE).is_file():

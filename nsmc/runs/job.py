@@ -43,6 +43,7 @@ from nsmc.runs.prepare import check_inputs, prepare
 from nsmc.runs.processes import is_first, number_among_unwatched, started_together
 from nsmc.runs.record import Record, occupied, read_record, recorded
 from nsmc.runs.resume import continuation, now, starting_checkpoint
+from nsmc.runs.teachers import teachers_of
 from nsmc.runs.trainer import CHECKPOINTS, build_trainer, check_hardware
 from nsmc.training.checkpoints import adopt_best, differences, epochs_behind, load_checkpoint
 from nsmc.training.export import BundleExport, best_checkpoint
@@ -203,6 +204,7 @@ def build(
         corpus=corpus_name(config.data),
         command=begun.get("command", ""),
         signature=begun.get("signature", ""),
+        teachers=teachers_of(config.distill.teachers) if record else None,
         measured=config.trainer.measures_all,
     )
     loggers: list[Logger] = []

@@ -23,6 +23,7 @@ from filelock import FileLock, Timeout
 from nsmc.atomic import write_file
 from nsmc.config.errors import describe
 from nsmc.runs.record_fields import without_wrong_fields
+from nsmc.runtime.morphemes import PACKAGES
 from nsmc.small_files import read_json
 from nsmc.termination import exception_arrived
 from nsmc.training.signals import Pruned
@@ -38,7 +39,7 @@ _SECONDS_TO_LOCK = 1.0  # for who only looks whether a run is alive to let go of
 
 _PACKAGES = (
     *("nsmc", "torch", "pytorch-lightning", "hydra-core", "omegaconf", "tokenizers", "pandas"),
-    *("safetensors", "tensorboard", "torchmetrics", "numpy"),
+    *("safetensors", "tensorboard", "torchmetrics", "numpy", *PACKAGES),
 )
 
 _reported: set[Path] = set()  # the folders whose damaged records were named

@@ -79,6 +79,7 @@ class BundleConfig:
     confidence: dict[str, Any] | None = None  # how far to trust its probabilities; see there
     # Kiwi's packages and versions, where the tokenizer reads what they make of a text
     morphemes: dict[str, str] | None = None
+    teachers: dict[str, Any] | None = None  # of a student; see there
     # Of the weights and the tokenizer; filled in when a bundle is written.
     sha256: dict[str, str] = field(default_factory=dict, compare=False)
     format: str = FORMAT
@@ -256,6 +257,7 @@ def json_text(values: dict[str, Any]) -> str:
 def flat(config: BundleConfig) -> dict[str, Any]:
     """The keys and values of `config.json`: those of the encoder are among the others."""
     values = asdict(config)
-    if config.morphemes is None:
-        del values["morphemes"]
+    for key in ("morphemes", "teachers"):  # which most bundles have nothing to say of
+        if values[key] is None:
+            del values[key]
     return {**values.pop("encoder"), **values}

@@ -8,6 +8,7 @@ from typing import Any
 from nsmc.runtime.bundle import TOKENIZER_FILE, WEIGHTS_FILE, digests, expected_shapes
 from nsmc.runtime.encoders import encoder_settings
 from nsmc.runtime.loading import read_bundle
+from nsmc.runtime.teachers import packages
 from nsmc.terminal import first_few, harmless
 
 _SHOWN = 10  # labels
@@ -30,6 +31,7 @@ def info(folder: Path) -> dict[str, Any]:
         "vocabulary": config.vocab_size,
         "longest review": config.max_length,
         "morphemes": config.morphemes,
+        "teachers": config.teachers,
         "labels": list(config.labels),
         "metrics": config.metrics,
         "confidence": config.confidence,
@@ -58,6 +60,7 @@ def as_text(content: dict[str, Any]) -> str:
         "reads": f"the first {content['longest review']} tokens of {of_what}",
         "answers": first_few(content["labels"], _SHOWN) or "nothing yet: a pretrained encoder",
         "trained by": content["command"] or "not known",
+        **({"taught by": _taught_by(content["teachers"])} if content["teachers"] else {}),
         "signature": content["signature"] or "none",
         "backend": content["backend"],
     }
@@ -73,3 +76,11 @@ def as_text(content: dict[str, Any]) -> str:
             for row in confidence["coverage"]
         }
     return "\n".join(harmless(f"{name:<{_COLUMN}}{value}") for name, value in rows.items())
+
+
+def _taught_by(teachers: dict[str, Any]) -> str:
+    count, knowing = teachers["count"], teachers["with_morphemes"]
+    said = f"{count:,} teacher{'s' if count > 1 else ''}"
+    if knowing:
+        said += f", {knowing:,} with the morphemes of {packages(teachers['morphemes'])}"
+    return said

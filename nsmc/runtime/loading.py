@@ -40,6 +40,7 @@ from nsmc.runtime.encoders.settings import expected, is_allowed, own_settings
 from nsmc.runtime.int8 import restored
 from nsmc.runtime.morphemes import PACKAGES
 from nsmc.runtime.packing import Array, Numbers
+from nsmc.runtime.teachers import check_teachers
 from nsmc.runtime.tokenizer import BundleTokenizer, check_process
 from nsmc.runtime.tokenizer_file import NO_LETTERS, check_vocabulary
 from nsmc.small_files import read_bytes, read_json, read_text
@@ -189,11 +190,12 @@ def _check_config(path: Path, values: dict[str, Any]) -> None:
             isinstance(versions.get(name), str) for name in PACKAGES
         )
         require("morphemes", are_versions, f"the versions of {' and '.join(PACKAGES)}")
-    if values.get("confidence") is not None:
-        try:
-            check_confidence(values["confidence"])
-        except ValueError as error:
-            raise ValueError(f"{path}: confidence is damaged: {error}") from None
+    for key, check in (("confidence", check_confidence), ("teachers", check_teachers)):
+        if values.get(key) is not None:
+            try:
+                check(values[key])
+            except ValueError as error:
+                raise ValueError(f"{path}: {key} is damaged: {error}") from None
 
 
 def _read_weights(path: Path, config: BundleConfig) -> Mapping[str, Numbers]:

@@ -43,18 +43,26 @@ _CHECKED_REVIEWS = 512  # validation reviews whose logits are compared
 class BundleExport(L.Callback):
     """Writes the bundle when training ends; adds metrics when validation and testing end.
 
-    `corpus`, `command` and `signature` say where the bundle comes from. Without `measured`, as
-    where validations are of a part of the reviews, it gets no metrics. Where the runtime computes
-    other logits from it, there is no bundle but a RuntimeError.
+    `corpus`, `command`, `signature` and `teachers` say where the bundle comes from. Without
+    `measured`, as where validations are of a part of the reviews, it gets no metrics. Where the
+    runtime computes other logits from it, there is no bundle but a RuntimeError.
     """
 
     def __init__(
-        self, folder: str, *, corpus: str, command: str, signature: str, measured: bool = True
+        self,
+        folder: str,
+        *,
+        corpus: str,
+        command: str,
+        signature: str,
+        teachers: dict[str, Any] | None = None,
+        measured: bool = True,
     ) -> None:
         self.folder = Path(folder)
         self.corpus = corpus
         self.command = command
         self.signature = signature
+        self.teachers = teachers
         self.measured = measured
         self.config: BundleConfig | None = None  # of the bundle, once it is written
 
@@ -93,6 +101,7 @@ class BundleExport(L.Callback):
             command=self.command,
             reading=_reading(datamodule) if classifier else None,
             morphemes=versions,
+            teachers=self.teachers,
             format_version=FORMAT_VERSION if versions is None else MORPHEMES_VERSION,
         )
         card = model_card(self.config, self.corpus)

@@ -2,9 +2,11 @@
 
 import math
 import re
+import textwrap
 from pathlib import Path
 
 from nsmc.runtime.bundle import BundleConfig, expected_shapes
+from nsmc.runtime.teachers import packages
 from nsmc.terminal import first_few
 from nsmc.training.card_metadata import metadata_block
 
@@ -32,6 +34,7 @@ def _card(config: BundleConfig, corpus: str) -> str:
         "parameters": f"{parameters:,}",
         "vocab_size": f"{config.vocab_size:,}",
         "morphemes": " and ".join(f"{name} {it}" for name, it in (config.morphemes or {}).items()),
+        "taught": _taught(config),
     }
     metrics = config.metrics
     if not config.labels:
@@ -53,6 +56,26 @@ def _card(config: BundleConfig, corpus: str) -> str:
         learnt=_LEARNT.get(corpus, f"the reviews of the corpus `{corpus}`"),
         example=_EXAMPLES.get(corpus, "TEXT"),
     )
+
+
+def _taught(config: BundleConfig) -> str:
+    """Who taught the classifier, and what knowledge from elsewhere that brings; "" for nobody."""
+    if (teachers := config.teachers) is None:
+        return ""
+    count, knowing = teachers["count"], teachers["with_morphemes"]
+    text = [f"It learnt from the soft labels of {count:,} teacher{'s' if count > 1 else ''}."]
+    if knowing:
+        whose = "They come" if knowing == count else f"Those of {knowing:,} come"
+        text += [
+            f"{whose} from models that read the morphemes of",
+            "[Kiwi](https://github.com/bab2min/Kiwi), a morphological analyser with a language",
+            f"model of its own ({packages(teachers['morphemes'])}).",
+        ]
+        if config.morphemes is None:
+            text += ["The classifier itself reads the text, and needs none of it."]
+    if unknown := teachers["unknown"]:
+        text += [f"What stands behind those of {unknown:,}, which came as a file, is not known."]
+    return textwrap.fill(" ".join(text), 100, break_long_words=False, break_on_hyphens=False)
 
 
 def _apart(labels: tuple[str, ...]) -> str:

@@ -69,6 +69,38 @@ def test_a_label_with_markup_in_it_stays_in_its_cell() -> None:
     assert "| answers | a\\|b, \\*c\\* |" in card
 
 
+KIWI = {"kiwipiepy": ["0.24.1"], "kiwipiepy_model": ["0.23.0", "0.24.0"]}
+
+
+@pytest.mark.parametrize(
+    ("teachers", "said"),
+    [
+        ((1, 0, {}, 0), "It learnt from the soft labels of 1 teacher."),
+        (
+            (3, 0, {}, 1),
+            "of 3 teachers. What stands behind those of 1, which came as a file, is not",
+        ),
+        ((3, 2, KIWI, 0), "of 3 teachers. Those of 2 come from models that read the morphemes of"),
+        (
+            (2, 2, KIWI, 0),
+            "of 2 teachers. They come from models that read the morphemes of [Kiwi](",
+        ),
+        ((1, 1, KIWI, 0), "(kiwipiepy 0.24.1 and kiwipiepy_model 0.23.0, 0.24.0). The classifier"),
+        ((1, 1, {"kiwipiepy": []}, 0), "model of its own (kiwipiepy (its version is not known))."),
+    ],
+)
+def test_a_student_s_teachers_are_named(
+    teachers: tuple[int, int, dict[str, list[str]], int], said: str
+) -> None:
+    keys = ("count", "with_morphemes", "morphemes", "unknown")
+    config = config_of(teachers=dict(zip(keys, teachers, strict=True)))
+    card = " ".join(model_card(config, "mine").split())
+    assert said in card
+    needs_none = "The classifier itself reads the text, and needs none of it." in card
+    assert needs_none == ("Kiwi" in card) == bool(teachers[1])
+    assert "teacher" not in model_card(config_of(), "mine")
+
+
 # --- the metadata block ---
 
 

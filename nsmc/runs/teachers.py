@@ -1,0 +1,40 @@
+"""What is known of a student's teachers: whether morphemes stand behind their soft labels.
+
+A bundle says so itself. A linear classifier's soft labels are a file; its run's record says so.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from nsmc.data.soft_labels import teacher_path
+from nsmc.data.soft_labels_file import SOFT_LABELS_FILE
+from nsmc.runs.record import final_step_config, read_record
+from nsmc.runtime.bundle import CONFIG_FILE
+from nsmc.runtime.loading import read_config
+from nsmc.runtime.morphemes import PACKAGES
+from nsmc.runtime.teachers import Knowledge, merged, teachers_entry
+
+
+def teachers_of(teachers: Iterable[str]) -> dict[str, Any] | None:
+    """The entry `teachers` of a student's `config.json`.
+
+    Raises FileNotFoundError for a teacher that is not there, ValueError for one that is damaged.
+    """
+    return teachers_entry(map(_knowledge, map(teacher_path, teachers)))
+
+
+def _knowledge(path: Path) -> Knowledge:
+    if path.is_dir():
+        config = read_config(path / CONFIG_FILE)
+        theirs = config.teachers or {"morphemes": {}, "unknown": 0}
+        own = {name: [config.morphemes[name]] for name in PACKAGES} if config.morphemes else {}
+        return Knowledge(merged([own, theirs["morphemes"]]), theirs["unknown"] > 0)
+    record = read_record(path.parent) or {}
+    data = final_step_config(record).get("data")
+    if path.name != SOFT_LABELS_FILE or not isinstance(data, dict):
+        return Knowledge(unknown=True)
+    if not data.get("morphemes"):
+        return Knowledge()
+    versions = record.get("versions", {})
+    return Knowledge({name: [versions[name]] if name in versions else [] for name in PACKAGES})
