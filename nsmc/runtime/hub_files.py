@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from http.client import HTTPException, HTTPResponse
+from http.client import HTTPException, HTTPResponse, IncompleteRead
 from io import BufferedReader, RawIOBase
 from pathlib import Path
 from time import monotonic
@@ -24,6 +24,7 @@ from urllib.request import HTTPHandler, HTTPRedirectHandler, HTTPSHandler, Reque
 _NAME = re.compile(r"hf:/{1,2}([\w-][\w.-]*)/([\w-][\w.-]*?)(?:@([^\s@]+))?/?", flags=re.ASCII)
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _HOST = re.compile(r"(\[[^]@]*\]|[\w.-]+)(:[0-9]+)?/")
+_USER_ALONE = re.compile(r"[^[/:]+:(?![0-9]*(/|$))")  # and a password, which no port is
 
 _LARGEST = 16 << 20  # bytes of a small file
 _AT_ONCE = 1 << 20  # bytes
@@ -69,7 +70,7 @@ def small_file(name: HubName, file: str) -> tuple[bytes, str]:
         commit = answer.headers.get("X-Repo-Commit") or ""
         if len(content) > _LARGEST:
             raise ValueError(f"{name}: {file} is larger than {_LARGEST:,} bytes")
-        _check_all_came(answer, len(content), f"{name}: {file}")
+        _check_all_came(answer, len(content))
     return content, commit if _COMMIT.fullmatch(commit) else ""
 
 
@@ -79,13 +80,13 @@ def download(name: HubName, file: str, path: Path, largest: int) -> None:
             output.write(part)
             if output.tell() > largest:
                 raise ValueError(f"{name}: {file} is larger than {largest:,} bytes")
-        _check_all_came(answer, output.tell(), f"{name}: {file}")
+        _check_all_came(answer, output.tell())
 
 
-def _check_all_came(answer: Any, size: int, what: str) -> None:
-    """Raises ConnectionError where the connection ended too early, which `read` keeps to itself."""
+def _check_all_came(answer: Any, size: int) -> None:
+    """Raises _CutOffError where the connection ended too early, which `read` keeps to itself."""
     if answer.length:  # bytes of those announced; None where the announcement makes no sense
-        raise ConnectionError(f"{what} was cut off after {size:,} bytes")
+        raise _CutOffError(f"after {size:,} bytes")
 
 
 @contextlib.contextmanager
@@ -100,6 +101,10 @@ def _opened(name: HubName, file: str) -> Iterator[Any]:
             raise _refusal(error, name, file) from None
     except _TooSlowError as error:
         line = f"{name}: {file} comes too slowly from {endpoint()}, {error}; try again later"
+        raise ConnectionError(line) from None
+    except (_CutOffError, IncompleteRead) as error:  # that one where a file comes in chunks
+        after = f" {error}" if isinstance(error, _CutOffError) else ""
+        line = f"{name}: {file} from {endpoint()} was cut off{after}; try again later"
         raise ConnectionError(line) from None
     except (URLError, TimeoutError, ConnectionError, HTTPException) as error:
         reason = getattr(error, "reason", None) or error
@@ -162,6 +167,10 @@ class _TooSlowError(TimeoutError):
     """What came in how long."""
 
 
+class _CutOffError(ConnectionError):
+    """After how many bytes."""
+
+
 class _SentOn(HTTPRedirectHandler):
     """Shows the token to the hub again, where it sends us on to another address of its own.
 
@@ -212,6 +221,8 @@ def _endpoint() -> tuple[str, str]:
     if _HOST.match(rest):  # any @ is the path's
         return written, ""
     user, _, address = rest.rpartition("@")
+    if _USER_ALONE.match(address):  # someone has left out the host
+        user, address = address, ""
     return scheme + colon + address, user
 
 

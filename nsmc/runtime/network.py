@@ -34,7 +34,11 @@ class NumpyNetwork:
         return self._encoder.tables.is_complete
 
     def logits(self, token_ids: Sequence[Sequence[int]]) -> Array:
-        """Logits [N, C] of N reviews; raises ValueError for an id that is not in the vocabulary."""
+        """Logits [N, C] of N reviews.
+
+        Raises ValueError for an id that is not in the vocabulary, TypeError for one that is no
+        integer.
+        """
         if len(token_ids) == 1:
             return self._logits(self._packed(token_ids))
         lengths = np.array([len(ids) for ids in token_ids], dtype=np.int64)
@@ -47,7 +51,7 @@ class NumpyNetwork:
         return logits
 
     def _packed(self, token_ids: Sequence[Sequence[int]]) -> Packed:
-        """The same reviews packed; raises ValueError for an id that is not in the vocabulary."""
+        """The same reviews packed; raises as `logits` does."""
         vocab_size = self._config.vocab_size
         with contextlib.suppress(OverflowError):  # of an id that 64 bits cannot hold
             packed = pack(token_ids)

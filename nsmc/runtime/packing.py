@@ -7,7 +7,8 @@ step are always the first ones.
 Legend: N tokens of all reviews together, T tokens of the longest one, B reviews.
 """
 
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import NamedTuple
 
@@ -53,12 +54,22 @@ class Packed(NamedTuple):
 
 
 def pack(token_ids: Sequence[Sequence[int]]) -> Packed:
-    """Pack reviews that stand in order of length, the longest first."""
+    """Pack reviews that stand in order of length, the longest first.
+
+    Raises TypeError for ids that are no integers, OverflowError for those beyond 64 bits.
+    """
     if len(token_ids) == 1:
-        ids = np.array(token_ids[0], dtype=np.int64)
+        ids = _integers(token_ids[0])
         return Packed(ids, np.ones(len(ids), np.int64), np.array([len(ids)], np.int64))
     lengths = np.array([len(ids) for ids in token_ids], dtype=np.int64)
     is_token = np.arange(lengths.max(initial=0))[:, None] < lengths  # [T, B]
     padded = np.empty(is_token.shape, dtype=np.int64)
-    padded.T[is_token.T] = np.fromiter(chain.from_iterable(token_ids), np.int64)
+    padded.T[is_token.T] = _integers(chain.from_iterable(token_ids))
     return Packed(padded[is_token], is_token.sum(axis=1, dtype=np.int64), lengths)
+
+
+def _integers(ids: Iterable[int]) -> IntArray:
+    """As int64 [N]; numpy's own conversion would make 1 of 1.5 and of "1"."""
+    if isinstance(ids, np.ndarray) and ids.dtype.kind in "iu" and ids.ndim == 1:
+        return ids.astype(np.int64, copy=False)
+    return np.asarray(array("q", list(ids)))  # a list: of bytes it would take eight for one id

@@ -176,6 +176,6 @@ class Predictor:
     def logits(self, token_ids: Sequence[Sequence[int]]) -> Array:
         """Logits [N, C] of N reviews given as token ids, none of them longer than `max_length`.
 
-        Raises ValueError for an id that is not in the vocabulary.
+        Raises ValueError for an id that is not in the vocabulary, TypeError for what is no integer.
         """
         return self._network.logits(token_ids)

@@ -186,6 +186,11 @@ def test_a_password_in_the_address_opens_the_hub_and_is_shown_to_nobody(
         monkeypatch.setenv("HF_ENDPOINT", address)
         expected = "hf://me/other: no answer from http://127.0.0.1:9 ("
         assert message("hf://me/other").startswith(expected)
+    for address in ("https://user:geheim", "http://user:1gehe/im", "user:geheim"):  # no host
+        monkeypatch.setenv("HF_ENDPOINT", address)
+        shown = address[: address.find("user")]
+        expected = f"HF_ENDPOINT={shown}: expected an address that begins with https://"
+        assert message("hf://me/other") == expected
     for address in ("user:geheim@hub", "ftp://user:geheim@hub"):
         monkeypatch.setenv("HF_ENDPOINT", address)
         shown = address.replace("user:geheim@", "")
@@ -244,12 +249,21 @@ def test_a_file_that_is_not_the_one_of_the_configuration_is_refused(
     expected = f"hf://me/film: the SHA-256 of {file} is not the one in its config.json"
     assert message("hf://me/film") == expected
     hub.broken[file] = 100
-    assert "was cut off after 100 bytes" in message("hf://me/film")
+    name, said = message("hf://me/film").split(": ")
+    assert name.startswith("hf://me/film")
+    assert said == f"{file} from {hub.endpoint} was cut off after 100 bytes; try again later"
     hub.broken.clear()
     if file == WEIGHTS_FILE:
         content[file] += bytes(2 << 20)
         assert f"{file} is larger than" in message("hf://me/film")
     assert not [*(cache_folder() / "bundles").iterdir()]
+
+
+def test_a_file_in_chunks_that_is_cut_off(hub: Hub, bundle: Path) -> None:
+    hub.add("me/film", bundle)
+    hub.headers = {"Transfer_Encoding": "chunked"}  # where the bundle's text is no chunk
+    said = f"hf://me/film: config.json from {hub.endpoint} was cut off; try again later"
+    assert message("hf://me/film") == said
 
 
 def test_a_configuration_that_is_none(hub: Hub, bundle: Path) -> None:

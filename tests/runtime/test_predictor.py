@@ -381,6 +381,23 @@ def test_ids_that_are_not_in_the_vocabulary_are_refused(
                 predictor.logits(reviews)
 
 
+@pytest.mark.parametrize("architecture", ["gru", "cnn"])
+def test_ids_that_are_no_integers_are_refused(architecture: str) -> None:
+    predictor = predictor_of(architecture=architecture)  # the CNN is numpy's with any kernel
+    wrongs: list[Any] = [[1.5], [1.0], [1, 2.5], ["1"], [None], [[1]], [float("nan")]]
+    wrongs += np.array([1.5]), np.array([1.0]), np.array([1, 2.0], object), np.zeros((1, 1))
+    reviews: Any
+    for wrong in wrongs:
+        for reviews in ([wrong], [[5], [], wrong], np.array([[1.5, 2], [1, 2]])):
+            with pytest.raises(TypeError, match="integer"):
+                predictor.logits(reviews)
+    expected = predictor.logits([[1, 2], [3]])
+    for dtype in (np.uint8, np.int32, np.int64, np.uint64, object):
+        reviews = [np.array([1, 2], dtype), [np.int64(3)]]
+        np.testing.assert_array_equal(predictor.logits(reviews), expected)
+        np.testing.assert_array_equal(predictor.logits(reviews[:1]), expected[:1])
+
+
 # --- the tables of tokens ---
 
 
