@@ -2,7 +2,9 @@
 
 import os
 import shutil
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,9 @@ def clone(tmp_path: Path) -> Path:
         program = tmp_path / "path" / name
         program.write_text(MAKE if name == "make" else "#!/bin/sh\n")
         program.chmod(0o755)
+    quick = tmp_path / "path" / "sleep"  # lest the script waits ten seconds for the deaf
+    quick.write_text(f'#!/bin/sh\n[ "$1" = 0.1 ] && set 0.001\nexec {shutil.which("sleep")} "$@"\n')
+    quick.chmod(0o755)
     return tmp_path
 
 
@@ -41,20 +46,29 @@ def run(clone: Path, **steps: str) -> tuple[int, list[str], str]:
 
     `steps` has what make does, by its first target.
     """
+    process = start(clone, **steps)
+    _, said = process.communicate("typed", timeout=300)
+    assert not [*clone.glob("tmp.*")]
+    return process.returncode, calls_in(clone), said
+
+
+def calls_in(clone: Path) -> list[str]:
+    return (clone / "calls").read_text().splitlines()
+
+
+def start(clone: Path, **steps: str) -> subprocess.Popen[str]:
     for name, script in steps.items():
         (clone / f"do-{name}").write_text(script)
     path = f"{clone / 'path'}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "TMPDIR": str(clone)}
-    done = subprocess.run(
+    return subprocess.Popen(
         [clone / ".ci" / "run"],
         env=environment,
-        input="typed",
-        capture_output=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=300,
     )
-    assert not [*clone.glob("tmp.*")]
-    return done.returncode, (clone / "calls").read_text().splitlines(), done.stderr
 
 
 def test_environments_are_made_while_the_tests_run(clone: Path) -> None:
@@ -91,8 +105,38 @@ def test_failed_tests_leave_nothing_running_or_half_made(clone: Path) -> None:
     code, calls, said = run(clone, clients=endless, coverage=failing)
     assert (code, said) == (1, "")
     assert calls[-2:] == ["tidy", "tidy ended"] and "clients ended" not in calls
-    status = Path("/proc", (clone / "sleeping").read_text().strip(), "status")
-    assert not status.exists() or "(zombie)" in status.read_text()
+    assert not is_running(clone / "sleeping")
+
+
+def is_running(file: Path) -> bool:
+    """Whether the process whose number the file has is there."""
+    status = Path("/proc", file.read_text().strip(), "status")
+    return status.exists() and "(zombie)" not in status.read_text()
+
+
+@pytest.mark.parametrize("step", ["install", "coverage", "lint", "rust-test"])
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_it_alone_ends_all_that_it_has_started(
+    clone: Path, step: str, sent: signal.Signals
+) -> None:
+    # Of what the step starts, one process does not heed the first signal.
+    endless = """
+        (trap '' INT; touch deaf; exec sleep 1000) & echo $! > a
+        until [ -e deaf ]; do sleep 0.02; done
+        sleep 1000 & echo $! > b
+        echo > started; wait"""
+    before = (
+        {} if step in ("install", "rust-test") else {"clients": endless.replace("started", "x")}
+    )
+    process = start(clone, **before, **{step: endless})
+    while not (clone / "started").exists() and process.poll() is None:
+        time.sleep(0.02)
+    process.send_signal(sent)
+    _, said = process.communicate(timeout=300)
+    assert (process.returncode, said) == (128 + sent, "")
+    assert f"{step} ended" not in calls_in(clone)
+    assert not is_running(clone / "a") and not is_running(clone / "b")
+    assert not [*clone.glob("tmp.*")]
 
 
 def test_tidy_removes_what_is_half_made_alone(tmp_path: Path) -> None:
