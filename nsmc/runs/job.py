@@ -46,6 +46,7 @@ from nsmc.runs.resume import continuation, now, starting_checkpoint
 from nsmc.runs.teachers import teachers_of
 from nsmc.runs.trainer import CHECKPOINTS, build_trainer, check_hardware
 from nsmc.training.checkpoints import adopt_best, differences, epochs_behind, load_checkpoint
+from nsmc.training.children import end_watch
 from nsmc.training.export import BundleExport, best_checkpoint
 from nsmc.training.hardest import explain_hardest
 from nsmc.training.interruption import exit_as_interruption
@@ -261,6 +262,7 @@ def train(config: RunConfig, training: Training, resumed_from: str | None) -> Re
     }
     began = training.started - progress.seconds_before
     metrics = evaluate(trainer, module, datamodule, config.test)
+    end_watch()
     seconds = round(time.perf_counter() - began, 3)
     results |= {"metrics": metrics, "seconds": seconds, "finished": now()}
     if trainer.is_global_zero:

@@ -12,6 +12,7 @@ from nsmc.comparison.answers import Answers, sorted_by_id, write_answers
 from nsmc.data.batching import Batch
 from nsmc.data.datamodule import ReviewDataModule
 from nsmc.data.encoding import EncodedCorpus
+from nsmc.training.children import alone
 from nsmc.training.metrics import is_after_fit
 
 
@@ -61,7 +62,9 @@ class AnswerKeeper(L.Callback):
             return
         results = self._results.compute().cpu().numpy()  # of all processes, which all take part
         self._results.reset()
-        if trainer.is_global_zero:
+        if not trainer.is_global_zero:
+            return
+        with alone():
             datamodule: ReviewDataModule = trainer.datamodule  # type: ignore[attr-defined]
             self._parts[part] = _answers(results, datamodule.corpus, part)
             write_answers(self.folder, self._parts)

@@ -14,6 +14,7 @@ from nsmc.runtime.confidence import measured_confidence
 from nsmc.runtime.familiarity import Profile
 from nsmc.runtime.loading import read_tokenizer
 from nsmc.runtime.softmax import exact_softmax
+from nsmc.training.children import alone
 from nsmc.training.metrics import is_after_fit
 
 _MOST_LABELS = 1000  # of which the probabilities of all reviews are kept
@@ -53,7 +54,9 @@ class Calibration(L.Callback):
             return
         results = self._results.compute().cpu().numpy()  # of all processes, which all take part
         self._results.reset()
-        if trainer.is_global_zero:
+        if not trainer.is_global_zero:
+            return
+        with alone():
             logits, (labels, rows) = results[:, :-2], results[:, -2:].T.astype(int)
             self.confidence = measured_confidence(labels, logits)
             if self.confidence is not None:

@@ -27,6 +27,7 @@ from nsmc.runtime.morphemes import analyser_versions
 from nsmc.runtime.predictor import Predictor
 from nsmc.training.calibration import Calibration
 from nsmc.training.checkpoints import network_from_checkpoint
+from nsmc.training.children import alone
 from nsmc.training.classifier import TextClassifier
 from nsmc.training.interruption import LastCheckpoint
 from nsmc.training.metrics import defined
@@ -74,7 +75,8 @@ class BundleExport(L.Callback):
         problem: Exception | None = None
         if trainer.is_global_zero:
             try:
-                self._export(trainer)
+                with alone():
+                    self._export(trainer)
             except (OSError, RuntimeError, ValueError) as error:
                 problem = error
         # All processes fail together: the others would wait for the first one for ever.

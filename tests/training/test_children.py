@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -56,6 +57,27 @@ def test_those_that_ended_as_they_should_end_nothing(codes: list[int]) -> None:
     watch(SimpleNamespace(procs=[Child(0), Child(0)]))
     watch(SimpleNamespace(procs=[]))  # of torchrun, which starts the processes itself
     assert codes == []
+
+
+@pytest.mark.parametrize("is_trained", [False, True])
+def test_none_is_ended_while_it_needs_no_other(
+    codes: list[int], monkeypatch: pytest.MonkeyPatch, is_trained: bool
+) -> None:
+    exporting, seen = children.alone(), list[list[int]]()
+
+    def look_again(_: float) -> None:
+        seen.append([*codes])
+        if len(seen) == 3:
+            if is_trained:
+                children.end_watch()
+            exporting.__exit__(None, None, None)
+
+    monkeypatch.setattr(time, "sleep", look_again)
+    monkeypatch.setattr(children, "_current", children._Watch([Child(-9)]))  # type: ignore[list-item]
+    exporting.__enter__()
+    children._watch(children._current)
+    assert seen == [[], [], []]
+    assert codes == ([] if is_trained else [1])  # what waits for the others has to end
 
 
 def test_a_process_that_has_ended_is_lost() -> None:
