@@ -24,7 +24,7 @@ from urllib.request import HTTPHandler, HTTPRedirectHandler, HTTPSHandler, Reque
 _NAME = re.compile(r"hf:/{1,2}([\w-][\w.-]*)/([\w-][\w.-]*?)(?:@([^\s@]+))?/?", flags=re.ASCII)
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _HOST = re.compile(r"(\[[^]@]*\]|[\w.-]+)(:[0-9]+)?/")
-_USER_ALONE = re.compile(r"[^[/:]+:(?![0-9]*(/|$))")  # and a password, which no port is
+_USER_ALONE = re.compile(r"[^[/:]*:(?![0-9]*(/|$))")  # and a password, which no port is
 
 _LARGEST = 16 << 20  # bytes of a small file
 _AT_ONCE = 1 << 20  # bytes

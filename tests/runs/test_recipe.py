@@ -23,6 +23,7 @@ from nsmc.runs.record import BusyError, final_step_config, read_record, write_re
 from nsmc.runs.sources import check_held_out
 from nsmc.runtime.loading import read_bundle
 from nsmc.runtime.locate import PRETRAINED
+from tests.bundles import random_bundle
 from tests.commands import PROJECT, run, run_anew, write_corpus
 
 Composed = Callable[..., dict[str, Any]]
@@ -389,6 +390,14 @@ def test_a_resumed_recipe_goes_on_with_what_was_typed_then(
     record = run_steps("a", f"resume={tmp_path}/a", "seed=7")
     assert record["overrides"] == ["seed=7"]
     assert launch.names == ["first", "second", "second"]
+
+
+def test_an_adopted_bundle_s_card_still_names_its_teachers(tmp_path: Path) -> None:
+    teachers = {"count": 2, "with_morphemes": 0, "morphemes": {}, "unknown": 0}
+    made = random_bundle(tmp_path / "made", teachers=teachers)
+    recipe.adopt_bundle(made, tmp_path / "bundle", "recipe", "a" * 16, "nsmc")
+    assert read_bundle(tmp_path / "bundle").config.teachers == teachers
+    assert "the soft labels of 2 teachers" in (tmp_path / "bundle" / "README.md").read_text("utf-8")
 
 
 def test_a_bundle_that_cannot_be_adopted_leaves_the_earlier_one(
