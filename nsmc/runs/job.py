@@ -147,6 +147,7 @@ def _run_first(
                     record["threads"] = torch.get_num_threads()
                     record |= train(config, training, record["resumed_from"])
                 finally:
+                    end_watch()  # what loggers still send is nobody else's
                     close_loggers()
     return record
 

@@ -13,7 +13,7 @@ from nsmc.runs.record import final_step_config, read_record
 from nsmc.runtime.bundle import CONFIG_FILE
 from nsmc.runtime.loading import read_config
 from nsmc.runtime.morphemes import PACKAGES
-from nsmc.runtime.teachers import Knowledge, merged, teachers_entry
+from nsmc.runtime.teachers import Knowledge, check_teachers, merged, teachers_entry
 
 
 def teachers_of(teachers: Iterable[str]) -> dict[str, Any] | None:
@@ -21,20 +21,31 @@ def teachers_of(teachers: Iterable[str]) -> dict[str, Any] | None:
 
     Raises FileNotFoundError for a teacher that is not there, ValueError for one that is damaged.
     """
-    return teachers_entry(map(_knowledge, map(teacher_path, teachers)))
+    entry = teachers_entry(map(_knowledge, map(teacher_path, teachers)))
+    if entry is not None:
+        check_teachers(entry)  # before the training, which a strange version would cost
+    return entry
 
 
 def _knowledge(path: Path) -> Knowledge:
     if path.is_dir():
         config = read_config(path / CONFIG_FILE)
-        theirs = config.teachers or {"morphemes": {}, "unknown": 0}
+        theirs = config.teachers or {"morphemes": {}, "unknown": int(_may_have_teachers(path))}
         own = {name: [config.morphemes[name]] for name in PACKAGES} if config.morphemes else {}
         return Knowledge(merged([own, theirs["morphemes"]]), theirs["unknown"] > 0)
     record = read_record(path.parent) or {}
-    data = final_step_config(record).get("data")
-    if path.name != SOFT_LABELS_FILE or not isinstance(data, dict):
+    config_of_run = final_step_config(record)
+    data, task = config_of_run.get("data"), config_of_run.get("task")
+    if path.name != SOFT_LABELS_FILE or not isinstance(data, dict) or task != "linear":
         return Knowledge(unknown=True)
     if not data.get("morphemes"):
         return Knowledge()
     versions = record.get("versions", {})
     return Knowledge({name: [versions[name]] if name in versions else [] for name in PACKAGES})
+
+
+def _may_have_teachers(bundle: Path) -> bool:
+    """Whether a bundle that says nothing of teachers may be an older student."""
+    record = read_record(bundle) or read_record(bundle.parent)
+    distill = final_step_config(record or {}).get("distill")
+    return not isinstance(distill, dict) or bool(distill.get("teachers"))

@@ -23,8 +23,9 @@ from urllib.request import HTTPHandler, HTTPRedirectHandler, HTTPSHandler, Reque
 # A path has lost one of the slashes. Owners and repositories as hubs allow them.
 _NAME = re.compile(r"hf:/{1,2}([\w-][\w.-]*)/([\w-][\w.-]*?)(?:@([^\s@]+))?/?", flags=re.ASCII)
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-_HOST = re.compile(r"(\[[^]@]*\]|[\w.-]+)(:[0-9]+)?/")
-_USER_ALONE = re.compile(r"[^[/:]*:(?![0-9]*(/|$))")  # and a password, which no port is
+_HOST = re.compile(r"(\[[^]@]*\]|[\w.-]+)(:[0-9]{1,5})?/")
+_SCHEME = re.compile(r"[\w+.-]*://")
+_USER_ALONE = re.compile(r"[^[/:]*:(?![0-9]{0,5}(/|$))")  # and a password, which no port is
 
 _LARGEST = 16 << 20  # bytes of a small file
 _AT_ONCE = 1 << 20  # bytes
@@ -210,20 +211,23 @@ def endpoint() -> str:
     """The hub's address, without a user and a password; raises ValueError for one that is none."""
     address, _ = _endpoint()
     if not re.match("https?://[^/]", address):
-        raise ValueError(f"HF_ENDPOINT={address}: expected an address that begins with https://")
+        raise ValueError(
+            f"HF_ENDPOINT={address}: expected https://HOST, or https://HOST:PORT, as an address"
+        )
     return address
 
 
 def _endpoint() -> tuple[str, str]:
     """The address, which error lines show, and the user and the password that HF_ENDPOINT has."""
     written = os.environ.get("HF_ENDPOINT", "").rstrip("/") or "https://huggingface.co"
-    scheme, colon, rest = written.rpartition("://")
+    scheme = match.group() if (match := _SCHEME.match(written)) else ""
+    rest = written[len(scheme) :]
     if _HOST.match(rest):  # any @ is the path's
         return written, ""
     user, _, address = rest.rpartition("@")
     if _USER_ALONE.match(address):  # someone has left out the host
         user, address = address, ""
-    return scheme + colon + address, user
+    return scheme + address, user
 
 
 def authorization(token: str) -> str:

@@ -70,6 +70,6 @@ def pack(token_ids: Sequence[Sequence[int]]) -> Packed:
 
 def _integers(ids: Iterable[int]) -> IntArray:
     """As int64 [N]; numpy's own conversion would make 1 of 1.5 and of "1"."""
-    if isinstance(ids, np.ndarray) and ids.dtype.kind in "iu" and ids.ndim == 1:
+    if type(ids) is np.ndarray and ids.dtype.kind in "iu" and ids.ndim == 1:
         return ids.astype(np.int64, copy=False)
     return np.asarray(array("q", list(ids)))  # a list: of bytes it would take eight for one id

@@ -74,7 +74,8 @@ def _taught(config: BundleConfig) -> str:
         if config.morphemes is None:
             text += ["The classifier itself reads the text, and needs none of it."]
     if unknown := teachers["unknown"]:
-        text += [f"What stands behind those of {unknown:,}, which came as a file, is not known."]
+        those = "them" if unknown == teachers["count"] else f"those of {unknown:,}"
+        text += [f"What else stands behind {those} is not known: a file, or a teacher of before."]
     return textwrap.fill(" ".join(text), 100, break_long_words=False, break_on_hyphens=False)
 
 

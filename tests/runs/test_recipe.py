@@ -229,7 +229,7 @@ def test_what_the_two_best_recipes_have_in_common_is_trained_once(composed: Comp
     small, large = (steps_of(composed, name) for name in ("best", "larger"))
     shared = small.keys() & large.keys()
     assert {name: small[name] for name in shared} == {name: large[name] for name in shared}
-    own = {"assistant", "larger"}
+    own = {"assistant", "larger-pupil", "larger"}
     in_common = [name for name in large if name not in own]
     assert [*small] == [*in_common, "small-encoder", "pupil", "student"]
     assert [*large][-1] == "larger"
@@ -240,10 +240,11 @@ def test_the_larger_one_has_the_shape_of_the_assistant_it_goes_on_from(composed:
     steps = steps_of(composed, "larger")
     shapes = [
         {key: steps[name][key] for key in steps[name] if "model." in key and key != "model.lr"}
-        for name in ("assistant", "larger")
+        for name in ("assistant", "larger-pupil", "larger")
     ]
-    assert steps["larger"]["init_from"] == "assistant"
-    assert shapes[0] == shapes[1] != {}
+    assert steps["larger-pupil"]["init_from"] == "assistant"
+    assert steps["larger"]["init_from"] == "larger-pupil"
+    assert shapes[0] == shapes[1] == shapes[2] != {}
 
 
 @pytest.mark.parametrize("experiment", ["best", "larger", "bytes"])

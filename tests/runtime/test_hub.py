@@ -112,7 +112,7 @@ def test_nobody_there(hub: Hub, bundle: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # whose port nobody listens on
     assert message("hf://me/film").startswith("hf://me/film: no answer from http://127.0.0.1:9 (")
     monkeypatch.setenv("HF_ENDPOINT", "file:///etc")
-    assert message("hf://me/film").startswith("HF_ENDPOINT=file:///etc: expected an address")
+    assert message("hf://me/film").startswith("HF_ENDPOINT=file:///etc: expected https://HOST")
     monkeypatch.setenv("HF_ENDPOINT", "https://[::1")
     assert message("hf://me/film").startswith("hf://me/film: no answer from https://[::1 (")
 
@@ -187,14 +187,18 @@ def test_a_password_in_the_address_opens_the_hub_and_is_shown_to_nobody(
         expected = "hf://me/other: no answer from http://127.0.0.1:9 ("
         assert message("hf://me/other").startswith(expected)
     for scheme, user in (("https://", "user"), ("http://", ""), ("", "user")):  # but no host
-        for password in ("geheim", "1gehe/im"):
+        for password in ("geheim", "1gehe/im", "123456", "gehe://im"):
             monkeypatch.setenv("HF_ENDPOINT", f"{scheme}{user}:{password}")
-            expected = f"HF_ENDPOINT={scheme}: expected an address that begins with https://"
+            expected = (
+                f"HF_ENDPOINT={scheme}: expected https://HOST, or https://HOST:PORT, as an address"
+            )
             assert message("hf://me/other") == expected
     for address in ("user:geheim@hub", "ftp://user:geheim@hub"):
         monkeypatch.setenv("HF_ENDPOINT", address)
         shown = address.replace("user:geheim@", "")
-        expected = f"HF_ENDPOINT={shown}: expected an address that begins with https://"
+        expected = (
+            f"HF_ENDPOINT={shown}: expected https://HOST, or https://HOST:PORT, as an address"
+        )
         assert message("hf://me/other") == expected
 
 

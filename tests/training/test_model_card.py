@@ -78,8 +78,9 @@ KIWI = {"kiwipiepy": ["0.24.1"], "kiwipiepy_model": ["0.23.0", "0.24.0"]}
         ((1, 0, {}, 0), "It learnt from the soft labels of 1 teacher."),
         (
             (3, 0, {}, 1),
-            "of 3 teachers. What stands behind those of 1, which came as a file, is not",
+            "of 3 teachers. What else stands behind those of 1 is not known: a file, or a teacher",
         ),
+        ((1, 0, {}, 1), "of 1 teacher. What else stands behind them is not known: a file, or"),
         ((3, 2, KIWI, 0), "of 3 teachers. Those of 2 come from models that read the morphemes of"),
         (
             (2, 2, KIWI, 0),
