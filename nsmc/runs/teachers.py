@@ -1,6 +1,7 @@
 """What is known of a student's teachers: whether morphemes stand behind their soft labels.
 
-A bundle says so itself. A linear classifier's soft labels are a file; its run's record says so.
+A bundle says so itself. A linear classifier's soft labels are a file; its run's record says so. A
+run that starts from a student's weights has learnt from that student's teachers, too.
 """
 
 from collections.abc import Iterable
@@ -12,19 +13,39 @@ from nsmc.data.soft_labels_file import SOFT_LABELS_FILE
 from nsmc.runs.record import final_step_config, read_record
 from nsmc.runtime.bundle import CONFIG_FILE
 from nsmc.runtime.loading import read_config
+from nsmc.runtime.locate import bundle_folder
 from nsmc.runtime.morphemes import PACKAGES
 from nsmc.runtime.teachers import Knowledge, check_teachers, merged, teachers_entry
 
 
-def teachers_of(teachers: Iterable[str]) -> dict[str, Any] | None:
-    """The entry `teachers` of a student's `config.json`.
+def teachers_of(teachers: Iterable[str], init_from: str | None = None) -> dict[str, Any] | None:
+    """The entry `teachers` of the `config.json` of a run with these teachers.
 
-    Raises FileNotFoundError for a teacher that is not there, ValueError for one that is damaged.
+    Without any, it is that of the bundle whose weights the run starts from, "inherited". Beside
+    some, that bundle counts as one more where it knows what they do not. Raises FileNotFoundError
+    for a teacher that is not there, ValueError for one that is damaged.
     """
-    entry = teachers_entry(map(_knowledge, map(teacher_path, teachers)))
+    known = [*map(_knowledge, map(teacher_path, teachers))]
+    entry = teachers_entry(known)
+    if init_from is not None:
+        before = read_config(bundle_folder(Path(init_from)) / CONFIG_FILE).teachers
+        if entry is None:
+            return before and {**before, "inherited": True}
+        if before is not None:
+            theirs = Knowledge(before["morphemes"], before["unknown"] > 0)
+            entry = teachers_entry(_with(known, theirs))
     if entry is not None:
         check_teachers(entry)  # before the training, which a strange version would cost
     return entry
+
+
+def _with(known: list[Knowledge], theirs: Knowledge) -> list[Knowledge]:
+    """These and one more, where that one's morphemes are of other versions, or more is unknown."""
+    morphemes = merged(each.morphemes for each in known)
+    has_nothing_new = merged([morphemes, theirs.morphemes]) == morphemes
+    if has_nothing_new and (any(each.unknown for each in known) or not theirs.unknown):
+        return known
+    return [*known, theirs]
 
 
 def _knowledge(path: Path) -> Knowledge:

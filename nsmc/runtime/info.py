@@ -60,7 +60,7 @@ def as_text(content: dict[str, Any]) -> str:
         "reads": f"the first {content['longest review']} tokens of {of_what}",
         "answers": first_few(content["labels"], _SHOWN) or "nothing yet: a pretrained encoder",
         "trained by": content["command"] or "not known",
-        **({"taught by": _taught_by(content["teachers"])} if content["teachers"] else {}),
+        **(_taught_by(content["teachers"]) if content["teachers"] else {}),
         "signature": content["signature"] or "none",
         "backend": content["backend"],
     }
@@ -78,9 +78,11 @@ def as_text(content: dict[str, Any]) -> str:
     return "\n".join(harmless(f"{name:<{_COLUMN}}{value}") for name, value in rows.items())
 
 
-def _taught_by(teachers: dict[str, Any]) -> str:
+def _taught_by(teachers: dict[str, Any]) -> dict[str, str]:
     count, knowing = teachers["count"], teachers["with_morphemes"]
     said = f"{count:,} teacher{'s' if count > 1 else ''}"
     if knowing:
         said += f", {knowing:,} with the morphemes of {packages(teachers['morphemes'])}"
-    return said
+    if unknown := teachers["unknown"]:
+        said += f"; what stands behind {unknown:,} is not known"
+    return {"weights taught by" if teachers.get("inherited") else "taught by": said}

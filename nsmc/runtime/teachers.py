@@ -3,6 +3,8 @@
 Such as {"count": 5, "with_morphemes": 3, "morphemes": {"kiwipiepy": ["0.24.1"], …}, "unknown": 1}.
 A teacher is one with morphemes where it reads them itself, or learnt from one with morphemes; it is
 unknown where its answers, or those that it learnt from, are a file of which nothing more is known.
+With "inherited": true it was not the run itself that learnt from them, but one whose weights it
+started from.
 """
 
 import re
@@ -11,6 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Versions = dict[str, list[str]]  # of each of Kiwi's packages; none where no record has it
+
+_MOST = 1_000_000  # teachers
 
 _PLAIN = re.compile(r"[\w.+!-]{1,100}", re.ASCII)  # a package's name or version
 
@@ -51,13 +55,16 @@ def check_teachers(entry: object) -> None:
     if not isinstance(entry, dict):
         raise ValueError(f"it is {repr(entry)[:40]}, not a table")
     count: Any = entry.get("count")
-    if type(count) is not int or count < 1:
-        raise ValueError(f"count is {repr(count)[:40]}; expected a positive integer")
+    if type(count) is not int or not 1 <= count <= _MOST:
+        raise ValueError(f"count is {repr(count)[:40]}; expected an integer from 1 to {_MOST:,}")
     for key in ("with_morphemes", "unknown"):
         number: Any = entry.get(key)
         if type(number) is not int or not 0 <= number <= count:
             raise ValueError(f"{key} is {repr(number)[:40]}; expected an integer up to {count}")
     versions: Any = entry.get("morphemes")
+    inherited: Any = entry.get("inherited", False)
+    if type(inherited) is not bool:
+        raise ValueError(f"inherited is {repr(inherited)[:40]}; expected true or false")
     are_versions = isinstance(versions, dict) and all(
         _is_plain(name) and isinstance(numbers, list) and all(map(_is_plain, numbers))
         for name, numbers in versions.items()

@@ -63,7 +63,8 @@ def _taught(config: BundleConfig) -> str:
     if (teachers := config.teachers) is None:
         return ""
     count, knowing = teachers["count"], teachers["with_morphemes"]
-    text = [f"It learnt from the soft labels of {count:,} teacher{'s' if count > 1 else ''}."]
+    who = "The weights that it started from" if teachers.get("inherited") else "It"
+    text = [f"{who} learnt from the soft labels of {count:,} teacher{'s' if count > 1 else ''}."]
     if knowing:
         whose = "They come" if knowing == count else f"Those of {knowing:,} come"
         text += [

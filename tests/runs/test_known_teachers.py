@@ -56,3 +56,23 @@ def test_a_version_that_no_bundle_may_hold_is_refused_before_the_training(tmp_pa
     write_record(tmp_path, {"config": config, "versions": odd})
     with pytest.raises(ValueError, match="expected versions of packages"):
         teachers_of([str(tmp_path)])
+
+
+def test_a_run_that_starts_from_a_students_weights_inherits_its_teachers(tmp_path: Path) -> None:
+    student = random_bundle(tmp_path / "student", teachers=entry(0, READ))
+    plain = random_bundle(tmp_path / "plain")
+    write_record(tmp_path, {"config": {"distill": {"teachers": []}}})
+    assert teachers_of([], str(student)) == {**entry(0, READ), "inherited": True}
+    assert teachers_of([], str(plain)) is None
+    assert teachers_of([]) is None
+
+
+def test_what_it_starts_from_is_one_more_teacher_where_it_knows_more(tmp_path: Path) -> None:
+    write_record(tmp_path, {"config": {"distill": {"teachers": []}}})
+    plain = str(random_bundle(tmp_path / "plain"))
+    reader = str(random_bundle(tmp_path / "reader", teachers=entry(0, READ)))
+    unknown = str(random_bundle(tmp_path / "unknown", teachers=entry(1)))
+    assert teachers_of([plain], reader) == {**entry(0, READ), "count": 2}
+    assert teachers_of([plain], unknown) == {**entry(1), "count": 2}
+    assert teachers_of([reader], reader) == entry(0, READ)
+    assert teachers_of([reader, unknown], unknown) == {**entry(1, READ), "count": 2}

@@ -53,6 +53,16 @@ def test_it_holds_what_the_configuration_and_the_files_say(tmp_path: Path) -> No
     }
 
 
+def test_it_says_who_taught_a_student_and_what_is_not_known_of_that(tmp_path: Path) -> None:
+    entry: dict[str, Any] = {"count": 3, "with_morphemes": 0, "morphemes": {}, "unknown": 0}
+    morphemes = {"with_morphemes": 1, "morphemes": {"kiwipiepy": ["0.24.1"]}, "unknown": 2}
+    shown = as_text(of(tmp_path / "of-bytes", teachers=entry))
+    assert f"{'taught by':<24}3 teachers\n" in shown
+    shown = as_text(of(tmp_path / "inherited", teachers=entry | morphemes | {"inherited": True}))
+    who = "3 teachers, 1 with the morphemes of kiwipiepy 0.24.1"
+    assert f"{'weights taught by':<24}{who}; what stands behind 2 is not known\n" in shown
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 def test_the_weights_type_shows_in_their_size(tmp_path: Path, dtype: str) -> None:
     found = of(tmp_path, dtype=dtype)

@@ -28,16 +28,19 @@ def test_what_all_teachers_bring_is_together() -> None:
 
 
 def test_it_comes_back_as_it_was_written(tmp_path: Path) -> None:
-    bundle = random_bundle(tmp_path / "bundle", teachers=ENTRY)
-    assert read_config(bundle / CONFIG_FILE).teachers == ENTRY
+    for entry in (ENTRY, {**ENTRY, "inherited": True}):
+        bundle = random_bundle(tmp_path / "bundle", teachers=entry)
+        assert read_config(bundle / CONFIG_FILE).teachers == entry
 
 
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
         ([], "it is [], not a table"),
-        ({"count": 0}, "count is 0; expected a positive integer"),
-        ({"count": True}, "count is True; expected a positive integer"),
+        ({"count": 0}, "count is 0; expected an integer from 1 to 1,000,000"),
+        ({"count": True}, "count is True; expected an integer from 1 to 1,000,000"),
+        ({"count": 10**40}, f"count is 1{'0' * 39}; expected an integer from 1 to 1,000,000"),
+        ({"inherited": "yes"}, "inherited is 'yes'; expected true or false"),
         ({"with_morphemes": 4}, "with_morphemes is 4; expected an integer up to 3"),
         ({"unknown": -1}, "unknown is -1; expected an integer up to 3"),
         ({"unknown": None}, "unknown is None; expected an integer up to 3"),

@@ -100,6 +100,9 @@ def test_a_student_s_teachers_are_named(
     needs_none = "The classifier itself reads the text, and needs none of it." in card
     assert needs_none == ("Kiwi" in card) == bool(teachers[1])
     assert "teacher" not in model_card(config_of(), "mine")
+    assert config.teachers is not None
+    config = config_of(teachers={**config.teachers, "inherited": True})
+    assert "The weights that it started from learnt from the soft" in model_card(config, "mine")
 
 
 # --- the metadata block ---
