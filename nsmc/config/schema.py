@@ -391,7 +391,7 @@ def _all_at_home(paths: list[str]) -> list[str]:
 
 class DistillConfig(Section):
     teachers: Annotated[list[str], AfterValidator(_all_at_home), NO_EFFECT]  # their content counts
-    weight: Annotated[float, Field(ge=0, le=1)]
+    weight: Annotated[float, Field(ge=0, le=1)] | None
     temperature: Annotated[float, Field(gt=0)]
 
 

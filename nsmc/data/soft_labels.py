@@ -37,17 +37,21 @@ _CHUNK = 4096  # reviews scored before progress is shown
 
 _MIN_PROBABILITY = 1e-6  # keeps the logarithms finite
 
+_WEIGHT_WITHOUT_UNLABELLED = 0.9
+
 
 @dataclass(frozen=True)
 class Distillation:
     """The teachers whose soft labels a student learns, and how.
 
     The logit of several teachers' mean is divided by `temperature`. `weight` is the soft label's
-    share in the target of a labelled review; an unlabelled one has nothing else.
+    share in the target of a labelled review; an unlabelled one has nothing else. With None it is 0
+    where there are unlabelled reviews, for nobody knows the labels of the others better, and 0.9
+    where there are none, for nobody would learn from the teachers then.
     """
 
     teachers: tuple[str, ...]
-    weight: float
+    weight: float | None
     temperature: float
 
     def check(self, names: tuple[str, ...]) -> None:
@@ -59,12 +63,15 @@ class Distillation:
             _check_labels(teacher, names)
 
     def targets(self, labelled: Reviews, unlabelled: Reviews | None, cache_dir: Path) -> FloatArray:
-        """Targets [N, C] of labelled, then of unlabelled reviews; raises as `soft_labels`."""
+        """Targets [N, C] of labelled, then of unlabelled reviews.
+
+        Raises ValueError where the teachers would have no say at all, and as `soft_labels`.
+        """
         names = labelled.label_names
-        true = one_hot(labelled.labels, len(names))
-        targets = (
-            self.weight * self._softened(labelled, names, cache_dir) + (1 - self.weight) * true
-        )
+        targets = one_hot(labelled.labels, len(names))
+        if weight := self._weight(unlabelled is not None):
+            soft = self._softened(labelled, names, cache_dir)
+            targets = weight * soft + (1 - weight) * targets
         if unlabelled is not None:
             targets = np.concatenate([targets, self._softened(unlabelled, names, cache_dir)])
         return _with_first(targets[:, 1:].astype(np.float32))
@@ -81,6 +88,16 @@ class Distillation:
             *(len(self.teachers), (answers.argmax(axis=1) == val.labels).mean()),
             -np.log(of_truth).mean(),
         )
+
+    def _weight(self, has_unlabelled: bool) -> float:
+        if self.weight is None:
+            return 0.0 if has_unlabelled else _WEIGHT_WITHOUT_UNLABELLED
+        if self.weight == 0 and not has_unlabelled:
+            raise ValueError(
+                "distill.weight=0: where there are no unlabelled reviews, nobody learns from the "
+                f"teachers then; set distill.weight={_WEIGHT_WITHOUT_UNLABELLED}, or null"
+            )
+        return self.weight
 
     def _softened(self, reviews: Reviews, names: tuple[str, ...], cache_dir: Path) -> FloatArray:
         of_all = [soft_labels(teacher, reviews, names, cache_dir) for teacher in self.teachers]

@@ -290,12 +290,33 @@ def test_a_teacher_that_is_certain_gives_numbers(tmp_path: Path) -> None:
     assert found == pytest.approx([1, 0, 1, 0], abs=1e-5)
 
 
-@pytest.mark.parametrize("weight", [0.0, 0.25, 1.0])
+@pytest.mark.parametrize("weight", [0.05, 0.25, 1.0])
 def test_the_weight_is_the_soft_label_s_share(tmp_path: Path, weight: float) -> None:
     soft = np.array([0.9, 0.2, 0.5, 0.4])
     found = targets(tmp_path, file_of(tmp_path, soft.tolist()), weight=weight)
     expected = weight * soft + (1 - weight) * REVIEWS.labels
     assert found == pytest.approx(expected.tolist(), abs=1e-6)
+
+
+def test_without_a_weight_the_labels_count_alone_where_others_have_the_teachers(
+    tmp_path: Path,
+) -> None:
+    teacher = file_of(tmp_path, [0.9, 0.2, 0.5, 0.4])
+    labelled, unlabelled = REVIEWS.take(np.array([0, 1])), REVIEWS.take(np.array([3, 2]))
+    for weight in (None, 0.0):
+        taught = Distillation((teacher,), weight, 1.0)
+        found = taught.targets(labelled, unlabelled, tmp_path / "cache")[:, 1].tolist()
+        assert found == pytest.approx([*labelled.labels.tolist(), 0.4, 0.5], abs=1e-6)
+    alone = Distillation((teacher,), None, 1.0).targets(labelled, None, tmp_path / "cache")
+    mixed = 0.9 * np.array([0.9, 0.2]) + 0.1 * labelled.labels
+    assert alone[:, 1].tolist() == pytest.approx(mixed.tolist(), abs=1e-6)
+
+
+def test_teachers_from_whom_nobody_would_learn_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(
+        ValueError, match=r"distill\.weight=0: .* set distill\.weight=0\.9, or null"
+    ):
+        targets(tmp_path, file_of(tmp_path, [0.9, 0.2, 0.5, 0.4]), weight=0.0)
 
 
 def test_unlabelled_reviews_follow_and_have_the_soft_label_alone(tmp_path: Path) -> None:
