@@ -231,7 +231,7 @@ def test_what_the_two_best_recipes_have_in_common_is_trained_once(composed: Comp
     assert {name: small[name] for name in shared} == {name: large[name] for name in shared}
     own = {"assistant", "larger-pupil", "larger"}
     in_common = [name for name in large if name not in own]
-    assert [*small] == [*in_common, "small-encoder", "pupil", "student"]
+    assert [*small] == [*in_common, "small-encoder", "pupil", "student", "self-taught"]
     assert [*large][-1] == "larger"
     assert small["student"]["distill.teachers"] == large["larger"]["distill.teachers"] != []
 
