@@ -119,7 +119,7 @@ def test_5000_real_reviews_have_the_same_ids_and_nearly_all_the_same_labels(tmp_
     page = tmp_path / "page.html"
     done = convert_to_page(PRETRAINED, page, weights="int8", language="auto")
     assert done.bytes_after == page.stat().st_size < 1.8e6
-    assert compared(PRETRAINED, page, "int8", [*HARD, *reviews(5_000)]) >= 0.999
+    assert compared(PRETRAINED, page, "int8", [*HARD, *reviews(5_000)]) >= 0.998
 
 
 @pytest.mark.parametrize("architecture", sorted(ENCODERS))
