@@ -73,7 +73,7 @@ def test_the_analysis_is_kept_for_runs_that_read_the_same_texts(
 
 def test_a_student_of_it_needs_no_morphemes(student: tuple[Path, str]) -> None:
     folder, said = student
-    assert "1 teachers together: validation accuracy" in said and "analysing" not in said
+    assert "the teacher: validation accuracy" in said and "analysing" not in said
     config = json.loads((folder / "bundle" / "config.json").read_text())
     assert config["format_version"] == 1 and "morphemes" not in config
 

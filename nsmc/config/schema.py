@@ -462,6 +462,14 @@ class RunConfig(Section):
                 "unlabelled reviews need a target: with data.unlabelled=true set "
                 "distill.teachers, or task=pretrain"
             )
+        has_unlabelled = self.data.unlabelled and self.data.unlabelled_file is not None
+        if self.distill.teachers and self.distill.weight == 0 and not has_unlabelled:
+            ways = ["distill.weight=0.9", "null"]
+            ways += ["data.unlabelled=true"] if self.data.unlabelled_file else []
+            yield (
+                "distill.weight=0: without unlabelled reviews nothing would be learnt from the "
+                f"teachers; set {', or '.join(ways)}"
+            )
         if self.trainer.fast_dev_run and self.recipe:
             yield (
                 "trainer.fast_dev_run keeps nothing, and a recipe's steps build on what those "

@@ -97,7 +97,8 @@ class CorpusFiles:
         """The reviews by part: train, val and, where they are wanted, test and unlabelled.
 
         Unlabelled reviews whose text, spaces aside, is in val or test are left out, and counted.
-        Raises what `read_reviews`, `split` and `check_labels` raise.
+        Raises ValueError where none are left, and what `read_reviews`, `split` and `check_labels`
+        raise.
         """
         labelled = read_reviews(self.train, self.form, keep_ids=keep_ids)
         names = labelled.label_names
@@ -125,6 +126,11 @@ class CorpusFiles:
             )
             is_new = [without_spaces(text) not in held_out for text in reviews.texts]
             new = reviews.take(np.flatnonzero(is_new))
+            if not len(new):
+                raise ValueError(
+                    f"{self.unlabelled}: all its texts are in the validation or test part, too; "
+                    "set data.unlabelled=false, or another data.unlabelled_file"
+                )
             lost = {HELD_OUT: len(reviews) - len(new)} if len(new) < len(reviews) else {}
             parts[UNLABELLED] = replace(new, left_out={**reviews.left_out, **lost})
         return parts

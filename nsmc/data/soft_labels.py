@@ -45,9 +45,9 @@ class Distillation:
     """The teachers whose soft labels a student learns, and how.
 
     The logit of several teachers' mean is divided by `temperature`. `weight` is the soft label's
-    share in the target of a labelled review; an unlabelled one has nothing else. With None it is 0
-    where there are unlabelled reviews, for nobody knows the labels of the others better, and 0.9
-    where there are none, for nobody would learn from the teachers then.
+    share in the target of a labelled review; an unlabelled one has nothing else. None means 0
+    beside unlabelled reviews, which carry the teachers' knowledge, and 0.9 without any, as nothing
+    else would carry it.
     """
 
     teachers: tuple[str, ...]
@@ -63,13 +63,13 @@ class Distillation:
             _check_labels(teacher, names)
 
     def targets(self, labelled: Reviews, unlabelled: Reviews | None, cache_dir: Path) -> FloatArray:
-        """Targets [N, C] of labelled, then of unlabelled reviews.
-
-        Raises ValueError where the teachers would have no say at all, and as `soft_labels`.
-        """
+        """Targets [N, C] of labelled, then of unlabelled reviews; raises as `soft_labels`."""
         names = labelled.label_names
         targets = one_hot(labelled.labels, len(names))
-        if weight := self._weight(unlabelled is not None):
+        weight = self.weight
+        if weight is None:
+            weight = _WEIGHT_WITHOUT_UNLABELLED if unlabelled is None else 0.0
+        if weight > 0:  # else nobody reads what the teachers say of these
             soft = self._softened(labelled, names, cache_dir)
             targets = weight * soft + (1 - weight) * targets
         if unlabelled is not None:
@@ -83,21 +83,12 @@ class Distillation:
         except ValueError:
             return
         of_truth = answers[np.arange(len(val)), val.labels]
+        who = f"{len(self.teachers)} teachers together" if len(self.teachers) > 1 else "the teacher"
         log.info(
-            "%d teachers together: validation accuracy %.4f, loss %.4f",
-            *(len(self.teachers), (answers.argmax(axis=1) == val.labels).mean()),
+            "%s: validation accuracy %.4f, loss %.4f",
+            *(who, (answers.argmax(axis=1) == val.labels).mean()),
             -np.log(of_truth).mean(),
         )
-
-    def _weight(self, has_unlabelled: bool) -> float:
-        if self.weight is None:
-            return 0.0 if has_unlabelled else _WEIGHT_WITHOUT_UNLABELLED
-        if self.weight == 0 and not has_unlabelled:
-            raise ValueError(
-                "distill.weight=0: where there are no unlabelled reviews, nobody learns from the "
-                f"teachers then; set distill.weight={_WEIGHT_WITHOUT_UNLABELLED}, or null"
-            )
-        return self.weight
 
     def _softened(self, reviews: Reviews, names: tuple[str, ...], cache_dir: Path) -> FloatArray:
         of_all = [soft_labels(teacher, reviews, names, cache_dir) for teacher in self.teachers]

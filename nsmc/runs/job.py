@@ -206,7 +206,7 @@ def build(
         corpus=corpus_name(config.data),
         command=begun.get("command", ""),
         signature=begun.get("signature", ""),
-        teachers=teachers_of(config.distill.teachers, config.init_from) if record else None,
+        teachers=teachers_of(config) if record else None,
         measured=config.trainer.measures_all,
     )
     loggers: list[Logger] = []

@@ -8,7 +8,7 @@ from typing import Any
 from nsmc.runtime.bundle import TOKENIZER_FILE, WEIGHTS_FILE, digests, expected_shapes
 from nsmc.runtime.encoders import encoder_settings
 from nsmc.runtime.loading import read_bundle
-from nsmc.runtime.teachers import packages
+from nsmc.runtime.teachers import all_knowledge, counted, packages, uncounted
 from nsmc.terminal import first_few, harmless
 
 _SHOWN = 10  # labels
@@ -79,10 +79,9 @@ def as_text(content: dict[str, Any]) -> str:
 
 
 def _taught_by(teachers: dict[str, Any]) -> dict[str, str]:
-    count, knowing = teachers["count"], teachers["with_morphemes"]
-    said = f"{count:,} teacher{'s' if count > 1 else ''}"
-    if knowing:
-        said += f", {knowing:,} with the morphemes of {packages(teachers['morphemes'])}"
-    if unknown := teachers["unknown"]:
-        said += f"; what stands behind {unknown:,} is not known"
-    return {"weights taught by" if teachers.get("inherited") else "taught by": said}
+    rows = {"taught by": counted(teachers)} if teachers["count"] else {}
+    if inherited := teachers.get("inherited"):
+        rows["initial weights"] = f"taught by {uncounted(inherited)}"
+    if morphemes := all_knowledge(teachers).morphemes:
+        rows["teachers' morphemes"] = f"by {packages(morphemes)}"
+    return rows

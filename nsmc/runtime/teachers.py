@@ -3,42 +3,54 @@
 Such as {"count": 5, "with_morphemes": 3, "morphemes": {"kiwipiepy": ["0.24.1"], …}, "unknown": 1}.
 A teacher is one with morphemes where it reads them itself, or learnt from one with morphemes; it is
 unknown where its answers, or those that it learnt from, are a file of which nothing more is known.
-With "inherited": true it was not the run itself that learnt from them, but one whose weights it
-started from.
+"inherited" says what stands behind all who taught the weights that the training began with: their
+"morphemes", and whether more is "unknown". They are not counted, as some may be the same.
 """
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 Versions = dict[str, list[str]]  # of each of Kiwi's packages; none where no record has it
 
-_MOST = 1_000_000  # teachers
+_SHARES = ("with_morphemes", "unknown")  # how many of the teachers
+
+_MOST_TEACHERS = 1_000_000  # so that what is shown stays short, whatever a file says
 
 _PLAIN = re.compile(r"[\w.+!-]{1,100}", re.ASCII)  # a package's name or version
 
 
 @dataclass(frozen=True)
 class Knowledge:
-    """What stands behind one teacher's answers."""
+    """What stands behind a teacher's answers, or those of several."""
 
     morphemes: Versions = field(default_factory=dict)
     unknown: bool = False
 
 
-def teachers_entry(teachers: Iterable[Knowledge]) -> dict[str, Any] | None:
-    """What `config.json` says of a student's teachers; None without any."""
+def teachers_entry(
+    teachers: Iterable[Knowledge], inherited: Knowledge | None = None
+) -> dict[str, Any] | None:
+    """What `config.json` says of a student's teachers; None without any, inherited ones too."""
     all_ = [*teachers]
-    versions = [each.morphemes for each in all_ if each.morphemes]
-    if not all_:
+    if not all_ and inherited is None:
         return None
-    return {
+    versions = [each.morphemes for each in all_ if each.morphemes]
+    entry = {
         "count": len(all_),
         "with_morphemes": len(versions),
         "morphemes": merged(versions),
         "unknown": sum(each.unknown for each in all_),
     }
+    return entry if inherited is None else {**entry, "inherited": asdict(inherited)}
+
+
+def all_knowledge(entry: Mapping[str, Any]) -> Knowledge:
+    """What stands behind all teachers of an entry, inherited ones too."""
+    inherited = entry.get("inherited", {"morphemes": {}, "unknown": False})
+    morphemes = merged([entry["morphemes"], inherited["morphemes"]])
+    return Knowledge(morphemes, inherited["unknown"] or entry["unknown"] > 0)
 
 
 def merged(versions: Iterable[Versions]) -> Versions:
@@ -54,27 +66,55 @@ def check_teachers(entry: object) -> None:
     """Raises ValueError, which names the key, for what `teachers_entry` would not make."""
     if not isinstance(entry, dict):
         raise ValueError(f"it is {repr(entry)[:40]}, not a table")
+    fewest = 0 if "inherited" in entry else 1
     count: Any = entry.get("count")
-    if type(count) is not int or not 1 <= count <= _MOST:
-        raise ValueError(f"count is {repr(count)[:40]}; expected an integer from 1 to {_MOST:,}")
-    for key in ("with_morphemes", "unknown"):
+    if type(count) is not int or not fewest <= count <= _MOST_TEACHERS:
+        expected = f"an integer from {fewest} to {_MOST_TEACHERS:,}"
+        raise ValueError(f"count is {repr(count)[:40]}; expected {expected}")
+    for key in _SHARES:
         number: Any = entry.get(key)
         if type(number) is not int or not 0 <= number <= count:
             raise ValueError(f"{key} is {repr(number)[:40]}; expected an integer up to {count}")
     versions: Any = entry.get("morphemes")
-    inherited: Any = entry.get("inherited", False)
-    if type(inherited) is not bool:
-        raise ValueError(f"inherited is {repr(inherited)[:40]}; expected true or false")
-    are_versions = isinstance(versions, dict) and all(
+    if not _are_versions(versions) or bool(versions) != bool(entry["with_morphemes"]):
+        raise ValueError(f"morphemes is {repr(versions)[:40]}; expected versions of packages")
+    if "inherited" in entry:
+        _check_inherited(entry["inherited"])
+
+
+def _check_inherited(knowledge: object) -> None:
+    is_known = (
+        isinstance(knowledge, dict)
+        and _are_versions(knowledge.get("morphemes"))
+        and type(knowledge.get("unknown")) is bool
+    )
+    if not is_known:
+        raise ValueError(f"inherited is {repr(knowledge)[:40]}; expected morphemes and unknown")
+
+
+def _are_versions(versions: object) -> bool:
+    return isinstance(versions, dict) and all(
         _is_plain(name) and isinstance(numbers, list) and all(map(_is_plain, numbers))
         for name, numbers in versions.items()
     )
-    if not are_versions or bool(versions) != bool(entry["with_morphemes"]):
-        raise ValueError(f"morphemes is {repr(versions)[:40]}; expected versions of packages")
 
 
 def _is_plain(text: object) -> bool:
     return isinstance(text, str) and _PLAIN.fullmatch(text) is not None
+
+
+def counted(entry: Mapping[str, Any]) -> str:
+    """For people, such as "5 teachers (3 with morphemes, 1 unknown)"."""
+    shares = [f"{entry[key]:,} {key.replace('_', ' ')}" for key in _SHARES if entry[key]]
+    teachers = f"{entry['count']:,} teacher{'s' if entry['count'] > 1 else ''}"
+    return f"{teachers} ({', '.join(shares)})" if shares else teachers
+
+
+def uncounted(inherited: Mapping[str, Any]) -> str:
+    """For people, such as "teachers (some with morphemes, some unknown)"."""
+    kinds = ["some with morphemes"] if inherited["morphemes"] else []
+    kinds += ["some unknown"] if inherited["unknown"] else []
+    return f"teachers ({', '.join(kinds)})" if kinds else "teachers"
 
 
 def packages(versions: Versions) -> str:

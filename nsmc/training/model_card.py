@@ -6,7 +6,7 @@ import textwrap
 from pathlib import Path
 
 from nsmc.runtime.bundle import BundleConfig, expected_shapes
-from nsmc.runtime.teachers import packages
+from nsmc.runtime.teachers import all_knowledge, counted, packages, uncounted
 from nsmc.terminal import first_few
 from nsmc.training.card_metadata import metadata_block
 
@@ -59,24 +59,25 @@ def _card(config: BundleConfig, corpus: str) -> str:
 
 
 def _taught(config: BundleConfig) -> str:
-    """Who taught the classifier, and what knowledge from elsewhere that brings; "" for nobody."""
+    """Who taught the network, and what knowledge from elsewhere that brings; "" for nobody."""
     if (teachers := config.teachers) is None:
         return ""
-    count, knowing = teachers["count"], teachers["with_morphemes"]
-    who = "The weights that it started from" if teachers.get("inherited") else "It"
-    text = [f"{who} learnt from the soft labels of {count:,} teacher{'s' if count > 1 else ''}."]
-    if knowing:
-        whose = "They come" if knowing == count else f"Those of {knowing:,} come"
+    text = []
+    if teachers["count"]:
+        text += [f"It learnt from the soft labels of {counted(teachers)}."]
+    if inherited := teachers.get("inherited"):
+        text += [f"It started from weights that had {uncounted(inherited)}."]
+    behind = all_knowledge(teachers)
+    if behind.morphemes:
         text += [
-            f"{whose} from models that read the morphemes of",
-            "[Kiwi](https://github.com/bab2min/Kiwi), a morphological analyser with a language",
-            f"model of its own ({packages(teachers['morphemes'])}).",
+            "A teacher with morphemes is one that reads them, or that was taught by one that does.",
+            "They are those of [Kiwi](https://github.com/bab2min/Kiwi), a morphological analyser",
+            f"with a language model of its own ({packages(behind.morphemes)}).",
         ]
         if config.morphemes is None:
-            text += ["The classifier itself reads the text, and needs none of it."]
-    if unknown := teachers["unknown"]:
-        those = "them" if unknown == teachers["count"] else f"those of {unknown:,}"
-        text += [f"What else stands behind {those} is not known: a file, or a teacher of before."]
+            text += ["The network itself reads the text, and needs none of it."]
+    if behind.unknown:
+        text += ["An unknown one is a file of soft labels, or does not say who taught it."]
     return textwrap.fill(" ".join(text), 100, break_long_words=False, break_on_hyphens=False)
 
 

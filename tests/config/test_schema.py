@@ -158,6 +158,27 @@ def test_a_wrong_value_is_named_in_one_line(
 
 
 @pytest.mark.parametrize(
+    ("overrides", "ways"),
+    [
+        (["data=sample"], "set distill.weight=0.9, or null"),
+        (["data=nsmc"], "set distill.weight=0.9, or null, or data.unlabelled=true"),
+        (["data=sample", "data.unlabelled=true"], "set distill.weight=0.9, or null"),
+        (["data=nsmc", "data.unlabelled=true"], None),
+    ],
+)
+def test_teachers_from_whom_nothing_would_be_learnt_are_refused(
+    composed: Composed, overrides: list[str], ways: str | None
+) -> None:
+    config = composed(*overrides, "distill.teachers=[of/one]", "distill.weight=0")
+    if ways is None:
+        check_config(config)
+        return
+    with pytest.raises(ValueError) as caught:
+        check_config(config)
+    assert str(caught.value).endswith(f"learnt from the teachers; {ways}")
+
+
+@pytest.mark.parametrize(
     ("typed", "mapping"),
     [
         ("{1-4:negative,5-10:positive}", {"1-4": "negative", "5-10": "positive"}),

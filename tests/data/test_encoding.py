@@ -287,6 +287,13 @@ def test_unlabelled_reviews_are_a_fourth_part_without_those_that_are_held_out(
     assert texts_of(corpus, UNLABELLED) == ["새 글", "다른 글"]
 
 
+def test_unlabelled_reviews_that_are_all_held_out_are_refused(tmp_path: Path) -> None:
+    held_out = write_corpus(tmp_path / "first").read()["test"].texts[:1]
+    files = with_unlabelled(tmp_path / "corpus", *held_out)
+    with pytest.raises(ValueError, match=r"more\.txt: all its texts are .* another data\.unl"):
+        files.read()
+
+
 def test_the_tokenizer_learns_from_unlabelled_reviews_too(tmp_path: Path) -> None:
     texts = ["나비야 나비야"] * 9
     files = with_unlabelled(tmp_path / "corpus", *texts)

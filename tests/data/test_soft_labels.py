@@ -312,13 +312,6 @@ def test_without_a_weight_the_labels_count_alone_where_others_have_the_teachers(
     assert alone[:, 1].tolist() == pytest.approx(mixed.tolist(), abs=1e-6)
 
 
-def test_teachers_from_whom_nobody_would_learn_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(
-        ValueError, match=r"distill\.weight=0: .* set distill\.weight=0\.9, or null"
-    ):
-        targets(tmp_path, file_of(tmp_path, [0.9, 0.2, 0.5, 0.4]), weight=0.0)
-
-
 def test_unlabelled_reviews_follow_and_have_the_soft_label_alone(tmp_path: Path) -> None:
     teacher = file_of(tmp_path, [0.9, 0.2, 0.5, 0.4])
     labelled, unlabelled = REVIEWS.take(np.array([0, 1])), REVIEWS.take(np.array([3, 2]))

@@ -1,16 +1,33 @@
 """What a run finds out about its teachers, and what it takes for unknown."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from nsmc.config.schema import check_config
 from nsmc.runs.record import write_record
 from nsmc.runs.teachers import teachers_of
 from tests.bundles import random_bundle
 
 VERSIONS = {"kiwipiepy": "0.24.1", "kiwipiepy_model": "0.24.0"}
 READ = {name: [number] for name, number in VERSIONS.items()}
+
+
+Known = Callable[..., dict[str, Any] | None]
+
+
+@pytest.fixture
+def known(composed: Callable[..., dict[str, Any]]) -> Known:
+    """What a run with these teachers says of them."""
+
+    def of(teachers: list[str], **start: str) -> dict[str, Any] | None:
+        config = composed()
+        config["distill"]["teachers"] = teachers
+        return teachers_of(check_config({**config, **start}))
+
+    return of
 
 
 def entry(unknown: int, morphemes: dict[str, list[str]] | None = None) -> dict[str, Any]:
@@ -28,12 +45,12 @@ def entry(unknown: int, morphemes: dict[str, list[str]] | None = None) -> dict[s
     ],
 )
 def test_a_bundle_that_says_nothing_is_known_by_its_run(
-    tmp_path: Path, config: dict[str, Any] | None, unknown: int
+    tmp_path: Path, known: Known, config: dict[str, Any] | None, unknown: int
 ) -> None:
     bundle = random_bundle(tmp_path / "run" / "bundle")
     if config is not None:
         write_record(tmp_path / "run", {"config": config})
-    assert teachers_of([str(bundle)]) == entry(unknown)
+    assert known([str(bundle)]) == entry(unknown)
 
 
 @pytest.mark.parametrize(
@@ -41,38 +58,66 @@ def test_a_bundle_that_says_nothing_is_known_by_its_run(
     [("linear", entry(0, READ)), ("classify", entry(1))],  # that file is not of such a run
 )
 def test_a_file_of_soft_labels_is_known_by_the_linear_run_that_made_it(
-    tmp_path: Path, task: str, found: dict[str, Any]
+    tmp_path: Path, known: Known, task: str, found: dict[str, Any]
 ) -> None:
     (tmp_path / "soft_labels.tsv").write_text("id\tprobability\n", encoding="utf-8")
     config = {"task": task, "data": {"morphemes": True}}
     write_record(tmp_path, {"config": config, "versions": VERSIONS})
-    assert teachers_of([str(tmp_path)]) == found
+    assert known([str(tmp_path)]) == found
 
 
-def test_a_version_that_no_bundle_may_hold_is_refused_before_the_training(tmp_path: Path) -> None:
+def test_a_version_that_no_bundle_may_hold_is_refused_before_the_training(
+    tmp_path: Path, known: Known
+) -> None:
     (tmp_path / "soft_labels.tsv").write_text("id\tprobability\n", encoding="utf-8")
     config = {"task": "linear", "data": {"morphemes": True}}
     odd = {**VERSIONS, "kiwipiepy": "0.24.1 (local build)"}
     write_record(tmp_path, {"config": config, "versions": odd})
     with pytest.raises(ValueError, match="expected versions of packages"):
-        teachers_of([str(tmp_path)])
+        known([str(tmp_path)])
 
 
-def test_a_run_that_starts_from_a_students_weights_inherits_its_teachers(tmp_path: Path) -> None:
-    student = random_bundle(tmp_path / "student", teachers=entry(0, READ))
-    plain = random_bundle(tmp_path / "plain")
-    write_record(tmp_path, {"config": {"distill": {"teachers": []}}})
-    assert teachers_of([], str(student)) == {**entry(0, READ), "inherited": True}
-    assert teachers_of([], str(plain)) is None
-    assert teachers_of([]) is None
+NONE = {"count": 0, "with_morphemes": 0, "morphemes": {}, "unknown": 0}
 
 
-def test_what_it_starts_from_is_one_more_teacher_where_it_knows_more(tmp_path: Path) -> None:
-    write_record(tmp_path, {"config": {"distill": {"teachers": []}}})
+def behind(unknown: bool, morphemes: dict[str, list[str]] | None = None) -> dict[str, Any]:
+    return {"inherited": {"morphemes": morphemes or {}, "unknown": unknown}}
+
+
+def test_a_run_that_starts_from_a_student_s_weights_inherits_its_teachers(
+    tmp_path: Path, known: Known
+) -> None:
+    student = str(random_bundle(tmp_path / "student", teachers=entry(0, READ)))
     plain = str(random_bundle(tmp_path / "plain"))
-    reader = str(random_bundle(tmp_path / "reader", teachers=entry(0, READ)))
-    unknown = str(random_bundle(tmp_path / "unknown", teachers=entry(1)))
-    assert teachers_of([plain], reader) == {**entry(0, READ), "count": 2}
-    assert teachers_of([plain], unknown) == {**entry(1), "count": 2}
-    assert teachers_of([reader], reader) == entry(0, READ)
-    assert teachers_of([reader, unknown], unknown) == {**entry(1, READ), "count": 2}
+    assert known([], init_from=student) == NONE | behind(False, READ)
+    assert known([student], init_from=student) == entry(0, READ) | behind(False, READ)
+    assert known([student], init_from=plain) == entry(0, READ)
+    assert known([], init_from=plain) is None
+
+
+def test_they_are_inherited_through_all_runs_before(tmp_path: Path, known: Known) -> None:
+    before = entry(0, READ) | behind(True, {"kiwipiepy": ["0.22.0"]})
+    student = str(random_bundle(tmp_path / "student", teachers=before))
+    both = READ | {"kiwipiepy": ["0.22.0", "0.24.1"]}
+    assert known([], init_from=student) == NONE | behind(True, both)
+    assert known([student]) == entry(1, both)
+
+
+def test_a_student_from_before_the_entry_is_known_by_its_run(tmp_path: Path, known: Known) -> None:
+    bundle = str(random_bundle(tmp_path / "run" / "bundle"))
+    write_record(tmp_path / "run", {"config": {"distill": {"teachers": ["of/before"]}}})
+    for start in (bundle, str(tmp_path / "run")):
+        assert known([], init_from=start) == NONE | behind(True)
+
+
+@pytest.mark.parametrize("has_ended", [True, False])
+def test_what_goes_on_from_a_checkpoint_inherits_its_teachers(
+    tmp_path: Path, known: Known, has_ended: bool
+) -> None:
+    (tmp_path / "run").mkdir()
+    write_record(tmp_path / "run", {"config": {"distill": {"teachers": ["teacher"]}}})
+    if has_ended:
+        random_bundle(tmp_path / "run" / "bundle", teachers=entry(0, READ))
+    found = known([], ckpt_path=str(tmp_path / "run" / "checkpoints" / "last.ckpt"))
+    assert found == NONE | (behind(False, READ) if has_ended else behind(True))
+    assert known([], ckpt_path=str(tmp_path / "elsewhere" / "checkpoints" / "last.ckpt")) is None

@@ -58,9 +58,15 @@ def test_it_says_who_taught_a_student_and_what_is_not_known_of_that(tmp_path: Pa
     morphemes = {"with_morphemes": 1, "morphemes": {"kiwipiepy": ["0.24.1"]}, "unknown": 2}
     shown = as_text(of(tmp_path / "of-bytes", teachers=entry))
     assert f"{'taught by':<24}3 teachers\n" in shown
-    shown = as_text(of(tmp_path / "inherited", teachers=entry | morphemes | {"inherited": True}))
-    who = "3 teachers, 1 with the morphemes of kiwipiepy 0.24.1"
-    assert f"{'weights taught by':<24}{who}; what stands behind 2 is not known\n" in shown
+    shown = as_text(of(tmp_path / "of-both", teachers=entry | morphemes))
+    assert f"{'taught by':<24}3 teachers (1 with morphemes, 2 unknown)\n" in shown
+    behind = {"morphemes": {"kiwipiepy": ["0.24.1"]}, "unknown": True}
+    none = {"count": 0, "with_morphemes": 0, "morphemes": {}, "unknown": 0}
+    shown = as_text(of(tmp_path / "inherited", teachers={**none, "inherited": behind}))
+    who = "taught by teachers (some with morphemes, some unknown)"
+    assert f"{'initial weights':<24}{who}\n" in shown
+    assert "\nteachers' morphemes     by kiwipiepy 0.24.1\n" in shown
+    assert f"{'taught by':<24}" not in shown
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])

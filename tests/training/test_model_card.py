@@ -72,37 +72,50 @@ def test_a_label_with_markup_in_it_stays_in_its_cell() -> None:
 KIWI = {"kiwipiepy": ["0.24.1"], "kiwipiepy_model": ["0.23.0", "0.24.0"]}
 
 
+def teachers(count: int, knowing: int, morphemes: Any, unknown: int) -> dict[str, Any]:
+    keys = ("count", "with_morphemes", "morphemes", "unknown")
+    return dict(zip(keys, (count, knowing, morphemes, unknown), strict=True))
+
+
+FROM_THREE = teachers(3, 2, KIWI, 1)
+
+
 @pytest.mark.parametrize(
-    ("teachers", "said"),
+    ("entry", "said"),
     [
-        ((1, 0, {}, 0), "It learnt from the soft labels of 1 teacher."),
+        (teachers(3, 0, {}, 0), "It learnt from the soft labels of 3 teachers. "),
         (
-            (3, 0, {}, 1),
-            "of 3 teachers. What else stands behind those of 1 is not known: a file, or a teacher",
+            teachers(1, 0, {}, 1),
+            "of 1 teacher (1 unknown). An unknown one is a file of soft labels, or does not say",
         ),
-        ((1, 0, {}, 1), "of 1 teacher. What else stands behind them is not known: a file, or"),
-        ((3, 2, KIWI, 0), "of 3 teachers. Those of 2 come from models that read the morphemes of"),
         (
-            (2, 2, KIWI, 0),
-            "of 2 teachers. They come from models that read the morphemes of [Kiwi](",
+            FROM_THREE,
+            "of 3 teachers (2 with morphemes, 1 unknown). A teacher with morphemes is one",
         ),
-        ((1, 1, KIWI, 0), "(kiwipiepy 0.24.1 and kiwipiepy_model 0.23.0, 0.24.0). The classifier"),
-        ((1, 1, {"kiwipiepy": []}, 0), "model of its own (kiwipiepy (its version is not known))."),
+        (FROM_THREE, "(kiwipiepy 0.24.1 and kiwipiepy_model 0.23.0, 0.24.0). The network itself"),
+        (
+            teachers(1, 1, {"kiwipiepy": []}, 0),
+            "language model of its own (kiwipiepy (its version is not known)).",
+        ),
+        (
+            {**teachers(1, 0, {}, 0), "inherited": {"morphemes": KIWI, "unknown": True}},
+            "the soft labels of 1 teacher. It started from weights that had teachers (some with "
+            "morphemes, some unknown). A teacher with morphemes",
+        ),
+        (
+            {**teachers(0, 0, {}, 0), "inherited": {"morphemes": {}, "unknown": False}},
+            "by COMMAND It started from weights that had teachers. ",
+        ),
     ],
 )
-def test_a_student_s_teachers_are_named(
-    teachers: tuple[int, int, dict[str, list[str]], int], said: str
-) -> None:
-    keys = ("count", "with_morphemes", "morphemes", "unknown")
-    config = config_of(teachers=dict(zip(keys, teachers, strict=True)))
-    card = " ".join(model_card(config, "mine").split())
-    assert said in card
-    needs_none = "The classifier itself reads the text, and needs none of it." in card
-    assert needs_none == ("Kiwi" in card) == bool(teachers[1])
+def test_a_student_s_teachers_are_named(entry: dict[str, Any], said: str) -> None:
+    for labels in (("negative", "positive"), ()):  # a language model starts from weights, too
+        config = config_of(teachers=entry, labels=labels, command="COMMAND")
+        card = " ".join(model_card(config, "mine").split())
+        assert said in card
+        needs_none = "The network itself reads the text, and needs none of it." in card
+        assert needs_none == ("Kiwi" in card) == ("kiwipiepy" in str(entry))
     assert "teacher" not in model_card(config_of(), "mine")
-    assert config.teachers is not None
-    config = config_of(teachers={**config.teachers, "inherited": True})
-    assert "The weights that it started from learnt from the soft" in model_card(config, "mine")
 
 
 # --- the metadata block ---
