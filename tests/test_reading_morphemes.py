@@ -99,11 +99,11 @@ def test_a_student_of_it_says_what_it_learnt_from(
     for bundle in (folder / "bundle", tmp_path / "int8"):
         card = " ".join((bundle / "README.md").read_text("utf-8").split())
         kiwi = f"kiwipiepy {analyser_versions()['kiwipiepy']} and kiwipiepy_model"
-        assert "It learnt from the soft labels of 4 teachers. Those of 3 come from models" in card
-        assert kiwi in card and "The classifier itself reads the text, and needs none of it" in card
-        assert "those of 1 is not known: a file, or a teacher of before." in card
+        assert "from the soft labels of 4 teachers (3 with morphemes, 1 unknown). A" in card
+        assert kiwi in card and "The network itself reads the text, and needs none of it" in card
         words = [sys.executable, "-m", "nsmc.cli", "info", str(bundle)]
-        assert f"4 teachers, 3 with the morphemes of {kiwi}" in run(words).stdout
+        shown = run(words).stdout
+        assert "4 teachers (3 with morphemes, 1 unknown)" in shown and f"by {kiwi}" in shown
 
 
 @pytest.mark.parametrize("form", ["onnx", "html"])

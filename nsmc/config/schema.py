@@ -462,7 +462,7 @@ class RunConfig(Section):
                 "unlabelled reviews need a target: with data.unlabelled=true set "
                 "distill.teachers, or task=pretrain"
             )
-        has_unlabelled = self.data.unlabelled and self.data.unlabelled_file is not None
+        has_unlabelled = self.data.unlabelled and self.data.unlabelled_file
         if self.distill.teachers and self.distill.weight == 0 and not has_unlabelled:
             ways = ["distill.weight=0.9", "null"]
             ways += ["data.unlabelled=true"] if self.data.unlabelled_file else []

@@ -116,7 +116,7 @@ def _append(
             raise ValueError(
                 f"recipe, step {name}: {key}={value}: no such step (there are "
                 f"{', '.join(other for other in written if other != name)}); a path is written "
-                f"./{value}, and recipe.steps.{name}=null leaves this step out, too"
+                f"./{value}"
             )
         _append(value, written, ordered, (*waiting, name))
     ordered.setdefault(name, written[name])

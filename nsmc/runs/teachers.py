@@ -30,10 +30,10 @@ def teachers_of(config: RunConfig) -> dict[str, Any] | None:
     Raises FileNotFoundError for a teacher that is not there, ValueError for one that is damaged.
     """
     inherited = None
-    if config.init_from is not None:
-        inherited = _inherited(bundle_folder(Path(config.init_from)))
-    elif config.ckpt_path is not None:
-        inherited = _inherited(Path(config.ckpt_path).absolute().parent.parent)
+    if config.ckpt_path is not None:  # its weights count, not those of init_from
+        inherited = _of_checkpoint(Path(config.ckpt_path))
+    elif config.init_from is not None:
+        inherited = _behind(bundle_folder(Path(config.init_from)))
     known = [_knowledge(teacher_path(teacher)) for teacher in config.distill.teachers]
     entry = teachers_entry(known, inherited)
     if entry is not None:
@@ -41,16 +41,28 @@ def teachers_of(config: RunConfig) -> dict[str, Any] | None:
     return entry
 
 
-def _inherited(start: Path) -> Knowledge | None:
-    """What stands behind the teachers of a bundle or a run; None where it had none."""
+def _of_checkpoint(path: Path) -> Knowledge | None:
+    """What stands behind the teachers of a run, by one of its checkpoints."""
+    run = path.resolve().parent.parent
     try:
-        entry = read_config(bundle_folder(start) / CONFIG_FILE).teachers
-    except FileNotFoundError:  # a run that has not ended
-        entry = None
+        return _behind(run / "bundle")
+    except FileNotFoundError:  # the run has not ended
+        return _by_record(run)
+    except ValueError:  # damaged, which does not matter to the checkpoint
+        return Knowledge(unknown=True)
+
+
+def _behind(bundle: Path) -> Knowledge | None:
+    """What stands behind the teachers of a bundle; None where it had none."""
+    entry = read_config(bundle / CONFIG_FILE).teachers
     if entry is not None:
         return all_knowledge(entry)
-    named = _teachers_in(read_record(start) or read_record(start.parent) or {})
-    return Knowledge(unknown=True) if named else None
+    return _by_record(bundle if read_record(bundle) else bundle.parent)
+
+
+def _by_record(folder: Path) -> Knowledge | None:
+    """The same of a run that says no more than its record does."""
+    return Knowledge(unknown=True) if _teachers_in(read_record(folder) or {}) else None
 
 
 def _knowledge(path: Path) -> Knowledge:

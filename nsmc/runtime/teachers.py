@@ -16,7 +16,9 @@ Versions = dict[str, list[str]]  # of each of Kiwi's packages; none where no rec
 
 _SHARES = ("with_morphemes", "unknown")  # how many of the teachers
 
-_MOST_TEACHERS = 1_000_000  # so that what is shown stays short, whatever a file says
+# So that what is shown stays short, whatever a file says.
+_MOST_TEACHERS = 1_000_000
+_MOST_VERSIONS = 20  # of a package, and packages
 
 _PLAIN = re.compile(r"[\w.+!-]{1,100}", re.ASCII)  # a package's name or version
 
@@ -93,8 +95,13 @@ def _check_inherited(knowledge: object) -> None:
 
 
 def _are_versions(versions: object) -> bool:
-    return isinstance(versions, dict) and all(
-        _is_plain(name) and isinstance(numbers, list) and all(map(_is_plain, numbers))
+    if not isinstance(versions, dict) or len(versions) > _MOST_VERSIONS:
+        return False
+    return all(
+        _is_plain(name)
+        and isinstance(numbers, list)
+        and len(numbers) <= _MOST_VERSIONS
+        and all(map(_is_plain, numbers))
         for name, numbers in versions.items()
     )
 

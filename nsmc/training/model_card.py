@@ -66,13 +66,13 @@ def _taught(config: BundleConfig) -> str:
     if teachers["count"]:
         text += [f"It learnt from the soft labels of {counted(teachers)}."]
     if inherited := teachers.get("inherited"):
-        text += [f"It started from weights that had {uncounted(inherited)}."]
+        text += [f"Its initial weights are of a network that had {uncounted(inherited)}."]
     behind = all_knowledge(teachers)
     if behind.morphemes:
         text += [
             "A teacher with morphemes is one that reads them, or that was taught by one that does.",
-            "They are those of [Kiwi](https://github.com/bab2min/Kiwi), a morphological analyser",
-            f"with a language model of its own ({packages(behind.morphemes)}).",
+            "The morphemes are those of [Kiwi](https://github.com/bab2min/Kiwi), a morphological",
+            f"analyser with a language model of its own ({packages(behind.morphemes)}).",
         ]
         if config.morphemes is None:
             text += ["The network itself reads the text, and needs none of it."]

@@ -163,6 +163,7 @@ def test_a_wrong_value_is_named_in_one_line(
         (["data=sample"], "set distill.weight=0.9, or null"),
         (["data=nsmc"], "set distill.weight=0.9, or null, or data.unlabelled=true"),
         (["data=sample", "data.unlabelled=true"], "set distill.weight=0.9, or null"),
+        (["data.unlabelled=true", "data.unlabelled_file=''"], "set distill.weight=0.9, or null"),
         (["data=nsmc", "data.unlabelled=true"], None),
     ],
 )

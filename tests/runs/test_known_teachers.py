@@ -121,3 +121,24 @@ def test_what_goes_on_from_a_checkpoint_inherits_its_teachers(
     found = known([], ckpt_path=str(tmp_path / "run" / "checkpoints" / "last.ckpt"))
     assert found == NONE | (behind(False, READ) if has_ended else behind(True))
     assert known([], ckpt_path=str(tmp_path / "elsewhere" / "checkpoints" / "last.ckpt")) is None
+
+
+def test_a_checkpoint_s_weights_count_and_not_those_of_init_from(
+    tmp_path: Path, known: Known
+) -> None:
+    random_bundle(tmp_path / "run" / "bundle", teachers=entry(0, READ))
+    plain = str(random_bundle(tmp_path / "plain"))
+    (tmp_path / "run" / "checkpoints").mkdir()
+    (tmp_path / "run" / "checkpoints" / "last.ckpt").touch()
+    (tmp_path / "link.ckpt").symlink_to(tmp_path / "run" / "checkpoints" / "last.ckpt")
+    found = known([], init_from=plain, ckpt_path=str(tmp_path / "link.ckpt"))
+    assert found == NONE | behind(False, READ)
+
+
+def test_a_damaged_bundle_beside_a_checkpoint_is_no_hindrance(tmp_path: Path, known: Known) -> None:
+    checkpoint = str(tmp_path / "run" / "checkpoints" / "last.ckpt")
+    (tmp_path / "config.json").write_text('{"model_type": "bert"}', encoding="utf-8")
+    assert known([], ckpt_path=checkpoint) is None
+    random_bundle(tmp_path / "run" / "bundle", teachers=entry(0, READ))
+    (tmp_path / "run" / "bundle" / "config.json").write_text("{", encoding="utf-8")
+    assert known([], ckpt_path=checkpoint) == NONE | behind(True)

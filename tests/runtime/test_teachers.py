@@ -54,6 +54,8 @@ def test_what_inherited_teachers_bring_is_behind_the_weights_too() -> None:
         ({"count": 0}, "count is 0; expected an integer from 1 to 1,000,000"),
         ({"count": True}, "count is True; expected an integer from 1 to 1,000,000"),
         ({"count": 10**40}, f"count is 1{'0' * 39}; expected an integer from 1 to 1,000,000"),
+        ({"morphemes": {f"p{n}": [] for n in range(21)}}, "morphemes is {'p0': []"),
+        ({"morphemes": {"kiwi": ["1"] * 21}}, "morphemes is {'kiwi': ['1'"),
         ({"inherited": True}, "inherited is True; expected morphemes and unknown"),
         ({"inherited": {"morphemes": {}}}, "inherited is {'morphemes': {}}; expected"),
         ({"inherited": {**BEHIND, "unknown": 1}}, "inherited is {'morphemes': {'kiwipiepy': ['0.2"),

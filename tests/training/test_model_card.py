@@ -99,12 +99,12 @@ FROM_THREE = teachers(3, 2, KIWI, 1)
         ),
         (
             {**teachers(1, 0, {}, 0), "inherited": {"morphemes": KIWI, "unknown": True}},
-            "the soft labels of 1 teacher. It started from weights that had teachers (some with "
+            "of 1 teacher. Its initial weights are of a network that had teachers (some with "
             "morphemes, some unknown). A teacher with morphemes",
         ),
         (
             {**teachers(0, 0, {}, 0), "inherited": {"morphemes": {}, "unknown": False}},
-            "by COMMAND It started from weights that had teachers. ",
+            "by COMMAND Its initial weights are of a network that had teachers. ",
         ),
     ],
 )
