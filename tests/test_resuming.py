@@ -236,12 +236,17 @@ def test_a_run_goes_on_without_the_checkpoint_it_once_started_from(
 ) -> None:
     settings = ("model.schedule=constant", "logger=none")
     train(corpus, *settings, f"hydra.run.dir={tmp_path}/a")
+    path = tmp_path / "a" / "bundle" / "config.json"
+    taught = {"count": 1, "with_morphemes": 0, "morphemes": {}, "unknown": 1}
+    path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | {"teachers": taught}), "utf-8")
     source = tmp_path / "a" / "checkpoints" / "last.ckpt"
     more = (*settings, "trainer.max_epochs=60", f"ckpt_path={source}")
     stop(train_command(corpus, *more, f"hydra.run.dir={tmp_path}/b"), signal.SIGTERM, "epoch 9/")
-    source.unlink()
+    shutil.rmtree(tmp_path / "a")
     run([sys.executable, "train.py", f"resume={tmp_path}/b"])
     assert record(tmp_path / "b")["status"] == "finished"
+    bundle = json.loads((tmp_path / "b" / "bundle" / "config.json").read_text("utf-8"))
+    assert bundle["teachers"]["inherited"] == {"morphemes": {}, "unknown": True}
 
 
 def test_a_damaged_checkpoint_is_put_aside(corpus: Path, tmp_path: Path) -> None:

@@ -137,6 +137,8 @@ def _run_first(
         }
         if config.task != "linear":
             check_resumable(config, folder, begun["resumed_from"] is not None)
+            if "teachers" not in begun and (entry := teachers_of(config)):
+                begun["teachers"] = entry
         with recorded(folder, begun) as record:
             if config.task == "linear":
                 record |= train_linear(config, build_datamodule(config), folder)
@@ -206,7 +208,7 @@ def build(
         corpus=corpus_name(config.data),
         command=begun.get("command", ""),
         signature=begun.get("signature", ""),
-        teachers=teachers_of(config) if record else None,
+        teachers=begun.get("teachers"),
         measured=config.trainer.measures_all,
     )
     loggers: list[Logger] = []

@@ -4,6 +4,8 @@ from typing import Annotated, Any, Literal, TypedDict, get_type_hints
 
 from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError
 
+from nsmc.runtime.teachers import check_teachers
+
 _LARGEST = 1e30  # what is beyond it was not measured
 _DEEPEST = 20  # levels of a mapping; the configuration has 5
 
@@ -43,6 +45,11 @@ def _is_finite(value: Any) -> bool:
     return type(value) in (int, float) and -_LARGEST < value < _LARGEST  # NaN is not
 
 
+def _checked_teachers(entry: dict[str, Any]) -> dict[str, Any]:
+    check_teachers(entry)
+    return entry
+
+
 _Text = Annotated[str, AfterValidator(_encodable)]
 _Line = Annotated[_Text, AfterValidator(_one_line)]
 _Count = Annotated[int, Field(ge=0, lt=2**53)]
@@ -65,6 +72,7 @@ class _Fields(TypedDict, total=False):
     flags: list[_Line]
     overrides: list[_Text]
     starting_checkpoint: _Line | None
+    teachers: Annotated[dict[str, Any], AfterValidator(_checked_teachers)]
     corpus_fingerprint: _Line
     training_fingerprint: _Line | None
     tokenizer_fingerprint: _Line

@@ -255,6 +255,8 @@ def continuation(folder: Path, earlier: Record, run: PreparedRun) -> Record:
             "resumed": earlier.get("resumed", 0) + 1,
             "threads": earlier.get("threads"),
         }
+        if "teachers" in earlier:  # of a checkpoint that may be gone by now
+            record["teachers"] = earlier["teachers"]
     if run.config.resume not in (None, AUTO):  # else what is typed is the whole command
         typed = [*search_path(), *harmless_overrides(earlier)]
         record |= {"overrides": typed, "command": command_line(typed, flags())}

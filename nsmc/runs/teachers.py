@@ -61,8 +61,11 @@ def _behind(bundle: Path) -> Knowledge | None:
 
 
 def _by_record(folder: Path) -> Knowledge | None:
-    """The same of a run that says no more than its record does."""
-    return Knowledge(unknown=True) if _teachers_in(read_record(folder) or {}) else None
+    """The same of a run without a bundle, or of before bundles said so."""
+    record = read_record(folder) or {}
+    if "teachers" in record:
+        return all_knowledge(record["teachers"])
+    return Knowledge(unknown=True) if _teachers_in(record) else None
 
 
 def _knowledge(path: Path) -> Knowledge:

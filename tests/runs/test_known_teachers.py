@@ -123,6 +123,17 @@ def test_what_goes_on_from_a_checkpoint_inherits_its_teachers(
     assert known([], ckpt_path=str(tmp_path / "elsewhere" / "checkpoints" / "last.ckpt")) is None
 
 
+def test_a_run_that_has_not_ended_says_in_its_record_what_it_inherited(
+    tmp_path: Path, known: Known
+) -> None:
+    (tmp_path / "run").mkdir()
+    write_record(tmp_path / "run", {"teachers": NONE | behind(False, READ)})
+    found = known([], ckpt_path=str(tmp_path / "run" / "checkpoints" / "last.ckpt"))
+    assert found == NONE | behind(False, READ)
+    write_record(tmp_path / "run", {"teachers": {"count": "many"}})
+    assert known([], ckpt_path=str(tmp_path / "run" / "checkpoints" / "last.ckpt")) is None
+
+
 def test_a_checkpoint_s_weights_count_and_not_those_of_init_from(
     tmp_path: Path, known: Known
 ) -> None:
