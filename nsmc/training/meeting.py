@@ -55,8 +55,11 @@ def gathering(rank: int, count: int) -> Iterator[TCPStore]:
     try:
         yield store
     except BaseException:
-        if _has_server(store):
-            store.add(_FAILED, 1)
+        # Those who are connected hear of it by the end of that. The store may end at any moment,
+        # and then it is not what failed.
+        if not torch.distributed.is_initialized() and _has_server(store):
+            with suppress(torch.distributed.DistError):
+                store.add(_FAILED, 1)
         if rank == 0:  # at the end, once it is said what failed: the store ends with this process
             atexit.register(_wait_for_late_ones, store, count)
         raise
