@@ -159,7 +159,7 @@ def teacher_path(teacher: str) -> Path:
     except FileNotFoundError:
         if path.exists():
             raise
-        raise FileNotFoundError(f"distill.teachers={teacher}: no such file or folder") from None
+        raise FileNotFoundError(f"{teacher}: no such file or folder") from None
 
 
 def _score(folder: Path, bundle: Path, texts: Sequence[str], cache_dir: Path) -> None:

@@ -111,10 +111,13 @@ def _is_plain(text: object) -> bool:
 
 
 def counted(entry: Mapping[str, Any]) -> str:
-    """For people, such as "5 teachers (3 with morphemes, 1 unknown)"."""
-    shares = [f"{entry[key]:,} {key.replace('_', ' ')}" for key in _SHARES if entry[key]]
-    teachers = f"{entry['count']:,} teacher{'s' if entry['count'] > 1 else ''}"
-    return f"{teachers} ({', '.join(shares)})" if shares else teachers
+    """For people, such as "5 teachers (3 with morphemes, 1 unknown)", "1 teacher (unknown)"."""
+    shares = [(entry[key], key.replace("_", " ")) for key in _SHARES if entry[key]]
+    if entry["count"] == 1:
+        return f"1 teacher ({', '.join(kind for _, kind in shares)})" if shares else "1 teacher"
+    kinds = ", ".join(f"{number:,} {kind}" for number, kind in shares)
+    teachers = f"{entry['count']:,} teachers"
+    return f"{teachers} ({kinds})" if shares else teachers
 
 
 def uncounted(inherited: Mapping[str, Any]) -> str:

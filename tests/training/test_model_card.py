@@ -86,7 +86,7 @@ FROM_THREE = teachers(3, 2, KIWI, 1)
         (teachers(3, 0, {}, 0), "It learnt from the soft labels of 3 teachers. "),
         (
             teachers(1, 0, {}, 1),
-            "of 1 teacher (1 unknown). An unknown one is a file of soft labels, or does not say",
+            "of 1 teacher (unknown). An unknown one is a file of soft labels, or does not say",
         ),
         (
             FROM_THREE,
