@@ -155,7 +155,7 @@ def test_every_setting_that_keeps_a_classifier_honest_trains_together(folder: Pa
         (("data.unlabelled=true",), "with data.unlabelled=true set distill.teachers, or task="),
         (("task=pretrain",), "with task=pretrain set callbacks.checkpoint.monitor=val/loss"),
         (("init_from=nowhere",), "nowhere"),
-        (("distill.teachers=[nowhere]",), "error: distill.teachers: nowhere: no such file or folder"),
+        (("distill.teachers=[nowhere]",), "distill.teachers: nowhere: no such file or folder"),
         (
             (*PRETRAINED, "model.num_layers=2"),
             "pretrain one layer, or one direction",
