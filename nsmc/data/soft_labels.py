@@ -126,8 +126,11 @@ def soft_labels(
 
 
 def _check_labels(teacher: str, names: tuple[str, ...]) -> None:
-    """Raises ValueError for a teacher of other labels."""
-    path = teacher_path(teacher)
+    """Raises ValueError for a teacher of other labels, FileNotFoundError where there is none."""
+    try:
+        path = teacher_path(teacher)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"distill.teachers: {error}") from None
     if not path.is_dir():
         with opened_soft_labels(path, names):
             return

@@ -55,8 +55,8 @@ def gathering(rank: int, count: int) -> Iterator[TCPStore]:
     try:
         yield store
     except BaseException:
-        # Those who are connected hear of it by the end of that. The store may end at any moment,
-        # and then it is not what failed.
+        # Once they are connected, all have come, and nobody reads it any more. The store may end at
+        # any moment, and then it is not what failed.
         if not torch.distributed.is_initialized() and _has_server(store):
             with suppress(torch.distributed.DistError):
                 store.add(_FAILED, 1)

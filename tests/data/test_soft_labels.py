@@ -96,6 +96,11 @@ def test_a_missing_teacher_is_named(tmp_path: Path) -> None:
             ask(str(tmp_path / "nowhere"))
 
 
+def test_a_missing_teacher_is_named_with_its_key() -> None:
+    with pytest.raises(FileNotFoundError, match=r"^distill\.teachers: nowhere: no such file or "):
+        Distillation(("nowhere",), None, 1.0).check(NAMES)
+
+
 def test_a_folder_that_is_no_bundle_is_named(tmp_path: Path) -> None:
     for ask in (lambda t: soft_labels(t, REVIEWS, NAMES, tmp_path / "cache"), teacher_digest):
         with pytest.raises(FileNotFoundError, match="not a bundle, config"):
