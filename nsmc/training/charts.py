@@ -1,14 +1,16 @@
 """The callback that draws validation results, for every logger that takes images and texts.
 
-After each validation: the confusion matrix, how often answers are right that are so and so sure,
+Of each validation: the confusion matrix, how often answers are right that are so and so sure,
 and, as readable text, the reviews that the classifier is most wrong about; for TensorBoard
-precision-recall curves, too.
+precision-recall curves, too. Of validations that follow each other within seconds some are left
+out, never the last: on a small corpus charts would take several times as long as the training.
 
 Legend: N reviews, C labels.
 """
 
+import time
 import unicodedata
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +18,7 @@ import pytorch_lightning as L
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from pytorch_lightning.loggers import Logger, MLFlowLogger, TensorBoardLogger
+from pytorch_lightning.loggers import CSVLogger, Logger, MLFlowLogger, TensorBoardLogger
 from torchmetrics import CatMetric
 
 from nsmc.data.batching import Batch
@@ -27,6 +29,7 @@ from nsmc.training.reliability import reliability_figure
 
 _HARDEST = 20  # reviews shown
 _MOST_LABELS = 30  # of which there are charts
+_SECONDS_BETWEEN = 10.0  # at least, from charts to charts
 _LONGEST_NAME = 20  # characters of a label's name in the confusion matrix
 
 _INK = "#888888"  # legible on TensorBoard's light background and on its dark one
@@ -37,11 +40,20 @@ FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.int64]
 
 
+class _Validation(NamedTuple):
+    probabilities: FloatArray  # [N, C]
+    labels: IntArray  # [N]
+    rows: IntArray  # [N], in the validation part
+    step: int
+
+
 class ValidationCharts(L.Callback):
     """Collects the validation results of all processes, and draws them on the first one."""
 
     def __init__(self) -> None:
         self._results = CatMetric(nan_strategy="disable")  # [N, C + 2]: probabilities, label, row
+        self._undrawn: _Validation | None = None
+        self._drawn_at = float("-inf")
 
     def on_validation_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._results.to(pl_module.device).reset()
@@ -54,21 +66,38 @@ class ValidationCharts(L.Callback):
 
     def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         results = self._results.compute().cpu().numpy()
-        probabilities, (labels, rows) = results[:, :-2], results[:, -2:].T.astype(int)
         is_sanity_check = trainer.sanity_checking
         if not trainer.is_global_zero or is_after_fit(trainer) or is_sanity_check:
             return
+        labels, rows = results[:, -2:].T.astype(int)
+        self._undrawn = _Validation(results[:, :-2], labels, rows, trainer.global_step)
+        if time.monotonic() - self._drawn_at >= _SECONDS_BETWEEN:
+            self._draw(trainer)
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._draw(trainer)
+
+    def _draw(self, trainer: L.Trainer) -> None:
+        if self._undrawn is None:
+            return
+        (probabilities, labels, rows, step), self._undrawn = self._undrawn, None
         datamodule: ReviewDataModule = trainer.datamodule  # type: ignore[attr-defined]
         names = datamodule.corpus.labels
-        figure = confusion_matrix_figure(probabilities, labels, names)
-        reliability = reliability_figure(probabilities, labels)
+        matrix = pixels(confusion_matrix_figure(probabilities, labels, names))
+        reliability = pixels(reliability_figure(probabilities, labels))
         text = hardest_reviews(probabilities, labels, rows, names, datamodule)
-        for logger in trainer.loggers:
-            log_image(logger, "val/confusion_matrix", pixels(figure), trainer.global_step)
-            log_image(logger, "val/reliability", pixels(reliability), trainer.global_step)
-            log_text(logger, "val/hardest_reviews", text, trainer.global_step)
+        for logger in takers(trainer):
+            log_image(logger, "val/confusion_matrix", matrix, step)
+            log_image(logger, "val/reliability", reliability, step)
+            log_text(logger, "val/hardest_reviews", text, step)
             if isinstance(logger, TensorBoardLogger):
-                _log_curves(logger, probabilities, labels, names, trainer.global_step)
+                _log_curves(logger, probabilities, labels, names, step)
+        self._drawn_at = time.monotonic()
+
+
+def takers(trainer: L.Trainer) -> list[Logger]:
+    """The loggers that may take images and texts."""
+    return [logger for logger in trainer.loggers if not isinstance(logger, CSVLogger)]
 
 
 def log_image(logger: Logger, name: str, image: npt.NDArray[np.uint8], step: int) -> None:

@@ -7,7 +7,6 @@ have no colours, so there words that matter are bold.
 from pathlib import Path
 
 import pytorch_lightning as L
-from pytorch_lightning.loggers import CSVLogger
 
 from nsmc.comparison.answers import read_answers
 from nsmc.comparison.hardest import HardReview, hardest_reviews, write_hardest
@@ -15,7 +14,7 @@ from nsmc.data.datamodule import ReviewDataModule
 from nsmc.runtime.explanation import Word
 from nsmc.runtime.explanation_text import LEVELS, level
 from nsmc.runtime.predictor import Predictor
-from nsmc.training.charts import log_image, log_text, pixels, without_markup
+from nsmc.training.charts import log_image, log_text, pixels, takers, without_markup
 from nsmc.training.hardest_figure import hardest_figure
 
 _NAME = "val/hardest_explained"
@@ -36,8 +35,7 @@ def explain_hardest(trainer: L.Trainer, datamodule: ReviewDataModule, bundle: Pa
         lambda row: tokenizer.decode(reviews.review(row).tolist()),
     )
     write_hardest(folder, hardest)
-    loggers = [logger for logger in trainer.loggers if not isinstance(logger, CSVLogger)]
-    if hardest and loggers:
+    if hardest and (loggers := takers(trainer)):
         image, text = pixels(hardest_figure(hardest)), as_markdown(hardest)
         for logger in loggers:
             log_image(logger, _NAME, image, trainer.global_step)

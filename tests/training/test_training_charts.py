@@ -1,14 +1,20 @@
-"""The charts of a validation: label names that a font can draw, and the worst answers first."""
+"""The charts of a validation: when they are drawn, names in letters of a font, worst answers."""
 
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from matplotlib.figure import Figure
 
 from nsmc.training import fonts
-from nsmc.training.charts import confusion_matrix_figure, hardest_reviews, pixels
+from nsmc.training.charts import (
+    ValidationCharts,
+    confusion_matrix_figure,
+    hardest_reviews,
+    pixels,
+)
 from nsmc.training.fonts import DEFAULT, drawable, families
 from nsmc.training.reliability import reliability_figure
 
@@ -87,6 +93,45 @@ def test_the_reviews_whose_true_label_got_the_least_come_first_without_their_mar
         "1. **0.5000** bad: &#60;b&#62;",
         "1. **0.7500** good: 좋다",
     ]
+
+
+def test_of_validations_that_follow_each_other_quickly_the_first_and_the_last_are_drawn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    drawn: list[tuple[str, int]] = []
+    logger = SimpleNamespace(
+        log_image=lambda name, images, step: drawn.append((name, step)),
+        log_text=lambda name, columns, data, step: drawn.append((name, step)),
+    )
+    corpus = SimpleNamespace(
+        labels=("bad", "good"),
+        tokenizer=lambda: SimpleNamespace(decode=lambda ids: "a"),
+        splits={"val": SimpleNamespace(review=lambda row: np.array([row]))},
+    )
+    trainer: Any = SimpleNamespace(
+        sanity_checking=False,
+        is_global_zero=True,
+        global_step=0,
+        loggers=[logger],
+        datamodule=SimpleNamespace(corpus=corpus),
+        state=SimpleNamespace(fn="fit"),
+    )
+    module: Any = SimpleNamespace(device=torch.device("cpu"))
+    batch: Any = SimpleNamespace(labels=torch.tensor([0, 1]), rows=torch.tensor([0, 1]))
+    outputs = {"probabilities": torch.tensor([[0.9, 0.1], [0.2, 0.8]])}
+    callback = ValidationCharts()
+    for step, second in [(1, 100.0), (2, 101.0), (3, 109.0), (4, 110.0), (5, 111.0), (6, 112.0)]:
+        monkeypatch.setattr("nsmc.training.charts.time.monotonic", lambda now=second: now)
+        trainer.global_step = step
+        callback.on_validation_epoch_start(trainer, module)
+        callback.on_validation_batch_end(trainer, module, outputs, batch)
+        callback.on_validation_epoch_end(trainer, module)
+    callback.on_train_end(trainer, module)
+    callback.on_train_end(trainer, module)  # nothing is drawn twice
+    steps = [step for name, step in drawn if name == "val/confusion_matrix"]
+    assert steps == [1, 4, 6]
+    names = ("val/confusion_matrix", "val/reliability", "val/hardest_reviews")
+    assert drawn == [(name, step) for step in steps for name in names]
 
 
 def test_the_reliability_of_answers_is_drawn_bin_by_bin() -> None:
