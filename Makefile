@@ -48,12 +48,12 @@ coverage: install ## the same, and refuse a branch coverage that is lower than i
 	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term
 
 corpus-test: install ## check reading, caching and training on the real corpus at NSMC_ROOT
-	NSMC_ROOT=$(NSMC_ROOT) $(BIN)/python -m pytest -m corpus
+	NSMC_ROOT=$(NSMC_ROOT) $(BIN)/python -m pytest tests/corpus
 
 clients: install .venv-clients/jars .venv-clients/node .venv-clients/transformers .venv-clients/scale/installed .venv-releases/installed
 
 clients-test: install clients ## check that other programs, candle and Java's among them, read bundles, and the runtime on other releases
-	NSMC_CLIENTS=.venv-clients NSMC_RELEASES=.venv-releases $(BIN)/python -m pytest -m clients
+	NSMC_CLIENTS=.venv-clients NSMC_RELEASES=.venv-releases $(BIN)/python -m pytest -n 2 --dist worksteal tests/clients
 
 .venv-clients/installed: tests/clients/requirements.txt
 	$(BIN)/python -m venv --clear .venv-clients
@@ -115,7 +115,7 @@ rust-test: install ## check the crate in rust/, and that it answers as Python do
 	cd rust && cargo test --locked --quiet
 	cd rust && cargo build --locked --quiet --features candle --example candle
 	cd rust && cargo package --locked --quiet --allow-dirty
-	NSMC_ROOT=$(NSMC_ROOT) NSMC_RUST=$(CARGO_TARGET_DIR)/debug $(BIN)/python -m pytest -m rust
+	NSMC_ROOT=$(NSMC_ROOT) NSMC_RUST=$(CARGO_TARGET_DIR)/debug $(BIN)/python -m pytest -n 2 --dist worksteal tests/rust
 
 # Needs Node and Chromium (or Chrome, at NSMC_BROWSER), as no other target does.
 NSMC_BROWSER ?= $(shell command -v chromium || command -v google-chrome)
@@ -127,7 +127,7 @@ page-installed: tests/page/node_modules/.installed
 
 page-test: install page-installed ## check that the page answers as Python does, in Node and in Chromium
 	@test -n "$(NSMC_BROWSER)" || { echo "no chromium: install it, or set NSMC_BROWSER" >&2; exit 1; }
-	NSMC_ROOT=$(NSMC_ROOT) NSMC_BROWSER=$(NSMC_BROWSER) $(BIN)/python -m pytest -m page
+	NSMC_ROOT=$(NSMC_ROOT) NSMC_BROWSER=$(NSMC_BROWSER) $(BIN)/python -m pytest -n 2 --dist worksteal tests/page
 
 tests/page/node_modules/.installed: tests/page/package-lock.json
 	cd tests/page && npm ci --silent

@@ -29,10 +29,7 @@ HERE = Path(__file__).parent
 SAMPLE = HERE.parents[1] / "nsmc" / "data" / "sample" / "ratings_train.txt"
 PYTHON = Path(os.environ.get("NSMC_CLIENTS", "/nowhere")).absolute() / "bin" / "python"
 
-pytestmark = [
-    pytest.mark.clients,
-    pytest.mark.skipif(not PYTHON.exists(), reason="NSMC_CLIENTS names no environment"),
-]
+pytestmark = pytest.mark.skipif(not PYTHON.exists(), reason="NSMC_CLIENTS names no environment")
 
 
 def ask(program: str, request: object) -> Any:

@@ -31,7 +31,6 @@ TOLERANCE = 1e-5
 
 _ENDS_OF_LINES = "[\n\r\u2028\u2029]"  # for Java and Node
 
-pytestmark = pytest.mark.clients
 needs_java = pytest.mark.skipif(
     not any(JARS.glob("*.jar")), reason="NSMC_CLIENTS has no jars: it was made without Maven"
 )

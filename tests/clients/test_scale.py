@@ -31,10 +31,7 @@ ROWS = 20_000
 # So short a job would spend its time on Java's second compiler.
 SPARK = "--conf spark.ui.enabled=false --driver-java-options -XX:TieredStopAtLevel=1 pyspark-shell"
 
-pytestmark = [
-    pytest.mark.clients,
-    pytest.mark.skipif(not PYTHON.exists(), reason="NSMC_CLIENTS names no environment"),
-]
+pytestmark = pytest.mark.skipif(not PYTHON.exists(), reason="NSMC_CLIENTS names no environment")
 
 
 def program(engine: str) -> str:

@@ -23,7 +23,6 @@ HERE = Path(__file__).parent
 CLIENTS = Path(os.environ.get("NSMC_CLIENTS", "/nowhere")).absolute()
 LIBRARY, NODE = CLIENTS / "transformers", CLIENTS / "node" / "node_modules"
 
-pytestmark = pytest.mark.clients
 needs_node = pytest.mark.skipif(
     not NODE.exists(), reason="NSMC_CLIENTS has no node_modules: it was made without npm"
 )

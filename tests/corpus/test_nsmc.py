@@ -20,10 +20,7 @@ ROOT = Path(os.environ.get("NSMC_ROOT", "/nowhere")).resolve()
 PROJECT = Path(__file__).parents[2]
 SETTINGS = TokenizerSettings(vocab_size=10_000, min_frequency=2, normalization="nfc")
 
-pytestmark = [
-    pytest.mark.corpus,
-    pytest.mark.skipif(not ROOT.is_dir(), reason="NSMC_ROOT names no folder"),
-]
+pytestmark = pytest.mark.skipif(not ROOT.is_dir(), reason="NSMC_ROOT names no folder")
 
 
 @pytest.fixture(scope="module")

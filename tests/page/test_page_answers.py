@@ -35,10 +35,7 @@ BROWSER = os.environ.get("NSMC_BROWSER", "")
 REAL = Path(os.environ.get("NSMC_ROOT", "/nowhere")) / "ratings_test.txt"
 SAMPLE = HERE.parents[1] / "nsmc" / "data" / "sample" / "ratings_train.txt"
 
-pytestmark = [
-    pytest.mark.page,
-    pytest.mark.skipif(not (NODE and BROWSER), reason="needs Node and NSMC_BROWSER"),
-]
+pytestmark = pytest.mark.skipif(not (NODE and BROWSER), reason="needs Node and NSMC_BROWSER")
 
 HARD = [
     *(*PROBES, "", " ", "\n\t ", "\u3000", "\ufeff 앞", "\x85뒤\x85", "a\u00a0b", "<pad>"),

@@ -21,7 +21,7 @@ from tests.hostile import PAIRS
 CLIENT = Path(__file__).with_name("plain_client.cjs")
 NODE = shutil.which("node")
 
-pytestmark = [pytest.mark.page, pytest.mark.skipif(not NODE, reason="needs Node")]
+pytestmark = pytest.mark.skipif(not NODE, reason="needs Node")
 
 
 def assert_passes(folder: Path) -> None:

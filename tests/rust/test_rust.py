@@ -37,10 +37,7 @@ TOLERANCE = 1e-5
 REVIEWS = 5_000
 HOSTILE_TEXTS = 20_000
 
-pytestmark = [
-    pytest.mark.rust,
-    pytest.mark.skipif(not VECTORS.exists(), reason="NSMC_RUST names no programs"),
-]
+pytestmark = pytest.mark.skipif(not VECTORS.exists(), reason="NSMC_RUST names no programs")
 
 
 def vectors(folder: Path, texts: Sequence[str]) -> tuple[list[list[int]], Array]:

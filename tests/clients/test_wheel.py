@@ -12,13 +12,10 @@ import pytest
 
 from nsmc.runtime.locate import PRETRAINED
 
-PROJECT = Path(__file__).parents[1]
+PROJECT = Path(__file__).parents[2]
 
 # It downloads packages: it runs with the checks that need other programs.
-pytestmark = [
-    pytest.mark.clients,
-    pytest.mark.skipif("NSMC_CLIENTS" not in os.environ, reason="NSMC_CLIENTS is not set"),
-]
+pytestmark = pytest.mark.skipif("NSMC_CLIENTS" not in os.environ, reason="NSMC_CLIENTS is not set")
 
 
 @pytest.fixture(scope="module")
