@@ -3,7 +3,8 @@
 Of each validation: the confusion matrix, how often answers are right that are so and so sure,
 and, as readable text, the reviews that the classifier is most wrong about; for TensorBoard
 precision-recall curves, too. Of validations that follow each other within seconds some are left
-out, never the last: on a small corpus charts would take several times as long as the training.
+out, but not the last of a training that ends: on a small corpus charts would take several times as
+long as the training.
 
 Legend: N reviews, C labels.
 """

@@ -121,7 +121,8 @@ def test_of_validations_that_follow_each_other_quickly_the_first_and_the_last_ar
     outputs = {"probabilities": torch.tensor([[0.9, 0.1], [0.2, 0.8]])}
     callback = ValidationCharts()
     for step, second in [(1, 100.0), (2, 101.0), (3, 109.0), (4, 110.0), (5, 111.0), (6, 112.0)]:
-        monkeypatch.setattr("nsmc.training.charts.time.monotonic", lambda now=second: now)
+        clock = SimpleNamespace(monotonic=lambda now=second: now)
+        monkeypatch.setattr("nsmc.training.charts.time", clock)
         trainer.global_step = step
         callback.on_validation_epoch_start(trainer, module)
         callback.on_validation_batch_end(trainer, module, outputs, batch)
