@@ -7,14 +7,27 @@ the average as the weights, and later validations and tests must measure just th
 from typing import Any
 
 import pytorch_lightning as L
-from pytorch_lightning.callbacks import EMAWeightAveraging
+from pytorch_lightning.callbacks import WeightAveraging
+from torch import Tensor
 
 
-class WeightAverage(EMAWeightAveraging):
-    """Moves the average by 1 - `decay` towards the weights, every `every_n_steps`."""
+class WeightAverage(WeightAveraging):
+    """Averages the weights of every `every_n_steps`-th step, each counting `decay` times the next.
+
+    They are divided by what they count together, as Adam corrects its averages (Kingma and Ba 2014,
+    https://arxiv.org/abs/1412.6980): a run of few steps would else keep what it began with.
+    """
 
     def __init__(self, decay: float, every_n_steps: int) -> None:
-        super().__init__(decay=decay, update_every_n_steps=every_n_steps)
+        def moved(average: Tensor, weight: Tensor, count: Tensor) -> Tensor:
+            share = (1 - decay) / (1 - decay ** (float(count) + 1))
+            return average + share * (weight - average)
+
+        super().__init__(avg_fn=moved)
+        self._every_n_steps = every_n_steps
+
+    def should_update(self, step_idx: int | None = None, epoch_idx: int | None = None) -> bool:
+        return step_idx is not None and step_idx % self._every_n_steps == 0
 
     def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         self._average_model = None

@@ -44,11 +44,14 @@ class EachStep(L.Callback):
 
 
 def average(steps: list[Weights], every: int = 1) -> Weights:
-    """Starts with the first step's weights and moves at every so many steps."""
-    found = dict(steps[0])
-    for step in steps[every::every]:
-        found = {n: DECAY * found[n] + (1 - DECAY) * step[n] for n in found}
-    return found
+    """Each weight of every so many steps counts DECAY times the next one of them."""
+    counted = steps[::every]
+    shares = DECAY ** np.arange(len(counted))[::-1]
+    shares /= shares.sum()
+    return {
+        name: sum((share * step[name] for share, step in zip(shares, counted, strict=True)))
+        for name in steps[0]
+    }
 
 
 def assert_close(found: Weights, expected: Weights) -> None:
