@@ -26,6 +26,7 @@ class BagSettings:
 
     training_shares: ClassVar[tuple[str, ...]] = ()
     can_be_pretrained: ClassVar[bool] = False
+    size_setting: ClassVar[str] = "size"
     backend: ClassVar[str] = "numpy"
 
     @property
@@ -42,6 +43,9 @@ class BagSettings:
 
     def shapes(self, embedding_dim: int) -> dict[str, tuple[int, ...]]:
         return {"bag.weight": (self.size, embedding_dim)}
+
+    def blocks(self) -> dict[str, tuple[int, ...]]:
+        return {"states": (1,), "bag.weight": (1, 1)}
 
     def describe(self) -> str:
         return f"bag of words, {self.size}"

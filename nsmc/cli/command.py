@@ -17,7 +17,7 @@ from nsmc.termination import exit_on_signals
 
 # Each is a module of this folder, in the order of `nsmc --help`.
 SUBCOMMANDS = (
-    *("predict", "explain", "evaluate", "info", "convert", "push", "serve"),
+    *("predict", "explain", "evaluate", "info", "convert", "merge", "push", "serve"),
     *("data", "train", "lr", "report", "compare", "rerun"),
 )
 

@@ -54,10 +54,16 @@ _PRUNED = """\
 were trained. What was measured with all of them does not hold.
 """
 _NOT_MEASURED = """\
-Not measured with this vocabulary: `nsmc evaluate` does it. Texts unlike those that it has learnt,
+Not measured {so}: `nsmc evaluate` does it. Texts unlike those that it has learnt,
 other topics and irony will mislead it.
 """
-_NOT_CALIBRATED = "Not measured with this vocabulary: its probabilities are not calibrated.\n"
+_NOT_CALIBRATED = "Not measured {so}: its probabilities are not calibrated.\n"
+
+_MERGED = """\
+`nsmc merge` has put {count} networks side by side, each in blocks of its own with zeros between
+them. The logits are the mean of theirs, each divided by its temperature. The beginning of this card
+is that of the first one.
+"""
 
 
 def weights_card(card: str, before: str, after: str) -> str:
@@ -79,16 +85,38 @@ def _about_int8(before: str, after: str, text: str) -> dict[str, str]:
 
 def pruned_card(card: str, config: BundleConfig, before: int) -> str:
     """Of the bundle with this configuration, which had that many tokens before."""
-    parameters = sum(math.prod(shape) for shape in expected_shapes(config).values())
-    rows = {
-        "parameters": f"{parameters:,}",
-        "vocabulary": f"{config.vocab_size:,} byte-level BPE tokens",
-    }
+    vocabulary = {"vocabulary": f"{config.vocab_size:,} byte-level BPE tokens"}
+    text = _PRUNED.format(size=config.vocab_size, before=before)
+    card = _with_rows(card, {**_parameters(config), **vocabulary})
+    return _with(_unmeasured(card, "with this vocabulary"), {"A smaller vocabulary": text})
+
+
+def merged_card(card: str, config: BundleConfig, count: int) -> str:
+    """Of the bundle with this configuration, which is `count` bundles; the first one had `card`."""
+    network = f"embedding {config.embedding_dim}, {config.encoder.describe()}"
+    rows = {"network": f"{network}, {config.pooling} pooling", **_parameters(config)}
+    card = re.sub(r"^\| configuration signature \|.*\n", "", card, flags=re.MULTILINE)
+    card = _unmeasured(_with_rows(card, rows), "together")
+    return _with(card, {"Several networks in one": _MERGED.format(count=count)})
+
+
+def _parameters(config: BundleConfig) -> dict[str, str]:
+    count = sum(math.prod(shape) for shape in expected_shapes(config).values())
+    return {"parameters": f"{count:,}"}
+
+
+def _with_rows(card: str, rows: dict[str, str]) -> str:
+    """The card with these values in the rows of these names, where it has them."""
     for name, value in rows.items():
         card = re.sub(rf"^\| {name} \|.*$", f"| {name} | {value} |", card, flags=re.MULTILINE)
+    return card
+
+
+def _unmeasured(card: str, so: str) -> str:
+    """The card without results of networks that answered otherwise than this one."""
     sections = {_QUALITY: _NOT_MEASURED, _CONFIDENCE: _NOT_CALIBRATED}
-    text = _PRUNED.format(size=config.vocab_size, before=before)
-    return _with(_without_results(card), {**sections, "A smaller vocabulary": text})
+    texts = {heading: text.format(so=so) for heading, text in sections.items()}
+    return _with(_without_results(card), texts)
 
 
 def _with(card: str, sections: dict[str, str]) -> str:

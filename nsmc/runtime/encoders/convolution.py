@@ -30,6 +30,7 @@ class ConvolutionSettings:
 
     training_shares: ClassVar[tuple[str, ...]] = ()
     can_be_pretrained: ClassVar[bool] = False
+    size_setting: ClassVar[str] = "num_filters"
     backend: ClassVar[str] = "numpy"
 
     @property
@@ -46,6 +47,13 @@ class ConvolutionSettings:
             shapes[f"cnn.weight_{width}"] = (self.num_filters, embedding_dim, width)
             shapes[f"cnn.bias_{width}"] = (self.num_filters,)
         return shapes
+
+    def blocks(self) -> dict[str, tuple[int, ...]]:
+        blocks: dict[str, tuple[int, ...]] = {"states": (len(self.filter_widths),)}
+        for width in self.filter_widths:
+            blocks[f"cnn.weight_{width}"] = 1, 1, 0
+            blocks[f"cnn.bias_{width}"] = (1,)
+        return blocks
 
     def describe(self) -> str:
         *others, last = map(str, self.filter_widths)

@@ -34,6 +34,7 @@ class RecurrentSettings:
 
     training_shares: ClassVar[tuple[str, ...]] = ("dropout", "recurrent_dropout")
     can_be_pretrained: ClassVar[bool] = True
+    size_setting: ClassVar[str] = "hidden_size"
 
     @property
     def width(self) -> int:
@@ -72,6 +73,16 @@ class RecurrentSettings:
                 shapes[f"{self.architecture}.bias_ih{suffix}"] = (gates,)
                 shapes[f"{self.architecture}.bias_hh{suffix}"] = (gates,)
         return shapes
+
+    def blocks(self) -> dict[str, tuple[int, ...]]:
+        gates, directions = len(GATES[self.architecture]), 2 if self.bidirectional else 1
+        blocks: dict[str, tuple[int, ...]] = {"states": (directions,)}
+        for layer, cells in enumerate(self.cell_tensors):
+            for weight_ih, weight_hh, *biases in cells:
+                blocks[weight_ih] = gates, directions if layer else 1
+                blocks[weight_hh] = gates, 1
+                blocks |= dict.fromkeys(biases, (gates,))
+        return blocks
 
     def describe(self) -> str:
         directions = "both directions" if self.bidirectional else "one direction"

@@ -79,6 +79,7 @@ class EncoderSettings(Protocol):
     # Settings that act in training alone: shares from 0 to below 1, in no bundle.
     training_shares: ClassVar[tuple[str, ...]]
     can_be_pretrained: ClassVar[bool]  # as a language model
+    size_setting: ClassVar[str]  # which adds up where encoders stand side by side
 
     @property
     def architecture(self) -> str:
@@ -98,6 +99,13 @@ class EncoderSettings(Protocol):
 
     def shapes(self, embedding_dim: int) -> dict[str, tuple[int, ...]]:
         """Name and shape of each of the encoder's tensors in a bundle."""
+
+    def blocks(self) -> dict[str, tuple[int, ...]]:
+        """In how many parts the axes of each tensor are; 0 for one that is not of this encoder.
+
+        Where encoders stand side by side, each part is made of one part of each of them. "states"
+        is for the one axis of a state.
+        """
 
     def describe(self) -> str:
         """In words, such as "GRU 128, 1 layer(s), one direction"."""
