@@ -12,10 +12,11 @@ def add_parser(commands: Any) -> None:
         "merge",
         help="put several bundles into one, which answers as they do together",
         description=(
-            "Runs of one kind with other seeds make other mistakes, so together they are better "
-            "than each. The bundle has their networks side by side, and its logits are the mean of "
-            "theirs: an ordinary bundle, that many times as large, for every program that reads "
-            "one. They must have the same tokenizer, labels and architecture; sizes may differ."
+            "Runs that differ in their seed make different mistakes, and are usually better "
+            "together than each. The bundle has their networks side by side, and its logits are "
+            "the mean of theirs: an ordinary bundle for every program that reads one, whose "
+            "matrices grow with the square of the number of networks. They must be alike in all "
+            "but the width of embeddings and states, and their weights."
         ),
     )
     parser.add_argument(
@@ -23,7 +24,7 @@ def add_parser(commands: Any) -> None:
         nargs="+",
         type=Path,
         metavar="BUNDLE",
-        help="two or more: folders of bundles or runs, hf://OWNER/REPO, pretrained",
+        help="at least two: folders of bundles or runs, hf://OWNER/REPO, pretrained",
     )
     parser.add_argument("--output", type=Path, required=True, metavar="FOLDER")
     parser.set_defaults(run=run)
@@ -35,5 +36,5 @@ def run(options: argparse.Namespace) -> int:
     from nsmc.runtime.locate import bundle_folder
 
     folders = [bundle_folder(path) for path in options.bundles]
-    print_answer(str(merge(folders, options.output)))
+    print_answer(str(merge(folders, options.output, names=[*map(str, options.bundles)])))
     return 0

@@ -8,6 +8,7 @@ import math
 import re
 
 from nsmc.runtime.bundle import BundleConfig, expected_shapes
+from nsmc.runtime.teachers import all_knowledge, packages
 
 _USE = "How to use it"  # a section's heading, as of those that follow
 _QUALITY = "How well it does"
@@ -61,8 +62,8 @@ _NOT_CALIBRATED = "Not measured {so}: its probabilities are not calibrated.\n"
 
 _MERGED = """\
 `nsmc merge` has put {count} networks side by side, each in blocks of its own with zeros between
-them. The logits are the mean of theirs, each divided by its temperature. The beginning of this card
-is that of the first one.
+them. The logits are the mean of theirs, each divided by its temperature.
+{morphemes}What follows, up to the table, is of the first one.
 """
 
 
@@ -93,11 +94,16 @@ def pruned_card(card: str, config: BundleConfig, before: int) -> str:
 
 def merged_card(card: str, config: BundleConfig, count: int) -> str:
     """Of the bundle with this configuration, which is `count` bundles; the first one had `card`."""
+    behind = all_knowledge(config.teachers).morphemes if config.teachers else {}
+    kiwi = f"Some of their teachers read morphemes, by {packages(behind)}.\n" if behind else ""
+    text = _MERGED.format(count=count, morphemes=kiwi)
+    title = re.search(r"^# .*\n", card, flags=re.MULTILINE)
+    end = title.end() if title else 0
+    card = f"{card[:end]}\n{text}{card[end:]}".lstrip()
     network = f"embedding {config.embedding_dim}, {config.encoder.describe()}"
     rows = {"network": f"{network}, {config.pooling} pooling", **_parameters(config)}
     card = re.sub(r"^\| configuration signature \|.*\n", "", card, flags=re.MULTILINE)
-    card = _unmeasured(_with_rows(card, rows), "together")
-    return _with(card, {"Several networks in one": _MERGED.format(count=count)})
+    return _unmeasured(_with_rows(card, rows), "since they were merged")
 
 
 def _parameters(config: BundleConfig) -> dict[str, str]:

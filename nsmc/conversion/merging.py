@@ -6,6 +6,7 @@ as wide as all of them together, for whatever reads bundles.
 """
 
 import json
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from nsmc.conversion.card import merged_card
+from nsmc.conversion.card import merged_card, weights_card
 from nsmc.conversion.convert import sample_texts
 from nsmc.runtime.bundle import (
     CARD_FILE,
@@ -24,7 +25,7 @@ from nsmc.runtime.bundle import (
     whole_bundle,
 )
 from nsmc.runtime.golden import PROBES, write_vectors
-from nsmc.runtime.loading import Bundle, read_bundle
+from nsmc.runtime.loading import Bundle, read_bundle, refuse_giant
 from nsmc.runtime.packing import Array
 from nsmc.runtime.predictor import Predictor
 from nsmc.runtime.teachers import Knowledge, all_knowledge, merged, teachers_entry
@@ -37,7 +38,7 @@ _LARGEST_DIFFERENCE = 1e-3
 
 
 @dataclass(frozen=True)
-class Merger:
+class Merged:
     """Where the bundle is, what it is like, and how far its logits are from the mean."""
 
     folder: Path
@@ -54,36 +55,58 @@ class Merger:
         )
 
 
-def merge(folders: Sequence[Path], output: Path) -> Merger:
-    """Write the bundles of `folders` as one, in float32, to `output`.
+def merge(folders: Sequence[Path], output: Path, names: Sequence[str] = ()) -> Merged:
+    """Write the bundles of `folders`, which the user calls `names`, as one in float32 to `output`.
 
     Each one's logits are divided by its temperature before the mean, so the answers are the
     geometric mean of the probabilities that the bundles answer with. What was measured of them,
     metrics and confidence, is left out. Raises what `read_bundle` raises, ValueError for bundles
-    that differ in more than their sizes and weights, and OSError where the output cannot be
-    written.
+    that differ in more than their sizes or have the same weights, and OSError where the output
+    cannot be written.
     """
     if len(folders) < 2:
-        raise ValueError("say two bundles or more to merge")
+        raise ValueError("name at least two bundles to merge")
     bundles = [read_bundle(folder) for folder in folders]
     for folder, bundle in zip(folders, bundles, strict=True):
         _check_alike(folders[0], bundles[0].config, folder, bundle.config)
         if output.resolve() == folder.resolve() or folder.resolve() in output.resolve().parents:
             raise ValueError(f"{output}: a bundle to merge is there; choose another --output")
-    config = _merged_config(folders, [bundle.config for bundle in bundles])
-    card = folders[0] / CARD_FILE
-    text = card.read_text("utf-8") if card.is_file() else ""
+    _check_different(folders, bundles)
+    command = shlex.join(["nsmc", "merge", *(names or map(str, folders)), "--output", str(output)])
+    config = _merged_config(command, [bundle.config for bundle in bundles])
+    refuse_giant(config, f"{output}: ")
+    card = merged_card(_first_card(folders[0], bundles), config, len(bundles))
     texts = [*PROBES, *sample_texts()]
     with whole_bundle(output) as scratch:
-        card_text = merged_card(text, config, len(bundles))
         tensors = _merged_tensors(bundles, config)
-        fill_bundle(scratch, config, tensors, folders[0] / TOKENIZER_FILE, card_text)
+        fill_bundle(scratch, config, tensors, folders[0] / TOKENIZER_FILE, card)
         difference = _difference(Predictor(read_bundle(scratch)), bundles, texts)
         if not difference <= _LARGEST_DIFFERENCE:
-            raise ValueError(f"the bundle would not answer as these do: {difference:.3g} off")
+            raise ValueError(
+                f"{output}: its logits would be {difference:.3g} off the mean of these bundles'; "
+                "leave out the one with the largest logits"
+            )
         write_vectors(scratch)
         size = (scratch / WEIGHTS_FILE).stat().st_size
-    return Merger(output, config, size, difference, len(texts))
+    return Merged(output, config, size, difference, len(texts))
+
+
+def _first_card(folder: Path, bundles: Sequence[Bundle]) -> str:
+    """The card in the folder, which says so where the weights of any bundle were int8."""
+    card = folder / CARD_FILE
+    text = card.read_text("utf-8", errors="replace") if card.is_file() else ""
+    were_int8 = any(bundle.config.dtype == "int8" for bundle in bundles)
+    return weights_card(text, "int8" if were_int8 else "float32", "float32")
+
+
+def _check_different(folders: Sequence[Path], bundles: Sequence[Bundle]) -> None:
+    """Raises ValueError for weights that are there twice, which would bring nothing."""
+    seen: dict[str, Path] = {}
+    for folder, bundle in zip(folders, bundles, strict=True):
+        digest = bundle.config.sha256[WEIGHTS_FILE]
+        if digest in seen:
+            raise ValueError(f"{folder}: the same weights as {seen[digest]}; name other runs")
+        seen[digest] = folder
 
 
 def _check_alike(ours: Path, one: BundleConfig, theirs: Path, other: BundleConfig) -> None:
@@ -115,6 +138,8 @@ def _in_common(config: BundleConfig, size: str) -> dict[str, Any]:
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, dict):
+        return " and ".join(f"{name} {version}" for name, version in value.items())
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
@@ -124,7 +149,7 @@ def _tokens(folder: Path) -> object:
     return {key: value for key, value in content.items() if key != "truncation"}
 
 
-def _merged_config(folders: Sequence[Path], configs: Sequence[BundleConfig]) -> BundleConfig:
+def _merged_config(command: str, configs: Sequence[BundleConfig]) -> BundleConfig:
     first = configs[0]
     size = first.encoder.size_setting
     encoder = replace(  # type: ignore[type-var]
@@ -137,7 +162,7 @@ def _merged_config(folders: Sequence[Path], configs: Sequence[BundleConfig]) -> 
         dtype="float32",
         metrics={},
         signature="",
-        command=f"nsmc merge {' '.join(map(str, folders))}",
+        command=command.encode("utf-8", "replace").decode(),
         reading=first.reading if all(c.reading == first.reading for c in configs) else None,
         confidence=None,
         teachers=_teachers(configs),
@@ -204,7 +229,9 @@ def _places(sizes: Sequence[int], count: int) -> list[Any]:
 
 
 def _difference(predictor: Predictor, bundles: Sequence[Bundle], texts: list[str]) -> float:
-    """The largest one of a logit from the mean of the bundles'."""
+    """The largest one of a logit from the mean of the bundles', as a share of logits beyond 1."""
     token_ids = predictor.encode(texts)
     of_each = [Predictor(each).logits(token_ids) / each.config.temperature for each in bundles]
-    return float(np.abs(predictor.logits(token_ids) - np.mean(of_each, axis=0)).max())
+    expected = np.mean(of_each, axis=0)
+    difference = np.abs(predictor.logits(token_ids) - expected).max()
+    return float(difference / max(1, np.abs(of_each).max()))

@@ -4,26 +4,31 @@ Lightning's callback does the work. Here it drops the average when the fit is ov
 the average as the weights, and later validations and tests must measure just those.
 """
 
+import math
 from typing import Any
 
 import pytorch_lightning as L
+import torch
 from pytorch_lightning.callbacks import WeightAveraging
 from torch import Tensor
 
 
 class WeightAverage(WeightAveraging):
-    """Averages the weights of every `every_n_steps`-th step, each counting `decay` times the next.
+    """Averages those of every `every_n_steps`-th step, each weighted `decay` times the next one's.
 
-    They are divided by what they count together, as Adam corrects its averages (Kingma and Ba 2014,
+    They are divided by the sum of these, as Adam corrects its averages (Kingma and Ba 2014,
     https://arxiv.org/abs/1412.6980): a run of few steps would else keep what it began with.
     """
 
     def __init__(self, decay: float, every_n_steps: int) -> None:
-        def moved(average: Tensor, weight: Tensor, count: Tensor) -> Tensor:
-            share = (1 - decay) / (1 - decay ** (float(count) + 1))
+        def updated(average: Tensor, weight: Tensor, count: Tensor) -> Tensor:
+            if not weight.is_floating_point():  # a buffer that counts
+                return weight
+            # expm1 is exact where the decay is nearly 1, and on a GPU nothing has to wait for it.
+            share = (decay - 1) / torch.expm1((count + 1) * math.log(decay))
             return average + share * (weight - average)
 
-        super().__init__(avg_fn=moved)
+        super().__init__(avg_fn=updated)
         self._every_n_steps = every_n_steps
 
     def should_update(self, step_idx: int | None = None, epoch_idx: int | None = None) -> bool:

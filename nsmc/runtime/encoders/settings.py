@@ -101,10 +101,10 @@ class EncoderSettings(Protocol):
         """Name and shape of each of the encoder's tensors in a bundle."""
 
     def blocks(self) -> dict[str, tuple[int, ...]]:
-        """In how many parts the axes of each tensor are; 0 for one that is not of this encoder.
+        """How many equal parts (gates, directions) each axis of each tensor has.
 
-        Where encoders stand side by side, each part is made of one part of each of them. "states"
-        is for the one axis of a state.
+        Where encoders stand side by side, each part has room for that part of every one of them.
+        0 is for an axis that they share. "states" is for the axis of a state.
         """
 
     def describe(self) -> str:
