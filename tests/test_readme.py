@@ -45,9 +45,20 @@ def test_headings_commands_figures_and_links_agree() -> None:
     assert links(KOREAN) == links(ENGLISH)
 
 
+def anchors(page: Path) -> set[str]:
+    """What GitHub makes of a page's headings."""
+    prose = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    titles = re.findall(r"^#+ (.*)$", prose, flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
 def test_what_is_linked_is_there() -> None:
     made = re.findall(r"--output (outputs/\S+)", (PROJECT / "Makefile").read_text("utf-8"))
-    for page in [PROJECT / "README.md", PROJECT / "README.ko.md", *(PROJECT / "docs").glob("*.md")]:
-        for link in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
-            is_there = (page.parent / link).exists() or link in made
-            assert link.startswith("http") or is_there, (page.name, link)
+    for page in [*PROJECT.glob("*.md"), *PROJECT.glob("docs/*.md"), PROJECT / "rust/README.md"]:
+        for link in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
+            path, _, anchor = link.partition("#")
+            if link.startswith("http") or path in made:
+                continue
+            target = page.parent / path if path else page
+            assert target.exists(), (page.name, link)
+            assert not anchor or anchor in anchors(target), (page.name, link)
