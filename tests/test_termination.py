@@ -112,10 +112,11 @@ def test_the_end_waits_for_what_is_registered_and_for_no_daemon() -> None:
 
 def test_a_signal_that_is_ignored_stays_so_and_a_fork_is_on_its_own() -> None:
     finished = script(
-        "import os, signal; from nsmc.termination import exit_on_signals",
+        "import os, signal, warnings; from nsmc.termination import exit_on_signals",
         "signal.signal(signal.SIGHUP, signal.SIG_IGN)",
         "exit_on_signals('said')",
         "os.kill(os.getpid(), signal.SIGHUP)",
+        "warnings.simplefilter('ignore', DeprecationWarning)",  # from 3.12 on, of a fork
         "child = os.fork()",
         "child or os.kill(os.getpid(), signal.SIGTERM)",
         "print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))",
