@@ -18,6 +18,7 @@ _ONCE: dict[str, dict[str, Any]] = {
     },
     "model": {"class_weights": None},
     "linear": {"class_weights": None, "units": "characters"},
+    "recipe": {"merge": None},
 }
 _NAMES = ["negative", "positive"]
 
@@ -48,7 +49,7 @@ def without_newer_keys(config: Mapping[str, Any]) -> dict[str, Any]:
             if key not in once or value != once[key]
         }
         for name, once in _ONCE.items()
-        if name in config
+        if config.get(name) is not None
     }
     data = sections["data"]
     if list(mapping := data.get("label_map") or {}) == ["0", "1"]:

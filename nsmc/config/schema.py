@@ -397,7 +397,8 @@ class DistillConfig(Section):
 
 def _without_unset(recipe: RecipeConfig) -> RecipeConfig:
     steps = {name: without_unset(step, KEYS) for name, step in recipe.steps.items()}
-    return RecipeConfig(shared=without_unset(recipe.shared, KEYS), steps=steps)
+    shared = without_unset(recipe.shared, KEYS)
+    return RecipeConfig(shared=shared, steps=steps, merge=recipe.merge)
 
 
 class RunConfig(Section):

@@ -14,7 +14,8 @@
 `defaults` chooses from the groups under configs/, as the defaults list of a file does; the rest are
 keys of the configuration. Where a key names a run, a name without a slash is a step's, and
 `./encoder` is a folder. Mappings merge, so another recipe can build on this one; null leaves out a
-step, or a key that cannot be null.
+step, or a key that cannot be null. A recipe ends in one step, or in the bundles of those that
+`merge` names, side by side in one.
 """
 
 import re
@@ -77,6 +78,12 @@ class RecipeConfig(Section):
         Field(min_length=1),
         BeforeValidator(without_null),
     ]
+    merge: list[str] | None = Field(default=None)
+
+    @property
+    def results(self) -> list[str]:
+        """The steps whose results make the recipe's."""
+        return self.merge or [list(self.values())[-1]]
 
     def values(self) -> dict[str, Values]:
         """What each step sets, in the order in which they run: a step after those it builds on."""
@@ -166,12 +173,45 @@ def check_recipe(recipe: RecipeConfig, keys: Keys) -> None:
         for problem in _problems(part, keys):
             raise ValueError(f"recipe, {title}: {problem}")
     steps = recipe.values()
+    _check_merge(recipe, steps)
     used = {name for values in steps.values() for _, name in references(values)}
-    if len(ends := [name for name in steps if name not in used]) > 1:
+    ends = [name for name in steps if name not in {*used, *(recipe.merge or ())}]
+    if len(ends) + bool(recipe.merge) > 1:
+        merges = f" beside merge: {_listed(recipe.merge)}" if recipe.merge else ""
         raise ValueError(
-            f"recipe: no step builds on {' and '.join(ends)}, but a recipe has one result; a "
-            "misspelt name is a step of its own, NAME: null leaves one out"
+            f"recipe: no step builds on {' and '.join(ends)}{merges}, but a recipe has one result; "
+            "a misspelt name is a step of its own, NAME: null leaves one out"
         )
+
+
+def _check_merge(recipe: RecipeConfig, steps: Mapping[str, Values]) -> None:
+    """Raises ValueError for what cannot be merged, as far as the names say it."""
+    if recipe.merge is None:
+        return
+    title = f"recipe: merge: {_listed(recipe.merge)}"
+    if len(recipe.merge) < 2:
+        raise ValueError(f"{title}: name two steps at least; null merges none")
+    for index, name in enumerate(recipe.merge):
+        if name not in steps:
+            raise ValueError(f"{title}: no step {name} (there are {', '.join(steps)})")
+        if name in recipe.merge[:index]:
+            raise ValueError(f"{title}: {name} is there twice")
+
+
+def _listed(names: list[str]) -> str:
+    return f"[{', '.join(names)}]"
+
+
+def origin(name: str, steps: Mapping[str, Values]) -> Values:
+    """What a step is, whatever it and those that it builds on are called."""
+
+    def known(value: Any) -> Any:
+        if isinstance(value, list):
+            return [known(item) for item in value]
+        return origin(value, steps) if is_name(value) else value
+
+    values = steps[name]
+    return values | {key: known(values[key]) for key in _NAMES_RUNS if key in values}
 
 
 def _problems(step: Mapping[str, Any], keys: Keys) -> Iterator[str]:

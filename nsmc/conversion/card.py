@@ -4,10 +4,9 @@ Sections of the card begin with "## "; its metadata, which model hubs read, stan
 between two lines "---".
 """
 
-import math
 import re
 
-from nsmc.runtime.bundle import BundleConfig, expected_shapes
+from nsmc.runtime.bundle import BundleConfig, parameter_count
 from nsmc.runtime.teachers import all_knowledge, packages
 
 _USE = "How to use it"  # a section's heading, as of those that follow
@@ -61,10 +60,10 @@ other topics and irony will mislead it.
 _NOT_CALIBRATED = "Not measured {so}: its probabilities are not calibrated.\n"
 
 _MERGED = """\
-`nsmc merge` has put {count} networks side by side, each in blocks of its own with zeros between
-them. The logits are the mean of theirs, each divided by its temperature.
-{morphemes}What follows, up to the table, is of the first one.
-"""
+It is {count} networks side by side, each in blocks of its own with zeros between them. The logits
+are the mean of theirs, each divided by its temperature.
+{morphemes}"""
+_OF_THE_FIRST = "What follows, up to the table, is of the first one.\n"
 
 
 def weights_card(card: str, before: str, after: str) -> str:
@@ -94,20 +93,25 @@ def pruned_card(card: str, config: BundleConfig, before: int) -> str:
 
 def merged_card(card: str, config: BundleConfig, count: int) -> str:
     """Of the bundle with this configuration, which is `count` bundles; the first one had `card`."""
-    behind = all_knowledge(config.teachers).morphemes if config.teachers else {}
-    kiwi = f"Some of their teachers read morphemes, by {packages(behind)}.\n" if behind else ""
-    text = _MERGED.format(count=count, morphemes=kiwi)
-    title = re.search(r"^# .*\n", card, flags=re.MULTILINE)
-    end = title.end() if title else 0
-    card = f"{card[:end]}\n{text}{card[end:]}".lstrip()
+    card = with_merged(card, config, count, more=_OF_THE_FIRST)
     network = f"embedding {config.embedding_dim}, {config.encoder.describe()}"
     rows = {"network": f"{network}, {config.pooling} pooling", **_parameters(config)}
     card = re.sub(r"^\| configuration signature \|.*\n", "", card, flags=re.MULTILINE)
     return _unmeasured(_with_rows(card, rows), "since they were merged")
 
 
+def with_merged(card: str, config: BundleConfig, count: int, more: str = "") -> str:
+    """The card, which says below its title of how many networks the bundle is, and `more`."""
+    behind = all_knowledge(config.teachers).morphemes if config.teachers else {}
+    kiwi = f"Some of their teachers read morphemes, by {packages(behind)}.\n" if behind else ""
+    text = _MERGED.format(count=count, morphemes=kiwi) + more
+    title = re.search(r"^# .*\n", card, flags=re.MULTILINE)
+    end = title.end() if title else 0
+    return f"{card[:end]}\n{text}{card[end:]}".lstrip()
+
+
 def _parameters(config: BundleConfig) -> dict[str, str]:
-    count = sum(math.prod(shape) for shape in expected_shapes(config).values())
+    count = parameter_count(config)
     return {"parameters": f"{count:,}"}
 
 

@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from nsmc.comparison.answers import Answers, ReviewKeys, answers_of, as_ids, write_answers
-from nsmc.comparison.slices import slices_of
+from nsmc.comparison.answers import write_answers
 from nsmc.config.schema import RunConfig
 from nsmc.data.corpus import Reviews
 from nsmc.data.datamodule import ReviewDataModule
@@ -25,7 +24,7 @@ from nsmc.data.soft_labels_file import (
     write_soft_labels,
 )
 from nsmc.extras import needs_extra
-from nsmc.runtime.metrics import Metrics
+from nsmc.runs.measured import answers_to, measured
 from nsmc.training.class_weights import class_weights
 
 log = logging.getLogger(__name__)
@@ -72,12 +71,12 @@ def train_linear(config: RunConfig, datamodule: ReviewDataModule, folder: Path) 
     for name, part in reviews.items():
         log.info("scoring %s %s reviews", f"{len(part):,}", name)
         probabilities[name] = classifier.probabilities(read(part))
-    metrics = _metrics("val", val, probabilities["val"])
-    answers = {"val": _answers(val, probabilities["val"])}
+    metrics = measured("val", val.labels, _logarithms(probabilities["val"]))
+    answers = {"val": answers_to(val, probabilities["val"])}
     if config.test and test is not None:
         of_test = classifier.probabilities(read(test))
-        metrics |= _metrics("test", test, of_test)
-        answers["test"] = _answers(test, of_test)
+        metrics |= measured("test", test.labels, _logarithms(of_test))
+        answers["test"] = answers_to(test, of_test)
     write_answers(folder, answers)
     soft_labels = np.concatenate([*probabilities.values()])
     write_soft_labels(folder / SOFT_LABELS_FILE, ids, train.label_names, soft_labels)
@@ -91,14 +90,6 @@ def train_linear(config: RunConfig, datamodule: ReviewDataModule, folder: Path) 
     }
 
 
-def _answers(reviews: Reviews, probabilities: np.ndarray[Any, Any]) -> Answers:
-    keys = ReviewKeys(as_ids(reviews.ids), slices_of(reviews.texts))
-    return answers_of(keys, reviews.labels, probabilities, reviews.label_names)
-
-
-def _metrics(split: str, reviews: Reviews, probabilities: np.ndarray[Any, Any]) -> dict[str, float]:
-    metrics = Metrics(probabilities.shape[1])
+def _logarithms(probabilities: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     with np.errstate(divide="ignore"):
-        metrics.add(reviews.labels, np.maximum(np.log(probabilities), _LEAST_LOG))
-    values = {f"{split}/{name}": value for name, value in metrics.result().items()}
-    return {name: round(value, 6) for name, value in values.items() if value is not None}
+        return np.maximum(np.log(probabilities), _LEAST_LOG)

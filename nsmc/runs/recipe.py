@@ -2,8 +2,8 @@
 
 Each step is a run of its own, in a folder that is named by the run's signature. So a step whose
 result is there is skipped, an interrupted one is resumed, and recipes that have steps in common
-share their results. The last step's result is the recipe's. nsmc/config/steps.py says how a recipe
-is written.
+share their results. The last step's result is the recipe's, or several bundles, merged.
+nsmc/config/steps.py says how a recipe is written.
 """
 
 import dataclasses
@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from importlib.util import find_spec
+from itertools import combinations
 from pathlib import Path
 
 from nsmc.atomic import write_file
@@ -23,11 +24,13 @@ from nsmc.config.composition import composed, flags, search_path
 from nsmc.config.errors import describe
 from nsmc.config.overrides import as_overrides, typed_for_steps
 from nsmc.config.schema import RunConfig
-from nsmc.config.steps import RecipeConfig, Values, with_folders, with_typed
+from nsmc.config.steps import RecipeConfig, Values, origin, with_folders, with_typed
 from nsmc.data.soft_labels_file import SOFT_LABELS_FILE
 from nsmc.extras import needs_extra
 from nsmc.runs.corpus_files import corpus_name
-from nsmc.runs.foreign import files_of, recorded_overrides
+from nsmc.runs.corpus_files import files_of as files_of_run
+from nsmc.runs.foreign import files_of, recorded_data, recorded_overrides
+from nsmc.runs.merged import Origin, merge_students
 from nsmc.runs.prepare import prepare
 from nsmc.runs.record import (
     BusyError,
@@ -40,10 +43,12 @@ from nsmc.runs.record import (
     state_of,
     write_record,
 )
-from nsmc.runs.resume import LAST_CHECKPOINT, other_run
+from nsmc.runs.resume import LAST_CHECKPOINT, now, other_run
 from nsmc.runs.sources import check_sources
-from nsmc.runtime.bundle import CONFIG_FILE, rewrite_config, whole_bundle
-from nsmc.runtime.loading import read_bundle
+from nsmc.runtime.bundle import CONFIG_FILE, flat, rewrite_config, whole_bundle
+from nsmc.runtime.encoders import encoder_settings
+from nsmc.runtime.encoders.settings import needed_settings
+from nsmc.runtime.loading import read_bundle, read_config
 from nsmc.runtime.morphemes import analyser_versions
 from nsmc.training.model_card import model_card
 
@@ -108,17 +113,46 @@ def run_recipe(
     with occupied(folder), recorded(folder, record) as running:
         results = _DEBUG_RESULTS if config.debugging else RESULTS
         done = _run_steps(config.recipe, typed, launch, results)
-        last = list(done.values())[-1]
-        if (last / "bundle").is_dir():
-            corpus = corpus_name(config.data)
-            adopt_bundle(last / "bundle", folder / "bundle", command, run.signature, corpus)
-        else:
-            write_file(folder / SOFT_LABELS_FILE, (last / SOFT_LABELS_FILE).read_bytes())
-        for name in (ANSWERS_FILE, HARDEST_FILE):
-            if (last / name).is_file():
-                write_file(folder / name, (last / name).read_bytes())
+        origin = Origin(corpus_name(config.data), command, run.signature)
         running |= _results(done)
+        if config.recipe.merge:
+            merged = [done[name] for name in config.recipe.merge]
+            running |= _merge(merged, config, folder, origin)
+        else:
+            _adopt(list(done.values())[-1], folder, origin)
     return running
+
+
+def _adopt(last: Path, folder: Path, origin: Origin) -> None:
+    """Take the last step's result for the recipe's."""
+    if (last / "bundle").is_dir():
+        adopt_bundle(last / "bundle", folder / "bundle", origin)
+    else:
+        write_file(folder / SOFT_LABELS_FILE, (last / SOFT_LABELS_FILE).read_bytes())
+    for name in (ANSWERS_FILE, HARDEST_FILE):
+        if (last / name).is_file():
+            write_file(folder / name, (last / name).read_bytes())
+
+
+def _merge(steps: Sequence[Path], config: RunConfig, folder: Path, origin: Origin) -> Record:
+    """Merge the steps' bundles; what the recipe's record says otherwise than the last step's."""
+    records = [read_record(step) or {} for step in steps]
+    theirs = records[-1]["config"]
+    data = recorded_data(steps[-1], theirs).model_copy(update={"unlabelled": False})
+    files = files_of_run(config.model_copy(update={"data": data}))
+    parts = {name: part for name, part in files.read().items() if name in ("val", "test")}
+    if not config.test:
+        parts.pop("test", None)
+    bundles = [step / "bundle" for step in steps]
+    figures = merge_students(bundles, parts, folder, origin, Path(data.cache_dir))
+    sizes = flat(read_config(folder / "bundle" / CONFIG_FILE))
+    model = {key: sizes.get(key, value) for key, value in theirs["model"].items()}
+    return {
+        **figures,
+        "final_step_config": {**theirs, "model": model},
+        "train_seconds": round(sum(record["train_seconds"] for record in records), 3),
+        "finished": now(),
+    }
 
 
 def _run_steps(
@@ -182,6 +216,40 @@ def check_steps(recipe: RecipeConfig, typed: Values) -> None:
         except (ValueError, OSError) as error:
             raise ValueError(f"recipe, step {name}: {describe(error)}") from None
         planned[name] = config
+    _check_merged(recipe, {name: planned[name] for name in recipe.merge or ()}, typed)
+
+
+def _check_merged(recipe: RecipeConfig, students: Mapping[str, RunConfig], typed: Values) -> None:
+    """Raises ValueError for steps whose results could not stand side by side, or are the same."""
+    steps = {name: with_typed(values, typed) for name, values in recipe.values().items()}
+    first, *others = students or [""]
+    for name, config in students.items():
+        if config.task != "classify":
+            raise ValueError(f"recipe: merge: {name} has task={config.task}; only bundles merge")
+        if config.model.pooling == "attention":
+            raise ValueError(f"recipe: merge: {name} has attention, which cannot be merged")
+    for name in others:
+        if needed := _what_differs(students[first], students[name]):
+            raise ValueError(
+                f"recipe: merge: {name} differs from {first} in {', '.join(needed)}; only widths "
+                "and weights may"
+            )
+    for one, other in combinations(students, 2):
+        if origin(one, steps) == origin(other, steps):
+            raise ValueError(
+                f"recipe: merge: {one} and {other} are the same, seed={students[one].seed} and "
+                "all; give the recipe another seed"
+            )
+
+
+def _what_differs(one: RunConfig, other: RunConfig) -> list[str]:
+    """The settings in which they differ and may not."""
+    encoders = [encoder_settings(config.model.encoder()) for config in (one, other)]
+    needed = needed_settings(*encoders)
+    needed.pop(encoders[0].size_setting, None)
+    names = [f"model.{name}" for name in needed]
+    names += ["model.pooling"] if one.model.pooling != other.model.pooling else []
+    return names + (["data.max_length"] if one.data.max_length != other.data.max_length else [])
 
 
 def _check_extras(config: RunConfig) -> None:
@@ -192,13 +260,13 @@ def _check_extras(config: RunConfig) -> None:
         raise ValueError(needs_extra("task=linear", "linear"))
 
 
-def adopt_bundle(made: Path, folder: Path, command: str, key: str, corpus: str) -> None:
+def adopt_bundle(made: Path, folder: Path, origin: Origin) -> None:
     """Copy the last step's bundle; its command and its signature become the recipe's."""
     with whole_bundle(folder) as scratch:
         shutil.copytree(made, scratch, dirs_exist_ok=True)
         config = read_bundle(scratch).config
-        config = dataclasses.replace(config, signature=key, command=command)
-        rewrite_config(scratch, config, model_card(config, corpus))
+        config = dataclasses.replace(config, signature=origin.signature, command=origin.command)
+        rewrite_config(scratch, config, model_card(config, origin.corpus))
 
 
 def _results(done: Mapping[str, Path]) -> Record:

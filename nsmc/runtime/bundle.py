@@ -121,6 +121,10 @@ def expected_shapes(config: BundleConfig) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
+def parameter_count(config: BundleConfig) -> int:
+    return sum(math.prod(shape) for shape in expected_shapes(config).values())
+
+
 def stored_arrays(config: BundleConfig) -> dict[str, tuple[str, tuple[int, ...]]]:
     """The name, type and shape of each array in the weights' file; see `int8` for its scales."""
     arrays = dict[str, tuple[str, tuple[int, ...]]]()

@@ -1,11 +1,10 @@
 """What is in a bundle, from its files: `nsmc info`."""
 
-import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from nsmc.runtime.bundle import TOKENIZER_FILE, WEIGHTS_FILE, digests, expected_shapes
+from nsmc.runtime.bundle import TOKENIZER_FILE, WEIGHTS_FILE, digests, parameter_count
 from nsmc.runtime.encoders import encoder_settings
 from nsmc.runtime.loading import read_bundle
 from nsmc.runtime.teachers import all_knowledge, counted, packages, uncounted
@@ -26,7 +25,7 @@ def info(folder: Path) -> dict[str, Any]:
             "embedding_dim": config.embedding_dim,
             "pooling": config.pooling,
         },
-        "parameters": sum(math.prod(shape) for shape in expected_shapes(config).values()),
+        "parameters": parameter_count(config),
         "weights": config.dtype,
         "vocabulary": config.vocab_size,
         "longest review": config.max_length,

@@ -5,7 +5,7 @@ import re
 import textwrap
 from pathlib import Path
 
-from nsmc.runtime.bundle import BundleConfig, expected_shapes
+from nsmc.runtime.bundle import BundleConfig, parameter_count
 from nsmc.runtime.teachers import all_knowledge, counted, packages, uncounted
 from nsmc.terminal import first_few
 from nsmc.training.card_metadata import metadata_block
@@ -27,7 +27,7 @@ def model_card(config: BundleConfig, corpus: str, license_: str = "unknown") -> 
 
 
 def _card(config: BundleConfig, corpus: str) -> str:
-    parameters = sum(math.prod(shape) for shape in expected_shapes(config).values())
+    parameters = parameter_count(config)
     values = {
         "config": config,
         "corpus": corpus,

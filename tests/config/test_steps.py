@@ -45,6 +45,31 @@ def test_steps_that_do_not_end_in_one_result_are_refused(
 
 
 @pytest.mark.parametrize(
+    ("merge", "message"),
+    [
+        (["a"], r"merge: \[a\]: name two steps at least"),
+        ([], r"merge: \[\]: name two steps at least"),
+        (["a", "x"], r"no step x \(there are a, b, c\)"),
+        (["a", "b", "a"], "a is there twice"),
+        (["a", "b"], r"no step builds on c beside merge: \[a, b\], but a recipe has one result"),
+        ("a", "recipe.merge=a: must be a list"),
+    ],
+)
+def test_a_merge_that_names_other_than_the_results_is_refused(
+    composed: Composed, merge: Any, message: str
+) -> None:
+    steps: dict[str, Any] = {"a": {}, "b": {}, "c": {}}
+    with pytest.raises(ValueError, match=message):
+        check_config({**composed("data=sample"), "recipe": {"steps": steps, "merge": merge}})
+
+
+def test_merged_steps_are_the_results(composed: Composed) -> None:
+    steps: dict[str, Any] = {"a": {}, "b": {"init_from": "a"}, "c": {"init_from": "a"}}
+    merges = {"recipe": {"steps": steps, "merge": ["b", "c"]}}
+    assert check_config({**composed("data=sample"), **merges}).recipe is not None
+
+
+@pytest.mark.parametrize(
     "override", ["model.hidden_size=3", "model=lstm", "distill.weight=1", "task=linear"]
 )
 def test_what_a_recipe_is_about_cannot_be_overridden(override: str) -> None:

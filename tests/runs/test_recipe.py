@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from filelock import FileLock
 
@@ -18,11 +19,14 @@ from nsmc.config.overrides import typed_for_steps
 from nsmc.config.schema import RunConfig, check_config
 from nsmc.runs import prepare, recipe
 from nsmc.runs.job import run_job
+from nsmc.runs.merged import Origin
 from nsmc.runs.recipe import check_steps, run_recipe
 from nsmc.runs.record import BusyError, final_step_config, read_record, write_record
 from nsmc.runs.sources import check_held_out
+from nsmc.runtime.bundle import VECTORS_FILE
 from nsmc.runtime.loading import read_bundle
 from nsmc.runtime.locate import PRETRAINED
+from nsmc.runtime.predictor import Predictor
 from tests.bundles import random_bundle
 from tests.commands import PROJECT, run, run_anew, write_corpus
 
@@ -95,8 +99,14 @@ def run_steps(
 
     monkeypatch.setattr(recipe, "composed", composed_step)
 
-    def run_steps(folder: str, *overrides: str, steps: dict[str, Any] = STEPS) -> dict[str, Any]:
-        config = check_config({**composed("data=sample", *overrides), "recipe": {"steps": steps}})
+    def run_steps(
+        folder: str,
+        *overrides: str,
+        steps: dict[str, Any] = STEPS,
+        merge: list[str] | None = None,
+    ) -> dict[str, Any]:
+        values = composed("data=sample", *overrides)
+        config = check_config({**values, "recipe": {"steps": steps, "merge": merge}})
         return run_recipe(config, tmp_path / folder, "command", overrides, launch)
 
     return run_steps
@@ -235,6 +245,94 @@ def test_students_of_the_best_recipe_learn_what_the_same_teachers_say(composed: 
     assert started == ["small-encoder", "pupil", "student"]
     assert steps["self-taught"]["distill.teachers"] == ["student"]
     assert [*steps][-1] == "self-taught"
+
+
+def test_the_pair_is_the_best_recipe_twice_with_another_seed(composed: Composed) -> None:
+    steps = steps_of(composed, "pair")
+    best = steps_of(composed, "best")
+    assert {name: steps[name] for name in best if name != "self-taught"} == {
+        name: values for name, values in best.items() if name != "self-taught"
+    }
+    assert steps["self-taught"] == {**best["self-taught"], "test": False}
+    again = {"pupil-again": "pupil", "student-again": "student"}
+    for name in ("pupil", "student", "self-taught"):
+        twin: dict[str, Any] = steps[f"{name}-again"]
+        teachers = [again.get(teacher, teacher) for teacher in twin["distill.teachers"]]
+        began = again.get(twin["init_from"], twin["init_from"])
+        twin = {**twin, "distill.teachers": teachers, "init_from": began}
+        assert twin == {**steps[name], "seed": 2}
+
+
+TWINS: dict[str, Any] = {
+    "first": {"model": {"hidden_size": 8}, "seed": 1, "test": False},
+    "second": {"model": {"hidden_size": 12}, "test": False},
+}
+
+
+def test_a_recipe_that_merges_ends_with_a_measured_bundle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, composed: Composed
+) -> None:
+    monkeypatch.setattr(recipe, "RESULTS", tmp_path / "recipes")
+    quick = [
+        *("data=sample", f"data.cache_dir={tmp_path}/cache", "data.split_seed=3"),
+        *("data.vocab_size=400", "trainer.max_epochs=1", "trainer.accelerator=cpu"),
+        *("model.embedding_dim=8", "logger=none"),
+    ]
+
+    def composed_step(overrides: Sequence[str]) -> RunConfig:
+        return check_config(composed(*quick, *overrides))
+
+    def launch(folder: Path, overrides: Sequence[str]) -> dict[str, Any]:
+        return run_job(composed_step(overrides), folder, "command", overrides)
+
+    monkeypatch.setattr(recipe, "composed", composed_step)
+    merges = {"recipe": {"steps": TWINS, "merge": ["first", "second"]}}
+    config = check_config({**composed(*quick, "seed=7"), **merges})
+    record = run_recipe(config, tmp_path / "run", "train.py experiment=mine", ["seed=7"], launch)
+    bundle = read_bundle(tmp_path / "run" / "bundle").config
+    assert bundle.encoder.describe() == "GRU 20, 1 layer(s), one direction"
+    assert (bundle.signature, bundle.command) == (record["signature"], "train.py experiment=mine")
+    assert bundle.metrics == record["metrics"]
+    assert record["final_step_config"]["model"]["hidden_size"] == 20
+    assert bundle.confidence is not None and bundle.confidence["texts"]["reviews"] == 192
+    card = (tmp_path / "run" / "bundle" / "README.md").read_text("utf-8")
+    assert "It is 2 networks side by side" in card and "fitted on 192 validation reviews" in card
+    predictor = Predictor.load(tmp_path / "run" / "bundle")
+    vectors = json.loads((tmp_path / "run" / "bundle" / VECTORS_FILE).read_text("utf-8"))["vectors"]
+    of_text = predictor.probabilities([vector["text"] for vector in vectors])
+    np.testing.assert_allclose(of_text, [it["probabilities"] for it in vectors], atol=1e-5)
+    for part in ("val", "test"):
+        kept = read_answers(tmp_path / "run", part)
+        assert kept is not None
+        accuracy = record["metrics"][f"{part}/accuracy"]
+        assert kept.is_right.mean() == pytest.approx(accuracy, abs=1e-6)
+    assert (tmp_path / "run" / "hardest_reviews.json").is_file()
+    student = check_config(
+        composed("data=sample", "experiment=distill", f"distill.teachers=[{tmp_path}/run]")
+    )
+    with pytest.raises(ValueError, match=r"set data\.split_seed=3"):
+        check_held_out(student, record["corpus_fingerprint"])
+
+
+@pytest.mark.parametrize(
+    ("second", "message"),
+    [
+        ({}, "first and second are the same, seed=1 and all; give the recipe another seed"),
+        ({"defaults": {"model": "lstm"}}, "second differs from first in model.architecture; only"),
+        ({"model": {"num_layers": 2}}, "second differs from first in model.num_layers"),
+        ({"model": {"pooling": "mean"}}, "second differs from first in model.pooling"),
+        ({"data": {"max_length": 9}}, "second differs from first in data.max_length"),
+        ({"defaults": {"experiment": "pretrain"}}, "second has task=pretrain; only bundles merge"),
+        ({"defaults": {"experiment": "linear"}}, "second has task=linear; only bundles merge"),
+        ({"model": {"pooling": "attention"}}, "second has attention, which cannot be merged"),
+    ],
+)
+def test_what_cannot_be_merged_is_said_before_the_first_step(
+    run_steps: Steps, launch: Launcher, second: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=f"recipe: merge: {message}"):
+        run_steps("run", "seed=1", steps={"first": {}, "second": second}, merge=["first", "second"])
+    assert not launch.asked
 
 
 @pytest.mark.parametrize("experiment", ["best", "bytes"])
@@ -387,7 +485,7 @@ def test_a_resumed_recipe_goes_on_with_what_was_typed_then(
 def test_an_adopted_bundle_s_card_still_names_its_teachers(tmp_path: Path) -> None:
     teachers = {"count": 2, "with_morphemes": 0, "morphemes": {}, "unknown": 0}
     made = random_bundle(tmp_path / "made", teachers=teachers)
-    recipe.adopt_bundle(made, tmp_path / "bundle", "recipe", "a" * 16, "nsmc")
+    recipe.adopt_bundle(made, tmp_path / "bundle", Origin("nsmc", "recipe", "a" * 16))
     assert read_bundle(tmp_path / "bundle").config.teachers == teachers
     assert "the soft labels of 2 teachers" in (tmp_path / "bundle" / "README.md").read_text("utf-8")
 
@@ -395,7 +493,7 @@ def test_an_adopted_bundle_s_card_still_names_its_teachers(tmp_path: Path) -> No
 def test_a_bundle_that_cannot_be_adopted_leaves_the_earlier_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recipe.adopt_bundle(PRETRAINED, tmp_path / "bundle", "first", "a" * 16, "nsmc")
+    recipe.adopt_bundle(PRETRAINED, tmp_path / "bundle", Origin("nsmc", "first", "a" * 16))
     assert read_bundle(tmp_path / "bundle").config.signature == "a" * 16
 
     def full(*_: Any) -> None:
@@ -403,10 +501,10 @@ def test_a_bundle_that_cannot_be_adopted_leaves_the_earlier_one(
 
     monkeypatch.setattr(recipe, "rewrite_config", full)
     with pytest.raises(OSError, match="No space"):
-        recipe.adopt_bundle(PRETRAINED, tmp_path / "bundle", "second", "b" * 16, "nsmc")
+        recipe.adopt_bundle(PRETRAINED, tmp_path / "bundle", Origin("nsmc", "second", "b" * 16))
     assert read_bundle(tmp_path / "bundle").config.signature == "a" * 16
     monkeypatch.undo()
-    recipe.adopt_bundle(PRETRAINED, tmp_path / "bundle", "second", "b" * 16, "nsmc")
+    recipe.adopt_bundle(PRETRAINED, tmp_path / "bundle", Origin("nsmc", "second", "b" * 16))
     assert read_bundle(tmp_path / "bundle").config.signature == "b" * 16
     assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
 
