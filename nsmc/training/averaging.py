@@ -32,7 +32,7 @@ class WeightAverage(WeightAveraging):
         self._every_n_steps = every_n_steps
 
     def should_update(self, step_idx: int | None = None, epoch_idx: int | None = None) -> bool:
-        return step_idx is not None and step_idx % self._every_n_steps == 0
+        return step_idx is not None and (step_idx + 1) % self._every_n_steps == 0  # counted from 0
 
     def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         self._average_model = None

@@ -45,7 +45,7 @@ class EachStep(L.Callback):
 
 def average(steps: list[Weights], every: int = 1) -> Weights:
     """Each weight of every so many steps counts DECAY times the next one of them."""
-    counted = steps[::every]
+    counted = steps[every - 1 :: every]
     shares = DECAY ** np.arange(len(counted))[::-1]
     shares /= shares.sum()
     return {
