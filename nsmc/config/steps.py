@@ -80,11 +80,6 @@ class RecipeConfig(Section):
     ]
     merge: list[str] | None = Field(default=None)
 
-    @property
-    def results(self) -> list[str]:
-        """The steps whose results make the recipe's."""
-        return self.merge or [list(self.values())[-1]]
-
     def values(self) -> dict[str, Values]:
         """What each step sets, in the order in which they run: a step after those it builds on."""
         shared = _settings(self.shared)
@@ -200,18 +195,6 @@ def _check_merge(recipe: RecipeConfig, steps: Mapping[str, Values]) -> None:
 
 def _listed(names: list[str]) -> str:
     return f"[{', '.join(names)}]"
-
-
-def origin(name: str, steps: Mapping[str, Values]) -> Values:
-    """What a step is, whatever it and those that it builds on are called."""
-
-    def known(value: Any) -> Any:
-        if isinstance(value, list):
-            return [known(item) for item in value]
-        return origin(value, steps) if is_name(value) else value
-
-    values = steps[name]
-    return values | {key: known(values[key]) for key in _NAMES_RUNS if key in values}
 
 
 def _problems(step: Mapping[str, Any], keys: Keys) -> Iterator[str]:

@@ -62,7 +62,7 @@ _NOT_CALIBRATED = "Not measured {so}: its probabilities are not calibrated.\n"
 _MERGED = """\
 It is {count} networks side by side, each in blocks of its own with zeros between them. The logits
 are the mean of theirs, each divided by its temperature.
-{morphemes}"""
+{teachers}"""
 _OF_THE_FIRST = "What follows, up to the table, is of the first one.\n"
 
 
@@ -102,12 +102,22 @@ def merged_card(card: str, config: BundleConfig, count: int) -> str:
 
 def with_merged(card: str, config: BundleConfig, count: int, more: str = "") -> str:
     """The card, which says below its title of how many networks the bundle is, and `more`."""
-    behind = all_knowledge(config.teachers).morphemes if config.teachers else {}
-    kiwi = f"Some of their teachers read morphemes, by {packages(behind)}.\n" if behind else ""
-    text = _MERGED.format(count=count, morphemes=kiwi) + more
+    text = _MERGED.format(count=count, teachers=_their_teachers(config)) + more
     title = re.search(r"^# .*\n", card, flags=re.MULTILINE)
     end = title.end() if title else 0
     return f"{card[:end]}\n{text}{card[end:]}".lstrip()
+
+
+def _their_teachers(config: BundleConfig) -> str:
+    """What is known of the teachers of the networks; "" where they had none."""
+    if config.teachers is None:
+        return ""
+    behind, text = all_knowledge(config.teachers), "They learnt from teachers, too.\n"
+    if behind.morphemes:
+        text += f"Some of their teachers read morphemes, by {packages(behind.morphemes)}.\n"
+    if behind.unknown:
+        text += "Some are files of soft labels, or do not say who taught them.\n"
+    return text
 
 
 def _parameters(config: BundleConfig) -> dict[str, str]:

@@ -58,37 +58,46 @@ class Merged:
 def merge(folders: Sequence[Path], output: Path, names: Sequence[str] = ()) -> Merged:
     """Write the bundles of `folders`, which the user calls `names`, as one in float32 to `output`.
 
+    Raises what `fill_merged` raises, and OSError where the output cannot be written.
+    """
+    for folder in folders:
+        if output.resolve() == folder.resolve() or folder.resolve() in output.resolve().parents:
+            raise ValueError(f"{output}: a bundle to merge is there; choose another --output")
+    command = shlex.join(["nsmc", "merge", *(names or map(str, folders)), "--output", str(output)])
+    with whole_bundle(output) as scratch:
+        merged = fill_merged(scratch, folders, command, str(output))
+    return replace(merged, folder=output)
+
+
+def fill_merged(scratch: Path, folders: Sequence[Path], command: str, title: str) -> Merged:
+    """Fill the empty folder `scratch` with the bundles of `folders` as one, called `title`.
+
     Each one's logits are divided by its temperature before the mean, so the answers are the
     geometric mean of the probabilities that the bundles answer with. What was measured of them,
-    metrics and confidence, is left out. Raises what `read_bundle` raises, ValueError for bundles
-    that differ in more than their sizes or have the same weights, and OSError where the output
-    cannot be written.
+    metrics and confidence, is left out. Raises what `read_bundle` raises, and ValueError for
+    bundles that differ in more than their sizes or have the same weights.
     """
     if len(folders) < 2:
         raise ValueError("name at least two bundles to merge")
     bundles = [read_bundle(folder) for folder in folders]
     for folder, bundle in zip(folders, bundles, strict=True):
         _check_alike(folders[0], bundles[0].config, folder, bundle.config)
-        if output.resolve() == folder.resolve() or folder.resolve() in output.resolve().parents:
-            raise ValueError(f"{output}: a bundle to merge is there; choose another --output")
     _check_different(folders, bundles)
-    command = shlex.join(["nsmc", "merge", *(names or map(str, folders)), "--output", str(output)])
     config = _merged_config(command, [bundle.config for bundle in bundles])
-    refuse_giant(config, f"{output}: ")
+    refuse_giant(config, f"{title}: ")
     card = merged_card(_first_card(folders[0], bundles), config, len(bundles))
     texts = [*PROBES, *sample_texts()]
-    with whole_bundle(output) as scratch:
-        tensors = _merged_tensors(bundles, config)
-        fill_bundle(scratch, config, tensors, folders[0] / TOKENIZER_FILE, card)
-        difference = _difference(Predictor(read_bundle(scratch)), bundles, texts)
-        if not difference <= _LARGEST_DIFFERENCE:
-            raise ValueError(
-                f"{output}: its logits would be {difference:.3g} off the mean of these bundles'; "
-                "leave out the one with the largest logits"
-            )
-        write_vectors(scratch)
-        size = (scratch / WEIGHTS_FILE).stat().st_size
-    return Merged(output, config, size, difference, len(texts))
+    tensors = _merged_tensors(bundles, config)
+    fill_bundle(scratch, config, tensors, folders[0] / TOKENIZER_FILE, card)
+    difference = _difference(Predictor(read_bundle(scratch)), bundles, texts)
+    if not difference <= _LARGEST_DIFFERENCE:
+        raise ValueError(
+            f"{title}: its logits would be {difference:.3g} off the mean of these bundles'; "
+            "leave out the one with the largest logits"
+        )
+    write_vectors(scratch)
+    size = (scratch / WEIGHTS_FILE).stat().st_size
+    return Merged(scratch, config, size, difference, len(texts))
 
 
 def _first_card(folder: Path, bundles: Sequence[Bundle]) -> str:

@@ -28,7 +28,7 @@ _COSTS = (
     "bundle_bytes",
     "microseconds",
 )
-# Of a recipe, these are what its last step had.
+# Of a recipe, these are what the step had whose result it has.
 _STEP_SECTIONS = (
     *("task", "init_from", "data", "model", "trainer", "callbacks", "distill", "linear"),
 )
@@ -157,7 +157,7 @@ def _all_records(folders: Iterable[Path]) -> list[Path]:
 
 
 def _config_of(record: Mapping[str, Any]) -> dict[str, Any]:
-    """A run's configuration. A recipe is its name, and its last step's sections stand for it."""
+    """A run's configuration. A recipe is its name, with sections of its last step's."""
     config = as_mapping(record.get("config"))
     if not config:
         return {}

@@ -159,7 +159,7 @@ def with_own_files(recorded: DataConfig, own: DataConfig | None) -> DataConfig:
     return recorded.model_copy(update=changed)
 
 
-def files_of(data: DataConfig) -> dict[str, Any]:
+def recorded_files(data: DataConfig) -> dict[str, Any]:
     """The corpus's files, as `with_own_files` left them, to be set for the steps of a recipe."""
     files = data.model_dump(include={*_FILES, "cache_dir"})
     return {f"data.{name}": value for name, value in files.items()}

@@ -14,12 +14,18 @@ import numpy as np
 from nsmc.comparison.answers import Answers, as_ids, write_answers
 from nsmc.comparison.hardest import hardest_reviews, write_hardest
 from nsmc.conversion.card import with_merged
-from nsmc.conversion.merging import merge
+from nsmc.conversion.merging import fill_merged
 from nsmc.data.corpus import LabelArray, Reviews
 from nsmc.data.morphemes import texts_to_read
 from nsmc.reading.labels import listed, positions
 from nsmc.runs.measured import FloatArray, answers_to, measured
-from nsmc.runtime.bundle import TOKENIZER_FILE, BundleConfig, parameter_count, rewrite_config
+from nsmc.runtime.bundle import (
+    TOKENIZER_FILE,
+    BundleConfig,
+    parameter_count,
+    rewrite_config,
+    whole_bundle,
+)
 from nsmc.runtime.confidence import measured_confidence
 from nsmc.runtime.familiarity import Profile
 from nsmc.runtime.golden import rescale_vectors
@@ -31,6 +37,7 @@ from nsmc.training.model_card import model_card
 
 log = logging.getLogger(__name__)
 
+_PARTS = {"val": "validation", "test": "test"}
 _CHUNK = 1024  # reviews that are answered at once
 _MOST_REVIEWS = 20_000  # whose tokens are looked at
 
@@ -54,28 +61,30 @@ def merge_students(
     """Write the bundles as one to `folder`/bundle, measured on `parts`; returns the figures.
 
     `parts` are the reviews "val" and, where that is wanted, "test". The temperature is fitted on
-    the first. Raises what `merge` raises.
+    the first. An earlier bundle is there until all is done. Raises what `fill_merged` raises.
     """
     output = folder / "bundle"
-    log.info("%s", merge(bundles, output))
-    predictor = Predictor.load(output)
     metrics, answers = dict[str, float](), dict[str, Answers]()
-    for name, part in parts.items():
-        log.info("measuring it on %s %s reviews", f"{len(part):,}", name)
-        token_ids, logits = _answered(predictor, part, cache_dir)
-        metrics |= measured(name, part.labels, logits)
-        answers[name] = answers_to(part, exact_softmax(logits))
-        if name == "val":
-            confidence = _confidence(part.labels, token_ids, logits, output / TOKENIZER_FILE)
-    config = dataclasses.replace(
-        predictor.config,
-        command=origin.command,
-        signature=origin.signature,
-        metrics=metrics,
-        confidence=confidence,
-    )
-    rewrite_config(output, config, _card(config, origin.corpus, len(bundles)))
-    rescale_vectors(output, config)
+    with whole_bundle(output) as scratch:
+        merged = fill_merged(scratch, bundles, origin.command, str(output))
+        log.info("%s", dataclasses.replace(merged, folder=output))
+        predictor = Predictor.load(scratch)
+        for name, part in parts.items():
+            log.info("measuring it on %s %s reviews", f"{len(part):,}", _PARTS[name])
+            token_ids, logits = _answered(predictor, part, cache_dir)
+            metrics |= measured(name, part.labels, logits)
+            answers[name] = answers_to(part, exact_softmax(logits))
+            if name == "val":
+                tokenizer = scratch / TOKENIZER_FILE
+                confidence = _confidence(part.labels, token_ids, logits, tokenizer)
+        config = dataclasses.replace(
+            predictor.config,
+            signature=origin.signature,
+            metrics=metrics,
+            confidence=confidence,
+        )
+        rewrite_config(scratch, config, _card(config, origin.corpus, len(bundles)))
+        rescale_vectors(scratch, config)
     write_answers(folder, answers)
     val = parts["val"]
     hardest = hardest_reviews(

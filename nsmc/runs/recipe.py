@@ -2,7 +2,7 @@
 
 Each step is a run of its own, in a folder that is named by the run's signature. So a step whose
 result is there is skipped, an interrupted one is resumed, and recipes that have steps in common
-share their results. The last step's result is the recipe's, or several bundles, merged.
+share their results. The recipe's result is the last step's, or the bundles of several, merged.
 nsmc/config/steps.py says how a recipe is written.
 """
 
@@ -12,8 +12,6 @@ import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from importlib.util import find_spec
-from itertools import combinations
 from pathlib import Path
 
 from nsmc.atomic import write_file
@@ -21,17 +19,15 @@ from nsmc.comparison.answers import ANSWERS_FILE
 from nsmc.comparison.hardest import HARDEST_FILE
 from nsmc.config.commands import relative_path
 from nsmc.config.composition import composed, flags, search_path
-from nsmc.config.errors import describe
-from nsmc.config.overrides import as_overrides, typed_for_steps
+from nsmc.config.overrides import typed_for_steps
 from nsmc.config.schema import RunConfig
-from nsmc.config.steps import RecipeConfig, Values, origin, with_folders, with_typed
+from nsmc.config.steps import RecipeConfig, Values, with_folders
 from nsmc.data.soft_labels_file import SOFT_LABELS_FILE
-from nsmc.extras import needs_extra
-from nsmc.runs.corpus_files import corpus_name
-from nsmc.runs.corpus_files import files_of as files_of_run
-from nsmc.runs.foreign import files_of, recorded_data, recorded_overrides
+from nsmc.runs.corpus_files import corpus_name, files_of
+from nsmc.runs.foreign import recorded_files, recorded_overrides
 from nsmc.runs.merged import Origin, merge_students
 from nsmc.runs.prepare import prepare
+from nsmc.runs.recipe_checks import check_steps, step_overrides
 from nsmc.runs.record import (
     BusyError,
     Record,
@@ -44,12 +40,8 @@ from nsmc.runs.record import (
     write_record,
 )
 from nsmc.runs.resume import LAST_CHECKPOINT, now, other_run
-from nsmc.runs.sources import check_sources
 from nsmc.runtime.bundle import CONFIG_FILE, flat, rewrite_config, whole_bundle
-from nsmc.runtime.encoders import encoder_settings
-from nsmc.runtime.encoders.settings import needed_settings
 from nsmc.runtime.loading import read_bundle, read_config
-from nsmc.runtime.morphemes import analyser_versions
 from nsmc.training.model_card import model_card
 
 log = logging.getLogger(__name__)
@@ -64,7 +56,7 @@ _SECONDS_BETWEEN_LOOKS = 5.0
 # What runs leave; a folder with one of them has a result.
 _RESULTS = (Path("bundle", CONFIG_FILE), Path(SOFT_LABELS_FILE))
 
-# What a recipe's record takes from its last step's.
+# What a recipe's record takes from that of the step whose result it has.
 _RESULTS_KEPT = (
     *("metrics", "parameters", "bundle_bytes", "train_seconds", "reviews_per_second", "epochs"),
     *("steps", "history", "corpus_fingerprint", "training_fingerprint"),
@@ -79,7 +71,7 @@ def run_recipe(
     overrides: Sequence[str],
     launch: Launch,
 ) -> Record:
-    """Run a recipe's steps in order; `folder` gets the last one's result, and a record of all.
+    """Run a recipe's steps in order; `folder` gets what they end in, and a record of all.
 
     `overrides` are what the user typed. `launch` runs one step in a folder and returns its record.
     Raises ValueError for an override that would change what the recipe is about, and whatever
@@ -96,7 +88,7 @@ def run_recipe(
     if not is_same and any((folder / path).exists() for path in (*_RESULTS, LAST_CHECKPOINT)):
         raise ValueError(other_run(folder, config.resume))
     if config.resume is not None:
-        typed |= files_of(config.data)
+        typed |= recorded_files(config.data)
     record = {
         "signature": run.signature,
         "command": command,
@@ -114,12 +106,12 @@ def run_recipe(
         results = _DEBUG_RESULTS if config.debugging else RESULTS
         done = _run_steps(config.recipe, typed, launch, results)
         origin = Origin(corpus_name(config.data), command, run.signature)
-        running |= _results(done)
         if config.recipe.merge:
-            merged = [done[name] for name in config.recipe.merge]
-            running |= _merge(merged, config, folder, origin)
+            running |= _merge(config, done, typed, folder, origin)
         else:
-            _adopt(list(done.values())[-1], folder, origin)
+            last = list(done.values())[-1]
+            _adopt(last, folder, origin)
+            running |= _results(last, done)
     return running
 
 
@@ -134,23 +126,40 @@ def _adopt(last: Path, folder: Path, origin: Origin) -> None:
             write_file(folder / name, (last / name).read_bytes())
 
 
-def _merge(steps: Sequence[Path], config: RunConfig, folder: Path, origin: Origin) -> Record:
-    """Merge the steps' bundles; what the recipe's record says otherwise than the last step's."""
-    records = [read_record(step) or {} for step in steps]
-    theirs = records[-1]["config"]
-    data = recorded_data(steps[-1], theirs).model_copy(update={"unlabelled": False})
-    files = files_of_run(config.model_copy(update={"data": data}))
+def _merge(
+    config: RunConfig, done: Mapping[str, Path], typed: Values, folder: Path, origin: Origin
+) -> Record:
+    """Merge the steps' bundles; the recipe's record, in which the first of them stands for all."""
+    assert config.recipe and config.recipe.merge
+    names, started = config.recipe.merge, time.perf_counter()
+    # Which reviews were held out is the step's; where the corpus is now, what was typed says.
+    values = with_folders(
+        config.recipe.values()[names[0]], {name: str(path) for name, path in done.items()}
+    )
+    step = composed(step_overrides(values, typed))
+    data = step.data.model_copy(update={"unlabelled": False})
+    files = files_of(step.model_copy(update={"data": data, "test": config.test}))
     parts = {name: part for name, part in files.read().items() if name in ("val", "test")}
     if not config.test:
         parts.pop("test", None)
-    bundles = [step / "bundle" for step in steps]
+    bundles = [done[name] / "bundle" for name in names]
     figures = merge_students(bundles, parts, folder, origin, Path(data.cache_dir))
+    records = [read_record(done[name]) or {} for name in names]
+    results = _results(done[names[0]], done)
+    for of_one_network in ("history", "epochs", "steps"):
+        results.pop(of_one_network, None)
     sizes = flat(read_config(folder / "bundle" / CONFIG_FILE))
+    theirs = results["final_step_config"]
     model = {key: sizes.get(key, value) for key, value in theirs["model"].items()}
+    seconds = [record["train_seconds"] for record in records]
+    reviews = sum(record["reviews_per_second"] * record["train_seconds"] for record in records)
     return {
+        **results,
         **figures,
-        "final_step_config": {**theirs, "model": model},
-        "train_seconds": round(sum(record["train_seconds"] for record in records), 3),
+        "final_step_config": {**theirs, "model": model, "test": config.test},
+        "seconds": round(results["seconds"] + time.perf_counter() - started, 3),
+        "train_seconds": round(sum(seconds), 3),
+        "reviews_per_second": round(reviews / max(sum(seconds), 1e-9), 1),
         "finished": now(),
     }
 
@@ -164,7 +173,7 @@ def _run_steps(
     done: dict[str, Path] = {}
     for number, (name, values) in enumerate(steps.items(), start=1):
         folders = {name: str(folder) for name, folder in done.items()}
-        overrides = _overrides(with_folders(values, folders), typed)
+        overrides = step_overrides(with_folders(values, folders), typed)
         step = prepare(composed(overrides), download=True)
         folder = (results / f"{name}-{step.signature[:8]}").absolute()
         title = f"step {number} of {len(steps)}, {name}"
@@ -175,10 +184,6 @@ def _run_steps(
             _run_step(folder, overrides, launch)
         done[name] = folder
     return done
-
-
-def _overrides(values: Values, typed: Values) -> list[str]:
-    return [*search_path(), *as_overrides(with_typed(values, typed))]
 
 
 def _run_step(folder: Path, overrides: Sequence[str], launch: Launch) -> None:
@@ -202,64 +207,6 @@ def _is_done(folder: Path) -> bool:
     return has_result and state_of(folder) == "finished"
 
 
-def check_steps(recipe: RecipeConfig, typed: Values) -> None:
-    """Raises ValueError, naming the step, for one that could not run: better now than in hours."""
-    planned: dict[str, RunConfig] = {}
-    for name, values in recipe.values().items():
-        try:
-            config = composed(_overrides(values, typed))
-            if config.recipe:
-                raise ValueError("is a recipe itself; list its steps instead")
-            # Its sources still have the names of their steps.
-            check_sources(config, planned)
-            _check_extras(config)
-        except (ValueError, OSError) as error:
-            raise ValueError(f"recipe, step {name}: {describe(error)}") from None
-        planned[name] = config
-    _check_merged(recipe, {name: planned[name] for name in recipe.merge or ()}, typed)
-
-
-def _check_merged(recipe: RecipeConfig, students: Mapping[str, RunConfig], typed: Values) -> None:
-    """Raises ValueError for steps whose results could not stand side by side, or are the same."""
-    steps = {name: with_typed(values, typed) for name, values in recipe.values().items()}
-    first, *others = students or [""]
-    for name, config in students.items():
-        if config.task != "classify":
-            raise ValueError(f"recipe: merge: {name} has task={config.task}; only bundles merge")
-        if config.model.pooling == "attention":
-            raise ValueError(f"recipe: merge: {name} has attention, which cannot be merged")
-    for name in others:
-        if needed := _what_differs(students[first], students[name]):
-            raise ValueError(
-                f"recipe: merge: {name} differs from {first} in {', '.join(needed)}; only widths "
-                "and weights may"
-            )
-    for one, other in combinations(students, 2):
-        if origin(one, steps) == origin(other, steps):
-            raise ValueError(
-                f"recipe: merge: {one} and {other} are the same, seed={students[one].seed} and "
-                "all; give the recipe another seed"
-            )
-
-
-def _what_differs(one: RunConfig, other: RunConfig) -> list[str]:
-    """The settings in which they differ and may not."""
-    encoders = [encoder_settings(config.model.encoder()) for config in (one, other)]
-    needed = needed_settings(*encoders)
-    needed.pop(encoders[0].size_setting, None)
-    names = [f"model.{name}" for name in needed]
-    names += ["model.pooling"] if one.model.pooling != other.model.pooling else []
-    return names + (["data.max_length"] if one.data.max_length != other.data.max_length else [])
-
-
-def _check_extras(config: RunConfig) -> None:
-    """Raises ValueError where the step needs an extra that is not installed."""
-    if config.data.morphemes:
-        analyser_versions()
-    if config.task == "linear" and find_spec("sklearn") is None:
-        raise ValueError(needs_extra("task=linear", "linear"))
-
-
 def adopt_bundle(made: Path, folder: Path, origin: Origin) -> None:
     """Copy the last step's bundle; its command and its signature become the recipe's."""
     with whole_bundle(folder) as scratch:
@@ -269,17 +216,17 @@ def adopt_bundle(made: Path, folder: Path, origin: Origin) -> None:
         rewrite_config(scratch, config, model_card(config, origin.corpus))
 
 
-def _results(done: Mapping[str, Path]) -> Record:
-    """What a recipe's record takes from its steps'."""
+def _results(chosen: Path, done: Mapping[str, Path]) -> Record:
+    """What a recipe's record takes from its steps': from the `chosen` one, and from all."""
+    record = read_record(chosen) or {}
     steps: dict[str, Record] = {}
-    last: Record = {}
     for name, folder in done.items():
-        last = read_record(folder) or {}
-        steps[name] = {"folder": str(relative_path(folder)), "seconds": last.get("seconds")}
+        seconds = (read_record(folder) or {}).get("seconds")
+        steps[name] = {"folder": str(relative_path(folder)), "seconds": seconds}
     return {
         "metrics": {},
-        **{key: last[key] for key in _RESULTS_KEPT if key in last},
-        "final_step_config": last.get("config", {}),  # the recipe's own does not say it
+        **{key: record[key] for key in _RESULTS_KEPT if key in record},
+        "final_step_config": record.get("config", {}),  # the recipe's own does not say it
         "seconds": round(sum(step["seconds"] or 0.0 for step in steps.values()), 3),
         "recipe": steps,
     }

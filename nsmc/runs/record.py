@@ -82,7 +82,7 @@ def load_record(folder: Path) -> Record:
 
 
 def final_step_config(record: Record) -> Record:
-    """The configuration of the run that made what the folder holds: a recipe's last step."""
+    """The configuration of what the folder holds: of a recipe that of its last step."""
     config: Record = record.get("final_step_config") or record.get("config") or {}
     return config
 

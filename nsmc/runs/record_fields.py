@@ -66,7 +66,7 @@ class _Fields(TypedDict, total=False):
     slurm_job: _Line
     signature: _Line
     config: _Mapping
-    final_step_config: _Mapping  # of a recipe: the configuration of its last step
+    final_step_config: _Mapping  # of a recipe: of its last step, or of what it merged
     recipe: _Mapping
     command: _Line
     flags: list[_Line]

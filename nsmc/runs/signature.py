@@ -26,7 +26,7 @@ def signature(
     `overrides` count as well: its steps get them, whatever its own configuration says. Raises
     FileNotFoundError for a file that is not there.
     """
-    content = _effective(None if config.recipe else config.task, config.model_dump())
+    content = effective(None if config.recipe else config.task, config.model_dump())
     content["data"].update(_formats(config.data))
     content = without_newer_keys(content)  # or no run of before would be known any more
     if label_map := content["data"].get("label_map"):
@@ -72,7 +72,7 @@ def _ingredients(config: RunConfig) -> list[Any]:
     return digests
 
 
-def _effective(task: str | None, section: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def effective(task: str | None, section: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """The section without the keys that can change no result of the task."""
     kept = {
         name: value
@@ -80,7 +80,7 @@ def _effective(task: str | None, section: Mapping[str, Any], prefix: str = "") -
         if KEYS.affects_result(f"{prefix}{name}", task)
     }
     return {
-        name: _effective(task, value, f"{prefix}{name}.") if isinstance(value, dict) else value
+        name: effective(task, value, f"{prefix}{name}.") if isinstance(value, dict) else value
         for name, value in kept.items()
     }
 

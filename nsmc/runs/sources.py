@@ -22,12 +22,12 @@ from nsmc.runtime.loading import read_config, read_vocabulary
 from nsmc.runtime.locate import bundle_folder
 from nsmc.training.starting import check_shape
 
-_LABELS = "numbers of the labels"  # these follow from data.labels and data.label_map
+LABEL_NUMBERS = "numbers of the labels"  # these follow from data.labels and data.label_map
 
 # What rows there are, and with which labels: the split is drawn among these, by label.
 _FORM = (
     *("header", "delimiter", "quoting", "text_column", "label_column", "group_column"),
-    *("skip_damaged", _LABELS),
+    *("skip_damaged", LABEL_NUMBERS),
 )
 
 
@@ -132,7 +132,7 @@ def _recorded_data(record: dict[str, Any], source: str) -> Mapping[str, Any]:
 
 
 def _check_split(ours: DataConfig, theirs: Mapping[str, Any], source: str) -> None:
-    given, wanted = _split_of(ours.model_dump()), _split_of(theirs)
+    given, wanted = split_of(ours.model_dump()), split_of(theirs)
     if "split_seed" not in given:  # nothing of the training file is held out
         return
     needed = [key for key in wanted if given.get(key) != wanted[key]]
@@ -141,9 +141,9 @@ def _check_split(ours: DataConfig, theirs: Mapping[str, Any], source: str) -> No
             f"{source}: may have learnt from reviews that this run holds out, as it drew its own "
             f"without labels; train it with data.label_column={ours.label_column}"
         )
-    if _LABELS in needed:  # the numbers follow from both keys
+    if LABEL_NUMBERS in needed:  # the numbers follow from both keys
         keys = [key for key in ("labels", "label_map") if getattr(ours, key) != theirs[key]]
-        needed = [key for key in needed if key != _LABELS] + keys
+        needed = [key for key in needed if key != LABEL_NUMBERS] + keys
     if needed:
         overrides = as_overrides({f"data.{key}": theirs[key] for key in needed})
         raise ValueError(
@@ -152,7 +152,7 @@ def _check_split(ours: DataConfig, theirs: Mapping[str, Any], source: str) -> No
         )
 
 
-def _split_of(data: Mapping[str, Any]) -> dict[str, str]:
+def split_of(data: Mapping[str, Any]) -> dict[str, str]:
     """What decides which reviews of the training file are held out: keys and values to compare.
 
     Of files it matters whether there are any.
@@ -162,7 +162,7 @@ def _split_of(data: Mapping[str, Any]) -> dict[str, str]:
     if data["test_file"] is None:
         keys += ["folds", "fold"] if data["folds"] is not None else ["folds", "test_fraction"]
     keys += ["split_seed", *_FORM] if keys else []
-    compared = {**data, _LABELS: _label_numbers(data["label_map"], data["labels"])}
+    compared = {**data, LABEL_NUMBERS: _label_numbers(data["label_map"], data["labels"])}
     return split | {key: json.dumps(compared[key], sort_keys=True) for key in keys}
 
 

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from nsmc.config.errors import describe
+from nsmc.config.overrides import typed_for_steps
 from nsmc.config.schema import KEYS, RunConfig, check_config
 from nsmc.data.cache import digest_of
 from nsmc.runs.corpus_files import Fingerprint, remembered_fingerprint
 from nsmc.runs.prepare import prepare
+from nsmc.runs.recipe_checks import check_steps
 from nsmc.runs.record import RECORD_FILE, read_record, state_of, write_record
 
 log = logging.getLogger(__name__)
@@ -123,6 +125,8 @@ def _plan_job(
         if config.resume is not None:
             raise ValueError(f"resume={config.resume}: a sweep goes on by itself; leave it out")
         run = prepare(config, overrides, fingerprint=fingerprint)
+        if config.recipe:
+            check_steps(config.recipe, typed_for_steps(overrides))
     except Exception as error:
         key = digest_of(["refused", *overrides])
         folder = sweep_folder / job_name(overrides, shared, key)

@@ -13,8 +13,8 @@ from nsmc.config.steps import RecipeConfig
 from nsmc.runs.foreign import (
     check_own_files,
     check_recorded_steps,
-    files_of,
     harmless_overrides,
+    recorded_files,
     recorded_overrides,
     with_own_files,
 )
@@ -86,13 +86,13 @@ def test_files_are_fetched_only_as_the_own_configuration_says(
         with_own_files(wanted, None)
 
 
-def test_a_recipe_that_goes_on_has_the_files_of_its_checked_configuration(
+def test_a_recipe_that_goes_on_has_the_recorded_files_its_checked_configuration(
     composed: Composed,
 ) -> None:
     own = check_config(composed("data=nsmc")).data
     foreign = with_own_files(own.model_copy(update={"root": "/else, where"}), own)
     typed = {"test": False, "data.root": "/x", "data.unlabelled_file": "../y"}
-    config = check_config(composed(*as_overrides({**typed, **files_of(foreign)})))
+    config = check_config(composed(*as_overrides({**typed, **recorded_files(foreign)})))
     assert not config.test
     assert config.data == foreign
 

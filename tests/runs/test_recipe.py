@@ -17,10 +17,11 @@ from nsmc.config import composition
 from nsmc.config.hydra_releases import configurations_in
 from nsmc.config.overrides import typed_for_steps
 from nsmc.config.schema import RunConfig, check_config
-from nsmc.runs import prepare, recipe
+from nsmc.runs import merged, prepare, recipe, recipe_checks
 from nsmc.runs.job import run_job
 from nsmc.runs.merged import Origin
-from nsmc.runs.recipe import check_steps, run_recipe
+from nsmc.runs.recipe import run_recipe
+from nsmc.runs.recipe_checks import check_steps, step_overrides
 from nsmc.runs.record import BusyError, final_step_config, read_record, write_record
 from nsmc.runs.sources import check_held_out
 from nsmc.runtime.bundle import VECTORS_FILE
@@ -72,6 +73,13 @@ class Launcher:
         return [folder.name.rpartition("-")[0] for folder, _ in self.asked]
 
 
+def set_composed(
+    monkeypatch: pytest.MonkeyPatch, composed_step: Callable[[Sequence[str]], RunConfig]
+) -> None:
+    for module in (recipe, recipe_checks):
+        monkeypatch.setattr(module, "composed", composed_step)
+
+
 @pytest.fixture
 def launch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Launcher:
     monkeypatch.setattr(recipe, "RESULTS", tmp_path / "recipes")
@@ -97,7 +105,7 @@ def run_steps(
     def composed_step(of_step: Sequence[str]) -> RunConfig:
         return check_config(composed("data=sample", "data.split_seed=3", *of_step))
 
-    monkeypatch.setattr(recipe, "composed", composed_step)
+    set_composed(monkeypatch, composed_step)
 
     def run_steps(
         folder: str,
@@ -179,11 +187,11 @@ def test_a_real_recipe_of_all_kinds_of_steps_ends_with_a_bundle(tmp_path: Path) 
     assert set(record["recipe"]) == {
         "encoder",
         "teacher-gru",
-        "teacher-gru-again",
         "teacher-ngrams",
-        "assistant",
         "small-encoder",
+        "pupil",
         "student",
+        "self-taught",
     }
     again = run(command, cwd=tmp_path)
     assert again.stderr.count("done before") == 7
@@ -214,7 +222,7 @@ def test_a_recipe_that_ends_with_a_linear_classifier_is_a_teacher(
     def launch(folder: Path, overrides: Sequence[str]) -> dict[str, Any]:
         return run_job(composed_step(overrides), folder, "command", overrides)
 
-    monkeypatch.setattr(recipe, "composed", composed_step)
+    set_composed(monkeypatch, composed_step)
     record = run_recipe(config, tmp_path / "run", "command", [], launch)
     (folder,) = (tmp_path / "recipes").iterdir()
     labels = (tmp_path / "run" / "soft_labels.tsv").read_bytes()
@@ -247,6 +255,19 @@ def test_students_of_the_best_recipe_learn_what_the_same_teachers_say(composed: 
     assert [*steps][-1] == "self-taught"
 
 
+def test_a_recipe_that_builds_on_another_drops_and_changes_its_steps(composed: Composed) -> None:
+    best, of_bytes = (steps_of(composed, name) for name in ("best", "bytes"))
+    own = "teacher-ngrams"
+    assert of_bytes.keys() - best.keys() == {own}
+    assert not any("morpheme" in name for name in of_bytes)
+    assert all(values.get("tokenizer") is None for values in of_bytes.values())
+    for name in ("encoder", "teacher-gru", "small-encoder", "self-taught"):
+        assert of_bytes[name] == best[name]  # and so it is trained once for both
+    for name in ("pupil", "student"):
+        taught = {"distill.teachers": ["teacher-gru", own]}
+        assert of_bytes[name] == {**best[name], **taught} != best[name]
+
+
 def test_the_pair_is_the_best_recipe_twice_with_another_seed(composed: Composed) -> None:
     steps = steps_of(composed, "pair")
     best = steps_of(composed, "best")
@@ -264,14 +285,16 @@ def test_the_pair_is_the_best_recipe_twice_with_another_seed(composed: Composed)
 
 
 TWINS: dict[str, Any] = {
-    "first": {"model": {"hidden_size": 8}, "seed": 1, "test": False},
-    "second": {"model": {"hidden_size": 12}, "test": False},
+    "first": {"model": {"hidden_size": 8}, "test": False},
+    "second": {"model": {"hidden_size": 12}, "seed": 1, "test": False},
 }
 
 
-def test_a_recipe_that_merges_ends_with_a_measured_bundle(
+@pytest.fixture
+def merge_twins(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, composed: Composed
-) -> None:
+) -> Callable[..., dict[str, Any]]:
+    """Trains two small classifiers, and merges them."""
     monkeypatch.setattr(recipe, "RESULTS", tmp_path / "recipes")
     quick = [
         *("data=sample", f"data.cache_dir={tmp_path}/cache", "data.split_seed=3"),
@@ -285,15 +308,23 @@ def test_a_recipe_that_merges_ends_with_a_measured_bundle(
     def launch(folder: Path, overrides: Sequence[str]) -> dict[str, Any]:
         return run_job(composed_step(overrides), folder, "command", overrides)
 
-    monkeypatch.setattr(recipe, "composed", composed_step)
-    merges = {"recipe": {"steps": TWINS, "merge": ["first", "second"]}}
-    config = check_config({**composed(*quick, "seed=7"), **merges})
-    record = run_recipe(config, tmp_path / "run", "train.py experiment=mine", ["seed=7"], launch)
+    def merge_twins(*typed: str) -> dict[str, Any]:
+        merges = {"recipe": {"steps": TWINS, "merge": ["first", "second"]}}
+        config = check_config({**composed(*quick, *typed), **merges})
+        return run_recipe(config, tmp_path / "run", "train.py experiment=mine", typed, launch)
+
+    set_composed(monkeypatch, composed_step)
+    return merge_twins
+
+
+def test_a_recipe_that_merges_ends_with_a_measured_bundle(
+    merge_twins: Steps, tmp_path: Path, composed: Composed
+) -> None:
+    record = merge_twins("seed=7")
     bundle = read_bundle(tmp_path / "run" / "bundle").config
     assert bundle.encoder.describe() == "GRU 20, 1 layer(s), one direction"
     assert (bundle.signature, bundle.command) == (record["signature"], "train.py experiment=mine")
     assert bundle.metrics == record["metrics"]
-    assert record["final_step_config"]["model"]["hidden_size"] == 20
     assert bundle.confidence is not None and bundle.confidence["texts"]["reviews"] == 192
     card = (tmp_path / "run" / "bundle" / "README.md").read_text("utf-8")
     assert "It is 2 networks side by side" in card and "fitted on 192 validation reviews" in card
@@ -314,6 +345,53 @@ def test_a_recipe_that_merges_ends_with_a_measured_bundle(
         check_held_out(student, record["corpus_fingerprint"])
 
 
+def test_the_record_of_a_merge_is_of_the_first_step_with_what_all_of_them_took(
+    merge_twins: Steps, tmp_path: Path
+) -> None:
+    record = merge_twins("seed=7")
+    steps = [read_record(Path(step["folder"])) or {} for step in record["recipe"].values()]
+    final = record["final_step_config"]
+    assert (final["seed"], final["test"], final["model"]["hidden_size"]) == (7, True, 20)
+    assert record["parameters"] == 400 * 16 + 3 * 20 * (16 + 20 + 2) + 2 * (20 + 1)
+    assert record["train_seconds"] == pytest.approx(sum(it["train_seconds"] for it in steps))
+    assert record["seconds"] > sum(it["seconds"] for it in steps)
+    rates = [step["reviews_per_second"] for step in steps]
+    assert min(rates) <= record["reviews_per_second"] <= max(rates)
+    assert not {"history", "epochs", "steps"} & record.keys()
+
+
+def test_a_merge_without_a_test_part_measures_none(merge_twins: Steps, tmp_path: Path) -> None:
+    record = merge_twins("seed=7", "test=false")
+    assert record["metrics"] and not any(name.startswith("test/") for name in record["metrics"])
+    assert read_answers(tmp_path / "run", "test") is None
+
+
+def test_a_merge_that_is_interrupted_leaves_the_earlier_bundle_and_no_figures_of_a_step(
+    merge_twins: Steps, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(merged, "measured", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        merge_twins("seed=7")
+    assert not (tmp_path / "run" / "bundle").exists()
+    left = read_record(tmp_path / "run") or {}
+    assert left["status"] == "interrupted"
+    assert not {"metrics", "parameters", "final_step_config"} & left.keys()
+    monkeypatch.undo()
+
+
+def test_a_merge_goes_on_where_the_corpus_is_now(merge_twins: Steps, tmp_path: Path) -> None:
+    """Its steps are known by their content, and may have read it elsewhere."""
+    first, second = tmp_path / "a", tmp_path / "b"
+    shutil.copytree(PROJECT / "nsmc" / "data" / "sample", first)
+    before = merge_twins("seed=7", f"data.root={first}")
+    first.rename(second)
+    again = merge_twins("seed=7", f"data.root={second}")
+    assert again["metrics"] == before["metrics"]
+
+
 @pytest.mark.parametrize(
     ("second", "message"),
     [
@@ -322,6 +400,12 @@ def test_a_recipe_that_merges_ends_with_a_measured_bundle(
         ({"model": {"num_layers": 2}}, "second differs from first in model.num_layers"),
         ({"model": {"pooling": "mean"}}, "second differs from first in model.pooling"),
         ({"data": {"max_length": 9}}, "second differs from first in data.max_length"),
+        ({"data": {"split_seed": 4}}, "second differs from first in data.split_seed"),
+        ({"data": {"test_file": None}}, "second differs from first in data.test_file"),
+        ({"data": {"morphemes": True}}, "second differs from first in data.morphemes"),
+        ({"data": {"normalization": "nfd"}}, r"second differs from first in its tokens \(data"),
+        ({"data": {"vocab_size": 300}}, "second differs from first in its tokens"),
+        ({"seed": 1, "test": False, "notes": "x"}, "first and second are the same, seed=1"),
         ({"defaults": {"experiment": "pretrain"}}, "second has task=pretrain; only bundles merge"),
         ({"defaults": {"experiment": "linear"}}, "second has task=linear; only bundles merge"),
         ({"model": {"pooling": "attention"}}, "second has attention, which cannot be merged"),
@@ -349,7 +433,7 @@ def test_how_the_epoch_is_chosen_is_free_where_there_is_a_choice(
         monitors[step.task, step.data.batch_size] = step.callbacks.checkpoint.monitor
         return step
 
-    monkeypatch.setattr(recipe, "composed", composed_step)
+    set_composed(monkeypatch, composed_step)
     check_steps(config.recipe, typed)
     assert monitors["pretrain", 256] == "val/loss"
     assert monitors["classify", 512] == "val/accuracy"
@@ -370,7 +454,7 @@ def test_an_extra_that_is_missing_is_said_before_the_first_step(
     if package == "sklearn":
         pytest.importorskip("kiwipiepy")
     monkeypatch.setitem(sys.modules, package, None)
-    monkeypatch.setattr(recipe, "composed", lambda words: check_config(composed(*words)))
+    set_composed(monkeypatch, lambda words: check_config(composed(*words)))
     with pytest.raises(ValueError, match=f"recipe, step {step}: {what}"):
         check_steps(config.recipe, {})
 
@@ -563,7 +647,7 @@ def test_all_of_a_recipe_is_debugged_on_a_few_batches(tmp_path: Path) -> None:
         typed = typed_for_steps(["experiment=best", "debug=limit", "trainer.limit_val_batches=1"])
         check_steps(best.recipe, typed)
         steps = {
-            name: composition.composed(recipe._overrides(values, typed))
+            name: composition.composed(step_overrides(values, typed))
             for name, values in best.recipe.values().items()
         }
     assert all(step.debugging for step in steps.values())

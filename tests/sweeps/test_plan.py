@@ -119,6 +119,14 @@ def test_wrong_jobs_are_refused_and_named(composed: Composed, tmp_path: Path) ->
     assert counts(jobs) == "4 jobs: 1 new, 3 refused"
 
 
+def test_a_recipe_that_could_not_run_is_refused_in_the_plan(
+    composed: Composed, tmp_path: Path
+) -> None:
+    good, bad = plan(composed, tmp_path, *(["experiment=pair", f"seed={seed}"] for seed in (1, 2)))
+    assert (good.state, bad.state) == ("new", "refused")
+    assert "self-taught and self-taught-again are the same, seed=2" in bad.error
+
+
 def test_a_corpus_to_be_downloaded_is_known_by_what_is_published(
     composed: Composed, tmp_path: Path
 ) -> None:
