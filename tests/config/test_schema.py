@@ -49,7 +49,9 @@ def test_every_key_of_the_schema_is_in_the_yaml(composed: Composed) -> None:
 
     # The files' names, a space's parameters and the like are the user's, not keys of the schema.
     users = ("remote_files", "space", "label_map", "extra")
-    in_a_recipe = {"recipe.shared", "recipe.steps"}  # a run that is none has recipe: null
+    in_a_recipe = {
+        f"recipe.{key}" for key in ("shared", "steps", "merge")
+    }  # a run that is none has recipe: null
     in_the_yaml = [
         dotted(composed("search=optuna", "logger=many", f"model={name}")) for name in ENCODERS
     ]
