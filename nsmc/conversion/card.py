@@ -112,9 +112,9 @@ def _their_teachers(config: BundleConfig) -> str:
     """What is known of the teachers of the networks; "" where they had none."""
     if config.teachers is None:
         return ""
-    behind, text = all_knowledge(config.teachers), "They learnt from teachers, too.\n"
+    behind, text = all_knowledge(config.teachers), "Some or all of them had teachers.\n"
     if behind.morphemes:
-        text += f"Some of their teachers read morphemes, by {packages(behind.morphemes)}.\n"
+        text += f"Some of these read morphemes, by {packages(behind.morphemes)}.\n"
     if behind.unknown:
         text += "Some are files of soft labels, or do not say who taught them.\n"
     return text

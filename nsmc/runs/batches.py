@@ -44,14 +44,6 @@ def check_batches(config: RunConfig, reviews: Mapping[str, int]) -> None:
             "would end without a validation, and what is exported is chosen by one; "
             "validate more often, or train for longer"
         )
-    averaging = config.callbacks.averaging
-    steps = _steps_before_validation(trainer, of_an_epoch)
-    if averaging.decay is not None and averaging.every_n_steps > steps:
-        raise ValueError(
-            f"callbacks.averaging.every_n_steps={averaging.every_n_steps}: the first validation is "
-            f"after {steps:,} step{'s' * (steps != 1)}, and would measure an average of none; "
-            f"{steps:,} is the most that works"
-        )
 
 
 def _batches(config: RunConfig, reviews: Mapping[str, int]) -> dict[str, int]:
@@ -94,37 +86,20 @@ def may_validate(trainer: TrainerConfig, batches: int) -> bool:
     Steps that are all made (`max_steps`), and time that is over, are followed by one where the
     epoch is one that is validated.
     """
-    last, every = _last_batch(trainer, batches), trainer.check_val_every_n_epoch
+    last = _last_batch(trainer, batches)
+    every, interval = trainer.check_val_every_n_epoch, trainer.val_check_interval
     ends_by_steps = trainer.max_steps > 0 and last == _batches_until(trainer, batches)
     if every is None:
-        stops_there = ends_by_steps
-    elif last <= (every - 1) * batches:  # the first epoch that is validated does not begin
-        return False
-    else:
-        stops_there = ends_by_steps and math.ceil(last / batches) % every == 0
-    return (
-        last >= _first_validation(trainer, batches) or stops_there or trainer.max_time is not None
-    )
-
-
-def _first_validation(trainer: TrainerConfig, batches: int) -> int:
-    """After how many batches the first validation takes place, unless the training ends before."""
-    every, interval = trainer.check_val_every_n_epoch, trainer.val_check_interval
-    if every is None:
         assert isinstance(interval, int)
-        return interval
+        return last >= interval or ends_by_steps or trainer.max_time is not None
+    before = (every - 1) * batches  # the first epoch that is validated
+    if last <= before:
+        return False
     between = batches if interval is None else interval
     if isinstance(between, float):
         between = max(1, int(batches * between))
-    return (every - 1) * batches + between
-
-
-def _steps_before_validation(trainer: TrainerConfig, batches: int) -> int:
-    """The optimizer steps before the first validation of a training with one."""
-    first = min(_first_validation(trainer, batches), _last_batch(trainer, batches))
-    epochs, rest = divmod(int(first), batches)
-    together = trainer.accumulate_grad_batches
-    return epochs * math.ceil(batches / together) + rest // together
+    stops_there = ends_by_steps and math.ceil(last / batches) % every == 0
+    return last - before >= between or stops_there or trainer.max_time is not None
 
 
 def _last_batch(trainer: TrainerConfig, batches: int) -> float:

@@ -61,7 +61,7 @@ def merge_students(
     """Write the bundles as one to `folder`/bundle, measured on `parts`; returns the figures.
 
     `parts` are the reviews "val" and, where that is wanted, "test". The temperature is fitted on
-    the first. An earlier bundle is there until all is done. Raises what `fill_merged` raises.
+    the first. An earlier bundle is there until all is measured. Raises what `fill_merged` raises.
     """
     output = folder / "bundle"
     metrics, answers = dict[str, float](), dict[str, Answers]()
@@ -85,11 +85,10 @@ def merge_students(
         )
         rewrite_config(scratch, config, _card(config, origin.corpus, len(bundles)))
         rescale_vectors(scratch, config)
+        ids, texts = as_ids(parts["val"].ids), parts["val"].texts
+        predictor = Predictor.load(scratch)  # with its temperature
+        hardest = hardest_reviews(predictor, answers["val"], ids, texts.__getitem__)
     write_answers(folder, answers)
-    val = parts["val"]
-    hardest = hardest_reviews(
-        Predictor.load(output), answers["val"], as_ids(val.ids), val.texts.__getitem__
-    )
     write_hardest(folder, hardest)
     return {
         "metrics": metrics,

@@ -156,7 +156,12 @@ def _merge(
     return {
         **results,
         **figures,
-        "final_step_config": {**theirs, "model": model, "test": config.test},
+        "final_step_config": {
+            **theirs,
+            "data": step.data.model_dump(),  # where it is now
+            "model": model,
+            "test": config.test,
+        },
         "seconds": round(results["seconds"] + time.perf_counter() - started, 3),
         "train_seconds": round(sum(seconds), 3),
         "reviews_per_second": round(reviews / max(sum(seconds), 1e-9), 1),

@@ -1,8 +1,10 @@
 """Checks a recipe's steps before the first one runs: a mistake in the last would cost hours."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from importlib.util import find_spec
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 from nsmc.config.composition import composed, search_path
@@ -10,17 +12,24 @@ from nsmc.config.errors import describe
 from nsmc.config.overrides import as_overrides
 from nsmc.config.schema import RunConfig
 from nsmc.config.steps import RecipeConfig, Values, with_typed
+from nsmc.data.soft_labels import teacher_digest
 from nsmc.extras import needs_extra
 from nsmc.runs.signature import effective
 from nsmc.runs.sources import LABEL_NUMBERS, check_sources, split_of
+from nsmc.runtime.bundle import TOKENIZER_FILE
 from nsmc.runtime.encoders import encoder_settings
-from nsmc.runtime.encoders.settings import needed_settings
+from nsmc.runtime.encoders.settings import EncoderSettings
+from nsmc.runtime.loading import read_vocabulary
+from nsmc.runtime.locate import bundle_folder
 from nsmc.runtime.morphemes import analyser_versions
 
-# Which tokens there are, where a step trains its tokenizer, beside the corpus and its split.
-_OF_A_TOKENIZER = ("vocab_size", "min_frequency", "normalization", "morphemes", "unlabelled")
+# Keys of the section `data` that decide no tokens, where a step trains its tokenizer.
+_OF_THE_BATCHES = (
+    *("max_length", "padding", "batch_size", "eval_batch_size", "shuffle", "bucketing"),
+    *("bpe_dropout", "bpe_samples", "cache_dir"),
+)
 
-_FILES = ("root", "train_file", "validation_file", "test_file")
+_FILES = ("root", "train_file", "validation_file", "test_file", "unlabelled_file")
 
 
 def step_overrides(values: Values, typed: Values) -> list[str]:
@@ -81,38 +90,58 @@ def _differences(one: str, other: str, planned: Mapping[str, RunConfig]) -> Iter
     ours, theirs = planned[one], planned[other]
     encoders = [encoder_settings(config.model.encoder()) for config in (ours, theirs)]
     width = encoders[0].size_setting
-    yield from (f"model.{name}" for name in needed_settings(*encoders) if name != width)
+    forms = [{**_as_dict(encoder), width: None} for encoder in encoders]
+    yield from (f"model.{name}" for name in _unequal(*forms))
     if ours.model.pooling != theirs.model.pooling:
         yield "model.pooling"
-    keys = [key for key in (*_FILES, "max_length", "morphemes") if _data(ours, key, theirs)]
-    splits = [split_of(config.data.model_dump()) for config in (ours, theirs)]
-    keys += [key for key in splits[0] | splits[1] if splits[0].get(key) != splits[1].get(key)]
-    for key in dict.fromkeys(keys):
-        yield key if key == LABEL_NUMBERS else f"data.{key}"
-    if not keys and _tokens(one, planned) != _tokens(other, planned):
-        yield f"its tokens (data.tokenizer: {one} gives it the same)"
+    held_out = _unequal(_held_out(ours), _held_out(theirs))
+    yield from (key if key == LABEL_NUMBERS else f"data.{key}" for key in held_out)
+    if not held_out and _tokens(one, planned) != _tokens(other, planned):
+        yield "its tokens (let both start from one encoder, or take data.tokenizer from one step)"
 
 
-def _data(ours: RunConfig, key: str, theirs: RunConfig) -> bool:
-    return bool(getattr(ours.data, key) != getattr(theirs.data, key))
+def _as_dict(encoder: EncoderSettings) -> dict[str, Any]:
+    values: dict[str, Any] = asdict(encoder)  # type: ignore[call-overload]
+    return values
+
+
+def _unequal(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
+    return [key for key in {**ours, **theirs} if ours.get(key) != theirs.get(key)]
+
+
+def _held_out(config: RunConfig) -> dict[str, Any]:
+    """What decides which reviews a step is measured on, as what and how far they are read."""
+    data = config.data.model_dump()
+    split = split_of(data)
+    files = ["validation_file", "test_file"]
+    files += ["train_file"] if "split_seed" in split else []  # from which they are drawn
+    paths = {key: data[key] and Path(data["root"], data[key]) for key in files}
+    how = {key: data[key] for key in ("labels", "max_length", "morphemes")}
+    # A mapping equals one in another order, which numbers the labels otherwise.
+    return {**split, **paths, **how, "label_map": [*(data["label_map"] or {}).items()]}
 
 
 def _tokens(name: str, planned: Mapping[str, RunConfig]) -> Any:
-    """What decides which tokens a step has: where its tokenizer is from, or how it is made."""
+    """What decides which tokens a step has: a tokenizer that is there, or how one is made."""
     config = planned.get(name)
     if config is None:
-        return name
+        path = Path(name).expanduser()
+        return read_vocabulary(path if path.is_file() else bundle_folder(path) / TOKENIZER_FILE)
     if source := config.data.tokenizer or config.init_from:
         return _tokens(source, planned)
-    return [getattr(config.data, key) for key in _OF_A_TOKENIZER]
+    return config.data.model_dump(exclude={*_OF_THE_BATCHES})
 
 
 def _content(name: str, planned: Mapping[str, RunConfig]) -> Any:
-    """What decides a step's result, whatever it and those that it builds on are called."""
+    """What decides a step's result, whatever it and those that it builds on are called.
+
+    A file is taken for another one than that of another name.
+    """
     config = planned.get(name)
     if config is None:
-        return name
+        return teacher_digest(name)
     values = effective(config.task, config.model_dump())
     values.pop("test")  # which looks at the result alone
+    files = config.data.model_dump(include={*_FILES})
     sources = [config.init_from, config.data.tokenizer, *config.distill.teachers]
-    return values, [source and _content(source, planned) for source in sources]
+    return values, files, [source and _content(source, planned) for source in sources]

@@ -37,6 +37,9 @@ def signature(
     if config.recipe:
         typed = typed_for_steps(overrides)
         content["typed"] = {key: value for key, value in typed.items() if KEYS.affects_result(key)}
+    averaging = config.callbacks.averaging
+    if config.task != "linear" and averaging.decay is not None and averaging.every_n_steps > 1:
+        content["averaging"] = "of each n-th step"  # once of the one after it
     if config.trainer.processes > 1:
         content["losses"] = "means over reviews"  # once they were means of the processes' means
     return digest_of([RESULTS_FORMAT, corpus_fingerprint, content, *_ingredients(config)])

@@ -76,6 +76,11 @@ def plan_jobs(
             job = _in_new_folder(job) if force else earlier
         elif job.state == "new" and (job.folder / RECORD_FILE).exists():
             job = _in_new_folder(job)  # its name is taken by a run whose record is damaged
+        if job.is_to_run and job.config and job.config.recipe:
+            try:
+                check_steps(job.config.recipe, typed_for_steps(overrides))
+            except ValueError as error:
+                job = _refused(tuple(overrides), shared, sweep_folder, error)
         jobs[job.signature] = job
     return list(jobs.values())
 
@@ -125,14 +130,18 @@ def _plan_job(
         if config.resume is not None:
             raise ValueError(f"resume={config.resume}: a sweep goes on by itself; leave it out")
         run = prepare(config, overrides, fingerprint=fingerprint)
-        if config.recipe:
-            check_steps(config.recipe, typed_for_steps(overrides))
     except Exception as error:
-        key = digest_of(["refused", *overrides])
-        folder = sweep_folder / job_name(overrides, shared, key)
-        return Job(overrides, folder, key, "refused", None, error=describe(error))
+        return _refused(overrides, shared, sweep_folder, error)
     folder = sweep_folder / job_name(overrides, shared, run.signature)
     return Job(overrides, folder, run.signature, "new", config, run.corpus_fingerprint)
+
+
+def _refused(
+    overrides: tuple[str, ...], shared: Set[str], sweep_folder: Path, error: Exception
+) -> Job:
+    key = digest_of(["refused", *overrides])
+    folder = sweep_folder / job_name(overrides, shared, key)
+    return Job(overrides, folder, key, "refused", None, error=describe(error))
 
 
 def job_name(overrides: Sequence[str], shared: Container[str], signature: str) -> str:

@@ -16,7 +16,8 @@ from torch import Tensor
 class WeightAverage(WeightAveraging):
     """Averages those of every `every_n_steps`-th step, each weighted `decay` times the next one's.
 
-    They are divided by the sum of these, as Adam corrects its averages (Kingma and Ba 2014,
+    Until the first of these, the newest weights stand for the average. The averaged ones are
+    divided by the sum of their weights, as Adam corrects its averages (Kingma and Ba 2014,
     https://arxiv.org/abs/1412.6980): a run of few steps would else keep what it began with.
     """
 
@@ -32,7 +33,22 @@ class WeightAverage(WeightAveraging):
         self._every_n_steps = every_n_steps
 
     def should_update(self, step_idx: int | None = None, epoch_idx: int | None = None) -> bool:
-        return step_idx is not None and (step_idx + 1) % self._every_n_steps == 0  # counted from 0
+        if step_idx is None:
+            return False
+        steps = step_idx + 1
+        return steps % self._every_n_steps == 0 or steps < self._every_n_steps
+
+    def on_train_batch_end(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
+        if trainer.global_step < self._every_n_steps and self._average_model is not None:
+            self._average_model.n_averaged.zero_()  # the next weights take the place of these
 
     def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         self._average_model = None

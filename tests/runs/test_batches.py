@@ -45,10 +45,6 @@ def config_of(composed: Composed, *overrides: str) -> RunConfig:
             "+trainer={max_steps:4,check_val_every_n_epoch:2}",
             "trainer.max_steps=4 trainer.check_val_every_n_epoch=2: with 4 batches in an epoch",
         ),
-        (
-            "+callbacks.averaging={decay:0.9,every_n_steps:5}",
-            "every_n_steps=5: the first validation is after 4 steps, .*; 4 is the most that works",
-        ),
     ],
 )
 def test_what_cannot_be_is_refused(composed: Composed, override: str, message: str) -> None:
@@ -141,28 +137,3 @@ def test_whether_a_validation_takes_place_is_what_the_trainer_does(composed: Com
         assert may_validate(config, 4) == is_validated, plan
         outcomes.add(is_validated)
     assert outcomes == {True, False}
-
-
-@pytest.mark.parametrize(
-    ("trainer", "steps"),
-    [
-        ((), 4),
-        (("trainer.accumulate_grad_batches=3",), 2),
-        (("trainer.val_check_interval=0.5",), 2),
-        (("trainer.val_check_interval=3", "trainer.accumulate_grad_batches=2"), 1),
-        (("trainer.check_val_every_n_epoch=2",), 8),
-        (("trainer.check_val_every_n_epoch=null", "trainer.val_check_interval=6"), 6),
-        (("trainer.limit_train_batches=3",), 3),
-        (("trainer.max_steps=3",), 3),
-    ],
-)
-def test_an_average_has_begun_before_the_first_validation(
-    composed: Composed, trainer: tuple[str, ...], steps: int
-) -> None:
-    averages = "callbacks.averaging.decay=0.9"
-    most = f"callbacks.averaging.every_n_steps={steps}"
-    check_batches(config_of(composed, averages, most, *trainer), REVIEWS)
-    more = f"callbacks.averaging.every_n_steps={steps + 1}"
-    with pytest.raises(ValueError, match=f"; {steps} is the most that works"):
-        check_batches(config_of(composed, averages, more, *trainer), REVIEWS)
-    check_batches(config_of(composed, more, *trainer), REVIEWS)  # without an average

@@ -86,7 +86,7 @@ def test_files_are_fetched_only_as_the_own_configuration_says(
         with_own_files(wanted, None)
 
 
-def test_a_recipe_that_goes_on_has_the_recorded_files_its_checked_configuration(
+def test_a_recipe_that_goes_on_has_the_files_of_its_checked_configuration(
     composed: Composed,
 ) -> None:
     own = check_config(composed("data=nsmc")).data

@@ -372,14 +372,18 @@ def test_a_merge_that_is_interrupted_leaves_the_earlier_bundle_and_no_figures_of
     def interrupted(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(merged, "measured", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        merge_twins("seed=7")
-    assert not (tmp_path / "run" / "bundle").exists()
+    before = merge_twins("seed=7")
+    files = {path: path.read_bytes() for path in (tmp_path / "run" / "bundle").iterdir()}
+    with monkeypatch.context() as patched:
+        patched.setattr(merged, "measured", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            merge_twins("seed=7")
+    assert {path: path.read_bytes() for path in (tmp_path / "run" / "bundle").iterdir()} == files
     left = read_record(tmp_path / "run") or {}
     assert left["status"] == "interrupted"
-    assert not {"metrics", "parameters", "final_step_config"} & left.keys()
-    monkeypatch.undo()
+    assert not {"metrics", "parameters"} & left.keys()
+    again = merge_twins("seed=7")
+    assert (again["status"], again["metrics"]) == ("finished", before["metrics"])
 
 
 def test_a_merge_goes_on_where_the_corpus_is_now(merge_twins: Steps, tmp_path: Path) -> None:
@@ -390,6 +394,7 @@ def test_a_merge_goes_on_where_the_corpus_is_now(merge_twins: Steps, tmp_path: P
     first.rename(second)
     again = merge_twins("seed=7", f"data.root={second}")
     assert again["metrics"] == before["metrics"]
+    assert again["final_step_config"]["data"]["root"] == str(second)
 
 
 @pytest.mark.parametrize(
@@ -403,8 +408,13 @@ def test_a_merge_goes_on_where_the_corpus_is_now(merge_twins: Steps, tmp_path: P
         ({"data": {"split_seed": 4}}, "second differs from first in data.split_seed"),
         ({"data": {"test_file": None}}, "second differs from first in data.test_file"),
         ({"data": {"morphemes": True}}, "second differs from first in data.morphemes"),
-        ({"data": {"normalization": "nfd"}}, r"second differs from first in its tokens \(data"),
+        ({"data": {"normalization": "nfd"}}, r"second differs from first in its tokens \(let both"),
         ({"data": {"vocab_size": 300}}, "second differs from first in its tokens"),
+        ({"model": {"bidirectional": True}}, "second differs from first in model.bidirectional"),
+        (
+            {"data": {"labels": ["positive", "negative"]}},
+            "second differs from first in numbers of the labels, data.labels",
+        ),
         ({"seed": 1, "test": False, "notes": "x"}, "first and second are the same, seed=1"),
         ({"defaults": {"experiment": "pretrain"}}, "second has task=pretrain; only bundles merge"),
         ({"defaults": {"experiment": "linear"}}, "second has task=linear; only bundles merge"),
@@ -417,6 +427,77 @@ def test_what_cannot_be_merged_is_said_before_the_first_step(
     with pytest.raises(ValueError, match=f"recipe: merge: {message}"):
         run_steps("run", "seed=1", steps={"first": {}, "second": second}, merge=["first", "second"])
     assert not launch.asked
+
+
+ENCODER: dict[str, Any] = {**FIRST, "data": {"unlabelled": False}}
+
+
+@pytest.mark.parametrize(
+    ("steps", "problem"),
+    [
+        ({"x": {"seed": 1}, "y": {"seed": 2}}, ""),
+        ({"x": {"init_from": "./it"}, "y": {"init_from": "./copy", "seed": 2}}, ""),
+        ({"x": {"data": {"tokenizer": "./it"}}, "y": {"data": {"tokenizer": "./copy"}}}, "same"),
+        ({"x": {"init_from": "./it"}, "y": {"data": {"tokenizer": "./other"}}}, "its tokens"),
+        ({"e": ENCODER, "x": {"init_from": "e"}, "y": {"init_from": "e", "seed": 9}}, ""),
+        ({"e": ENCODER, "x": {"init_from": "e"}, "y": {"init_from": "e"}}, "are the same"),
+        (
+            {
+                "e": ENCODER,
+                "f": {**ENCODER, "seed": 2},
+                "x": {"init_from": "e"},
+                "y": {"init_from": "f"},
+            },
+            "",
+        ),
+        (
+            {
+                "e": ENCODER,
+                "f": {**ENCODER, "data": {"unlabelled": False, "min_frequency": 3}},
+                "x": {"init_from": "e"},
+                "y": {"init_from": "f"},
+            },
+            "y differs from x in its tokens",
+        ),
+        (
+            {
+                "e": ENCODER,
+                "x": {"init_from": "e", "distill": {"teachers": ["t"]}},
+                "y": {"init_from": "e", "distill": {"teachers": ["u"]}},
+                "t": {"defaults": {"experiment": "linear"}, "data": {"unlabelled": False}},
+                "u": {
+                    "defaults": {"experiment": "linear"},
+                    "data": {"unlabelled": False, "train_file": "other.tsv"},
+                },
+            },
+            "",
+        ),
+    ],
+)
+def test_what_may_be_merged_is_known_by_what_decides_it(
+    composed: Composed,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    steps: dict[str, Any],
+    problem: str,
+) -> None:
+    random_bundle(tmp_path / "it", embedding_dim=128, hidden_size=128)
+    shutil.copytree(tmp_path / "it", tmp_path / "copy")
+    shutil.copytree(PRETRAINED, tmp_path / "other")
+    monkeypatch.chdir(tmp_path)
+    set_composed(
+        monkeypatch,
+        lambda words: check_config(composed("data=sample", "data.split_seed=3", *words)),
+    )
+    merge = [name for name in steps if name in ("x", "y")]
+    values = {**composed("data=sample"), "recipe": {"steps": steps, "merge": merge}}
+    config = check_config(values)
+    assert config.recipe
+    if not problem:
+        check_steps(config.recipe, {})
+        return
+    with pytest.raises(ValueError, match=problem):
+        check_steps(config.recipe, {})
 
 
 @pytest.mark.parametrize("experiment", ["best", "bytes"])

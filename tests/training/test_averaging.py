@@ -44,8 +44,8 @@ class EachStep(L.Callback):
 
 
 def average(steps: list[Weights], every: int = 1) -> Weights:
-    """Each weight of every so many steps counts DECAY times the next one of them."""
-    counted = steps[every - 1 :: every]
+    """Each weight of every so many steps counts DECAY times the next one of them; or the last."""
+    counted = steps[every - 1 :: every] or steps[-1:]
     shares = DECAY ** np.arange(len(counted))[::-1]
     shares /= shares.sum()
     return {
@@ -92,6 +92,22 @@ def test_a_checkpoint_holds_the_average_and_not_the_last_step(
     assert_close(state, expected)
     last = steps.weights[epoch * STEPS - 1]
     assert all((state[name] - last[name]).abs().max() > 1e-4 for name in expected)
+
+
+@pytest.mark.parametrize("every", [2 * STEPS - 1, 99])
+def test_until_the_first_that_counts_the_newest_weights_are_kept(
+    tmp_path: Path,
+    new_module: NewModule,
+    new_trainer: NewTrainer,
+    datamodule: ReviewDataModule,
+    every: int,
+) -> None:
+    steps, keeper = EachStep(), best(tmp_path / "checkpoints")
+    trainer = new_trainer(WeightAverage(DECAY, every), keeper, steps, max_epochs=2)
+    trainer.fit(new_module(lr=0.01), datamodule=datamodule)
+    epoch = 1 + int(Path(keeper.best_model_path).stem.removeprefix("epoch-"))
+    state = load_checkpoint(keeper.best_model_path)["state_dict"]
+    assert_close(state, average(steps.weights[: epoch * STEPS], every))
 
 
 def test_the_bundle_has_the_average(
