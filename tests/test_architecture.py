@@ -27,7 +27,8 @@ ALLOWED = {
     "training": {"data", "comparison", "runtime", "reading"},
     "config": {"training", "data", "runtime", "reading"},
     "reports": {"config", "training", "data", "comparison", "runtime"},
-    "runs": {"config", "training", "data", "comparison", "runtime", "reading"},
+    # Conversion for recipes that end in several bundles, merged.
+    "runs": {"config", "training", "data", "conversion", "comparison", "runtime", "reading"},
     "sweeps": {"runs", "reports", "config", "training", "data", "runtime"},
     "cli": {
         *("sweeps", "runs", "reports", "config", "training", "data", "conversion"),
