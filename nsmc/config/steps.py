@@ -175,7 +175,7 @@ def check_recipe(recipe: RecipeConfig, keys: Keys) -> None:
         merges = f" beside merge: {_listed(recipe.merge)}" if recipe.merge else ""
         raise ValueError(
             f"recipe: no step builds on {' and '.join(ends)}{merges}, but a recipe has one result; "
-            "a misspelt name is a step of its own, NAME: null leaves one out"
+            "a misspelt name is a step of its own, NAME: null leaves one out, merge names several"
         )
 
 
