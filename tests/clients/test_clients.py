@@ -4,7 +4,6 @@ They run in an environment of their own, which NSMC_CLIENTS names; `make clients
 """
 
 import json
-import os
 import subprocess
 from itertools import product
 from pathlib import Path
@@ -24,10 +23,11 @@ from nsmc.runtime.loading import Bundle
 from nsmc.runtime.predictor import Predictor
 from nsmc.runtime.softmax import softmax
 from tests.bundles import TOKENIZER, VOCAB_SIZE, config_of, random_tensors, write_bundle
+from tests.given import folder_given
 
 HERE = Path(__file__).parent
 SAMPLE = HERE.parents[1] / "nsmc" / "data" / "sample" / "ratings_train.txt"
-PYTHON = Path(os.environ.get("NSMC_CLIENTS", "/nowhere")).absolute() / "bin" / "python"
+PYTHON = folder_given("NSMC_CLIENTS") / "bin" / "python"
 
 pytestmark = pytest.mark.skipif(not PYTHON.exists(), reason="NSMC_CLIENTS names no environment")
 

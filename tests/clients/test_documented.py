@@ -21,10 +21,11 @@ from nsmc.runtime.locate import PRETRAINED
 from nsmc.runtime.predictor import Predictor
 from nsmc.runtime.softmax import softmax
 from tests.bundles import random_bundle
+from tests.given import folder_given
 
 HERE = Path(__file__).parent
 PAGE = (HERE.parents[1] / "docs" / "other-languages.md").read_text(encoding="utf-8")
-CLIENTS = Path(os.environ.get("NSMC_CLIENTS", "/nowhere")).absolute()
+CLIENTS = folder_given("NSMC_CLIENTS")
 JARS, NODE = CLIENTS / "jars", CLIENTS / "node" / "node_modules"
 
 TOLERANCE = 1e-5

@@ -16,9 +16,10 @@ import pytest
 from nsmc.data.corpus import read_reviews
 from nsmc.runtime.locate import PRETRAINED
 from tests.clients.releases import PROJECT, RELEASES, pinned
+from tests.given import folder_given
 from tests.hostile import HOSTILE, NORMALIZATIONS, PARTS, train_tokenizers
 
-ENVIRONMENT = Path(os.environ.get("NSMC_RELEASES", "/nowhere")).absolute()
+ENVIRONMENT = folder_given("NSMC_RELEASES")
 NSMC = Path(os.environ.get("NSMC_ROOT", PROJECT.parent / "shared" / "nsmc"))
 SAMPLE = PROJECT / "nsmc" / "data" / "sample"
 MAX_LENGTH = 128

@@ -19,12 +19,13 @@ from nsmc.conversion.convert import sample_texts
 from nsmc.runtime.golden import PROBES
 from nsmc.runtime.locate import PRETRAINED
 from nsmc.runtime.predictor import Predictor
+from tests.given import folder_given
 from tests.hostile import HOSTILE
 
 HERE = Path(__file__).parent
 PROJECT = HERE.parents[1]
 PAGE = (PROJECT / "docs" / "scale.md").read_text(encoding="utf-8")
-PYTHON = Path(os.environ.get("NSMC_CLIENTS", "/nowhere")).absolute() / "scale" / "bin" / "python"
+PYTHON = folder_given("NSMC_CLIENTS") / "scale" / "bin" / "python"
 
 ROWS = 20_000
 

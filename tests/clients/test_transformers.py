@@ -18,9 +18,10 @@ from nsmc.runtime.loading import read_vocabulary
 from nsmc.runtime.locate import PRETRAINED
 from nsmc.runtime.predictor import Predictor
 from tests.bundles import config_of, random_tensors, write_bundle
+from tests.given import folder_given
 
 HERE = Path(__file__).parent
-CLIENTS = Path(os.environ.get("NSMC_CLIENTS", "/nowhere")).absolute()
+CLIENTS = folder_given("NSMC_CLIENTS")
 LIBRARY, NODE = CLIENTS / "transformers", CLIENTS / "node" / "node_modules"
 
 needs_node = pytest.mark.skipif(

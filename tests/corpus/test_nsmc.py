@@ -15,8 +15,9 @@ from nsmc.data.encoding import TokenizerSettings, encode_corpus
 from nsmc.data.files import CorpusFiles
 from nsmc.data.splitting import SplitSettings, split_off
 from nsmc.runtime.predictor import Predictor
+from tests.given import folder_given
 
-ROOT = Path(os.environ.get("NSMC_ROOT", "/nowhere")).resolve()
+ROOT = folder_given("NSMC_ROOT")
 PROJECT = Path(__file__).parents[2]
 SETTINGS = TokenizerSettings(vocab_size=10_000, min_frequency=2, normalization="nfc")
 

@@ -28,11 +28,12 @@ from tests.bundles import (
     random_tensors,
     write_bundle,
 )
+from tests.given import folder_given
 
 HERE = Path(__file__).parent
 NODE = shutil.which("node")
 BROWSER = os.environ.get("NSMC_BROWSER", "")
-REAL = Path(os.environ.get("NSMC_ROOT", "/nowhere")) / "ratings_test.txt"
+REAL = folder_given("NSMC_ROOT") / "ratings_test.txt"
 SAMPLE = HERE.parents[1] / "nsmc" / "data" / "sample" / "ratings_train.txt"
 
 pytestmark = pytest.mark.skipif(not (NODE and BROWSER), reason="needs Node and NSMC_BROWSER")

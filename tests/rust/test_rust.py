@@ -4,7 +4,6 @@ Its programs lie in the folder that NSMC_RUST names; `make rust-test` builds the
 """
 
 import json
-import os
 import random
 import subprocess
 import sys
@@ -25,11 +24,12 @@ from nsmc.runtime.locate import PRETRAINED
 from nsmc.runtime.packing import Array
 from nsmc.runtime.predictor import Predictor
 from tests.bundles import config_of, random_bundle, random_tensors, write_bundle
+from tests.given import folder_given
 
 PROJECT = Path(__file__).parents[2]
 SAMPLE = PROJECT / "nsmc" / "data" / "sample" / "ratings_train.txt"
-CORPUS = Path(os.environ.get("NSMC_ROOT", "/nowhere")) / "ratings_test.txt"
-PROGRAMS = Path(os.environ.get("NSMC_RUST", "/nowhere"))
+CORPUS = folder_given("NSMC_ROOT") / "ratings_test.txt"
+PROGRAMS = folder_given("NSMC_RUST")
 VECTORS, CANDLE = PROGRAMS / "examples" / "vectors", PROGRAMS / "examples" / "candle"
 CLASSIFY = PROGRAMS / "nsmc-classify"
 
