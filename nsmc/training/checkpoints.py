@@ -22,7 +22,7 @@ from nsmc.training.checkpoint_state import (
     name_of,
 )
 from nsmc.training.classifier import TextClassifier
-from nsmc.training.interruption import ends_epoch
+from nsmc.training.epochs import ends_epoch
 from nsmc.training.language_model import LanguageModule
 from nsmc.training.metrics import is_after_fit
 from nsmc.training.module import SentimentModule

@@ -15,6 +15,7 @@ from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.trainer.states import TrainerFn
 
 from nsmc.training.checkpoint_state import check_state, is_count
+from nsmc.training.epochs import ends_epoch, is_validated_after
 from nsmc.training.signals import Interrupted, StopSignals
 from nsmc.training.starting import MisfitError
 
@@ -28,13 +29,6 @@ def exit_as_interruption() -> Iterator[None]:
         if not isinstance(error.__context__, KeyboardInterrupt):
             raise  # from a job queue's handler, which has requeued the job
         raise Interrupted(signal.SIGINT) from None
-
-
-def ends_epoch(trainer: L.Trainer) -> bool:
-    """Whether the epoch is over with this batch, its last one or because training stops."""
-    has_epochs = trainer.current_epoch >= (trainer.min_epochs or 0)
-    has_steps = trainer.global_step >= (trainer.min_steps or 0)
-    return trainer.is_last_batch or (trainer.should_stop and has_epochs and has_steps)
 
 
 class LastCheckpoint(Checkpoint):
@@ -69,7 +63,7 @@ class LastCheckpoint(Checkpoint):
         self, trainer: L.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         self._position["taken"] = 0 if ends_epoch(trainer) else batch_idx + 1
-        if not _is_validated_after(trainer, batch_idx):
+        if not is_validated_after(trainer, batch_idx):
             self._save_or_stop(trainer)
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -143,10 +137,3 @@ class LastCheckpoint(Checkpoint):
     def _save(self, trainer: L.Trainer) -> None:
         trainer.save_checkpoint(self.path)
         self._saved_at = time.monotonic()
-
-
-def _is_validated_after(trainer: L.Trainer, batch_idx: int) -> bool:
-    """Whether a validation may follow this batch: Lightning would not make up for it."""
-    counts_on = trainer.check_val_every_n_epoch is None
-    index = trainer.fit_loop.epoch_loop.total_batch_idx if counts_on else batch_idx
-    return ends_epoch(trainer) or (index + 1) % trainer.val_check_batch == 0  # type: ignore[operator]

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pytorch_lightning as L
 import torch
 import torch.nn.functional as F
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
@@ -26,6 +25,7 @@ from nsmc.training.encoders.recurrent import RecurrentEncoder
 from nsmc.training.metrics import MeanLoss, is_after_fit
 from nsmc.training.optimization import Optimization, learning_rate
 from nsmc.training.padding import is_token, reverse
+from nsmc.training.stepping import SteppingModule
 from nsmc.training.text_encoder import TextEncoder
 
 # Frequent tokens are drawn less often than they occur (Mikolov et al. 2013,
@@ -129,7 +129,7 @@ def token_counts(reviews: ReviewSource, vocab_size: int) -> npt.NDArray[np.int64
     return counts
 
 
-class LanguageModule(L.LightningModule):
+class LanguageModule(SteppingModule):
     """Trains a LanguageModel; `encoder` are the settings of its `TextEncoder`."""
 
     def __init__(
@@ -153,9 +153,13 @@ class LanguageModule(L.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         loss = self.language_model.training_loss(batch)
-        self.train_loss(loss, batch.lengths.sum())
-        self.log("train/loss", self.train_loss, on_step=True, on_epoch=True, prog_bar=True)
+        self.keep(loss.unsqueeze(0), batch.lengths.sum().unsqueeze(0))
         return {"loss": loss}
+
+    def measure(self, *tensors: Tensor) -> None:
+        losses, tokens = tensors
+        self.train_loss((losses * tokens).sum() / tokens.sum(), tokens.sum())
+        self.log("train/loss", self.train_loss, on_step=True, on_epoch=True)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         loss, tokens = self.language_model.loss(batch)
@@ -167,4 +171,5 @@ class LanguageModule(L.LightningModule):
         return self.optimization.configure(self)
 
     def on_train_start(self) -> None:
+        super().on_train_start()
         self.optimization.check_planned_steps(self)

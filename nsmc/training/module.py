@@ -5,7 +5,6 @@ It takes plain values, so its checkpoints load with weights-only loading.
 
 from typing import Any
 
-import pytorch_lightning as L
 import torch
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor
@@ -16,9 +15,12 @@ from nsmc.training.classifier import TextClassifier
 from nsmc.training.losses import Regularization, cross_entropy, training_loss
 from nsmc.training.metrics import MeanLoss, classification_metrics, is_after_fit
 from nsmc.training.optimization import Optimization, learning_rate
+from nsmc.training.stepping import SteppingModule
+
+_KEPT_NUMBERS = 1_500  # of each review in a batch; with 1,024 reviews 6 MB of logits
 
 
-class SentimentModule(L.LightningModule):
+class SentimentModule(SteppingModule):
     """Trains a TextClassifier; the arguments are the settings of the classes that they name.
 
     `class_weights` [C] weigh the labels in the loss that is minimised, and in no other. Validation
@@ -47,6 +49,7 @@ class SentimentModule(L.LightningModule):
         self.train_loss = MeanLoss(synced_in_steps=True)
         self.val_loss, self.test_loss = MeanLoss(), MeanLoss()
         label_count = self.classifier.ln1.out_features
+        self.most_kept = max(1, _KEPT_NUMBERS // label_count)
         self.train_metrics = classification_metrics("train", label_count)
         self.val_metrics = classification_metrics("val", label_count)
         self.test_metrics = classification_metrics("test", label_count)
@@ -64,25 +67,30 @@ class SentimentModule(L.LightningModule):
         loss, logits = training_loss(
             self.classifier, batch, self.regularization, self.class_weights
         )
-        self._measure(batch, "train", logits)
+        self.keep(logits, batch.targets, batch.labels)
         return {"loss": loss}
 
+    def measure(self, *tensors: Tensor) -> None:
+        self._measure("train", *tensors)
+
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
-        return self._measure(batch, "val", self(batch))
+        return self._measure("val", self(batch), batch.targets, batch.labels)
 
     def test_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
-        return self._measure(batch, "test", self(batch))
+        return self._measure("test", self(batch), batch.targets, batch.labels)
 
-    def _measure(self, batch: Batch, stage: str, logits: Tensor) -> dict[str, Tensor]:
+    def _measure(
+        self, stage: str, logits: Tensor, targets: Tensor, labels: Tensor
+    ) -> dict[str, Tensor]:
         """Log the metrics and the loss without what regularizers add to it."""
-        logits = logits.detach().float()  # mixed precision may give bfloat16
-        loss = cross_entropy(logits, batch.targets)
+        logits = logits.float()  # mixed precision may give bfloat16
+        loss = cross_entropy(logits, targets)
         probabilities = logits.softmax(dim=-1)
         mean_loss: MeanLoss = getattr(self, f"{stage}_loss")
         metrics: MetricCollection = getattr(self, f"{stage}_metrics")
-        metrics.update(probabilities, batch.labels)
+        metrics.update(probabilities, labels)
         is_training = stage == "train"
-        mean_loss(loss, len(batch.lengths))
+        mean_loss(loss, len(labels))
         logger = False if is_after_fit(self._trainer) else None  # None is the default
         if is_training or stage not in self._logged:
             self.log(
@@ -90,7 +98,6 @@ class SentimentModule(L.LightningModule):
                 mean_loss,
                 on_step=is_training,
                 on_epoch=True,
-                prog_bar=is_training,
                 logger=logger,
             )
         if stage not in self._logged:
@@ -112,6 +119,7 @@ class SentimentModule(L.LightningModule):
         return self.optimization.configure(self)
 
     def on_train_start(self) -> None:
+        super().on_train_start()
         # An epoch that goes on where another fit stopped does not start again.
         self._logged.discard("train")
         self.optimization.check_planned_steps(self)

@@ -6,6 +6,7 @@ The progress bar is for terminals; in a log file a long epoch gets a line now an
 import logging
 import math
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any
 
@@ -19,6 +20,8 @@ from nsmc.training.metrics import is_after_fit
 
 log = logging.getLogger(__name__)
 
+_REDRAWN_AFTER = 0.1  # seconds, in which the progress bar stays as it is
+
 
 class ProgressBar(TQDMProgressBar):
     """One bar at the bottom of a terminal: the loss, and the monitored metric as last validated.
@@ -31,7 +34,9 @@ class ProgressBar(TQDMProgressBar):
     def __init__(self, monitor: str) -> None:
         super().__init__()
         self.monitor = monitor
+        self._loss: float | None = None
         self._last_value: float | None = None
+        self._drawn_at = -math.inf
         self._logging = ExitStack()
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -55,6 +60,16 @@ class ProgressBar(TQDMProgressBar):
         self.train_progress_bar.reset(trainer.num_training_batches)
         self.train_progress_bar.set_description(_epoch(trainer))
 
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        now = time.monotonic()
+        # Not at each step: a GPU is waited for when its loss is read.
+        if now - self._drawn_at >= _REDRAWN_AFTER or trainer.is_last_batch:
+            self._drawn_at = now
+            self._loss = step_loss(trainer, outputs)
+            super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
+
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if self.monitor in trainer.callback_metrics:
             self._last_value = float(trainer.callback_metrics[self.monitor])
@@ -63,8 +78,7 @@ class ProgressBar(TQDMProgressBar):
     def get_metrics(
         self, trainer: L.Trainer, pl_module: L.LightningModule
     ) -> dict[str, int | str | float | dict[str, float]]:
-        shown = {"loss": trainer.progress_bar_metrics.get("train/loss_step")}
-        shown[self.monitor] = self._last_value
+        shown = {"loss": self._loss, self.monitor: self._last_value}
         return {name: f"{value:.4f}" for name, value in shown.items() if value is not None}
 
     def init_train_tqdm(self) -> Tqdm:
@@ -159,13 +173,13 @@ class TrainingProgress(L.Callback):
         if is_due and self._last_rates != trainer.global_step:  # several batches may make a step
             self._last_rates = trainer.global_step
             self._log_rates(trainer)
-            self._check_loss(float(outputs["loss"]), trainer.global_step)
+            self._check_loss(step_loss(trainer, outputs), trainer.global_step)
         wait = self.log_interval_seconds
         if wait is not None and now - self._last_line >= wait:
             self._last_line = now
             share, rate = (batch_idx + 1) / trainer.num_training_batches, self._rate(self._epoch)
             log.info(
-                f"{_epoch(trainer)}, {share:.0%} done: loss {float(outputs['loss']):.4f}, "
+                f"{_epoch(trainer)}, {share:.0%} done: loss {step_loss(trainer, outputs):.4f}, "
                 f"{rate:,.0f} reviews/s"
             )
 
@@ -221,6 +235,11 @@ class TrainingProgress(L.Callback):
     def _rate(self, start: tuple[int, float]) -> float:
         """Reviews per second since `start`: `reviews` and `seconds` as they were then."""
         return (self.reviews - start[0]) / max(self.seconds - start[1], 1e-9)
+
+
+def step_loss(trainer: L.Trainer, outputs: Mapping[str, Any]) -> float:
+    """What a step minimised; Lightning divides it among the batches that make a step."""
+    return float(outputs["loss"]) * trainer.accumulate_grad_batches
 
 
 def _epoch(trainer: L.Trainer) -> str:

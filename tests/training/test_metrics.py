@@ -62,7 +62,11 @@ class Count(L.Callback):
 
 
 def measured(
-    processes: int, module: L.LightningModule, datamodule: ReviewDataModule, new_trainer: Any
+    processes: int,
+    module: L.LightningModule,
+    datamodule: ReviewDataModule,
+    new_trainer: Any,
+    together: int,
 ) -> dict[str, float]:
     """All that an epoch counts and logs, and a test, with weights that stay as they are."""
     datamodule.batch_size = 24 // processes
@@ -72,7 +76,7 @@ def measured(
         Count(progress),
         devices=processes,
         strategy="ddp_fork" if processes > 1 else "auto",
-        log_every_n_steps=1,
+        log_every_n_steps=together,
     )
     trainer.fit(module, datamodule=datamodule)
     found = dict(trainer.callback_metrics)
@@ -82,20 +86,21 @@ def measured(
     return {name: float(value) for name, value in found.items()}
 
 
+@pytest.mark.parametrize("together", [1, 50])  # steps
 @pytest.mark.parametrize("new", [classifier, language_model])
 def test_four_processes_measure_what_one_does(
-    new: Any, datamodule: ReviewDataModule, new_module: Any, new_trainer: Any
+    new: Any, together: int, datamodule: ReviewDataModule, new_module: Any, new_trainer: Any
 ) -> None:
     # 42 reviews to train on, 14 to validate and 13 to test: never as many for each process.
     torch.manual_seed(0)
     module = new(datamodule, new_module)
-    alone = measured(1, module, datamodule, new_trainer)
-    together = measured(4, module, datamodule, new_trainer)
+    alone = measured(1, module, datamodule, new_trainer, together)
+    shared = measured(4, module, datamodule, new_trainer, together)
     names = {"train/loss", "train/loss_step", "train/loss_epoch", "val/loss"}
     if new is classifier:
         names |= {f"{s}/{name}" for s in ("train", "val", "test") for name in ("accuracy", "auroc")}
     assert names <= alone.keys() and alone["reviews"] == 42
-    assert together == pytest.approx(alone, abs=1e-6)
+    assert shared == pytest.approx(alone, abs=1e-6)
 
 
 def of_two(probabilities: list[float]) -> torch.Tensor:
