@@ -11,12 +11,15 @@ Legend: N reviews, D distinct words, O occurrences of words in all reviews, S sa
 import json
 import logging
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from tokenizers import Tokenizer
 
 from nsmc.data.cache import cached_folder, digest_of, load_arrays, save_arrays
@@ -28,6 +31,7 @@ log = logging.getLogger(__name__)
 
 _FORMAT = 1  # raised when the cached files change their meaning
 
+_WORDS_AT_ONCE = 20_000
 _NO_MERGE = np.iinfo(np.int64).max  # the rank of a pair that is not merged
 
 
@@ -181,29 +185,73 @@ def tokenize_words(
     makes the first of its best merges that are not skipped, as the tokenizers library does one
     word at a time. Words that have none left are done.
     """
-    finished_ids, finished_words = [], []
-    words = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
-    ids = characters.astype(np.int64)
-    while len(ids):
-        rank, merged = merges.look_up(ids[:-1], ids[1:])
-        rank[words[:-1] != words[1:]] = _NO_MERGE
-        if dropout:
-            rank[generator.random(len(rank)) < dropout] = _NO_MERGE
-        rank = np.append(rank, _NO_MERGE)
+    bounds = [*range(0, len(starts) - 1, _WORDS_AT_ONCE), len(starts) - 1]
+    groups = [
+        _Words(characters[starts[first] : starts[last]], np.diff(starts[first : last + 1]), merges)
+        for first, last in pairwise(bounds)
+    ]
+    left = groups
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        while left:
+            # Drawn for all words together: what is skipped does not depend on how they are grouped.
+            ends = _offsets(np.array([len(group.ids) for group in left]))
+            is_skipped = generator.random(ends[-1] - 1) < dropout
+            parts = (is_skipped[start : end - 1] for start, end in pairwise(ends))
+            for _ in pool.map(_Words.merge, left, parts):
+                pass
+            left = [group for group in left if len(group.ids)]
+    tokens = [group.tokens() for group in groups]
+    ids, counts = (np.concatenate(parts) for parts in zip(*tokens, strict=True))
+    return ids.astype(np.int32), _offsets(counts)
+
+
+class _Words:
+    """Some words that are tokenized together: few enough that a processor's cache holds them.
+
+    Legend: M tokens of words that are not done yet.
+    """
+
+    def __init__(
+        self, characters: npt.NDArray[np.int32], lengths: IntArray, merges: Merges
+    ) -> None:
+        self.ids = characters.astype(np.int64)  # [M]
+        self._words = np.repeat(np.arange(len(lengths)), lengths)  # [M]: which word each is of
+        self._count = len(lengths)
+        self._merges = merges
+        # Of each token and its next one [M]: the rank, and what they become.
+        self._rank, self._merged = self._look_up(np.arange(len(self.ids)))
+        self._done: list[tuple[IntArray, IntArray]] = []  # tokens, and their words
+
+    def merge(self, is_skipped: npt.NDArray[np.bool_]) -> None:
+        """One round; `is_skipped` [M - 1] says which tokens do not merge with their next one."""
+        ids, words = self.ids, self._words
+        rank = np.where(np.append(is_skipped, False), _NO_MERGE, self._rank)
         firsts = np.flatnonzero(np.diff(words, prepend=-1))  # of each word that is left
         best = np.repeat(np.minimum.reduceat(rank, firsts), np.diff(firsts, append=len(ids)))
         is_open = best != _NO_MERGE
-        finished_ids.append(ids[~is_open])
-        finished_words.append(words[~is_open])
+        self._done.append((ids[~is_open], words[~is_open]))
         at = np.flatnonzero((rank == best) & is_open)
         at = at[np.flatnonzero(np.diff(words[at], prepend=-1))]  # the first in a word
-        ids[at] = merged[at]
+        ids[at] = self._merged[at]
         is_open[at + 1] = False
-        ids, words = ids[is_open], words[is_open]
-    all_ids, all_words = np.concatenate(finished_ids), np.concatenate(finished_words)
-    order = np.argsort(all_words, kind="stable")
-    counts = np.bincount(all_words, minlength=len(starts) - 1)
-    return all_ids[order].astype(np.int32), _offsets(counts)
+        is_new = np.zeros(len(ids) + 1, bool)  # a pair is; the last place is for what is before 0
+        is_new[at] = is_new[at - 1] = True
+        self.ids, self._words = ids[is_open], words[is_open]
+        self._rank, self._merged = self._rank[is_open], self._merged[is_open]
+        new = np.flatnonzero(is_new[:-1][is_open])
+        self._rank[new], self._merged[new] = self._look_up(new)
+
+    def _look_up(self, at: IntArray) -> tuple[IntArray, IntArray]:
+        """The ranks of the tokens there with their next ones, and what they become."""
+        following = np.minimum(at + 1, len(self.ids) - 1)
+        ranks, merged = self._merges.look_up(self.ids[at], self.ids[following])
+        in_word = (self._words[at] == self._words[following]) & (at != following)
+        return np.where(in_word, ranks, _NO_MERGE), merged
+
+    def tokens(self) -> tuple[IntArray, IntArray]:
+        """The tokens, word by word, and how many each word has."""
+        ids, words = (np.concatenate(parts) for parts in zip(*self._done, strict=True))
+        return ids[np.argsort(words, kind="stable")], np.bincount(words, minlength=self._count)
 
 
 def ranges(starts: IntArray, counts: IntArray) -> IntArray:

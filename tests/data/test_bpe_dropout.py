@@ -110,6 +110,16 @@ def test_a_seed_gives_the_same_tokens_and_another_seed_others() -> None:
     assert first == again != other
 
 
+@pytest.mark.parametrize("at_once", [1, 2, 7])
+def test_the_tokens_do_not_depend_on_how_many_words_are_tokenized_at_once(
+    at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = [word for text in TEXTS for word in split_words(TOKENIZER, text)]
+    together = samples_of(words, 0.3)
+    monkeypatch.setattr(nsmc.data.bpe_dropout, "_WORDS_AT_ONCE", at_once)
+    assert samples_of(words, 0.3) == together
+
+
 def test_ranges_are_those_of_a_plain_loop() -> None:
     starts, counts = np.array([5, 0, 9, 2]), np.array([2, 0, 1, 3])
     assert ranges(starts, counts).tolist() == [5, 6, 9, 2, 3, 4]
