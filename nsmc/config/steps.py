@@ -12,10 +12,10 @@
           init_from: encoder
 
 `defaults` chooses from the groups under configs/, as the defaults list of a file does; the rest are
-keys of the configuration. Where a key names a run, a name without a slash is a step's, and
-`./encoder` is a folder. Mappings merge, so another recipe can build on this one; null leaves out a
-step, or a key that cannot be null. A recipe ends in one step, or in the bundles of those that
-`merge` names, side by side in one.
+keys of the configuration. Where a key names a run, a name without a slash is a step's, `./encoder`
+is a folder, and `pretrained` the bundle in the package. Mappings merge, so another recipe can build
+on this one; null leaves out a step, or a key that cannot be null. A recipe ends in one step, or in
+the bundles of those that `merge` names, side by side in one.
 """
 
 import re
@@ -25,6 +25,7 @@ from typing import Annotated, Any, TypeGuard
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from nsmc.config.keys import Keys, Section
+from nsmc.runtime.locate import PRETRAINED
 
 # Keys that take a run's folder, or the name of a step.
 _NAMES_RUNS = ("init_from", "distill.teachers", "data.tokenizer")
@@ -52,6 +53,12 @@ def as_folder_name(name: str) -> str:
     return name
 
 
+def as_step_name(name: str) -> str:
+    if name == PRETRAINED.name:
+        raise ValueError("that is the bundle in the package; name the step otherwise")
+    return as_folder_name(name)
+
+
 def without_null(section: Any) -> Any:
     """What is left where a file that builds on another one drops some of its names."""
     if not isinstance(section, dict):
@@ -74,7 +81,7 @@ def without_unset(step: Mapping[str, Any], keys: Keys, prefix: str = "") -> dict
 class RecipeConfig(Section):
     shared: dict[str, Any] = Field(default={})
     steps: Annotated[
-        dict[Annotated[str, AfterValidator(as_folder_name)], dict[str, Any]],
+        dict[Annotated[str, AfterValidator(as_step_name)], dict[str, Any]],
         Field(min_length=1),
         BeforeValidator(without_null),
     ]
@@ -134,8 +141,8 @@ def references(values: Values) -> Iterator[tuple[str, str]]:
 
 
 def is_name(value: Any) -> TypeGuard[str]:
-    """Whether it names a step; a path has a slash in it."""
-    return isinstance(value, str) and "/" not in value
+    """Whether it names a step, and neither a path nor the bundle in the package."""
+    return isinstance(value, str) and "/" not in value and value != PRETRAINED.name
 
 
 def with_folders(values: Values, folders: Mapping[str, str]) -> Values:

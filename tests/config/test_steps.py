@@ -106,6 +106,16 @@ def test_names_of_steps_become_their_folders() -> None:
     }
 
 
+def test_pretrained_is_the_bundle_in_the_package_and_no_step() -> None:
+    values = {"init_from": "pretrained", "distill.teachers": ["first", "pretrained"]}
+    steps: Any = {"second": values, "first": {}}
+    assert [*RecipeConfig(steps=steps).values()] == ["first", "second"]
+    filled = {"init_from": "pretrained", "distill.teachers": ["/x", "pretrained"]}
+    assert with_folders(values, {"first": "/x"}) == filled
+    with pytest.raises(ValueError, match="that is the bundle in the package"):
+        RecipeConfig(steps={"pretrained": {}})
+
+
 def test_a_recipe_that_builds_on_another_can_add_a_step_that_earlier_ones_build_on() -> None:
     steps: Any = {"student": {"distill": {"teachers": ["old", "new"]}}, "old": {}, "new": {}}
     assert [*RecipeConfig(steps=steps).values()] == ["old", "new", "student"]
