@@ -55,7 +55,7 @@ def as_folder_name(name: str) -> str:
 
 def as_step_name(name: str) -> str:
     if name == PRETRAINED.name:
-        raise ValueError("that is the bundle in the package; name the step otherwise")
+        raise ValueError(f"another name than {name}, which is the bundle in the package")
     return as_folder_name(name)
 
 

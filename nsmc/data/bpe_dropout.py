@@ -31,7 +31,8 @@ log = logging.getLogger(__name__)
 
 _FORMAT = 1  # raised when the cached files change their meaning
 
-_WORDS_AT_ONCE = 20_000
+# Words: more do not fit a processor's cache, and the calls for each group take time, too.
+_GROUP_SIZE = 20_000
 _NO_MERGE = np.iinfo(np.int64).max  # the rank of a pair that is not merged
 
 
@@ -185,21 +186,21 @@ def tokenize_words(
     makes the first of its best merges that are not skipped, as the tokenizers library does one
     word at a time. Words that have none left are done.
     """
-    bounds = [*range(0, len(starts) - 1, _WORDS_AT_ONCE), len(starts) - 1]
+    bounds = [*range(0, len(starts) - 1, _GROUP_SIZE), len(starts) - 1]
     groups = [
         _Words(characters[starts[first] : starts[last]], np.diff(starts[first : last + 1]), merges)
         for first, last in pairwise(bounds)
     ]
-    left = groups
+    unfinished = groups
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        while left:
+        while unfinished:
             # Drawn for all words together: what is skipped does not depend on how they are grouped.
-            ends = _offsets(np.array([len(group.ids) for group in left]))
+            ends = _offsets(np.array([len(group.ids) for group in unfinished]))
             is_skipped = generator.random(ends[-1] - 1) < dropout
             parts = (is_skipped[start : end - 1] for start, end in pairwise(ends))
-            for _ in pool.map(_Words.merge, left, parts):
+            for _ in pool.map(_Words.merge, unfinished, parts):
                 pass
-            left = [group for group in left if len(group.ids)]
+            unfinished = [group for group in unfinished if len(group.ids)]
     tokens = [group.tokens() for group in groups]
     ids, counts = (np.concatenate(parts) for parts in zip(*tokens, strict=True))
     return ids.astype(np.int32), _offsets(counts)
@@ -234,7 +235,7 @@ class _Words:
         at = at[np.flatnonzero(np.diff(words[at], prepend=-1))]  # the first in a word
         ids[at] = self._merged[at]
         is_open[at + 1] = False
-        is_new = np.zeros(len(ids) + 1, bool)  # a pair is; the last place is for what is before 0
+        is_new = np.zeros(len(ids) + 1, bool)  # pairs are; the last place serves -1
         is_new[at] = is_new[at - 1] = True
         self.ids, self._words = ids[is_open], words[is_open]
         self._rank, self._merged = self._rank[is_open], self._merged[is_open]

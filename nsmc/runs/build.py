@@ -104,6 +104,8 @@ def build_module(config: RunConfig, datamodule: ReviewDataModule) -> Module:
     if config.init_from is not None:
         bundle = read_bundle(bundle_folder(Path(config.init_from)))
         start_from(module.network, bundle, config.init_from, corpus.labels)
+    if config.callbacks.extra:
+        module.most_kept = 1  # they may read what each step measures
     return module
 
 

@@ -16,6 +16,7 @@ from pytorch_lightning.callbacks.progress.tqdm_progress import Tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from nsmc.training.checkpoint_state import check_state, is_count, is_history, is_number
+from nsmc.training.epochs import is_validated_after
 from nsmc.training.metrics import is_after_fit
 
 log = logging.getLogger(__name__)
@@ -65,7 +66,7 @@ class ProgressBar(TQDMProgressBar):
     ) -> None:
         now = time.monotonic()
         # Not at each step: a GPU is waited for when its loss is read.
-        if now - self._drawn_at >= _REDRAWN_AFTER or trainer.is_last_batch:
+        if now - self._drawn_at >= _REDRAWN_AFTER or is_validated_after(trainer, batch_idx):
             self._drawn_at = now
             self._loss = step_loss(trainer, outputs)
             super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)

@@ -17,8 +17,8 @@ class SteppingModule(L.LightningModule):
     """A LightningModule whose subclass keeps what it will measure of each step.
 
     `measure` gets it every `log_every_n_steps` of the Trainer, and no later than before a
-    validation or the epoch's end: the point of the curve is the mean of the steps since then. After
-    `most_kept` steps it gets it in any case, as what is kept takes memory.
+    validation or the epoch's end; after `most_kept` steps in any case, as what is kept takes
+    memory. Where that is 1 it gets each step within the step, so that callbacks find its metrics.
     """
 
     most_kept = 1_000
@@ -30,24 +30,29 @@ class SteppingModule(L.LightningModule):
     def keep(self, *tensors: Tensor) -> None:
         """Keep tensors of a step, each with a row for each review, or each loss."""
         self._kept.append(tuple(tensor.detach() for tensor in tensors))
+        if self.most_kept == 1:
+            self.measure_kept()
 
     def measure(self, *tensors: Tensor) -> None:
-        """Update the metrics with all rows of the steps that were kept, and log them."""
+        """Update the metrics with these rows, and log them; the step's values are theirs."""
         raise NotImplementedError
 
     def measure_kept(self) -> None:
-        """Measure the steps that were kept, at least one, together."""
-        columns = [torch.cat(column) for column in zip(*self._kept, strict=True)]
+        """Measure the steps that were kept: the last one by itself, as the curve shows it."""
+        for steps in (self._kept[:-1], self._kept[-1:]):
+            if steps:
+                self.measure(*(torch.cat(column) for column in zip(*steps, strict=True)))
         self._kept.clear()
-        self.measure(*columns)
 
     def on_train_start(self) -> None:
         self._kept.clear()  # of a fit that was interrupted
 
-    # Not in a hook of the epoch's end, as those of callbacks, which read the metrics, come before.
+    # Not at the epoch's end, where callbacks read the metrics before the module has its turn.
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
-        # The same on all processes, which wait for each other where they measure.
-        is_due = self.trainer.global_step % self.trainer.log_every_n_steps == 0  # type: ignore[attr-defined]
+        # Each of these is the same on all processes, which wait for each other where they measure.
+        trainer = self.trainer
+        is_due = trainer.global_step % trainer.log_every_n_steps == 0  # type: ignore[attr-defined]
         is_full = len(self._kept) >= self.most_kept
-        if is_due or is_full or is_validated_after(self.trainer, batch_idx):
+        # Once training is to stop, Lightning logs each step until it may.
+        if is_due or is_full or trainer.should_stop or is_validated_after(trainer, batch_idx):
             self.measure_kept()

@@ -112,8 +112,13 @@ def test_pretrained_is_the_bundle_in_the_package_and_no_step() -> None:
     assert [*RecipeConfig(steps=steps).values()] == ["first", "second"]
     filled = {"init_from": "pretrained", "distill.teachers": ["/x", "pretrained"]}
     assert with_folders(values, {"first": "/x"}) == filled
-    with pytest.raises(ValueError, match="that is the bundle in the package"):
-        RecipeConfig(steps={"pretrained": {}})
+
+
+def test_a_step_cannot_have_the_name_of_the_bundle_in_the_package(composed: Composed) -> None:
+    recipe: dict[str, Any] = {"steps": {"pretrained": {}}, "shared": {}}
+    message = "must be another name than pretrained, which is the bundle in the package"
+    with pytest.raises(ValueError, match=message):
+        check_config({**composed(), "recipe": recipe})
 
 
 def test_a_recipe_that_builds_on_another_can_add_a_step_that_earlier_ones_build_on() -> None:

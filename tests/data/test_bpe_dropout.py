@@ -110,13 +110,13 @@ def test_a_seed_gives_the_same_tokens_and_another_seed_others() -> None:
     assert first == again != other
 
 
-@pytest.mark.parametrize("at_once", [1, 2, 7])
-def test_the_tokens_do_not_depend_on_how_many_words_are_tokenized_at_once(
-    at_once: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("size", [1, 2, 7])
+def test_the_tokens_do_not_depend_on_how_words_are_grouped(
+    size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = [word for text in TEXTS for word in split_words(TOKENIZER, text)]
     together = samples_of(words, 0.3)
-    monkeypatch.setattr(nsmc.data.bpe_dropout, "_WORDS_AT_ONCE", at_once)
+    monkeypatch.setattr(nsmc.data.bpe_dropout, "_GROUP_SIZE", size)
     assert samples_of(words, 0.3) == together
 
 

@@ -1,4 +1,4 @@
-"""Steps that are measured together: the same metrics as one by one, and the curve's points."""
+"""Steps that are measured together: the same metrics and points as one by one."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -99,27 +99,45 @@ def test_epochs_have_the_metrics_of_steps_that_are_measured_one_by_one(
     assert epochs.seen == [pytest.approx(expected, abs=1e-6) for expected in alone.seen]
 
 
-def test_a_point_of_the_curve_is_the_mean_of_the_steps_since_the_measuring_before(
-    fit: Callable[..., tuple[Epochs, Points]],
+@pytest.mark.parametrize("together", [1, 4, 5, 1000])
+@pytest.mark.parametrize("most_kept", [1, 3, 100])
+def test_a_point_of_the_curve_is_the_loss_of_its_step(
+    fit: Callable[..., tuple[Epochs, Points]], together: int, most_kept: int
 ) -> None:
-    epochs, points = fit(log_every_n_steps=4)
-    # Of the fourth step, of the eighth, before which the epoch ended with the sixth, and the last.
-    parts = {4: (0, 4), 8: (6, 8), 12: (8, 12)}
-    expected = {step: pytest.approx(epochs.mean(*part), abs=1e-6) for step, part in parts.items()}
-    assert points.losses == expected
+    epochs, points = fit(log_every_n_steps=together, most_kept=most_kept)
+    losses = {step: loss for step, (loss, _) in enumerate(epochs.steps, start=1)}
+    assert points.losses == {
+        step: pytest.approx(losses[step], abs=1e-6) for step in losses if step % together == 0
+    }
 
 
-def test_a_point_is_of_fewer_steps_where_no_more_are_kept(
+def test_each_step_has_a_point_of_its_own_while_training_is_about_to_stop(
     fit: Callable[..., tuple[Epochs, Points]],
 ) -> None:
-    epochs, points = fit(log_every_n_steps=5, most_kept=3)
-    parts = {5: (3, 5), 10: (9, 10)}  # after three steps of an epoch each were measured
-    expected = {step: pytest.approx(epochs.mean(*part), abs=1e-6) for step, part in parts.items()}
-    assert points.losses == expected
+    class Stop(L.Callback):
+        def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
+            trainer.should_stop = True
+
+    epochs, points = fit(Stop(), log_every_n_steps=5, min_steps=9)
+    losses = [loss for loss, _ in epochs.steps]
+    assert [points.losses[step] for step in range(2, 9)] == pytest.approx(losses[1:8], abs=1e-6)
 
 
 def test_logits_of_many_labels_are_not_kept(new_module: NewModule) -> None:
     assert [new_module(label_count=count).most_kept for count in (2, 30, 10_000)] == [750, 50, 1]
+
+
+def test_callbacks_find_what_the_step_has_measured_where_each_is_measured_alone(
+    fit: Callable[..., tuple[Epochs, Points]],
+) -> None:
+    seen = []
+
+    class Reads(L.Callback):
+        def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
+            seen.append(float(trainer.callback_metrics["train/loss_step"]))
+
+    epochs, _ = fit(Reads(), most_kept=1, log_every_n_steps=1000)
+    assert seen == pytest.approx([loss for loss, _ in epochs.steps], abs=1e-6)
 
 
 class Stops(L.Callback):
