@@ -12,9 +12,17 @@ from nsmc.config.schema import RunConfig, check_config
 from nsmc.reading.file_format import COLUMN_SETTINGS, ENCODING_SETTINGS
 from nsmc.runs.corpus_files import check_files, files_of
 from nsmc.runs.record import Record, final_step_config
+from nsmc.runtime.bundle import TOKENIZER_FILE
+from nsmc.runtime.loading import read_vocabulary
+from nsmc.runtime.locate import PRETRAINED
 from nsmc.training.starting import needed_overrides
 
 _FEW_REVIEWS = 20_000  # up to which experiment=small is better than the defaults
+_BYTES_OF_A_SYLLABLE = 3  # in UTF-8
+_LEARNT = "nsmc"  # the corpus whose labels the bundle in the package has learnt
+
+# What experiment=finetune takes from that bundle, or sets.
+_OF_THE_NETWORK = ("model", "task=", "init_from=", "tokenizer=", "data.tokenizer=", "distill.")
 
 # What a corpus is, how it is read, and which of its reviews are held out.
 _FILES = ("root", "train_file")
@@ -40,8 +48,8 @@ def next_commands(config: RunConfig, record: Record, folder: Path) -> str:
             lines.append(follow(check_config(theirs), folder, typed))
     if config.logger.tensorboard and task != "linear":
         lines.append(f"{program('tensorboard')} --logdir outputs")
-    if task == "classify" and (small := _for_small_corpora(config, record)):
-        lines.append(small)
+    if task == "classify" and (fitting := _for_this_corpus(config, record, folder)):
+        lines.append(fitting)
     if config.data.name == "sample":
         lines.append(f"{train_command_here()}            # the real corpus, NSMC")
     return "\n".join([*lines[:2], *(f"  {line}" for line in lines[2:])])
@@ -94,16 +102,31 @@ def _on_the_corpus_of(
     return ours, corpus
 
 
-def _for_small_corpora(config: RunConfig, record: Record) -> str | None:
-    """The same command with the settings for few reviews, where no experiment was chosen."""
+def _for_this_corpus(config: RunConfig, record: Record, folder: Path) -> str | None:
+    """The same command with the settings for such a corpus, where no experiment was chosen."""
     count, typed = record.get("training_reviews", _FEW_REVIEWS), record.get("overrides", [])
     is_chosen = any(override.startswith("experiment=") for override in typed)
-    if count >= _FEW_REVIEWS or is_chosen or config.ckpt_path or config.data.name == "sample":
+    if is_chosen or config.ckpt_path or config.data.name == "sample":
         return None
     of_the_command = ("hydra.", "sweep.", "resume=")
     overrides = [override for override in typed if not override.startswith(of_the_command)]
+    has_its_shape = not any(word.lstrip("+~").startswith(_OF_THE_NETWORK) for word in overrides)
+    if has_its_shape and config.data.name != _LEARNT and _is_known(folder / "bundle"):
+        command = _train([*overrides, "experiment=finetune"])
+        return f"{command}  # starts from the bundle in the package, which has read such texts"
+    if count >= _FEW_REVIEWS:
+        return None
     command = _train([*overrides, "experiment=small"])
     return f"{command}  # for {count:,} reviews, as is experiment=linear"
+
+
+def _is_known(bundle: Path) -> bool:
+    """Whether most tokens of several bytes are the package's, too; not where there is no bundle."""
+    if not (bundle / TOKENIZER_FILE).is_file() or not (PRETRAINED / TOKENIZER_FILE).is_file():
+        return False
+    ours, theirs = (read_vocabulary(path / TOKENIZER_FILE) for path in (PRETRAINED, bundle))
+    tokens = [token for token in theirs if len(token) > _BYTES_OF_A_SYLLABLE]
+    return 2 * sum(token in ours for token in tokens) > len(tokens)
 
 
 def _train(overrides: Sequence[str]) -> str:

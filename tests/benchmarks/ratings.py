@@ -1,4 +1,4 @@
-"""Reviews with ratings, as three labels and as ten: linear, a GRU, and one that is pretrained.
+"""Reviews with ratings, as three labels and as ten: linear, a GRU, and the package's bundle fine-tuned.
 
     NSMC_ROOT=… RATINGS_ROOT=… python -m tests.benchmarks.ratings
 
@@ -24,7 +24,7 @@ LABELS: dict[str, tuple[str, ...]] = {"three labels": (), "ten labels": ("data.l
 ENTRIES: dict[str, tuple[str, ...]] = {
     "linear": ("experiment=linear", "test=true", "seed=1"),
     "default": ("seed=1,2,3",),
-    "pretrained": ("init_from=pretrained", "seed=1,2,3"),
+    "finetune": ("experiment=finetune", "seed=1,2,3"),
 }
 METRICS = ("val/accuracy", "val/macro_f1", "test/accuracy", "test/macro_f1")
 
@@ -41,7 +41,7 @@ def main(nsmc: Path, ratings: Path) -> None:
         test = read_reviews(ratings / "test.csv", form.form)
         corpus = config(nsmc, "data=nsmc").data
         known = np.isin(test.texts, read_reviews(nsmc / corpus.train_file, corpus.form).texts)
-        for entry in ("default", "pretrained"):
+        for entry in ("default", "finetune"):
             _print_shares(entry, Path(scratch) / "three labels" / entry, test, known)
 
 

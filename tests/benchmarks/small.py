@@ -30,8 +30,7 @@ ENTRIES: dict[str, tuple[str, ...]] = {
     "linear": ("experiment=linear", "test=true"),
     "default": (),
     "small": ("experiment=small",),
-    "pretrained": ("init_from=pretrained",),
-    "small, pretrained": ("experiment=small", "init_from=pretrained"),
+    "finetune": ("experiment=finetune",),
 }
 
 
@@ -46,7 +45,7 @@ def main(root: Path, sizes: Sequence[int] = SIZES, entries: Sequence[str] = tupl
         reviews = read_reviews(folder / data.train_file, data.form)
         for size in sizes:
             for entry in entries:
-                if name == "nsmc" and "pretrained" in entry:
+                if name == "nsmc" and entry == "finetune":
                     continue
                 results = [_measured(reviews, size, seed, ENTRIES[entry]) for seed in SEEDS]
                 accuracy, f1 = zip(*results, strict=True)

@@ -1,6 +1,7 @@
 """What is printed at the end of a run, and jobs that run as commands of their own."""
 
 import shlex
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,9 +13,11 @@ from filelock import FileLock
 from nsmc.config.composition import CONFIGS
 from nsmc.config.hydra_releases import configurations_in
 from nsmc.config.schema import check_config
+from nsmc.data.tokenizer import save_tokenizer, train_tokenizer
 from nsmc.runs.next_commands import next_commands
 from nsmc.runs.record import BusyError, read_record, write_record
 from nsmc.runs.run import BUSY, run_in_subprocess, summary
+from nsmc.runtime.locate import PRETRAINED
 from tests.commands import PROJECT
 
 METRICS = {"val/accuracy": 0.75, "val/f1": 0.5, "val/loss": 0.6, "test/accuracy": 0.7}
@@ -148,3 +151,33 @@ def test_few_reviews_lead_to_the_settings_for_them(
         assert "small" not in next_commands(config, {**record, **changes}, tmp_path)
     sample = check_config(composed("data=sample"))
     assert "small" not in next_commands(sample, record, tmp_path)
+
+
+@pytest.mark.parametrize("count", [1_234, 50_000])
+def test_texts_whose_tokens_the_package_knows_lead_to_its_bundle(
+    composed: Callable[..., dict[str, Any]], tmp_path: Path, count: int
+) -> None:
+    (tmp_path / "bundle").mkdir()
+    shutil.copy(PRETRAINED / "tokenizer.json", tmp_path / "bundle")
+    config = check_config(composed("data=ratings", "data.root=x"))
+    typed = ["data=ratings", "data.root=x", "data.batch_size=64"]
+    record = {"config": config.model_dump(), "training_reviews": count, "overrides": typed}
+    command = "nsmc train data=ratings data.root=x data.batch_size=64 experiment=finetune  # starts"
+    assert command in next_commands(config, record, tmp_path)
+    for override in ("model=lstm", "+model.lr=1", "init_from=x", "experiment=blog"):
+        assert "finetune" not in next_commands(
+            config, {**record, "overrides": [*typed, override]}, tmp_path
+        )
+    assert "finetune" not in next_commands(check_config(composed()), record, tmp_path)
+
+
+def test_texts_in_another_language_do_not_lead_to_the_package_s_bundle(
+    composed: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    (tmp_path / "bundle").mkdir()
+    words = ("a wonderful film", "what a waste of time", "the actors are wonderful") * 20
+    tokenizer = train_tokenizer(words, vocab_size=400, min_frequency=2, normalization="nfc")
+    save_tokenizer(tokenizer, tmp_path / "bundle" / "tokenizer.json")
+    config = check_config(composed("data=ratings", "data.root=x"))
+    record = {"config": config.model_dump(), "training_reviews": 99, "overrides": ["data=ratings"]}
+    assert "experiment=small" in next_commands(config, record, tmp_path)
