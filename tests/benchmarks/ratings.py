@@ -1,4 +1,4 @@
-"""Reviews with ratings, as three labels and as ten: linear, a GRU, and the package's bundle fine-tuned.
+"""Reviews with ratings, as three labels and as ten: linear, a GRU, the package's bundle fine-tuned.
 
     NSMC_ROOT=… RATINGS_ROOT=… python -m tests.benchmarks.ratings
 
