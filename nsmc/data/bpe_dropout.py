@@ -235,7 +235,7 @@ class _Words:
         at = at[np.flatnonzero(np.diff(words[at], prepend=-1))]  # the first in a word
         ids[at] = self._merged[at]
         is_open[at + 1] = False
-        is_new = np.zeros(len(ids) + 1, bool)  # pairs are; the last place serves -1
+        is_new = np.zeros(len(ids) + 1, bool)  # a pair is; -1 is a place to spare
         is_new[at] = is_new[at - 1] = True
         self.ids, self._words = ids[is_open], words[is_open]
         self._rank, self._merged = self._rank[is_open], self._merged[is_open]

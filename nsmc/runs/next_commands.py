@@ -12,17 +12,15 @@ from nsmc.config.schema import RunConfig, check_config
 from nsmc.reading.file_format import COLUMN_SETTINGS, ENCODING_SETTINGS
 from nsmc.runs.corpus_files import check_files, files_of
 from nsmc.runs.record import Record, final_step_config
-from nsmc.runtime.bundle import TOKENIZER_FILE
-from nsmc.runtime.loading import read_vocabulary
+from nsmc.runtime.bundle import CONFIG_FILE, TOKENIZER_FILE, flat
+from nsmc.runtime.loading import read_config, read_vocabulary
 from nsmc.runtime.locate import PRETRAINED
 from nsmc.training.starting import needed_overrides
 
 _FEW_REVIEWS = 20_000  # up to which experiment=small is better than the defaults
+_LARGER_BATCHES = "data.batch_size=256"  # of experiment=finetune, for more reviews
+_LEARNT_FILE = "ratings_train.txt"  # NSMC's, whose labels the bundle in the package has learnt
 _BYTES_OF_A_SYLLABLE = 3  # in UTF-8
-_LEARNT = "nsmc"  # the corpus whose labels the bundle in the package has learnt
-
-# What experiment=finetune takes from that bundle, or sets.
-_OF_THE_NETWORK = ("model", "task=", "init_from=", "tokenizer=", "data.tokenizer=", "distill.")
 
 # What a corpus is, how it is read, and which of its reviews are held out.
 _FILES = ("root", "train_file")
@@ -48,8 +46,8 @@ def next_commands(config: RunConfig, record: Record, folder: Path) -> str:
             lines.append(follow(check_config(theirs), folder, typed))
     if config.logger.tensorboard and task != "linear":
         lines.append(f"{program('tensorboard')} --logdir outputs")
-    if task == "classify" and (fitting := _for_this_corpus(config, record, folder)):
-        lines.append(fitting)
+    if task == "classify" and (advice := _for_this_corpus(config, record, folder)):
+        lines.append(advice)
     if config.data.name == "sample":
         lines.append(f"{train_command_here()}            # the real corpus, NSMC")
     return "\n".join([*lines[:2], *(f"  {line}" for line in lines[2:])])
@@ -105,24 +103,33 @@ def _on_the_corpus_of(
 def _for_this_corpus(config: RunConfig, record: Record, folder: Path) -> str | None:
     """The same command with the settings for such a corpus, where no experiment was chosen."""
     count, typed = record.get("training_reviews", _FEW_REVIEWS), record.get("overrides", [])
-    is_chosen = any(override.startswith("experiment=") for override in typed)
+    is_chosen = any(word.lstrip("+~").startswith("experiment") for word in typed)
     if is_chosen or config.ckpt_path or config.data.name == "sample":
         return None
     of_the_command = ("hydra.", "sweep.", "resume=")
     overrides = [override for override in typed if not override.startswith(of_the_command)]
-    has_its_shape = not any(word.lstrip("+~").startswith(_OF_THE_NETWORK) for word in overrides)
-    if has_its_shape and config.data.name != _LEARNT and _is_known(folder / "bundle"):
-        command = _train([*overrides, "experiment=finetune"])
-        return f"{command}  # starts from the bundle in the package, which has read such texts"
+    is_free = config.init_from is None or "init_from=pretrained" in typed
+    if is_free and _can_be_finetuned(config) and _is_known(folder / "bundle"):
+        large = [] if count < _FEW_REVIEWS else [_LARGER_BATCHES]
+        command = _train([*large, *overrides, "experiment=finetune"])
+        return f"{command}  # from the bundle in the package, which knows these tokens"
     if count >= _FEW_REVIEWS:
         return None
     command = _train([*overrides, "experiment=small"])
     return f"{command}  # for {count:,} reviews, as is experiment=linear"
 
 
+def _can_be_finetuned(config: RunConfig) -> bool:
+    """Whether the package's bundle fits the configuration, and has not learnt from the corpus."""
+    data, file = config.data, PRETRAINED / CONFIG_FILE
+    if data.train_file == _LEARNT_FILE or data.tokenizer or data.morphemes or not file.is_file():
+        return False
+    return not needed_overrides(config.model.encoder(), flat(read_config(file)))
+
+
 def _is_known(bundle: Path) -> bool:
-    """Whether most tokens of several bytes are the package's, too; not where there is no bundle."""
-    if not (bundle / TOKENIZER_FILE).is_file() or not (PRETRAINED / TOKENIZER_FILE).is_file():
+    """Whether most tokens of several characters are the package's, too."""
+    if not (bundle / TOKENIZER_FILE).is_file():  # a file was deleted meanwhile
         return False
     ours, theirs = (read_vocabulary(path / TOKENIZER_FILE) for path in (PRETRAINED, bundle))
     tokens = [token for token in theirs if len(token) > _BYTES_OF_A_SYLLABLE]

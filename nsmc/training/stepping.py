@@ -18,7 +18,7 @@ class SteppingModule(L.LightningModule):
 
     `measure` gets it every `log_every_n_steps` of the Trainer, and no later than before a
     validation or the epoch's end; after `most_kept` steps in any case, as what is kept takes
-    memory. Where that is 1 it gets each step within the step, so that callbacks find its metrics.
+    memory. With 1, a step is measured before its callbacks run, so that they find its metrics.
     """
 
     most_kept = 1_000

@@ -153,22 +153,26 @@ def test_few_reviews_lead_to_the_settings_for_them(
     assert "small" not in next_commands(sample, record, tmp_path)
 
 
-@pytest.mark.parametrize("count", [1_234, 50_000])
+@pytest.mark.parametrize(
+    ("count", "more"), [(1_234, ""), (50_000, "data.batch_size=256 ")], ids=["few", "many"]
+)
 def test_texts_whose_tokens_the_package_knows_lead_to_its_bundle(
-    composed: Callable[..., dict[str, Any]], tmp_path: Path, count: int
+    composed: Callable[..., dict[str, Any]], tmp_path: Path, count: int, more: str
 ) -> None:
     (tmp_path / "bundle").mkdir()
     shutil.copy(PRETRAINED / "tokenizer.json", tmp_path / "bundle")
     config = check_config(composed("data=ratings", "data.root=x"))
-    typed = ["data=ratings", "data.root=x", "data.batch_size=64"]
+    typed = ["data=ratings", "data.root=x", "seed=3"]
     record = {"config": config.model_dump(), "training_reviews": count, "overrides": typed}
-    command = "nsmc train data=ratings data.root=x data.batch_size=64 experiment=finetune  # starts"
+    command = f"nsmc train {more}data=ratings data.root=x seed=3 experiment=finetune  # from"
     assert command in next_commands(config, record, tmp_path)
-    for override in ("model=lstm", "+model.lr=1", "init_from=x", "experiment=blog"):
-        assert "finetune" not in next_commands(
-            config, {**record, "overrides": [*typed, override]}, tmp_path
-        )
-    assert "finetune" not in next_commands(check_config(composed()), record, tmp_path)
+    same = ["model.lr=0.01", "init_from=pretrained"]
+    others = ["model=lstm", "ablation=two_layers", "experiment=blog", "init_from=./x"]
+    others += ["tokenizer=morphemes", "data.train_file=ratings_train.txt"]
+    for override in (*same, *others):
+        changed = check_config(composed("data=ratings", "data.root=x", override))
+        said = next_commands(changed, {**record, "overrides": [*typed, override]}, tmp_path)
+        assert ("experiment=finetune" in said) == (override in same), override
 
 
 def test_texts_in_another_language_do_not_lead_to_the_package_s_bundle(
