@@ -24,7 +24,7 @@ LABELS: dict[str, tuple[str, ...]] = {"three labels": (), "ten labels": ("data.l
 ENTRIES: dict[str, tuple[str, ...]] = {
     "linear": ("experiment=linear", "test=true", "seed=1"),
     "default": ("seed=1,2,3",),
-    "finetune": ("experiment=finetune", "seed=1,2,3"),
+    "finetune": ("experiment=finetune", "data.batch_size=256", "seed=1,2,3"),
 }
 METRICS = ("val/accuracy", "val/macro_f1", "test/accuracy", "test/macro_f1")
 
